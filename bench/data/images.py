@@ -1,0 +1,43 @@
+"""The one form that images have here, whatever their source, and how it lies on disk.
+
+A prepared data set is a folder: `images.npy`, uint8 [images, height, width, channels], memory-mapped, and
+`manifest.json`. The images of a class stand together, ordered by their content, because the order of a directory is
+not reproducible; a byte-identical repeat within a class stands behind its `distinct` others and is never drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ImageClass:
+    """One class: its name, its split (`train`, `valid` or `test`), and where its images stand."""
+
+    name: str
+    split: str
+    offset: int
+    count: int
+    distinct: int
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images by class. `images` is uint8 [images, height, width, channels], in [0, 255].
+
+    `digest` is the SHA-256 of the content; `known_as` names the published copy that has this digest, or None;
+    `partial` is true where classes of the full data set are missing.
+    """
+
+    name: str
+    images: np.ndarray
+    classes: tuple[ImageClass, ...]
+    digest: str
+    known_as: str | None = None
+    partial: bool = False
+
+    def split(self, name: str) -> tuple[ImageClass, ...]:
+        """The classes of one split, in their canonical order (by name)."""
+        return tuple(c for c in self.classes if c.split == name)

@@ -1,0 +1,118 @@
+"""The named protocols: `paper`, `article`, `ravi`, and `quick`, each a function of the benchmark.
+
+`paper` follows Finn, Abbeel and Levine (ICML 2017, arXiv 1703.03400v3) where the paper speaks and the authors' code
+(cbfinn/maml, commit a7f45f1) elsewhere. Their loss is a sum over examples divided by the shots, so an inner learning
+rate alpha there is ways x alpha on the mean loss, and the clip at 10 is 10 * shots / (ways * queries) here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.benchmarks import Benchmark
+from bench.errors import unknown
+from bench.protocol import Evaluation, Protocol, Training
+
+
+def paper(benchmark: Benchmark) -> Protocol:
+    """Finn et al. 2017, section 5.2 and appendix A.1."""
+    if benchmark.source == "mini-imagenet":
+        return _paper_mini_imagenet(benchmark)
+    return _paper_omniglot(benchmark)
+
+
+def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
+    queries = 15
+    training = Training(
+        meta_batch=4 if benchmark.shots == 1 else 2,  # the paper's; the code's usage text has 4 for both
+        clip=10 * benchmark.shots / (benchmark.ways * queries),
+        queries=queries,
+        inner_lr=0.01 * benchmark.ways,
+        inner_steps=5,
+        filters=32,
+    )
+    # At test the code has as many queries as shots: 1 or 5 a class.
+    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10))
+
+
+def _paper_omniglot(benchmark: Benchmark) -> Protocol:
+    five_way = benchmark.ways == 5
+    training = Training(
+        meta_batch=32 if five_way else 16,
+        queries=benchmark.shots,
+        inner_lr=(0.4 if five_way else 0.1) * benchmark.ways,
+        inner_steps=1 if five_way else 5,
+        filters=64,
+        downsampling="stride",
+        head_input="mean",
+        initialisation="glorot-normal-head",
+    )
+    if benchmark.name == "tiny":
+        training = replace(training, filters=8, iterations=20, meta_batch=4, validations=2, validation_episodes=10)
+    steps = 3 if five_way else 5
+    episodes = 20 if benchmark.name == "tiny" else 600
+    finetune = {"finetune_episodes": 5, "finetune_steps": 5} if benchmark.name == "tiny" else {}
+    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=steps, episodes=episodes, **finetune))
+
+
+def article(benchmark: Benchmark) -> Protocol:
+    """The PyTorch re-implementation that this project starts from; `ASSUMED` names what it does not print."""
+    base = paper(benchmark)
+    training = replace(
+        base.training,
+        meta_batch=2,
+        clip=None,
+        queries=15,
+        inner_lr=0.01,
+        inner_steps=5,
+        initialisation="pytorch",
+        batch_norm_scale=True,
+        batch_norm_adapted=True,
+        batch_norm_epsilon=1e-5,
+        iterations=75_000,
+    )
+    return Protocol(training, replace(base.evaluation, episodes=1000, queries=15, inner_steps=10))
+
+
+def ravi(benchmark: Benchmark) -> Protocol:
+    """Ravi and Larochelle (ICLR 2017), the fine-tune baseline: 30,000 steps of 64 images, running statistics."""
+    base = paper(benchmark)
+    training = replace(
+        base.training,
+        iterations=30_000,
+        image_batch=64,
+        clip=None,
+        batch_norm_scale=True,
+    )
+    return Protocol(training, replace(base.evaluation, queries=15, batch_statistics="running", finetune_steps=15))
+
+
+# Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
+_QUICK_ITERATIONS = {"omniglot-5w1s": 200, "omniglot-5w5s": 80, "omniglot-20w1s": 60, "omniglot-20w5s": 15, "tiny": 20}
+_QUICK_EPISODES = {"omniglot-5w1s": 200, "tiny": 20}
+
+
+def quick(benchmark: Benchmark) -> Protocol:
+    """The paper's protocol with fewer iterations and test episodes: what a laptop can run, and nothing to judge by."""
+    base = paper(benchmark)
+    return Protocol(
+        replace(base.training, iterations=_QUICK_ITERATIONS.get(benchmark.name, 20)),
+        replace(base.evaluation, episodes=_QUICK_EPISODES.get(benchmark.name, 100)),
+    )
+
+
+PRESETS = {"paper": paper, "article": article, "ravi": ravi, "quick": quick}
+
+# Fields whose value the source does not give: they count as not known when a claim is judged.
+ASSUMED: dict[str, frozenset[str]] = {
+    "article": frozenset(
+        {"inner_lr", "inner_steps", "meta_lr", "clip", "initialisation", "batch_norm_epsilon", "evaluation.inner_steps"}
+    )
+}
+
+
+def preset(name: str, benchmark: Benchmark) -> Protocol:
+    """The named protocol for this benchmark. Raises UserError, with a suggestion, where there is none."""
+    if name not in PRESETS:
+        raise unknown("protocol", name, PRESETS)
+    return PRESETS[name](benchmark)

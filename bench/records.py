@@ -75,6 +75,11 @@ class Record:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
         return "/".join(self.path.parts[-4:])
 
+    def evaluation(self, wanted: protocol.Evaluation) -> Evaluated | None:
+        """The evaluation of exactly these settings at the last iteration there is one for, or None."""
+        found = [e for e in self.evaluations if e.evaluation == wanted]
+        return max(found, key=lambda e: e.iteration) if found else None
+
 
 def run_folder(results: Path, benchmark: str, method: str, training_hash: str, seed: int) -> Path:
     """Where the run of these keys lies."""
@@ -108,6 +113,14 @@ def read(folder: Path) -> Record:
         return Record(folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations)
     except (KeyError, TypeError, ValueError, OSError, UserError) as error:
         raise Corrupt(f"{folder / RECORD}: {type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+def read_or_explain(folder: Path) -> Record:
+    """The same for a run that a user named: a damaged record is a UserError."""
+    try:
+        return read(folder)
+    except Corrupt as error:
+        raise UserError(f"{error}; `run --force` makes it again") from error
 
 
 def read_all(results: Path) -> tuple[list[Record], list[str]]:

@@ -1,0 +1,29 @@
+"""`python -m bench`: every failure that a user can cause ends here, as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from bench.errors import UserError
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code: 0, 1 (something bad was found), 2 (the user's mistake), 130."""
+    from bench import cli
+
+    try:
+        return cli.main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Weights and unfinished training on disk, as safetensors: nothing that could execute is ever read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bench import records
+from bench.errors import UserError
+from methods.contract import State
+
+
+def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = None) -> None:
+    """Writes tensors, and what there is to say about them, atomically into one file."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    records.write_atomically(path, lambda temporary: save_file(plain, temporary, {"about": json.dumps(about or {})}))
+
+
+def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save` wrote. Raises UserError where the file is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; `--force` trains the run again".splitlines()[0]) from error
+
+
+def save_state(path: Path, state: State) -> None:
+    """Writes weights: names begin with `params.` or `carried.`."""
+    save(path, flat(state))
+
+
+def load_state(path: Path, device: torch.device) -> State:
+    """The weights that `save_state` wrote."""
+    return unflat(load(path, device)[0])
+
+
+def flat(state: State, prefix: str = "") -> dict[str, Tensor]:
+    """The state as one dictionary."""
+    parts = state._asdict().items()
+    return {f"{prefix}{part}.{name}": tensor for part, tensors in parts for name, tensor in tensors.items()}
+
+
+def unflat(tensors: dict[str, Tensor], prefix: str = "") -> State:
+    """The state that `flat` wrote with this prefix."""
+
+    def part(name: str) -> dict[str, Tensor]:
+        start = f"{prefix}{name}."
+        return {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
+
+    return State(part("params"), part("carried"))

@@ -1,0 +1,178 @@
+"""What each command does: one library call, then print. Imports that cost time stay inside the command that needs them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.run import Job
+
+
+def run(options: Namespace) -> int:
+    """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
+    from bench import environment, plan
+
+    environment.make_repeatable(options.threads)
+    settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
+    request = plan.Request(
+        options.method or ["maml"],
+        options.benchmark or [],
+        plan.seeds(options.seeds, options.seed),
+        options.protocol,
+        settings,
+        environment.device(options.device),
+        options.results,
+        options.data_dir,
+        options.chunk,
+        options.command_line,
+    )
+    jobs = plan.jobs(request)
+    print("\n".join(plan.described(jobs)), flush=True)
+    return _run_all(jobs, options)
+
+
+def _run_all(jobs: Sequence[Job], options: Namespace) -> int:
+    from bench.train import Interrupted
+
+    console, code = Console(stderr=True), 0
+    with Stop() as stop:
+        for done, job in enumerate(jobs):
+            try:
+                code = max(code, _run_one(job, len(jobs) - done, options, console, stop))
+            except Interrupted as interrupted:
+                print(f"stopped: {job.name} at iteration {interrupted}; go on with: {options.command_line}", file=sys.stderr)
+                return 130
+    print(f"tables and figures: python -m bench report{_results_option(options)}")
+    return code
+
+
+def _run_one(job: Job, remaining: int, options: Namespace, console: Console, stop: Stop) -> int:
+    from bench import presets, run, train
+    from bench.progress import Display
+
+    full = presets.preset("paper", job.benchmark).training.iterations if job.preset == "quick" else None
+    try:
+        with Display(job.name, job.protocol.training.iterations, remaining, full, console) as display:
+            watch = train.Watch(display.step, stop, options.checkpoint_every, tuple(options.keep))
+            outcome = run.complete(job, watch, options.force)
+    except run.Busy:
+        print(f"{job.name}: another process works on it; left to that one", flush=True)
+        return 0
+    print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
+    return 1 if outcome == "diverged" else 0
+
+
+def _outcome(job: Job, outcome: str) -> str:
+    from bench import records
+
+    if outcome == "diverged":
+        return "diverged: the loss is no longer finite; the record keeps its curve"
+    found = records.read(job.folder).evaluation(job.protocol.evaluation)
+    skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
+    return skipped + _score(found) if found else f"{skipped}{outcome}"
+
+
+def _score(found: object) -> str:
+    return f"{100 * found.final.mean():.2f} % on {len(found.final)} test episodes after {found.iteration} iterations, inner step {found.step}"
+
+
+def evaluate(options: Namespace) -> int:
+    """Evaluates a run's weights once more, under another evaluation; it adds to the record."""
+    from bench import environment, plan, run
+
+    environment.make_repeatable(options.threads)
+    where = environment.device(options.device)
+    job, info = plan.evaluation_job(options.run, options.results, options.data_dir, options.settings, where, options.chunk)
+    found = run.evaluated(job, info, options.at)
+    print(f"{job.name}: {_score(found)}")
+    return 0
+
+
+def report(options: Namespace) -> int:
+    """Tables and figures; 1 where a record could not be read."""
+    from bench import report
+
+    made = report.build(options.results, options.out or options.results.parent / "report", options.claims)
+    print(made.text)
+    for problem in made.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    return 1 if made.problems else 0
+
+
+def list_(options: Namespace) -> int:
+    """Methods, benchmarks and data."""
+    from bench import inventory
+
+    print("\n".join(inventory.everything(options.data_dir)))
+    return 0
+
+
+def show_episode(options: Namespace) -> int:
+    """An episode as a picture."""
+    from bench import pictures
+
+    print(pictures.episode(options))
+    return 0
+
+
+def data_add(options: Namespace) -> int:
+    """Prepares a data set."""
+    from bench import data, inventory
+
+    manifest = data.add(options.source, options.path, options.data_dir, options.partial)
+    print("\n".join(inventory.manifest(manifest)))
+    return 0
+
+
+def data_list(options: Namespace) -> int:
+    """Which data are here."""
+    from bench import inventory
+
+    print("\n".join(inventory.data_sets(options.data_dir)))
+    return 0
+
+
+def data_verify(options: Namespace) -> int:
+    """Sums of all data, computed again; 1 where one is not the recorded one."""
+    from bench import data
+
+    results = data.verify(options.data_dir)
+    print("\n".join(found["line"] for found in results))
+    return 0 if all(found["ok"] for found in results) else 1
+
+
+def _results_option(options: Namespace) -> str:
+    from bench.cli import RESULTS
+
+    return "" if options.results == RESULTS else f" --results {options.results}"
+
+
+class Stop:
+    """Asked after each iteration; the first Ctrl-C (or SIGTERM) sets it, the second ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Stop:
+        self._old = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

@@ -1,0 +1,95 @@
+"""Where a run happened, and the switches that make it repeatable."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.errors import UserError
+
+_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")
+
+
+def device(name: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:n` names. Raises UserError where it is not there."""
+    if name == "auto":
+        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or not (index.isdecimal() or index == ""):
+        raise UserError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:n")
+    if not torch.cuda.is_available():
+        raise UserError(f"--device {name}: this machine has no CUDA GPU that torch {torch.__version__} can use; use --device cpu")
+    if int(index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, numbered from 0")
+    return torch.device("cuda", int(index or 0))
+
+
+def make_repeatable(threads: int | None) -> None:
+    """Deterministic algorithms, no TF32, a fixed number of threads: equal execution then gives equal bits."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def describe() -> dict[str, Any]:
+    """Versions, processor and commit, for the record."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "cuda": torch.version.cuda,
+        "packages": {name: _version(name) for name in _PACKAGES},
+        **_commit(),
+    }
+
+
+def peak_memory_bytes(where: torch.device) -> int | None:
+    """The most memory held so far: of the process on a CPU, of the device's allocator on CUDA."""
+    if where.type == "cuda":
+        return torch.cuda.max_memory_allocated(where)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> dict[str, Any]:
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout
+        status = ["git", "status", "--porcelain", "--untracked-files=no"]
+        dirty = subprocess.run(status, cwd=here, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": commit.strip(), "dirty": bool(dirty.strip())}

@@ -1,0 +1,53 @@
+"""Scores of given weights, an episode at a time, at every inner step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bench.batches import Source
+from bench.execution import Execution
+from bench.objectives import accuracy
+from methods.contract import Method, Setting, State
+
+_BLOCK = 50  # episodes that are held as tensors at once
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a method is tested with: its setting, and the inner step whose score counts. `score`: on validation."""
+
+    setting: Setting
+    step: int
+    score: float
+
+
+def scores(execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting) -> np.ndarray:
+    """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
+    blocks = []
+    with torch.no_grad():
+        for first in range(0, count, _BLOCK):
+            batch = source.episodes(first, min(_BLOCK, count - first))
+            outputs = execution.predict(method, state, batch, setting)
+            blocks.append(accuracy(outputs, batch.query_labels[:, None]).cpu().numpy())
+    return np.concatenate(blocks)
+
+
+def choose(execution: Execution, method: Method, state: State, valid: Source, episodes: int, choosing: int) -> Choice:
+    """The setting and inner step to test with, from validation episodes only.
+
+    A method with nothing to choose is scored on `episodes` of them, at its last step; else every candidate is scored
+    on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
+    candidates = method.candidates()
+    if len(candidates) == 1:
+        means = scores(execution, method, state, valid, episodes, candidates[0]).mean(0)
+        return Choice(candidates[0], len(means) - 1, float(means[-1]))
+    best: Choice | None = None
+    for setting in candidates:
+        means = scores(execution, method, state, valid, choosing, setting).mean(0)
+        if best is None or means.max() > best.score:
+            best = Choice(setting, int(means.argmax()), float(means.max()))
+    assert best is not None
+    return best

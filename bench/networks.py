@@ -1,0 +1,120 @@
+"""The network of the field, Conv4, as pure functions of (parameters, images)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.benchmarks import Benchmark
+from bench.protocol import Training
+
+LAYERS = (1, 2, 3, 4)
+Params = dict[str, Tensor]
+Statistics = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Conv4:
+    """Four blocks of 3x3 convolution, batch norm, ReLU and downsampling by two, then a linear head.
+
+    Parameters: `conv<k>.weight` [filters, channels, 3, 3], `conv<k>.bias`, `norm<k>.shift` (beta) and, where the
+    protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
+    """
+
+    image_shape: tuple[int, int, int]
+    training: Training
+
+    @property
+    def feature_count(self) -> int:
+        """Inputs of the head."""
+        if self.training.head_input == "mean":
+            return self.training.filters
+        size = self.image_shape[1]
+        for _ in LAYERS:
+            size = (size + 1) // 2 if self.training.downsampling == "stride" else size // 2
+        return self.training.filters * size * size
+
+    def init(self, generator: torch.Generator, outputs: int) -> Params:
+        """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
+        params: Params = {}
+        channels = self.image_shape[0]
+        for k in LAYERS:
+            weight = torch.empty(self.training.filters, channels, 3, 3)
+            params |= self._init_linear(f"conv{k}", weight, generator, self._initialisation("conv"))
+            params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
+            if self.training.batch_norm_scale:
+                params[f"norm{k}.scale"] = torch.ones(self.training.filters)
+            channels = self.training.filters
+        return params | self.init_head(generator, outputs)
+
+    def init_head(self, generator: torch.Generator, outputs: int) -> Params:
+        """A fresh head alone."""
+        weight = torch.empty(outputs, self.feature_count)
+        return self._init_linear("head", weight, generator, self._initialisation("head"))
+
+    def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> tuple[Tensor, Statistics]:
+        """Images [images, channels, height, width] -> outputs [images, outputs], and the batch's own statistics."""
+        features, seen = self.features(params, images, statistics)
+        return F.linear(features, params["head.weight"], params["head.bias"]), seen
+
+    def features(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> tuple[Tensor, Statistics]:
+        """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
+
+        The second value holds mean and variance of every layer, as the images at hand have them."""
+        seen: Statistics = {}
+        hidden = images
+        for k in LAYERS:
+            hidden = self._convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"])
+            hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+            if self.training.downsampling == "max-pool":
+                hidden = F.max_pool2d(hidden, 2)
+        return (hidden.mean((2, 3)) if self.training.head_input == "mean" else hidden.flatten(1)), seen
+
+    def _convolution(self, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if self.training.downsampling == "max-pool":
+            return F.conv2d(images, weight, bias, padding=1)
+        if images.shape[-1] % 2:
+            return F.conv2d(images, weight, bias, stride=2, padding=1)
+        # TensorFlow's SAME padding of a stride-2 convolution: (0, 1) on even sizes.
+        return F.conv2d(F.pad(images, (0, 1, 0, 1)), weight, bias, stride=2)
+
+    def _batch_norm(self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics) -> Tensor:
+        # Written out, because `grad` of a `vmap` over the native batch norm returns a wrong gradient (torch 2.13).
+        variance, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
+        seen |= {f"norm{k}.mean": mean, f"norm{k}.variance": variance}
+        if statistics is not None:
+            mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
+        factor = torch.rsqrt(variance + self.training.batch_norm_epsilon)
+        if self.training.batch_norm_scale:
+            factor = factor * params[f"norm{k}.scale"]
+        return (hidden - _by_channel(mean)) * _by_channel(factor) + _by_channel(params[f"norm{k}.shift"])
+
+    def _initialisation(self, part: str) -> str:
+        if self.training.initialisation == "glorot-normal-head":
+            return "normal" if part == "head" else "glorot"
+        return self.training.initialisation
+
+    @staticmethod
+    def _init_linear(name: str, weight: Tensor, generator: torch.Generator, kind: str) -> Params:
+        bias = torch.zeros(weight.shape[0])
+        if kind == "normal":
+            weight.normal_(generator=generator)
+        elif kind == "glorot":
+            torch.nn.init.xavier_uniform_(weight, generator=generator)
+        else:  # PyTorch's default: both uniform within 1 / sqrt(fan in)
+            bound = weight[0].numel() ** -0.5
+            weight.uniform_(-bound, bound, generator=generator)
+            bias.uniform_(-bound, bound, generator=generator)
+        return {f"{name}.weight": weight, f"{name}.bias": bias}
+
+
+def conv4(benchmark: Benchmark, training: Training) -> Conv4:
+    """The benchmark's network under this protocol."""
+    return Conv4(benchmark.image_shape, training)
+
+
+def _by_channel(values: Tensor) -> Tensor:
+    return values[:, None, None]

@@ -1,0 +1,16 @@
+"""The loss that a benchmark is trained on and the score that it is measured by."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of outputs [images, classes] and labels [images]."""
+    return F.cross_entropy(outputs, labels)
+
+
+def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The share of images whose greatest output is the label's: [..., images, classes], [..., images] -> [...]."""
+    return (outputs.argmax(-1) == labels).double().mean(-1)

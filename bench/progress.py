@@ -1,0 +1,87 @@
+"""How a run shows itself: one live line in a terminal, plain lines at intervals elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+_PLAIN_SECONDS = 15.0
+_LIVE_SECONDS = 0.2
+_WARM_STEPS = 5
+
+
+@dataclass
+class Display:
+    """Progress of one run on the terminal; `remaining_runs` counts this one and those after it."""
+
+    name: str
+    iterations: int
+    remaining_runs: int
+    full_iterations: int | None
+    console: Console
+    _live: Live | None = field(default=None, init=False)
+    _first: tuple[int, float] | None = field(default=None, init=False)
+    _shown: float = field(default_factory=time.monotonic, init=False)
+    _valid: float | None = field(default=None, init=False)
+    _estimated: bool = field(default=False, init=False)
+
+    def __enter__(self) -> Display:
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, transient=True, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
+        """Told after every iteration."""
+        now = time.monotonic()
+        self._valid = valid if valid is not None else self._valid
+        self._first = self._first or (iteration, now)
+        if not self._estimated and iteration - self._first[0] >= _WARM_STEPS:
+            self._estimated = True
+            self.console.print(self._estimate(self._rate(iteration, now)), highlight=False, soft_wrap=True)
+        if now - self._shown > (_LIVE_SECONDS if self._live is not None else _PLAIN_SECONDS):
+            self._shown = now
+            self._show(self._line(iteration, loss, now))
+
+    def _rate(self, iteration: int, now: float) -> float:
+        """Seconds an iteration, validation included."""
+        first, since = self._first or (iteration, now)
+        return (now - since) / max(1, iteration - first)
+
+    def _estimate(self, rate: float) -> str:
+        run = rate * self.iterations
+        text = f"{self.name}: {rate:.3g} s an iteration, about {duration(run)} of training"
+        if self.remaining_runs > 1:
+            text += f", {duration(run * self.remaining_runs)} for the {self.remaining_runs} runs from here if all are like it"
+        if self.full_iterations is not None and self.full_iterations > self.iterations:
+            text += f"; the full {self.full_iterations} iterations would take about {duration(rate * self.full_iterations)} a run"
+        return text
+
+    def _line(self, iteration: int, loss: float | None, now: float) -> str:
+        rate = self._rate(iteration, now)
+        parts = [f"{self.name}: {iteration}/{self.iterations}"]
+        parts += [f"loss {loss:.4f}"] if loss is not None else []
+        parts += [f"validation {100 * self._valid:.1f} %"] if self._valid is not None else []
+        parts += [f"{1 / rate:.1f} steps/s, {duration(rate * (self.iterations - iteration))} left"] if rate else []
+        return ", ".join(parts)
+
+    def _show(self, line: str) -> None:
+        if self._live is not None:
+            self._live.update(Text(line), refresh=True)
+        else:
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 42 s, 3 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,239 @@
+"""Scores to estimates, intervals and verdicts: pure functions of a score matrix, scale-free unless a unit is named.
+
+A matrix of scores is [seeds, episodes]: the score of the model of one training seed on one test episode. All models
+meet the same episodes, so seeds and episodes are crossed. Every formula is that of the project's statistics.md; the
+closed forms also take leading dimensions, [..., seeds, episodes], and then give arrays. What a matrix cannot tell
+(the spread between seeds, from one seed) is NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+Values = np.ndarray | float
+
+LEVEL = 0.95
+FEWEST_SEEDS = 3  # fewer say too little of the spread between seeds for a verdict or a p-value
+CLAIM_Z = 1.96  # published half-widths are 1.96 standard errors (Finn et al. 2017, Table 1 and code)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its standard error and degrees of freedom: the interval is value +- t(df) se. Each [...]."""
+
+    value: Values
+    se: Values
+    df: Values
+
+    def half_width(self, level: float = LEVEL) -> Values:
+        """t(df) se, [...]."""
+        return stdtrit(self.df, (1 + level) / 2) * self.se
+
+    def interval(self, level: float = LEVEL) -> tuple[Values, Values]:
+        """The two ends, each [...]."""
+        return self.value - self.half_width(level), self.value + self.half_width(level)
+
+
+class MeanSquares(NamedTuple):
+    """The two-way mean squares MS_s, MS_e and MS_r. Each [...]."""
+
+    seeds: Values
+    episodes: Values
+    rest: Values
+
+
+class Paired(NamedTuple):
+    """Method A minus method B. `kind` says what the interval covers; `p_value` is NaN under three common seeds."""
+
+    difference: Estimate
+    p_value: float
+    kind: str
+
+
+class Anatomy(NamedTuple):
+    """The variance of an episode's score in [0, 1]: what lies between episodes, and the binomial part of its queries."""
+
+    between: float
+    binomial: float
+
+
+def mean_squares(scores: np.ndarray) -> MeanSquares:
+    """[..., seeds, episodes] -> MS_s, MS_e, MS_r; NaN where a factor has one level only."""
+    seeds, episodes = scores.shape[-2:]
+    grand = scores.mean((-2, -1), keepdims=True)
+    of_seeds = scores.mean(-1, keepdims=True) - grand
+    of_episodes = scores.mean(-2, keepdims=True) - grand
+    rest = scores - grand - of_seeds - of_episodes
+    return MeanSquares(
+        _over(episodes * (of_seeds**2).sum((-2, -1)), seeds - 1),
+        _over(seeds * (of_episodes**2).sum((-2, -1)), episodes - 1),
+        _over((rest**2).sum((-2, -1)), (seeds - 1) * (episodes - 1)),
+    )
+
+
+def per_seed(scores: np.ndarray) -> Estimate:
+    """Over episodes, for each model by itself, as papers report one: x_s +- t(E-1) sd / sqrt(E). Each [..., seeds]."""
+    return _of_sample(scores)
+
+
+def over_episodes(scores: np.ndarray) -> Estimate:
+    """These models, other episodes: on the column means x_e, so that n = E and never S x E."""
+    return _of_sample(scores.mean(-2))
+
+
+def over_seeds(scores: np.ndarray) -> Estimate:
+    """These episodes, other trainings: x +- t(S-1) sd(x_s) / sqrt(S)."""
+    return _of_sample(scores.mean(-1))
+
+
+def over_both(scores: np.ndarray) -> Estimate:
+    """The headline: other trainings, other episodes.
+
+    se^2 = max(MS_s, MS_e, MS_s + MS_e - MS_r) / (S E), with Satterthwaite's degrees of freedom, at least S - 1."""
+    seeds, episodes = scores.shape[-2:]
+    ms = mean_squares(scores)
+    total = _variance_total(ms)
+    terms = ((ms.seeds, seeds - 1), (ms.episodes, episodes - 1), (ms.rest, (seeds - 1) * (episodes - 1)))
+    return Estimate(scores.mean((-2, -1)), np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
+
+
+def crossed_bootstrap(
+    scores: np.ndarray, generator: np.random.Generator, draws: int = 10_000, level: float = LEVEL
+) -> tuple[float, float]:
+    """Percentiles of the mean of [seeds, episodes], seeds and episodes resampled independently; NaN for one seed."""
+    seeds, episodes = scores.shape
+    if seeds < 2:
+        return float("nan"), float("nan")
+    block = 100  # draws at a time: memory stays at 100 x episodes counts
+    means = np.concatenate([_resampled_means(scores, generator, min(block, draws - k)) for k in range(0, draws, block)])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
+    """D = x - c against a claim c +- h of one model on n_c episodes, all in one unit.
+
+    V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model."""
+    n_seeds, n_episodes = scores.shape[-2:]
+    n = n_seeds * n_episodes
+    ms = mean_squares(scores)
+    of_claim = (half_width / CLAIM_Z) ** 2
+    variance = _variance_total(ms) / n + _model_variance(ms, n_episodes) + of_claim
+    k = 1 / n + 1 / n_episodes
+    terms = (
+        (k * ms.seeds, n_seeds - 1),
+        (ms.episodes / n, n_episodes - 1),
+        (k * ms.rest, (n_seeds - 1) * (n_episodes - 1)),
+        (of_claim, episodes - 1),
+    )
+    return Estimate(scores.mean((-2, -1)) - accuracy, np.sqrt(variance), _satterthwaite(variance, terms, n_seeds - 1))
+
+
+def verdict(difference: Estimate, margin: float) -> np.ndarray:
+    """`agrees`, `differs` or `inconclusive`, [...]: two one-sided 5 % tests within +-margin, else whether 0 is excluded."""
+    low90, high90 = difference.interval(0.90)
+    low95, high95 = difference.interval(0.95)
+    agrees = (-margin < low90) & (high90 < margin)
+    differs = (low95 > 0) | (high95 < 0)
+    return np.select([agrees, differs], ["agrees", "differs"], "inconclusive")
+
+
+def smallest_half_width(scores: np.ndarray, half_width: float, episodes: int, level: float = 0.90) -> Values:
+    """The half-width of D that no number of seeds gets below, on these episodes; the default level is that of `agrees`.
+
+    What remains of V as S grows: the episodes' own variance / E, one more model's, and the claim's (h/1.96)^2."""
+    n_seeds, n_episodes = scores.shape[-2:]
+    ms = mean_squares(scores)
+    of_episodes = np.maximum(0, (ms.episodes - ms.rest) / n_seeds) / n_episodes
+    of_claim = (half_width / CLAIM_Z) ** 2
+    variance = of_episodes + _model_variance(ms, n_episodes) + of_claim
+    df = _satterthwaite(variance, ((of_episodes, n_episodes - 1), (of_claim, episodes - 1)), 1)
+    return Estimate(0.0, np.sqrt(variance), df).half_width(level)
+
+
+def paired(a: np.ndarray, b: np.ndarray) -> Paired:
+    """A - B, both [common seeds, common episodes] in one order: the headline interval and its two-sided p-value.
+
+    Fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
+    scores = a - b
+    if scores.shape[0] < FEWEST_SEEDS:
+        return Paired(over_episodes(scores), float("nan"), "for these models")
+    difference = over_both(scores)
+    return Paired(difference, _p_value(difference), "both")
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given: p_(i) becomes the largest (m - j + 1) p_(j), j <= i, at most 1."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return corrected.tolist()
+
+
+def anatomy(scores: np.ndarray, queries: int) -> Anatomy:
+    """Of scores in [0, 1], [seeds, episodes], with `queries` query images an episode in all; sd^2 is that of one model."""
+    return _anatomy(float(scores.var(-1, ddof=1).mean()), float(scores.mean()), queries)
+
+
+def anatomy_of_claim(accuracy: float, half_width: float, episodes: int, queries: int) -> Anatomy:
+    """The same, worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
+    return _anatomy((half_width / CLAIM_Z) ** 2 * episodes, accuracy, queries)
+
+
+def _anatomy(variance: float, accuracy: float, queries: int) -> Anatomy:
+    if queries < 2:
+        return Anatomy(float("nan"), float("nan"))  # one query is all binomial or all between: nothing tells
+    between = max(0.0, (variance - accuracy * (1 - accuracy) / queries) * queries / (queries - 1))
+    return Anatomy(between, variance - between)
+
+
+def _of_sample(values: np.ndarray) -> Estimate:
+    """The mean over the last axis, with the t interval of independent values; NaN of one value."""
+    n = values.shape[-1]
+    se = values.std(-1, ddof=1) / np.sqrt(n) if n > 1 else np.full(values.shape[:-1], np.nan)
+    return Estimate(values.mean(-1), se, n - 1)
+
+
+def _variance_total(ms: MeanSquares) -> Values:
+    return np.maximum(np.maximum(ms.seeds, ms.episodes), ms.seeds + ms.episodes - ms.rest)
+
+
+def _model_variance(ms: MeanSquares, episodes: int) -> Values:
+    return np.maximum(0, (ms.seeds - ms.rest) / episodes)
+
+
+def _satterthwaite(total: Values, terms: Sequence[tuple[Values, int]], least: int) -> Values:
+    """total^2 / sum(term^2 / df), at least `least`: which it also is where nothing varies."""
+    spread = sum(_over(np.square(term), df) for term, df in terms)
+    ratio = np.divide(np.square(total), spread, out=np.zeros_like(spread), where=spread != 0)
+    return np.maximum(least, ratio)
+
+
+def _over(total: Values, df: int) -> Values:
+    return np.asarray(total) / df if df > 0 else np.full_like(total, np.nan)
+
+
+def _p_value(difference: Estimate) -> float:
+    if difference.value == 0:
+        return 1.0  # equal methods, also where nothing varies
+    with np.errstate(divide="ignore"):
+        return float(2 * stdtr(difference.df, -np.abs(np.divide(difference.value, difference.se))))
+
+
+def _resampled_means(scores: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:
+    """[draws]: the mean of the scores under as many independent draws of seeds and of episodes."""
+    seeds, episodes = scores.shape
+    of_episodes = _counts(generator, draws, episodes) @ scores.T
+    return (of_episodes * _counts(generator, draws, seeds)).sum(1) / scores.size
+
+
+def _counts(generator: np.random.Generator, draws: int, n: int) -> np.ndarray:
+    """[draws, n]: how often each of n is drawn, n times with replacement (bincount: a tenth of multinomial's time)."""
+    drawn = generator.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n).astype(float)

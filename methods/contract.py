@@ -1,0 +1,79 @@
+"""What the harness asks of a method, and the words they share.
+
+A method is written for ONE episode, as pure functions of what is learned: the harness vectorises it over the episodes
+of a meta-batch, in chunks, and owns everything that must be the same for all methods: episodes, optimiser, clipping,
+schedule, checkpoints, choice on validation, evaluation and timing. `tests/methods/test_contract.py` runs over every
+registered method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Params = dict[str, Tensor]
+Setting = Mapping[str, float]  # hyperparameters that the harness chose on validation episodes
+Loss = Callable[[Tensor, Tensor], Tensor]  # (outputs [images, ways], labels [images]) -> scalar: a mean
+
+
+class Episode(NamedTuple):
+    """One episode: support [ways * shots, channels, height, width] with labels [ways * shots], the query alike.
+
+    The harness hands out batches of them, with a leading dimension [episodes, ...]."""
+
+    support: Tensor
+    support_labels: Tensor
+    query: Tensor
+    query_labels: Tensor
+
+
+class ImageBatch(NamedTuple):
+    """Images [images, channels, height, width] and their classes among all training classes [images]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class State(NamedTuple):
+    """What training changes: `params` by the optimiser, `carried` by the method itself (running statistics)."""
+
+    params: Params
+    carried: Params
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method is built from. `training` and `evaluation` are the two parts of the protocol."""
+
+    network: Any
+    loss: Loss
+    ways: int
+    training_classes: int
+    training: Any
+    evaluation: Any
+
+
+class Method(Protocol):
+    """Built once from a `Setup`; every function is pure."""
+
+    training_batch: str | None  # "episodes" or "images": what `loss_and_gradient` is fed with; None: trains nothing
+    weights_of: str | None  # a method that trains nothing names the one whose weights it evaluates
+    batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
+
+    def __init__(self, setup: Setup) -> None: ...
+
+    def init(self, generator: torch.Generator) -> State:
+        """What training starts from, in float32 on the CPU."""
+
+    def loss_and_gradient(self, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
+        """One episode's (or one image batch's) loss, its gradient for `state.params`, and the new `state.carried`."""
+
+    def candidates(self) -> Sequence[Setting]:
+        """The settings that the harness chooses between on validation episodes; a single empty one: no choice."""
+
+    def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
+        """Outputs [inner steps + 1, query images, ways] after each inner step. It never sees the query's labels."""

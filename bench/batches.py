@@ -72,6 +72,6 @@ def source(benchmark: Benchmark, images: ImageSet, split: str, seed: int, querie
     classes = episodes.classes_of(benchmark, images, split)
     episodes.check(benchmark, classes, queries)
     base = classes[0].offset
-    chosen = np.ascontiguousarray(images.images[base : classes[-1].offset + classes[-1].count])
+    chosen = np.array(images.images[base : classes[-1].offset + classes[-1].count])
     pixels = torch.from_numpy(chosen).permute(0, 3, 1, 2).contiguous().to(device)
     return Source(benchmark, split, seed, queries, classes, pixels, base)

@@ -18,6 +18,13 @@ RESULTS = Path("results/runs")
 class _Parser(argparse.ArgumentParser):
     """Argparse, with its complaints as our one line."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Complains here, where the options are known that could have been meant."""
+        found, extra = super().parse_known_args(args, namespace)
+        if extra:
+            self.error(f"unrecognized arguments: {' '.join(extra)}")
+        return found, extra
+
     def error(self, message: str) -> NoReturn:
         words = {option for action in self._actions for option in action.option_strings}
         for action in self._actions:

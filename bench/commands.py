@@ -48,7 +48,8 @@ def _run_all(jobs: Sequence[Job], options: Namespace) -> int:
             try:
                 code = max(code, _run_one(job, len(jobs) - done, options, console, stop))
             except Interrupted as interrupted:
-                print(f"stopped: {job.name} at iteration {interrupted}; go on with: {options.command_line}", file=sys.stderr)
+                again = options.command_line.replace(" --force", "")  # which would begin anew
+                print(f"stopped: {job.name} at iteration {interrupted}; go on with: {again}", file=sys.stderr)
                 return 130
     print(f"tables and figures: python -m bench report{_results_option(options)}")
     return code
@@ -119,15 +120,17 @@ def show_episode(options: Namespace) -> int:
     """An episode as a picture."""
     from bench import pictures
 
-    print(pictures.episode(options))
+    o = options
+    print(pictures.episode(o.benchmark, o.split, o.seed, o.index, o.queries, o.out, o.data_dir))
     return 0
 
 
 def data_add(options: Namespace) -> int:
     """Prepares a data set."""
-    from bench import data, inventory
+    from bench import inventory
+    from bench.data import store
 
-    manifest = data.add(options.source, options.path, options.data_dir, options.partial)
+    manifest = store.add(options.source, options.path, options.data_dir, options.partial)
     print("\n".join(inventory.manifest(manifest)))
     return 0
 
@@ -142,9 +145,9 @@ def data_list(options: Namespace) -> int:
 
 def data_verify(options: Namespace) -> int:
     """Sums of all data, computed again; 1 where one is not the recorded one."""
-    from bench import data
+    from bench.data import store
 
-    results = data.verify(options.data_dir)
+    results = store.verify(options.data_dir)
     print("\n".join(found["line"] for found in results))
     return 0 if all(found["ok"] for found in results) else 1
 

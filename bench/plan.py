@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from bench import benchmarks, data, presets, protocol, records
+from bench import benchmarks, presets, protocol, records
 from bench.benchmarks import Benchmark
+from bench.data import store
 from bench.errors import UserError, unknown
 from bench.run import Job
 from methods import METHODS
@@ -56,7 +57,7 @@ def jobs(request: Request) -> list[Job]:
 
 
 def _default_benchmark(request: Request) -> Benchmark:
-    here = any(found["source"] == "mini-imagenet" and found["here"] for found in data.available(request.data_dir))
+    here = any(found["source"] == "mini-imagenet" and found["here"] for found in store.available(request.data_dir))
     return benchmarks.get(_FULL if request.device.type == "cuda" and here else _EMBEDDED)
 
 
@@ -68,7 +69,7 @@ def default_protocol(device: torch.device) -> str:
 def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
     settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
-    images = data.load(benchmark.source, request.data_dir, settings.training.resize)
+    images = store.load(benchmark.source, request.data_dir, settings.training.resize)
     made = [
         Job(benchmark, method, seed, settings, name, images, request.results, request.device, request.chunk, request.command)
         for seed in request.seeds
@@ -86,7 +87,7 @@ def evaluation_job(run: str, results: Path, data_dir: Path | None, settings: Seq
     if record.status != "finished":
         raise UserError(f"{record.name} is {record.status}: there are no trained weights to evaluate")
     benchmark = benchmarks.get(record.benchmark)
-    images = data.load(benchmark.source, data_dir, record.training.resize)
+    images = store.load(benchmark.source, data_dir, record.training.resize)
     if images.digest != record.info["data"]["digest"]:
         raise UserError(f"{record.name} was trained on another copy of the data ({record.info['data']['digest'][:12]}, here {images.digest[:12]})")
     base = presets.preset(record.info["preset"], benchmark).evaluation

@@ -271,6 +271,8 @@ def _locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}") from error
     try:
+        for left_over in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
+            left_over.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -56,7 +56,7 @@ class Paired(NamedTuple):
 
 
 class Anatomy(NamedTuple):
-    """The variance of an episode's score in [0, 1]: what lies between episodes, and the binomial part of its queries."""
+    """The variance of an episode's score in [0, 1]: what lies between episodes, and its queries' binomial part."""
 
     between: float
     binomial: float
@@ -104,15 +104,18 @@ def over_both(scores: np.ndarray) -> Estimate:
 
 def crossed_bootstrap(
     scores: np.ndarray, generator: np.random.Generator, draws: int = 10_000, level: float = LEVEL
-) -> tuple[float, float]:
-    """Percentiles of the mean of [seeds, episodes], seeds and episodes resampled independently; NaN for one seed."""
-    seeds, episodes = scores.shape
-    if seeds < 2:
-        return float("nan"), float("nan")
+) -> tuple[Values, Values]:
+    """Percentiles of the mean, seeds and episodes resampled independently, each [...]; NaN for one seed.
+
+    Leading dimensions of [..., seeds, episodes] meet the same draws."""
+    if scores.shape[-2] < 2:
+        nothing = np.full(scores.shape[:-2], np.nan)
+        return nothing, nothing
     block = 100  # draws at a time: memory stays at 100 x episodes counts
-    means = np.concatenate([_resampled_means(scores, generator, min(block, draws - k)) for k in range(0, draws, block)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    sizes = [min(block, draws - first) for first in range(0, draws, block)]
+    means = np.concatenate([_resampled_means(scores, generator, size) for size in sizes], axis=-1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=-1)
+    return low, high
 
 
 def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
@@ -135,7 +138,7 @@ def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: floa
 
 
 def verdict(difference: Estimate, margin: float) -> np.ndarray:
-    """`agrees`, `differs` or `inconclusive`, [...]: two one-sided 5 % tests within +-margin, else whether 0 is excluded."""
+    """[...]: `agrees` (two one-sided 5 % tests within +-margin), else `differs` (95 % excludes 0), else `inconclusive`."""
     low90, high90 = difference.interval(0.90)
     low95, high95 = difference.interval(0.95)
     agrees = (-margin < low90) & (high90 < margin)
@@ -168,7 +171,7 @@ def paired(a: np.ndarray, b: np.ndarray) -> Paired:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction, in the order given: p_(i) becomes the largest (m - j + 1) p_(j), j <= i, at most 1."""
+    """Holm's step-down correction, in the order given: p_(i) -> max over j <= i of (m - j + 1) p_(j), at most 1."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     corrected = np.empty_like(p)
@@ -177,7 +180,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def anatomy(scores: np.ndarray, queries: int) -> Anatomy:
-    """Of scores in [0, 1], [seeds, episodes], with `queries` query images an episode in all; sd^2 is that of one model."""
+    """Of scores in [0, 1], [seeds, episodes], with `queries` images an episode in all; sd^2 is that of one model."""
     return _anatomy(float(scores.var(-1, ddof=1).mean()), float(scores.mean()), queries)
 
 
@@ -227,10 +230,10 @@ def _p_value(difference: Estimate) -> float:
 
 
 def _resampled_means(scores: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:
-    """[draws]: the mean of the scores under as many independent draws of seeds and of episodes."""
-    seeds, episodes = scores.shape
-    of_episodes = _counts(generator, draws, episodes) @ scores.T
-    return (of_episodes * _counts(generator, draws, seeds)).sum(1) / scores.size
+    """[..., draws]: the mean of the scores under as many independent draws of seeds and of episodes."""
+    seeds, episodes = scores.shape[-2:]
+    of_episodes = _counts(generator, draws, episodes) @ scores.swapaxes(-1, -2)
+    return (of_episodes * _counts(generator, draws, seeds)).sum(-1) / (seeds * episodes)
 
 
 def _counts(generator: np.random.Generator, draws: int, n: int) -> np.ndarray:

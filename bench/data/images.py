@@ -7,7 +7,9 @@ not reproducible; a byte-identical repeat within a class stands behind its `dist
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -41,3 +43,23 @@ class ImageSet:
     def split(self, name: str) -> tuple[ImageClass, ...]:
         """The classes of one split, in their canonical order (by name)."""
         return tuple(c for c in self.classes if c.split == name)
+
+
+@dataclass(frozen=True)
+class SourceClass:
+    """One class as a source offers it. `read` gives uint8 [at most `count`, height, width, channels], in any order."""
+
+    name: str
+    split: str
+    count: int
+    read: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be."""
+
+    path: Path
+    kind: str
+    classes: tuple[SourceClass, ...]
+    corrupt: list[str] = field(default_factory=list)

@@ -1,0 +1,114 @@
+"""Images of a source in their canonical order, and all that can be said of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from bench.benchmarks import SPLITS
+from bench.data.images import ImageClass, SourceClass
+from bench.errors import UserError
+
+Transform = Callable[[np.ndarray], np.ndarray]
+Sink = Callable[[np.ndarray], Any]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One class when its images have gone to the sink. `contents` are the SHA-256 of its images as the source has
+    them, sorted; `shown` of the prepared ones, in canonical order; the shapes are [height, width, channels]."""
+
+    split: str
+    name: str
+    source_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    contents: list[bytes]
+    shown: list[bytes]
+    distinct: int
+
+
+def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: Sink) -> dict[str, Any]:
+    """Hands the images of class after class to `sink`, in canonical order; returns what the manifest says of them.
+
+    `transform` maps uint8 [n, height, width, channels] to what is prepared; the digest is of the content before it.
+    Raises UserError where there is no image at all.
+    """
+    ordered = sorted(classes, key=lambda c: (SPLITS.index(c.split), c.name))
+    parts = [part for c in ordered if (part := _arrange(c, transform, sink)).shown]
+    if not parts:
+        raise UserError("no image of this data set is there: give the folder or archive that holds them")
+    counts = Counter(part.split for part in parts)
+    return {
+        "classes": _classes(parts),
+        "counts": {split: counts[split] for split in SPLITS},
+        "shape": [sum(len(part.shown) for part in parts), *parts[0].shape],
+        "digest": _digest(parts),
+        "identical": _identical(parts),
+    }
+
+
+def content_order(contents: list[bytes], shown: list[bytes]) -> tuple[list[int], int]:
+    """The order of images by their `contents`, those whose `shown` stood before moved behind; how many are distinct."""
+    first: dict[bytes, int] = {}
+    order = sorted(range(len(contents)), key=contents.__getitem__)
+    for index in order:
+        first.setdefault(shown[index], index)
+    repeats = [index for index in order if first[shown[index]] != index]
+    return [*first.values(), *repeats], len(first)
+
+
+def _arrange(c: SourceClass, transform: Transform | None, sink: Sink) -> _Part:
+    raw = c.read()
+    contents = _sums(raw)
+    images = transform(raw) if transform and len(raw) else raw
+    shown = _sums(images) if transform else contents
+    order, distinct = content_order(contents, shown)
+    sink(images[order])
+    return _Part(
+        c.split, c.name, raw.shape[1:], images.shape[1:], sorted(contents), [shown[i] for i in order], distinct
+    )
+
+
+def _sums(images: np.ndarray) -> list[bytes]:
+    return [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
+
+
+def _classes(parts: list[_Part]) -> list[dict[str, Any]]:
+    offsets = accumulate((len(part.shown) for part in parts), initial=0)
+    return [
+        asdict(ImageClass(part.name, part.split, offset, len(part.shown), part.distinct))
+        for part, offset in zip(parts, offsets, strict=False)
+    ]
+
+
+def _digest(parts: list[_Part]) -> str:
+    """Over class after class: a line with split, name, count and shape, and the SHA-256 of each image, sorted."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(f"{part.split} {part.name} {len(part.contents)} {part.source_shape}\n".encode())
+        total.update(b"".join(part.contents))
+    return total.hexdigest()
+
+
+def _identical(parts: list[_Part]) -> dict[str, Any]:
+    """All groups of byte-identical images, each as `split/class/place`, and how many of each kind there are."""
+    places = defaultdict(list)
+    for part in parts:
+        for place, content in enumerate(part.shown):
+            places[content].append((part.split, part.name, place))
+    groups = sorted(group for group in places.values() if len(group) > 1)
+    kinds = Counter(map(_kind, groups))
+    return {"kinds": dict(kinds), "groups": [["/".join(map(str, place)) for place in group] for group in groups]}
+
+
+def _kind(group: list[tuple[str, str, int]]) -> str:
+    """How far apart the images of a group stand, at most."""
+    if len({split for split, _, _ in group}) > 1:
+        return "across splits"
+    return "across classes" if len({name for _, name, _ in group}) > 1 else "within a class"

@@ -1,0 +1,134 @@
+"""Files out of a folder, tar or zip, without anything being unpacked on disk.
+
+An archive is a stranger's: a member that could only do harm (a link, a device, a path that leaves the archive) is
+refused, and so is one that would fill the memory.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from bench.errors import UserError
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+MOST_MEMBERS = 200_000
+MOST_BYTES = 1 << 30
+MOST_BYTES_EACH = 1 << 26
+UNREADABLE = (
+    OSError,
+    EOFError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """The tar and zip archives that lie in a folder, by name."""
+    return sorted(path for path in folder.iterdir() if is_archive(path))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the path is a file with the name of a tar or zip archive."""
+    return path.is_file() and path.name.lower().endswith(ARCHIVES)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of one file. Raises UserError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_archives(paths: list[Path], suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    """Member path -> content, of the files with these suffixes. Raises UserError where an archive is damaged,
+    dangerous or too large, or a path stands twice. Decompression frees the interpreter's lock, hence the threads."""
+    found: dict[str, bytes] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, files in zip(paths, pool.map(lambda path: _read_archive(path, suffixes), paths), strict=True):
+            if twice := found.keys() & files.keys():
+                raise UserError(f"{path}: {min(twice)} stands in another archive too: keep one of the two")
+            found |= files
+    return found
+
+
+def read_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    """Path below the folder -> content, of all files with these suffixes. Raises UserError where one is unreadable."""
+    paths = (path for path in sorted(folder.rglob("*")) if _wanted(path.name, suffixes) and path.is_file())
+    try:
+        return _within_limits(
+            folder, ((p.relative_to(folder).as_posix(), p.stat().st_size, p.read_bytes) for p in paths)
+        )
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
+
+
+def _read_archive(path: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+    members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
+    try:
+        return _within_limits(path, members(path, suffixes))
+    except UNREADABLE as error:
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise UserError(f"{path}: damaged or not an archive ({reason[0]}): get it again") from error
+
+
+def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
+    """Reads (name, size, read) triples until one limit is passed."""
+    found: dict[str, bytes] = {}
+    total = 0
+    for name, size, read in members:
+        total += size
+        if size > MOST_BYTES_EACH or total > MOST_BYTES or len(found) >= MOST_MEMBERS:
+            raise UserError(
+                f"{where}: more than {MOST_MEMBERS} files, {MOST_BYTES >> 20} MiB in all or {MOST_BYTES_EACH >> 20} MiB"
+                f" in one ({name}): these are not the small images expected"
+            )
+        if name in found:
+            raise UserError(f"{where}: {name} stands there twice: keep one of the two")
+        found[name] = read()
+    return found
+
+
+def _tar_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
+    with tarfile.open(path, "r:*") as archive:
+        for seen, member in enumerate(archive):
+            _check_name(path, member.name, seen)
+            if not (member.isreg() or member.isdir()):
+                raise UserError(f"{path}: {member.name} is a link or a device, which is refused: pack plain files")
+            if member.isreg() and _wanted(member.name, suffixes):
+                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+
+
+def _zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
+    with zipfile.ZipFile(path) as archive:
+        for seen, member in enumerate(archive.infolist()):
+            _check_name(path, member.filename, seen)
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise UserError(f"{path}: {member.filename} is a link or a device, which is refused: pack plain files")
+            if not member.is_dir() and _wanted(member.filename, suffixes):
+                yield member.filename, member.file_size, lambda member=member: archive.read(member)
+
+
+def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
+    """Has one of the suffixes, and is none of the `._` files that macOS puts beside every file it packs."""
+    return name.lower().endswith(suffixes) and not PurePosixPath(name).name.startswith("._")
+
+
+def _check_name(path: Path, name: str, seen: int) -> None:
+    if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or name[1:2] == ":":
+        raise UserError(f"{path}: {name} leads out of the archive, which is refused: pack relative paths")
+    if seen >= MOST_MEMBERS:
+        raise UserError(f"{path}: more than {MOST_MEMBERS} files: these are not the small images expected")

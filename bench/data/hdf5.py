@@ -1,0 +1,59 @@
+"""The HDF5 files that torchmeta makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import UserError
+
+
+def open_hdf5(path: Path) -> Any:
+    """The open h5py.File. Raises UserError where h5py is not installed or the file is damaged."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise UserError(f"{path}: reading HDF5 needs h5py: `python -m pip install h5py`") from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise _damaged(path, error) from error
+
+
+def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """(name, array on disk) of everything that lies `depth` levels down, the name with `/` between the levels."""
+    try:
+        for name, item in group.items():
+            if depth == 1:
+                yield name, item
+            else:
+                yield from ((f"{name}/{below}", array) for below, array in arrays(path, item, depth - 1))
+    except (OSError, KeyError, RuntimeError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def count_of(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> int:
+    """How many images of this shape the array on disk holds. Raises UserError where it is no uint8 [n, *shape]."""
+    found, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
+    if found is None or len(found) != len(shape) + 1 or found[1:] != shape or kind != np.uint8:
+        raise UserError(
+            f"{path}: {name} is {kind} {found}, not uint8 [images, {', '.join(map(str, shape))}]: "
+            "use the copy that is already resized"
+        )
+    return found[0]
+
+
+def read_array(path: Path, array: Any) -> np.ndarray:
+    """The array in memory. Raises UserError where the file is damaged."""
+    try:
+        return array[()]
+    except (OSError, RuntimeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = str(error).splitlines() or [type(error).__name__]
+    return UserError(f"{path}: damaged or not HDF5 ({reason[0]}): get it again")

@@ -1,0 +1,75 @@
+"""What data are here, and whether they are still what they were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.data import catalogue, omniglot, prepared
+from bench.data.arrange import assemble
+from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, SOURCES, command
+from bench.data.prepared import Unusable
+from bench.data.splits import read_split
+from bench.errors import UserError
+
+
+def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
+    """A row for each known source: `source`, `here`, `where`, `embedded`, `counts` (classes by split), `images`,
+    `digest`, `known_as`, `partial`, and the `problem` that keeps what lies there from being used, or None."""
+    return [_available(source, catalogue.data_dir(data_dir) / source) for source in SOURCES]
+
+
+def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
+    """Everything here, read again whole: `source`, `where`, `ok`, and a `line` that says what was found."""
+    home = catalogue.data_dir(data_dir)
+    folders = [
+        (source, home / source / form)
+        for source in SOURCES
+        for form in SOURCES[source].forms
+        if (home / source).exists()
+    ]
+    folders += [("omniglot", folder) for folder in sorted((home / "omniglot-embedded").glob("*"))]
+    checks = [(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
+    return [_checked(*check) for check in (("omniglot", omniglot.EMBEDDED, _verify_embedded), *checks)]
+
+
+def _available(source: str, folder: Path) -> dict[str, Any]:
+    row = {"source": source, "here": False, "where": str(folder), "embedded": False, "counts": {}, "images": 0}
+    row |= {"digest": None, "known_as": None, "partial": False, "problem": None}
+    if not folder.exists():
+        return row | (_embedded_row() if source == "omniglot" else {})
+    try:
+        for form in SOURCES[source].forms:
+            prepared.read(folder / form)
+        manifest = prepared.read_manifest(folder / form)
+    except Unusable as error:
+        return row | {"problem": f"{error}: prepare it again with {command(source)}"}
+    shown = {name: manifest[name] for name in ("counts", "digest", "partial")}
+    return row | shown | {"here": True, "images": manifest["shape"][0], "known_as": KNOWN.get(manifest["digest"])}
+
+
+def _embedded_row() -> dict[str, Any]:
+    split = read_split("omniglot")
+    counts = {"counts": dict(Counter(split.values())), "images": len(split) * omniglot.DRAWINGS}
+    digests = {"digest": OMNIGLOT_DIGEST, "known_as": KNOWN[OMNIGLOT_DIGEST]}
+    return {"here": True, "embedded": True, "where": str(omniglot.EMBEDDED), **counts, **digests}
+
+
+def _verify_embedded() -> None:
+    found = assemble(omniglot.embedded().classes, None, lambda images: None)["digest"]
+    if found != OMNIGLOT_DIGEST:
+        raise Unusable(
+            f"{omniglot.EMBEDDED}: its content has the digest {found[:8]}, not {OMNIGLOT_DIGEST[:8]}: `git checkout` it"
+        )
+
+
+def _checked(source: str, where: Path, check: Callable[[], None]) -> dict[str, Any]:
+    try:
+        check()
+        ok, line = True, f"{where}: as it was written"
+    except (Unusable, UserError) as error:
+        ok, line = False, str(error)
+    return {"source": source, "where": str(where), "ok": ok, "line": line}

@@ -1,0 +1,42 @@
+"""Makes `omniglot.xz` from the original archives (https://github.com/brendenlake/omniglot, python/images_*.zip).
+
+    python -m bench.data.pack_omniglot images_background.zip images_evaluation.zip --out bench/data/omniglot.xz
+
+The same drawings give the same bytes, whatever archive they come in.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.data.files import read_archives
+from bench.data.omniglot import DRAWINGS, PNG, characters_in, pack
+from bench.data.splits import missing, read_split
+from bench.errors import UserError
+from bench.records import write_atomically
+
+
+def packed(archives: list[Path]) -> bytes:
+    """The packed form of the drawings in the archives. Raises UserError unless they are all of Omniglot."""
+    classes = list(characters_in(read_archives(archives, PNG), corrupt=None))
+    if lacking := missing(classes, read_split("omniglot"), DRAWINGS):
+        raise UserError(f"missing {' and '.join(lacking)}: give both archives")
+    return pack({c.name: c.read() for c in classes})
+
+
+def main() -> None:
+    """Reads the command line and writes the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archives", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    try:
+        content = packed(arguments.archives)
+        write_atomically(arguments.out, lambda path: path.write_bytes(content))
+    except UserError as error:
+        parser.exit(2, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

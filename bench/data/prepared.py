@@ -1,0 +1,153 @@
+"""Prepared data sets on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from bench.benchmarks import SPLITS
+from bench.data.arrange import Transform, assemble
+from bench.data.images import ImageClass, ImageSet, SourceClass
+from bench.errors import UserError
+from bench.records import sha256, write_json
+
+FORMAT = 1
+IMAGES, MANIFEST = "images.npy", "manifest.json"
+HEADER_BYTES = 128
+FIELDS = {"name", "source", "classes", "counts", "shape", "digest", "sha256", "identical", "corrupt", "partial"}
+
+
+class Unusable(Exception):
+    """A prepared folder that cannot be trusted; the message is one line and names the file."""
+
+
+def write(
+    folder: Path, classes: Iterable[SourceClass], transform: Transform | None, described: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Writes `images.npy` and `manifest.json` into an empty folder; returns the manifest. `described` is asked, once
+    all is read, for what else the manifest says."""
+    with open(folder / IMAGES, "wb") as file:
+        _write_header(file, [0, 0, 0, 0])
+        manifest = assemble(classes, transform, lambda images: file.write(np.ascontiguousarray(images).data))
+        file.seek(0)
+        _write_header(file, manifest["shape"])
+        file.flush()
+        os.fsync(file.fileno())
+    manifest |= {"format": FORMAT, "sha256": sha256(folder / IMAGES), **described()}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def _write_header(file: BinaryIO, shape: list[int]) -> None:
+    """The header of a .npy file, of one length whatever the shape, because that is only known at the end."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    file.write(
+        b"\x93NUMPY\x01\x00"
+        + (HEADER_BYTES - 10).to_bytes(2, "little")
+        + text.ljust(HEADER_BYTES - 11).encode()
+        + b"\n"
+    )
+
+
+@contextmanager
+def workplace(data_dir: Path, name: str) -> Iterator[Path]:
+    """An empty folder beside where `name` will lie, gone afterwards. Raises UserError where it cannot be written."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.", ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(
+            f"cannot write {data_dir / name} ({reason}): name another folder with --data-dir or BENCH_DATA"
+        ) from error
+
+
+def install(finished: Path, target: Path) -> None:
+    """Puts a finished folder in place. What stood there is moved aside first, and comes back if that fails."""
+    aside = finished.with_name("replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        os.replace(target, aside)
+    try:
+        os.rename(finished, target)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a prepared folder. Raises Unusable."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        newer = manifest["format"] > FORMAT
+        sound = newer or (manifest.keys() >= FIELDS and _adds_up(manifest))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unusable(f"{path}: missing or damaged ({type(error).__name__})") from error
+    if newer:
+        raise Unusable(f"{path}: written by a newer version (format {manifest['format']}, this reads up to {FORMAT})")
+    if not sound:
+        raise Unusable(f"{path}: damaged (its classes do not add up)")
+    return manifest
+
+
+def _adds_up(manifest: dict[str, Any]) -> bool:
+    """Whether the classes stand one behind the other and fill the array."""
+    classes = [ImageClass(**entry) for entry in manifest["classes"]]
+    *offsets, total = accumulate((c.count for c in classes), initial=0)
+    return (
+        [c.offset for c in classes] == offsets
+        and manifest["shape"][0] == total
+        and len(manifest["shape"]) == 4
+        and all(0 < c.distinct <= c.count and c.split in SPLITS for c in classes)
+    )
+
+
+def read(folder: Path) -> ImageSet:
+    """The prepared data set in a folder, memory-mapped: the sizes are checked, the content is not. Raises Unusable."""
+    manifest, path = read_manifest(folder), folder / IMAGES
+    try:
+        images = np.lib.format.open_memmap(path, mode="r")
+        size = path.stat().st_size
+    except (OSError, ValueError, EOFError) as error:
+        raise Unusable(f"{path}: missing, damaged or truncated") from error
+    if list(images.shape) != manifest["shape"] or images.dtype != np.uint8 or size != HEADER_BYTES + images.nbytes:
+        raise Unusable(f"{path}: its size is not what {MANIFEST} says")
+    return as_set(manifest, images)
+
+
+def as_set(manifest: dict[str, Any], images: np.ndarray) -> ImageSet:
+    """The images with what the manifest says of them."""
+    classes = tuple(ImageClass(**entry) for entry in manifest["classes"])
+    return ImageSet(manifest["name"], images, classes, manifest["digest"], partial=manifest["partial"])
+
+
+def verify(folder: Path) -> None:
+    """Reads everything again. Raises Unusable where the array is not the one that was written, or, where it was not
+    resized, the content is not what the manifest says."""
+    prepared, manifest = read(folder), read_manifest(folder)
+    if sha256(folder / IMAGES) != manifest["sha256"]:
+        raise Unusable(f"{folder / IMAGES}: damaged (its SHA-256 is not the recorded one)")
+    if "resize" not in manifest:
+        found = assemble(_as_source(prepared), None, lambda images: None)
+        if wrong := [name for name in found if found[name] != manifest[name]]:
+            raise Unusable(f"{folder / MANIFEST}: damaged ({', '.join(wrong)} not as the images have it)")
+
+
+def _as_source(prepared: ImageSet) -> list[SourceClass]:
+    return [
+        SourceClass(c.name, c.split, c.count, lambda c=c: prepared.images[c.offset : c.offset + c.count])
+        for c in prepared.classes
+    ]

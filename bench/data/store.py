@@ -1,0 +1,159 @@
+"""Data sets: loaded, added, listed, verified.
+
+In the data directory, `mini-imagenet/` and `omniglot/{nearest,lanczos}/` are what the user added; the embedded
+Omniglot is prepared under `omniglot-embedded/` when it is first used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.data import catalogue, omniglot, prepared
+from bench.data.arrange import Transform, assemble
+from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, command, data_dir
+from bench.data.images import ImageSet, Source
+from bench.data.listing import available, verify
+from bench.data.prepared import Unusable
+from bench.data.splits import check_belongs, missing, read_split
+from bench.errors import UserError, unknown
+
+__all__ = ["add", "available", "data_dir", "load", "verify"]
+
+HOW_TO_GET = (
+    "get the copy that other libraries pass round (mini-imagenet-cache-{train,val,test}.pkl, as torchmeta and "
+    "learn2learn download them, or images/ with train.csv, val.csv and test.csv of Ravi & Larochelle)"
+)
+_home = data_dir  # which the parameters of that name hide
+
+
+def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
+    """The prepared images of a source; `resize` is for Omniglot. Raises UserError where they are missing or damaged."""
+    data_set, home = catalogue.get(source), _home(data_dir)
+    form = resize if source == "omniglot" else ""
+    if form not in data_set.forms:
+        raise unknown("resize", resize, data_set.forms)
+    if (home / source).exists():
+        images = _added(home / source / form, source)
+    elif source == "omniglot":
+        images = _embedded(home, resize)
+    else:
+        raise UserError(f"{source} is not in {home}: {HOW_TO_GET}, then {command(source)}")
+    return replace(images, known_as=KNOWN.get(images.digest))
+
+
+def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:
+    """Prepares a user's copy; returns its manifest with `known_as`, `where`, `status` ("added", "kept": the same was
+    here, "mended", or "replaced") and the digest that was `replaced`. Raises UserError; what was here then stays."""
+    found = _opened(source, Path(path).expanduser(), partial)
+    lacking = _lacking(source, found, partial)
+    folder = _home(data_dir) / source
+    with prepared.workplace(folder.parent, source) as temporary:
+        manifest = _write_forms(temporary / "new", source, found, lacking)
+        status, replaced = _status(folder, source, manifest["digest"])
+        if status != "kept":
+            prepared.install(temporary / "new", folder)
+    about = {"known_as": KNOWN.get(manifest["digest"]), "where": str(folder), "status": status, "replaced": replaced}
+    return manifest | about
+
+
+def _added(folder: Path, source: str) -> ImageSet:
+    try:
+        return prepared.read(folder)
+    except Unusable as error:
+        raise UserError(f"{error}: prepare it again with {command(source)}") from error
+
+
+def _opened(source: str, path: Path, partial: bool) -> Source:
+    data_set = catalogue.get(source)
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder: write {command(source)} with the PATH of your copy")
+    return data_set.open_source(path, partial)
+
+
+def _lacking(source: str, found: Source, partial: bool) -> list[str]:
+    """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
+    data_set = catalogue.get(source)
+    expected = read_split(data_set.split)
+    check_belongs(found.classes, expected, data_set.per_class, str(found.path))
+    lacking = missing(found.classes, expected, data_set.per_class)
+    if lacking and not partial:
+        raise UserError(
+            f"{found.path}: missing {' and '.join(lacking)}: complete it, or add what there is with --partial"
+        )
+    return lacking
+
+
+def _write_forms(folder: Path, source: str, found: Source, lacking: list[str]) -> dict[str, Any]:
+    """Prepares every form of a data set below `folder`; returns the manifest of the first."""
+    manifests = []
+    for form, transform in catalogue.get(source).forms.items():
+        (folder / form).mkdir(parents=True, exist_ok=True)
+        manifests.append(_write_form(folder / form, source, found, form, transform, lacking))
+    return manifests[0]
+
+
+def _write_form(
+    folder: Path, source: str, found: Source, form: str, transform: Transform | None, lacking: list[str]
+) -> dict[str, Any]:
+    def described() -> dict[str, Any]:
+        corrupt = sorted(set(found.corrupt))
+        origin = {"path": str(found.path), "kind": found.kind}
+        about = {
+            "name": source,
+            "source": origin,
+            "missing": lacking,
+            "corrupt": corrupt,
+            "partial": bool(lacking or corrupt),
+        }
+        return about | ({"resize": form} if form else {})
+
+    return prepared.write(folder, found.classes, transform, described)
+
+
+def _status(folder: Path, source: str, digest: str) -> tuple[str, str | None]:
+    """What adding a data set of this digest does to the folder, and the digest that it replaces."""
+    if not folder.exists():
+        return "added", None
+    try:
+        old = {prepared.read_manifest(folder / form)["digest"] for form in catalogue.get(source).forms}
+        if old != {digest}:
+            return "replaced", ", ".join(sorted(old))
+        for form in catalogue.get(source).forms:
+            prepared.verify(folder / form)
+    except Unusable:
+        return "mended", None
+    return "kept", None
+
+
+def _embedded(home: Path, resize: str) -> ImageSet:
+    """The embedded Omniglot, prepared if it is not yet; in memory where the directory cannot be written."""
+    folder, transform = home / "omniglot-embedded" / resize, catalogue.get("omniglot").forms[resize]
+    try:
+        return _current(folder)
+    except Unusable:
+        found = omniglot.embedded()
+    try:
+        with prepared.workplace(home, "omniglot-embedded") as temporary:
+            (temporary / "new").mkdir()
+            _write_form(temporary / "new", "omniglot", found, resize, transform, [])
+            prepared.install(temporary / "new", folder)
+        return _current(folder)
+    except (UserError, Unusable):
+        return _in_memory(found, transform)
+
+
+def _current(folder: Path) -> ImageSet:
+    images = prepared.read(folder)
+    if images.digest != OMNIGLOT_DIGEST:
+        raise Unusable(f"{folder}: prepared from another file")
+    return images
+
+
+def _in_memory(found: Source, transform: Transform | None) -> ImageSet:
+    blocks: list[np.ndarray] = []
+    manifest = assemble(found.classes, transform, blocks.append)
+    return prepared.as_set({**manifest, "name": "omniglot", "partial": False}, np.concatenate(blocks))

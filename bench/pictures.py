@@ -1,0 +1,54 @@
+"""Episodes as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bench import batches, benchmarks, presets, records
+from bench.benchmarks import SPLITS
+from bench.data import store
+from bench.episodes import EVALUATION_SEED
+from bench.errors import UserError, unknown
+from bench.torchvision_compat import import_torchvision
+
+_GAP = 12  # pixels between support and query
+
+
+def episode(
+    benchmark_name: str, split: str, seed: int, index: int, queries: int | None, out: Path, data_dir: Path | None
+) -> str:
+    """Writes an episode as a PNG, a row per class, support on the left; returns a line that says what it shows."""
+    benchmark = benchmarks.get(benchmark_name)
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if index < 0 or seed < 0:
+        raise UserError("--index and --seed are 0 or more")
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: the picture is a PNG, name it so")
+    protocol = presets.paper(benchmark)
+    images = store.load(benchmark.source, data_dir, protocol.training.resize)
+    wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries
+    stream = seed if split == "train" else EVALUATION_SEED
+    shown = batches.source(benchmark, images, split, stream, wanted, torch.device("cpu")).episodes(index, 1)
+    parts = [_grid(part[0], benchmark.ways) for part in (shown.support, shown.query)]
+    gap = torch.ones(3, parts[0].shape[1], _GAP)
+    _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
+    return (
+        f"{out}: {benchmark.name}, {split} episode {index} of seed {stream}; a row per class, "
+        f"{benchmark.shots} support and {wanted} query images each"
+    )
+
+
+def _grid(images: Tensor, ways: int) -> Tensor:
+    """[ways * n, channels, height, width], class by class -> one image [3, height, width], a row per class."""
+    make_grid = import_torchvision().utils.make_grid
+    return make_grid(images, nrow=len(images) // ways, padding=2, pad_value=0.5)
+
+
+def _save(image: Tensor, out: Path) -> None:
+    pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    records.write_atomically(out, lambda path: Image.fromarray(pixels).save(path, format="PNG"))

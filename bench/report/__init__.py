@@ -1,0 +1,85 @@
+"""Records and claims to tables and figures. Reads results only, and imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import claims, records
+from bench.claims import Claim
+from bench.report import document, figures, rows, terminal
+from bench.report.grouping import usable
+from bench.report.sections import FIRST, Section, sections
+
+REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
+CLAIMS = "claims.csv"  # a user's own claims, in the results folder
+
+
+@dataclass(frozen=True)
+class Report:
+    """`text` for the terminal, a line for each problem (a record that was left out), and the files written."""
+
+    text: str
+    problems: list[str]
+    files: list[Path]
+
+
+def build(results: Path, out: Path, claims_file: Path | None = None) -> Report:
+    """Everything that is in `results` (and in `reference` beside it), written into `out`.
+
+    Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
+    known = _claims(results, claims_file)
+    parts, problems = _parts(results, known)
+    mine = parts[0][1]
+    drawn = figures.draw(mine, out)
+    names = {title: [path.stem for path in paths if path.suffix == ".png"] for title, paths in drawn.items()}
+    shown = {section.title for section in mine}
+    unmet = [claim for claim in known if claim.benchmark not in shown]
+    texts = {
+        "report.md": document.as_markdown(parts, unmet, problems, names),
+        "report.tex": document.as_latex(parts),
+        "report.csv": rows.as_csv(parts),
+    }
+    files = [_write(out / name, text) for name, text in texts.items()]
+    files += [path for paths in drawn.values() for path in paths]
+    return Report(_text(parts, len(unmet), files), problems, files)
+
+
+def _claims(results: Path, own: Path | None) -> list[Claim]:
+    """The published claims and a user's: from the file named, else from the one in the results folder, if any."""
+    beside = results / CLAIMS
+    path = own or (beside if beside.exists() else None)
+    return claims.published() + (claims.read(path) if path else [])
+
+
+def _parts(results: Path, known: Sequence[Claim]) -> tuple[list[tuple[str, list[Section]]], list[str]]:
+    """(Where the records lie, their sections): the results, and this project's reference runs apart from them."""
+    reference = results.parent / REFERENCE
+    apart = reference.is_dir() and reference.resolve() != results.resolve()
+    parts, problems = [], []
+    for folder, always in ((results, [FIRST]), (reference, []))[: 1 + apart]:
+        found, corrupt = records.read_all(folder)
+        good, unusable = usable(found)
+        made, unpooled = sections(good, known, always)
+        parts.append((str(folder), made))
+        problems += [*corrupt, *unusable, *unpooled]
+    return parts, problems
+
+
+def _text(parts: Sequence[tuple[str, Sequence[Section]]], unmet: int, files: Sequence[Path]) -> str:
+    lines = []
+    for number, (origin, made) in enumerate(parts):
+        ran = any(section.records for section in made)
+        lines.append(f"{'reference runs of this project, ' if number else ''}{origin}:{'' if ran else ' no runs yet'}")
+        lines += terminal.lines(made)
+    not_run = unmet + sum(len(section.unmet) for section in parts[0][1])
+    lines.append(f"{not_run} published numbers have no run here; they are in report.md")
+    drawn = sum(path.suffix == ".png" for path in files)
+    lines.append(f"{files[0].parent}: report.md, report.tex, report.csv and {drawn} figures")
+    return "\n".join(lines)
+
+
+def _write(path: Path, text: str) -> Path:
+    records.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path

@@ -1,0 +1,137 @@
+"""A cell: the runs of one benchmark, method and protocol, whose scores form one matrix, and its intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bench import statistics
+from bench.benchmarks import BENCHMARKS, Benchmark
+from bench.presets import paper
+from bench.protocol import Protocol
+from bench.records import Evaluated, Record
+from bench.report import protocols
+
+Pair = tuple[Record, Evaluated]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Runs that differ in their seed only, in one evaluation: (record, evaluation) by seed, at least one.
+
+    `diverged`: seeds of the same training that left no scores; an average without them says so. `bootstrap`: the
+    crossed bootstrap's interval in percent, drawn once for all cells of a shape."""
+
+    runs: tuple[Pair, ...]
+    diverged: tuple[int, ...] = ()
+    bootstrap: Range = (math.nan, math.nan)
+
+    @property
+    def record(self) -> Record:
+        """The first seed's record, for what all of them share."""
+        return self.runs[0][0]
+
+    @property
+    def evaluated(self) -> Evaluated:
+        """The first seed's evaluation, for what all of them share."""
+        return self.runs[0][1]
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """What was run."""
+        return BENCHMARKS[self.record.benchmark]
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+        return self.record.method
+
+    @property
+    def protocol(self) -> Protocol:
+        """As it was run and evaluated."""
+        return Protocol(self.record.training, self.evaluated.evaluation)
+
+    @cached_property
+    def described(self) -> str:
+        """The protocol by its values: the nearest preset and what differs from it."""
+        return protocols.described(self.benchmark, self.method, self.protocol)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The training seeds, one a row of `scores`."""
+        return tuple(record.seed for record, _ in self.runs)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """[seeds, episodes], in percent: at the step that counts."""
+        return 100 * np.stack([evaluated.final for _, evaluated in self.runs])
+
+    @property
+    def by_step(self) -> np.ndarray:
+        """[inner steps + 1, seeds, episodes], in percent."""
+        steps = min(evaluated.scores.shape[1] for _, evaluated in self.runs)
+        return 100 * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
+
+    @property
+    def iterations(self) -> tuple[int, ...]:
+        """Those evaluated: one, or one a seed where each seed's best weights are."""
+        return tuple(sorted({evaluated.iteration for _, evaluated in self.runs}))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """name, digest, known_as, partial."""
+        return dict(self.record.info["data"])
+
+    @property
+    def title(self) -> str:
+        """The benchmark, which a part of its data is never called by itself."""
+        return title(self.record)
+
+    @property
+    def queries(self) -> int:
+        """Query images of a test episode, all classes together."""
+        return self.benchmark.ways * self.evaluated.evaluation.queries
+
+    @cached_property
+    def headline(self) -> statistics.Estimate:
+        """Over seeds and episodes, in percent; its interval is NaN for one seed."""
+        return statistics.over_both(self.scores)
+
+    @cached_property
+    def intervals(self) -> dict[str, Range]:
+        """Name -> 95 % interval in percent, inside [0, 100]; NaN where one seed cannot tell."""
+        found = {
+            "both": self.headline.interval(),
+            "over episodes": statistics.over_episodes(self.scores).interval(),
+            "over seeds": statistics.over_seeds(self.scores).interval(),
+            "crossed bootstrap": self.bootstrap,
+        }
+        return {name: clipped(interval) for name, interval in found.items()}
+
+    @property
+    def near_bound(self) -> bool:
+        """Whether an interval comes within a point of 0 or 100, where the crossed bootstrap is the better guide."""
+        low, high = self.intervals["over episodes" if len(self.seeds) == 1 else "both"]
+        return low < 1 or high > 99
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it only shows that things work: too few seeds to judge, and less training than the paper's."""
+        full = paper(self.benchmark).training.iterations
+        return len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
+
+
+def clipped(interval: tuple[Any, Any]) -> Range:
+    """Inside [0, 100]; NaN stays."""
+    low, high = interval
+    return float(np.clip(low, 0, 100)), float(np.clip(high, 0, 100))
+
+
+def title(record: Record) -> str:
+    """The benchmark's name, or that this is a part of it."""
+    return f"part of {record.benchmark}" if record.info["data"]["partial"] else record.benchmark

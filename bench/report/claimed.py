@@ -1,0 +1,119 @@
+"""A claim held against a cell: the difference, and a verdict or what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bench import statistics
+from bench.claims import Claim
+from bench.presets import ASSUMED, preset
+from bench.report.cells import Cell
+from bench.report.protocols import protocol_differences, written
+
+NOT_JUDGED = "not judged"
+
+# What nobody published, and so no run can follow: shown beside every verdict.
+_UNKNOWABLE = {
+    "omniglot": "the claim's split of the characters is not known",
+    "mini-imagenet": "the claim's image resizer is not known",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One claim against one cell. `difference` is ours minus the claim, in points; `reasons` disqualify it."""
+
+    claim: Claim
+    cell: Cell
+    reasons: tuple[str, ...]
+    difference: float
+    interval: tuple[float, float] | None
+    smallest_half_width: float | None
+    verdict: str
+    why: str
+
+
+def held(claim: Claim, cell: Cell) -> Held:
+    """The claim of this benchmark and method against the cell."""
+    reasons = disqualified_by(claim, cell)
+    value = float(cell.headline.value) - claim.accuracy
+    if reasons:
+        return Held(claim, cell, tuple(reasons), value, None, None, NOT_JUDGED, "; ".join(reasons))
+    return _judged(claim, cell)
+
+
+def nearest(claims: Sequence[Held]) -> Held:
+    """The claim that a cell comes nearest to: protocol known, fewest reasons against it, first of equals."""
+    return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
+
+
+def disqualified_by(claim: Claim, cell: Cell) -> list[str]:
+    """Everything that keeps this cell from being judged by this claim, in words."""
+    return [*_of_seeds(cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
+
+
+def _of_seeds(cell: Cell) -> list[str]:
+    few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
+    return [f"{n} seed{'s' * (n > 1)}, and {few} are needed"] if n < few else []
+
+
+def _of_claim(claim: Claim) -> list[str]:
+    missing = {"interval": claim.ci95, "number of test episodes": claim.tasks, "margin": claim.margin}
+    return [f"the claim has no {name}" for name, value in missing.items() if value is None]
+
+
+def _of_data(cell: Cell) -> list[str]:
+    source, data = cell.benchmark.source, cell.data
+    if data["name"] != source:
+        return [f"another data set: {data['name']}, not {source}"]
+    return [f"another data set: a part of the classes of {source}"] if data["partial"] else []
+
+
+def _of_protocol(claim: Claim, cell: Cell) -> list[str]:
+    """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
+    last. The number of test episodes never disqualifies: the interval tells it."""
+    if not claim.protocol:
+        return ["the claim's protocol is not known"]
+    theirs = preset(claim.protocol, cell.benchmark)
+    ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
+    assumed = ASSUMED.get(claim.protocol, frozenset())
+    found = protocol_differences(cell.method, ours, theirs)
+    differ = [
+        f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}
+    ]
+    unknown = [f"the claim's {', '.join(sorted(assumed))} not known (assumed)"] if assumed else []
+    return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
+
+
+def _of_iteration(wanted: int, cell: Cell) -> list[str]:
+    ours = cell.iterations
+    return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
+
+
+def spread(iterations: tuple[int, ...]) -> str:
+    """One iteration, or the range of several."""
+    return f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"
+
+
+def _judged(claim: Claim, cell: Cell) -> Held:
+    assert claim.ci95 is not None and claim.tasks is not None and claim.margin is not None
+    difference = statistics.difference_from_claim(cell.scores, claim.accuracy, claim.ci95, claim.tasks)
+    verdict = str(statistics.verdict(difference, claim.margin))
+    smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
+    low, high = map(float, difference.interval())
+    why = f"{_why(verdict, difference, claim.margin)}; {_UNKNOWABLE[cell.benchmark.source]}"
+    if cell.diverged:
+        why = f"{why}; without seed {', '.join(map(str, cell.diverged))}, which diverged"
+    if verdict == "inconclusive" and smallest >= claim.margin:
+        why = f"{why}; no number of seeds would make this claim agree on these episodes"
+    return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why)
+
+
+def _why(verdict: str, difference: statistics.Estimate, margin: float) -> str:
+    ends90, ends95 = ("{:+.2f} to {:+.2f}".format(*difference.interval(level)) for level in (0.90, 0.95))
+    return {
+        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}",
+        "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
+        "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
+    }[verdict]

@@ -1,0 +1,71 @@
+"""The methods of one benchmark compared in pairs, on the seeds and test episodes that both have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from bench import statistics
+from bench.report.cells import Cell
+from bench.report.protocols import evaluation_differences
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Cell a minus cell b, in points, on common seeds and episodes. `holm`: p corrected for all pairs of one table."""
+
+    a: Cell
+    b: Cell
+    seeds: tuple[int, ...]
+    episodes: int
+    paired: statistics.Paired
+    holm: float = math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, in points."""
+        low, high = self.paired.difference.interval()
+        return float(low), float(high)
+
+
+def compared(cells: Sequence[Cell]) -> list[Compared]:
+    """Every pair of methods trained and evaluated alike, with Holm's correction over the pairs that have a p-value."""
+    pairs = _longest([_pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)])
+    tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
+    corrected = dict(zip(tested, statistics.holm([pairs[k].paired.p_value for k in tested]), strict=True))
+    return [replace(pair, holm=corrected.get(k, math.nan)) for k, pair in enumerate(pairs)]
+
+
+def _longest(pairs: Sequence[Compared]) -> list[Compared]:
+    """Of pairs that differ in their number of test episodes only, the one with the most episodes in common."""
+    best: dict[Any, Compared] = {}
+    for pair in sorted(pairs, key=lambda pair: -pair.episodes):
+        key = [
+            (c.method, c.record.path.parent, c.iterations, replace(c.evaluated.evaluation, episodes=2))
+            for c in (pair.a, pair.b)
+        ]
+        best.setdefault(tuple(key), pair)
+    return [pair for pair in pairs if pair in best.values()]
+
+
+def _pair(a: Cell, b: Cell) -> Compared:
+    seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
+    episodes = min(a.scores.shape[1], b.scores.shape[1])  # of one stream: the first ones are the common ones
+    x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
+    return Compared(a, b, seeds, episodes, statistics.paired(x, y))
+
+
+def _comparable(a: Cell, b: Cell) -> bool:
+    """Two methods, one training and one evaluation (but for the settings of fine-tuning), the same test episodes."""
+    return (
+        a.method != b.method
+        and a.record.training == b.record.training
+        and a.data["digest"] == b.data["digest"]
+        and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
+        and (a.iterations == b.iterations or a.evaluated.evaluation.weights == "best")
+        and not evaluation_differences("", a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+        and not set(a.seeds).isdisjoint(b.seeds)
+    )

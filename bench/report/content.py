@@ -1,0 +1,128 @@
+"""The tables of a section, as text: what the Markdown and the LaTeX of a report hold. A row is column -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench import statistics
+from bench.benchmarks import BENCHMARKS
+from bench.claims import Claim
+from bench.protocol import evaluation_hash
+from bench.report import words
+from bench.report.cells import Cell
+from bench.report.claimed import Held
+from bench.report.compared import Compared
+from bench.report.protocols import written
+from bench.report.sections import Section, command
+from bench.report.tables import Row, Table
+
+
+def tables(section: Section) -> list[Table]:
+    """Those of a section that have rows."""
+    found = {
+        "accuracy (%) and its 95 % intervals": [_run(cell) for cell in section.cells],
+        "published numbers (%), ours minus theirs in points": [
+            row for c in section.claims for row in _claim(section, c)
+        ],
+        "methods compared, paired on common seeds and test episodes": [_pair(pair) for pair in section.pairs],
+        "each training seed (%), the papers' kind of interval": [row for cell in section.cells for row in _seeds(cell)],
+        "anatomy of the intervals (points)": list(_anatomy(section)),
+    }
+    return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
+
+
+def _run(cell: Cell) -> Row:
+    ends = {name: words.ends(interval) for name, interval in cell.intervals.items()}
+    return {
+        "method": cell.method + " (demonstration)" * cell.demonstration,
+        "protocol": cell.described,
+        "seeds": words.seeds(cell),
+        "iterations": words.iterations(cell),
+        "batch norm": words.BATCH_NORM[cell.evaluated.evaluation.batch_statistics],
+        "weights": cell.evaluated.evaluation.weights,
+        "test episodes": words.episodes(cell),
+        "accuracy": f"{cell.headline.value:.2f}",
+        "both (headline)": ends.pop("both"),
+        **ends,
+        "data": words.data(cell),
+    }
+
+
+def _claim(section: Section, claim: Claim) -> list[Row]:
+    """A row a cell of the claim's method, or the one that says it was not run."""
+    return [_held(h) for h in section.held if h.claim is claim] or [_not_run(claim)]
+
+
+def _held(h: Held) -> Row:
+    smallest = h.smallest_half_width
+    return _claim_row(
+        h.claim,
+        f"{h.cell.headline.value:.2f}",
+        f"{h.cell.described}, seeds {words.seeds(h.cell)}",
+        f"{h.difference:+.2f}",
+        words.NONE if h.interval is None else words.ends(h.interval, "+.2f"),
+        h.verdict,
+        h.why,
+        words.NONE if smallest is None else f"{smallest:.2f} (margin {h.claim.margin:g})",
+    )
+
+
+def _not_run(claim: Claim) -> Row:
+    why = command(claim) or "published context: its protocol is not known here"
+    return _claim_row(claim, "not run", words.NONE, words.NONE, words.NONE, words.NONE, why, words.NONE)
+
+
+def _claim_row(claim: Claim, *rest: str) -> Row:
+    names = ("ours", "protocol", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
+    published = {"method": claim.method, "published": claim.number, "source": words.source(claim)}
+    return published | dict(zip(names, rest, strict=True))
+
+
+def _pair(pair: Compared) -> Row:
+    a, b = pair.a.described, pair.b.described
+    return {
+        "difference": f"{pair.a.method} - {pair.b.method}",
+        "protocol": a if a == b else f"{a} / {b}",
+        "common seeds": str(len(pair.seeds)),
+        "test episodes": str(pair.episodes),
+        "points": f"{pair.paired.difference.value:+.2f}",
+        "95 % interval": words.ends(pair.interval, "+.2f"),
+        "which": pair.paired.kind,
+        "p": words.p_value(pair.paired.p_value),
+        "p (Holm)": words.p_value(pair.holm),
+    }
+
+
+def _seeds(cell: Cell) -> Iterator[Row]:
+    each = statistics.per_seed(cell.scores)
+    for (record, evaluated), value, half in zip(cell.runs, each.value, each.half_width(), strict=True):
+        chosen = ", ".join(f"{name}={written(v)}" for name, v in evaluated.info.get("setting", {}).items())
+        yield {
+            "run": record.name,
+            "evaluation": evaluation_hash(evaluated.evaluation),
+            "protocol": cell.described,
+            "accuracy, over episodes": f"{value:.2f} ± {half:.2f}",
+            "at inner step": str(evaluated.step),
+            "chosen on validation": chosen or words.NONE,
+        }
+
+
+def _anatomy(section: Section) -> Iterator[Row]:
+    for cell in section.cells:
+        parts = statistics.anatomy(cell.scores / 100, cell.queries)
+        yield _anatomy_row(f"{cell.method}: {cell.described}", parts, cell.queries)
+    for claim in section.claims:
+        if claim.ci95 and claim.tasks and claim.queries_per_class:
+            queries = BENCHMARKS[claim.benchmark].ways * claim.queries_per_class
+            parts = statistics.anatomy_of_claim(claim.accuracy / 100, claim.ci95 / 100, claim.tasks, queries)
+            yield _anatomy_row(f"{claim.method}: {claim.number} ({claim.variant})", parts, queries)
+
+
+def _anatomy_row(name: str, parts: statistics.Anatomy, queries: int) -> Row:
+    return {
+        "result": name,
+        "queries of an episode": str(queries),
+        "SD of an episode's accuracy": f"{100 * sum(parts) ** 0.5:.2f}",
+        "binomial part (SD)": f"{100 * parts.binomial**0.5:.2f}",
+        "between episodes (SD)": f"{100 * parts.between**0.5:.2f}",
+    }

@@ -1,0 +1,81 @@
+"""The figures of a report, PNG and SVG: four a benchmark at most, each left out where it would be empty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")  # files only, on machines without a display
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from bench.records import write_atomically
+from bench.report import panels
+from bench.report.panels import Panel
+from bench.report.sections import Section
+
+_STYLE = {
+    "svg.hashsalt": "bench",  # the same records give the same file
+    "svg.fonttype": "none",  # text stays text
+    "savefig.dpi": 130,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+_WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure, height of a plane, of a row; free edges
+_CHARACTER, _KEY_ROW = 0.073, 0.2  # inches: a character of 9-point text, a row of the legend
+
+
+def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Path]]:
+    """Title of a section -> the files drawn for it. Raises UserError where they cannot be written."""
+    with matplotlib.rc_context():
+        sns.set_theme(style="whitegrid", palette="colorblind", rc=_STYLE)
+        return {section.title: _section(section, out) for section in sections}
+
+
+def _section(section: Section, out: Path) -> list[Path]:
+    name = section.title.replace(" ", "-")
+    made = {
+        "accuracy": panels.accuracy(section),
+        "curves": panels.curves(section),
+        "steps": panels.steps(section),
+        "differences": panels.differences(section),
+    }
+    return [path for kind, panel in made.items() if panel for path in _drawn(panel, out / f"{kind}-{name}")]
+
+
+def _drawn(panel: Panel, stem: Path) -> list[Path]:
+    """Margins are computed, not searched for: a layout engine would draw every figure twice."""
+    key_rows = math.ceil(len(panel.keys) / panel.columns)
+    left = 0.25 + _CHARACTER * max(map(len, panel.rows)) if panel.rows else 0.8
+    bottom = 0.6 + _KEY_ROW * key_rows
+    height = bottom + _MARGIN + (_ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE)
+    figure, axes = plt.subplots(figsize=(_WIDTH, height))
+    figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
+    panel.draw(axes)
+    if panel.rows:
+        axes.set_yticks(range(len(panel.rows)), panel.rows)
+        axes.set_ylim(len(panel.rows) - 0.25, -0.75)
+        axes.grid(visible=False, axis="y")
+    axes.set(xlabel=panel.x, ylabel=panel.y)
+    axes.set_title(panel.title, y=1.0)  # a fixed place: else every draw measures all text for it
+    if panel.keys:
+        figure.legend(
+            handles=panel.keys, loc="lower center", ncols=panel.columns, fontsize=8.5, frameon=False, borderpad=0.1
+        )
+    files = [_saved(figure, stem.with_name(f"{stem.name}.{kind}"), kind) for kind in ("png", "svg")]
+    plt.close(figure)
+    return files
+
+
+def _saved(figure: Figure, path: Path, kind: str) -> Path:
+    metadata = {"Date": None} if kind == "svg" else None
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=metadata))
+    return path

@@ -1,0 +1,122 @@
+"""Records to cells: what belongs together, what cannot be pooled, and what has no scores to show."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bench import benchmarks, statistics
+from bench.errors import UserError
+from bench.protocol import evaluation_hash
+from bench.records import Evaluated, Record
+from bench.report.cells import Cell, Pair
+
+_METHODS = ("maml", "fomaml", "finetune", "nearest")  # the order of tables; others follow by name
+_BOOTSTRAP_SEED = 0
+
+
+def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
+    """The cells of all finished runs, in the order of tables, and a line for each that cannot be pooled."""
+    records = list(records)
+    groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
+    for record in records:
+        for evaluated in record.evaluations if record.status == "finished" else ():
+            groups[_key(record, evaluated)].append((record, evaluated))
+    cells = [
+        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(runs[0][0], records))
+        for runs in groups.values()
+    ]
+    problems = {id(cell): _unpoolable(cell) for cell in cells}
+    good = _bootstrapped([cell for cell in cells if not problems[id(cell)]])
+    return sorted(good, key=_order), sorted(filter(None, problems.values()))
+
+
+def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells with their crossed bootstrap: cells of one shape meet the same draws, which take most of the time."""
+    shapes: dict[tuple[int, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        shapes[cell.scores.shape].append(cell)
+    made = []
+    for same in shapes.values():
+        ends = statistics.crossed_bootstrap(
+            np.stack([cell.scores for cell in same]), np.random.default_rng(_BOOTSTRAP_SEED)
+        )
+        made += [
+            replace(cell, bootstrap=interval) for cell, interval in zip(same, zip(*ends, strict=True), strict=True)
+        ]
+    return made
+
+
+def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """The records that a report can be made of, and a line for each that is not: of unknown benchmark, or lacking
+    what tells its data and episodes."""
+    good, problems = [], []
+    for record in records:
+        try:
+            _check(record)
+            good.append(record)
+        except KeyError as error:
+            problems.append(f"{record.path}: the record lacks {error}")
+        except (TypeError, ValueError, UserError) as error:
+            problems.append(f"{record.path}: {error}")
+    return good, problems
+
+
+def _check(record: Record) -> None:
+    benchmarks.get(record.benchmark)
+    data, _ = record.info["data"], record.info["iteration"]
+    for key in ("name", "digest", "known_as", "partial"):
+        data[key]
+    for evaluated in record.evaluations:
+        evaluated.info["episodes_digest"]
+        if not np.all((evaluated.scores >= 0) & (evaluated.scores <= 1)):
+            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from 0 to 1")
+
+
+def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
+    # The best weights are of another iteration for every seed; they are one cell all the same.
+    iteration = "best" if evaluated.evaluation.weights == "best" else evaluated.iteration
+    training = record.path.parent.name
+    return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
+
+
+def _diverged(record: Record, records: Iterable[Record]) -> tuple[int, ...]:
+    """The seeds that would be rows of the record's cell had they not diverged."""
+    return tuple(sorted(r.seed for r in records if r.status == "diverged" and r.path.parent == record.path.parent))
+
+
+def _unpoolable(cell: Cell) -> str:
+    """Why the runs of a cell cannot form one matrix, or nothing."""
+    found = {
+        "data": {record.info["data"]["digest"] for record, _ in cell.runs},
+        "test episodes": {evaluated.info["episodes_digest"] for _, evaluated in cell.runs},
+        "training settings": {record.training for record, _ in cell.runs},
+    }
+    differ = [name for name, values in found.items() if len(values) > 1]
+    if len(set(cell.seeds)) < len(cell.seeds):
+        differ.append("seeds' folders (one seed stands in two)")
+    if not differ:
+        return ""
+    return f"{cell.record.path.parent}: the {' and '.join(differ)} of its seeds differ: not pooled, and left out"
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    return method_order(cell.method), cell.described, -max(cell.iterations), cell.record.path.parent
+
+
+def method_order(method: str) -> tuple[int, str]:
+    """A sort key: the order of tables."""
+    return (_METHODS.index(method) if method in _METHODS else len(_METHODS)), method
+
+
+def outcome(record: Record) -> str:
+    """A line for a run that has no scores to show, or nothing."""
+    if record.status == "diverged":
+        return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; in no average"
+    if record.status == "unfinished":
+        return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; in no average"
+    return "" if record.evaluations else "trained, and not evaluated yet"

@@ -1,0 +1,59 @@
+"""Protocols by their values: which preset a run follows, and what differs from it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from bench.benchmarks import Benchmark
+from bench.presets import PRESETS, preset
+from bench.protocol import Evaluation, Protocol, Training, differences
+
+# What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
+_VALIDATION = frozenset({"validations", "validation_episodes"})
+_FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
+_SHARED = frozenset(field.name for field in fields(Training)) & frozenset(field.name for field in fields(Evaluation))
+
+
+def described(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
+    """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
+    return _nearest({name: protocol_differences(method, protocol, preset(name, benchmark)) for name in PRESETS})
+
+
+def described_training(benchmark: Benchmark, training: Training) -> str:
+    """The same, of the training part alone."""
+    return _nearest({name: training_differences(training, preset(name, benchmark).training) for name in PRESETS})
+
+
+def _nearest(found: dict[str, dict[str, tuple[Any, Any]]]) -> str:
+    nearest = min(found, key=lambda name: len(found[name]))
+    return ", ".join([nearest, *(f"{field}={written(ours)}" for field, (ours, _) in found[nearest].items())])
+
+
+def protocol_differences(method: str, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
+    """Setting, as `--set` names it -> (ours, theirs), wherever they differ and the method uses the setting."""
+    evaluation = evaluation_differences(method, ours.evaluation, theirs.evaluation)
+    return {
+        **training_differences(ours.training, theirs.training),
+        **{(f"evaluation.{k}" if k in _SHARED else k): v for k, v in evaluation.items()},
+    }
+
+
+def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[Any, Any]]:
+    """Field -> (ours, theirs), but for when validation happens."""
+    return {k: v for k, v in differences(ours, theirs).items() if k not in _VALIDATION}
+
+
+def evaluation_differences(method: str, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
+    """Field -> (ours, theirs); the settings of fine-tuning concern `finetune` alone."""
+    found = differences(ours, theirs)
+    return found if method == "finetune" else {k: v for k, v in found.items() if k not in _FINETUNING}
+
+
+def written(value: Any) -> str:
+    """A value as `--set` takes it, rounded to what tells values apart."""
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

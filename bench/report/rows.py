@@ -1,0 +1,119 @@
+"""The CSV of a report: a row a cell, with every interval by name and the claim that the cell comes nearest to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from bench import statistics
+from bench.report import words
+from bench.report.cells import Cell
+from bench.report.claimed import nearest
+from bench.report.sections import Section
+
+
+def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
+    """`parts`: (where the records lie, sections). Accuracies in percent, differences in points, SDs in points."""
+    rows = [
+        {"results": origin, **_run(cell), **_numbers(cell), **_claim(section, cell), **_provenance(cell)}
+        for origin, sections in parts
+        for section in sections
+        for cell in section.cells
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(name for row in rows for name in row)) or ["results"], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows({name: _cell_text(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _run(cell: Cell) -> dict[str, Any]:
+    evaluation, data = cell.evaluated.evaluation, cell.data
+    return {
+        "benchmark": cell.title,
+        "method": cell.method,
+        "protocol": cell.described,
+        "data": data["known_as"] or data["name"],
+        "data_digest": data["digest"],
+        "data_partial": data["partial"],
+        "seeds": len(cell.seeds),
+        "seed_numbers": cell.seeds,
+        "diverged_seeds": cell.diverged,
+        "iterations": cell.iterations,
+        "batch_norm": words.BATCH_NORM[evaluation.batch_statistics],
+        "weights": evaluation.weights,
+        "test_episodes": cell.scores.shape[1],
+        "queries_per_class": evaluation.queries,
+        "demonstration": cell.demonstration,
+    }
+
+
+def _numbers(cell: Cell) -> dict[str, Any]:
+    each = statistics.per_seed(cell.scores)
+    parts = statistics.anatomy(cell.scores / 100, cell.queries)
+    ends = {
+        f"{name.replace(' ', '_')}_{end}": interval[k]
+        for name, interval in cell.intervals.items()
+        for k, end in enumerate(("low", "high"))
+    }
+    return {
+        "accuracy": float(cell.headline.value),
+        **ends,
+        "accuracy_per_seed": tuple(each.value),
+        "over_episodes_half_width_per_seed": tuple(each.half_width()),
+        "sd_between_episodes": 100 * math.sqrt(parts.between),
+        "sd_binomial": 100 * math.sqrt(parts.binomial),
+    }
+
+
+def _claim(section: Section, cell: Cell) -> dict[str, Any]:
+    """Empty where nothing is published on this method."""
+    claims = section.held_against(cell)
+    held = nearest(claims) if claims else None
+    claim = held.claim if held else None
+    low, high = (held.interval if held else None) or (None, None)
+    return {
+        "published": claim and claim.accuracy,
+        "published_half_width": claim and claim.ci95,
+        "published_source": claim and words.source(claim),
+        "published_protocol": claim and claim.protocol,
+        "margin": claim and claim.margin,
+        "difference": held and held.difference,
+        "difference_low": low,
+        "difference_high": high,
+        "verdict": held and held.verdict,
+        "why": held and held.why,
+        "smallest_half_width_90": held and held.smallest_half_width,
+    }
+
+
+def _provenance(cell: Cell) -> dict[str, Any]:
+    """What differs between seeds is listed once each."""
+    infos = [record.info for record, _ in cell.runs]
+    environments = [info.get("environment", {}) for info in infos]
+    return {
+        "device": _distinct(info.get("execution", {}).get("device") for info in infos),
+        "torch": _distinct(found.get("packages", {}).get("torch") for found in environments),
+        "commit": _distinct(
+            f"{found.get('commit')}{' (dirty)' if found.get('dirty') else ''}" for found in environments
+        ),
+        "runs": f"{cell.record.benchmark}/{cell.method}/{cell.record.path.parent.name}",
+    }
+
+
+def _distinct(values: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, values)))
+
+
+def _cell_text(value: Any) -> str:
+    """Six decimals are far below any interval; several values are separated by spaces."""
+    if isinstance(value, tuple):
+        return " ".join(map(_cell_text, value))
+    if isinstance(value, float):
+        return "" if math.isnan(value) else str(round(float(value), 6))
+    return "" if value is None else str(value)

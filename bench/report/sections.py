@@ -1,0 +1,81 @@
+"""What a report says, before it is written: a section a benchmark, with every comparison made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.benchmarks import BENCHMARKS
+from bench.claims import Claim
+from bench.presets import preset
+from bench.records import Record
+from bench.report.cells import Cell, title
+from bench.report.claimed import Held, held
+from bench.report.compared import Compared, compared
+from bench.report.grouping import grouped, outcome
+
+FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
+_ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One benchmark, or a part of one: its cells, the claims about it, and each against each."""
+
+    title: str
+    records: tuple[Record, ...]
+    cells: tuple[Cell, ...]
+    claims: tuple[Claim, ...]
+    held: tuple[Held, ...]
+    pairs: tuple[Compared, ...]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """A line for each run without scores: diverged, unfinished, not evaluated."""
+        return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
+
+    @property
+    def unmet(self) -> list[Claim]:
+        """The claims whose method was not run."""
+        met = {h.claim for h in self.held}
+        return [claim for claim in self.claims if claim not in met]
+
+    def held_against(self, cell: Cell) -> list[Held]:
+        """The claims against one cell."""
+        return [h for h in self.held if h.cell is cell]
+
+
+def sections(
+    records: Sequence[Record], claims: Sequence[Claim], always: Iterable[str]
+) -> tuple[list[Section], list[str]]:
+    """A section a benchmark that was run, in part or whole, or is named in `always`; and what could not be pooled."""
+    cells, problems = grouped(records)
+    titles = {title(record) for record in records} | set(always)
+    ordered = sorted(titles, key=lambda name: (_ORDER.index(name.removeprefix("part of ")), name))
+    return [_section(name, records, cells, claims) for name in ordered], problems
+
+
+def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims: Sequence[Claim]) -> Section:
+    benchmark = name.removeprefix("part of ")
+    mine = tuple(cell for cell in cells if cell.title == name)
+    about = [
+        claim
+        for claim in claims
+        if claim.benchmark == benchmark and (name == benchmark or claim.method in {c.method for c in mine})
+    ]
+    # The claim that the project is about comes first; the rest as they stand in their files.
+    about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
+    against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
+    return Section(
+        name, tuple(r for r in records if title(r) == name), mine, tuple(about), against, tuple(compared(mine))
+    )
+
+
+def command(claim: Claim) -> str:
+    """What would run this claim's protocol, or nothing where that is not known."""
+    if not claim.protocol:
+        return ""
+    asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
+    text = f"python -m bench run {asked}"
+    full = preset(claim.protocol, BENCHMARKS[claim.benchmark]).training.iterations
+    return text if claim.iterations in (None, full) else f"{text} --iterations {claim.iterations}"

@@ -1,0 +1,66 @@
+"""A table of text, and its Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Row = dict[str, str]  # column -> plain text; all rows of a table have the same columns
+
+_WRAPPED = frozenset({"why", "source"})  # columns of prose, which LaTeX breaks into lines
+_MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~])")
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
+    "×": r"$\times$", "–": "--",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """At least one row, escaped only when it is written."""
+
+    caption: str
+    rows: Sequence[Row]
+
+    @property
+    def lines(self) -> list[tuple[str, ...]]:
+        """The names of the columns, then the rows."""
+        return [tuple(self.rows[0]), *(tuple(row.values()) for row in self.rows)]
+
+
+def markdown(table: Table) -> str:
+    """A Markdown table under its caption as a heading."""
+    header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
+    rule = "|" + " --- |" * len(table.rows[0])
+    return "\n".join([f"#### {markdown_text(table.caption)}", "", header, rule, *rows, ""])
+
+
+def latex(table: Table) -> str:
+    r"""A `table` with booktabs rules, scaled to the line (`\resizebox`, package graphicx)."""
+    columns = "".join("p{7cm}" if name in _WRAPPED else "l" for name in table.rows[0])
+    header, *rows = (" & ".join(map(latex_text, cells)) + r" \\" for cells in table.lines)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{latex_text(table.caption)}}}",
+            r"\resizebox{\linewidth}{!}{%",
+            rf"\begin{{tabular}}{{{columns}}}",
+            *(r"\toprule", header, r"\midrule", *rows, r"\bottomrule"),
+            r"\end{tabular}}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def markdown_text(text: str) -> str:
+    """Text on one line, with what Markdown would read as markup escaped."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def latex_text(text: str) -> str:
+    """Text on one line, with what LaTeX would read as markup escaped, and a minus before a number."""
+    escaped = "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)

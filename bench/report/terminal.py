@@ -1,0 +1,51 @@
+"""What a report says in the terminal: ours with the headline interval, claim, difference, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report import words
+from bench.report.cells import Cell
+from bench.report.claimed import NOT_JUDGED, Held, nearest
+from bench.report.sections import FIRST, Section, command
+
+_REASONS_SHOWN = 2
+
+
+def lines(sections: Sequence[Section]) -> list[str]:
+    """A few lines a benchmark, then one for all claims that nothing was run for."""
+    return [line for section in sections for line in _section(section)]
+
+
+def _section(section: Section) -> list[str]:
+    heading = [section.title] if section.cells or section.outcomes else []
+    cells = [line for cell in section.cells for line in _cell(section, cell)]
+    outcomes = [f"  {line}" for line in section.outcomes]
+    return [*heading, *cells, *outcomes, *_not_run(section)]
+
+
+def _cell(section: Section, cell: Cell) -> list[str]:
+    few = len(cell.seeds)
+    kind = "both" if few > 1 else "over episodes"
+    accuracy = f"{cell.headline.value:.2f} % ({words.ends(cell.intervals[kind])}, {kind})"
+    first = f"  {cell.method} [{cell.described}] {accuracy}, seeds: {words.seeds(cell)}"
+    first += ", a demonstration" if cell.demonstration else ""
+    claims = section.held_against(cell)
+    return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number"]
+
+
+def _claim(held: Held) -> str:
+    claim = f"claim {held.claim.number} ({held.claim.variant or held.claim.source}): {held.difference:+.2f} points"
+    if held.verdict != NOT_JUDGED:
+        return f"{claim} ({words.ends(held.interval or (0, 0), '+.2f')}), {held.verdict}"
+    more = len(held.reasons) - _REASONS_SHOWN
+    rest = f"; {more} more in report.md" if more > 0 else ""
+    return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"
+
+
+def _not_run(section: Section) -> list[str]:
+    """The claim that the project is about, where nothing met it."""
+    first = section.claims[0] if section.title == FIRST and section.claims else None
+    if first is None or first not in section.unmet:
+        return []
+    return [f"{FIRST}: claim {first.number} ({first.source}): not run", f"    {command(first)}"]

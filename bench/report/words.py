@@ -1,0 +1,50 @@
+"""Facts of a report in the words that all its forms share."""
+
+from __future__ import annotations
+
+from bench.claims import Claim
+from bench.report.cells import Cell
+from bench.report.claimed import spread
+
+NONE = "–"
+BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
+
+
+def source(claim: Claim) -> str:
+    """Who says so: the variant is part of it where the source has several."""
+    return f"{claim.source} ({claim.variant})" if claim.variant else claim.source
+
+
+def seeds(cell: Cell) -> str:
+    """How many, and which are missing because they diverged."""
+    lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
+    return f"{len(cell.seeds)}{lost}"
+
+
+def iterations(cell: Cell) -> str:
+    """Those evaluated, and of how many where training went on."""
+    full = cell.record.training.iterations
+    return spread(cell.iterations) if cell.iterations == (full,) else f"{spread(cell.iterations)} of {full}"
+
+
+def episodes(cell: Cell) -> str:
+    """Such as `600 × 25 queries`."""
+    return f"{cell.scores.shape[1]} × {cell.queries} queries"
+
+
+def data(cell: Cell) -> str:
+    """The copy that was used: the published one that it equals, or its name and digest."""
+    found = cell.data
+    part = "a part of " * bool(found["partial"])
+    return f"{part}{found['known_as'] or found['name']}, digest {found['digest'][:8]}"
+
+
+def ends(interval: tuple[float, float], form: str = ".2f") -> str:
+    """`62.19 to 64.03`, or a dash where there is no interval."""
+    low, high = interval
+    return NONE if low != low else f"{low:{form}} to {high:{form}}"
+
+
+def p_value(p: float) -> str:
+    """Two digits, or a dash where there is none."""
+    return NONE if p != p else "< 0.0001" if p < 1e-4 else f"{p:.2g}"

@@ -1,0 +1,97 @@
+"""What the tests share: small images, small methods, and the real command line in a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench import benchmarks, environment, presets
+from bench.benchmarks import Benchmark
+from bench.data.images import ImageClass, ImageSet
+from bench.protocol import Protocol
+
+ROOT = Path(__file__).parent.parent
+REAL = ROOT.parent / "shared" / "data"  # real data, where there are any; never part of the project
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _repeatable() -> None:
+    environment.make_repeatable(None)
+
+
+@pytest.fixture
+def small() -> Benchmark:
+    """3 ways, 2 shots of 12 x 12 grey images."""
+    return Benchmark("small", "noise", 3, 2, (1, 12, 12), rotations=True)
+
+
+@pytest.fixture
+def noise() -> ImageSet:
+    """8 classes a split x 12 random images of 12 x 12; the first class of each split repeats its last image."""
+    pixels = np.random.default_rng(7).integers(0, 256, (24 * 12, 12, 12, 1), dtype=np.uint8)
+    classes = []
+    for k in range(24):
+        distinct = 11 if k % 8 == 0 else 12
+        if distinct == 11:
+            pixels[k * 12 + 11] = pixels[k * 12 + 10]
+        classes.append(ImageClass(f"class{k:02}", benchmarks.SPLITS[k // 8], k * 12, 12, distinct))
+    return ImageSet("noise", pixels, tuple(classes), "0" * 64)
+
+
+@pytest.fixture
+def tiny_protocol() -> Protocol:
+    """Of `tiny`, for the small benchmark: some iterations of few filters."""
+    protocol = presets.paper(benchmarks.get("tiny"))
+    training = replace(protocol.training, filters=4, iterations=6, meta_batch=3, queries=2, inner_lr=0.4, inner_steps=2)
+    return Protocol(training, replace(protocol.evaluation, queries=3, episodes=8, inner_steps=2))
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory of the test session's own."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, data_dir: Path) -> Command:
+    """Runs `python -m bench ...` in an empty folder, on the CPU, as a user would."""
+
+    def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            bench_command(arguments), cwd=cwd, env=bench_environment(data_dir), capture_output=True, text=True, timeout=timeout
+        )
+
+    return run
+
+
+def bench_command(arguments: Sequence[str]) -> list[str]:
+    """The command line for a subprocess."""
+    return [sys.executable, "-m", "bench", *arguments]
+
+
+def bench_environment(data_dir: Path) -> dict[str, str]:
+    """The environment for it: our code, our data, no GPU."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "BENCH_DATA": str(data_dir), "CUDA_VISIBLE_DEVICES": ""}
+
+
+def one_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The error of a command that a user got wrong: exactly one line, exit code 2, no traceback."""
+    assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), result.stderr
+    return lines[0]
+
+
+def double(params: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same in float64."""
+    return {name: value.double() for name, value in params.items()}

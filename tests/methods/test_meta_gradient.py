@@ -1,0 +1,135 @@
+"""The meta-gradient, through the path that really trains, against what it must be: finite differences, and a plain loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench import batches
+from bench.benchmarks import Benchmark
+from bench.data.images import ImageSet
+from bench.execution import Execution
+from bench.networks import conv4
+from bench.objectives import cross_entropy
+from bench.protocol import Protocol, Training
+from methods import METHODS
+from methods.contract import Episode, Method, Params, Setup, State
+from tests.conftest import double
+
+CPU = torch.device("cpu")
+VARIANTS = {
+    "beta only, not adapted": {},
+    "all adapted": {"batch_norm_scale": True, "batch_norm_adapted": True, "batch_norm_epsilon": 1e-5},
+    "inductive": {"batch_statistics": "support"},
+    "max-pool, flattened": {"downsampling": "max-pool", "head_input": "flatten", "initialisation": "glorot"},
+}
+# 12 x 12 images shrink to nothing in four poolings, so the pooled network sees 16 x 16.
+POOLED = "max-pool, flattened"
+
+
+def made(name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation) -> tuple[Method, State, Episode]:
+    """A method in float64, at weights away from the initial ones, and a meta-batch."""
+    method = METHODS[name](Setup(conv4(benchmark, training), cross_entropy, benchmark.ways, 8, training, evaluation))
+    generator = torch.Generator().manual_seed(3)
+    state = method.init(generator)
+    params = {k: v + 0.1 * torch.randn(v.shape, generator=generator, dtype=torch.float64) for k, v in double(state.params).items()}
+    batch = batches.source(benchmark, images, "train", 1, training.queries, CPU).episodes(0, 3)
+    return method, State(params, double(state.carried)), batch._replace(support=batch.support.double(), query=batch.query.double())
+
+
+@pytest.fixture(params=list(VARIANTS))
+def case(request: pytest.FixtureRequest, small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
+    """(benchmark, images, training, evaluation) of each variant."""
+    training = replace(tiny_protocol.training, **VARIANTS[request.param])
+    if request.param == POOLED:
+        import numpy as np
+
+        small = replace(small, image_shape=(1, 16, 16))
+        noise = replace(noise, images=np.pad(noise.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
+    return small, noise, training, tiny_protocol.evaluation
+
+
+def directional(method: Method, execution: Execution, state: State, batch: Episode, along: Params, step: float = 1e-7) -> float:
+    """The central finite difference of the meta-loss along a direction."""
+
+    def loss(sign: int) -> float:
+        moved = {name: value + sign * step * along[name] for name, value in state.params.items()}
+        return float(execution.loss_and_gradient(method, State(moved, state.carried), batch)[0])
+
+    return (loss(1) - loss(-1)) / (2 * step)
+
+
+def product(gradient: Params, along: Params) -> float:
+    return float(sum((gradient[name] * along[name]).sum() for name in gradient))
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+def test_maml_is_the_finite_difference_and_first_order_is_not(case, chunk: int) -> None:
+    method, state, batch = made("maml", *case)
+    execution = Execution(CPU, chunk)
+    _, gradient, _ = execution.loss_and_gradient(method, state, batch)
+    _, first_order, _ = execution.loss_and_gradient(made("fomaml", *case)[0], state, batch)
+    generator = torch.Generator().manual_seed(11)
+    for _ in range(3):
+        along = {k: torch.randn(v.shape, generator=generator, dtype=torch.float64) for k, v in state.params.items()}
+        expected = directional(method, execution, state, batch, along)
+        assert product(gradient, along) == pytest.approx(expected, rel=1e-6)
+        assert product(first_order, along) != pytest.approx(expected, rel=1e-3)
+
+
+def plain_loop(network, training: Training, params: Params, batch: Episode, second_order: bool) -> tuple[Tensor, Params]:
+    """The article's way: autograd.grad(create_graph=True), an episode after the other, the whole graph kept."""
+    leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
+    adapted = [name for name in leaves if training.batch_norm_adapted or not name.startswith("norm")]
+    total = torch.zeros((), dtype=torch.float64)
+    for support, labels, query, query_labels in zip(*batch, strict=True):
+        fast = dict(leaves)
+        for _ in range(training.inner_steps):
+            loss = F.cross_entropy(network(fast, support)[0], labels)
+            steps = torch.autograd.grad(loss, [fast[name] for name in adapted], create_graph=second_order)
+            fast |= {name: fast[name] - training.inner_lr * g for name, g in zip(adapted, steps, strict=True)}
+        statistics = network(fast, support)[1] if training.batch_statistics == "support" else None
+        total = total + F.cross_entropy(network(fast, query, statistics)[0], query_labels) / len(batch.support)
+    gradient = torch.autograd.grad(total, list(leaves.values()))
+    return total, dict(zip(leaves, gradient, strict=True))
+
+
+@pytest.mark.parametrize("name", ["maml", "fomaml"])
+def test_equals_the_plain_loop(case, name: str) -> None:
+    method, state, batch = made(name, *case)
+    loss, gradient, _ = Execution(CPU, 2).loss_and_gradient(method, state, batch)
+    expected_loss, expected = plain_loop(method.setup.network, case[2], state.params, batch, name == "maml")
+    assert float(loss) == pytest.approx(float(expected_loss), rel=1e-12)
+    for key in expected:
+        torch.testing.assert_close(gradient[key], expected[key], rtol=1e-9, atol=1e-11)
+
+
+def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    """protocols.md, detail 1: one step on the sum / K at alpha is one step on the mean at ways x alpha."""
+    method, state, batch = made("maml", small, noise, replace(tiny_protocol.training, inner_steps=1), tiny_protocol.evaluation)
+    alpha = method.setup.training.inner_lr / small.ways
+
+    def summed(params: Params) -> Tensor:
+        outputs = method.setup.network(params, batch.support[0])[0]
+        return F.cross_entropy(outputs, batch.support_labels[0], reduction="sum") / small.shots
+
+    from methods.inner_loop import inner_step
+
+    adapted = method._adapted(state.params)
+    theirs = inner_step(summed, state.params, adapted, alpha)
+    ours = method.predict(state, batch.support[0], batch.support_labels[0], batch.query[0], {})
+    torch.testing.assert_close(method.setup.network(theirs, batch.query[0])[0], ours[1], rtol=1e-10, atol=1e-12)
+
+
+def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    method, state, _ = made("finetune", small, noise, tiny_protocol.training, tiny_protocol.evaluation)
+    batch = batches.source(small, noise, "train", 1, 2, CPU).images(0, 3)
+    batch = batch._replace(images=batch.images.double())
+    execution = Execution(CPU, 100)
+    _, gradient, _ = execution.loss_and_gradient(method, state, batch)
+    along = {k: torch.randn(v.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) for k, v in state.params.items()}
+    assert product(gradient, along) == pytest.approx(directional(method, execution, state, batch, along), rel=1e-6)

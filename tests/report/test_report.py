@@ -1,0 +1,197 @@
+"""The report as a user meets it: its text, its files, its time, and what it does with records that are not well."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from bench import records, report
+from tests.report.synthetic import write_run
+
+ROOT = Path(__file__).parents[2]
+CLAIM = "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s --protocol paper"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "runs"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def markdown(made: report.Report) -> str:
+    return next(path for path in made.files if path.name == "report.md").read_text()
+
+
+def rows(made: report.Report) -> list[dict[str, str]]:
+    path = next(path for path in made.files if path.name == "report.csv")
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_of_the_63_11_is_always_there(runs: Path, out: Path) -> None:
+    made = report.build(runs, out)
+    assert "63.11 ± 0.92" in made.text and "not run" in made.text and CLAIM in made.text
+    table = markdown(made).split("miniimagenet-5w5s: published numbers")[1].splitlines()
+    first = next(line for line in table if line.startswith("| maml"))
+    assert "63.11 ± 0.92" in first and "Finn et al. 2017 Table 1" in first and "not run" in first and CLAIM in first
+    assert made.problems == [] and len(made.text.splitlines()) < 8
+
+
+def test_it_stays_where_only_a_part_of_the_data_was_run(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, "miniimagenet-5w5s", seed=seed, data={"partial": True})
+    made = report.build(runs, out)
+    assert CLAIM in made.text
+    assert [row["benchmark"] for row in rows(made)] == ["part of miniimagenet-5w5s"]
+    assert "| a part of mini-imagenet, digest dddddddd |" in markdown(made)
+    assert rows(made)[0]["verdict"] == "not judged" and "another data set" in rows(made)[0]["why"]
+
+
+def test_a_run_of_the_paper_is_judged(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, "miniimagenet-5w5s", seed=seed, accuracy=0.40)
+    made = report.build(runs, out)
+    (row,) = rows(made)
+    assert (row["protocol"], row["seeds"], row["iterations"], row["weights"]) == ("paper", "3", "60000", "last")
+    assert row["batch_norm"] == "batch (transductive)" and row["published"] == "63.11" and row["margin"] == "2.0"
+    assert row["verdict"] == "differs" and "excludes 0" in row["why"] and "resizer is not known" in row["why"]
+    assert float(row["difference_low"]) < float(row["difference"]) < float(row["difference_high"]) < 0
+    for name in ("both", "over_episodes", "over_seeds", "crossed_bootstrap"):
+        assert float(row[f"{name}_low"]) < float(row["accuracy"]) < float(row[f"{name}_high"])
+    assert "differs" in made.text and CLAIM not in made.text
+
+
+def test_diverged_and_unfinished_runs_are_shown_and_in_no_average(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, seed=seed)
+    write_run(runs, seed=3, status="diverged")
+    write_run(runs, seed=4, status="unfinished")
+    made = report.build(runs, out)
+    (row,) = rows(made)
+    assert row["seed_numbers"] == "0 1 2" and row["diverged_seeds"] == "3"
+    assert "without seed 3, which diverged" in row["why"]
+    for text in (made.text, markdown(made)):
+        assert "3 (seed 3 diverged)" in text
+        assert "seed3: diverged at iteration 10" in text and "seed4: unfinished: 10 of 60000" in text
+
+
+def test_a_corrupt_record_is_named_and_left_out(runs: Path, out: Path) -> None:
+    folders = [write_run(runs, seed=seed) for seed in range(4)]
+    (folders[0] / records.RECORD).write_text("{")
+    next((folders[1] / "evaluations").glob("*.parquet")).write_bytes(b"")
+    made = report.build(runs, out)
+    assert len(made.problems) == 2 and str(folders[0]) in made.problems[0] and str(folders[1]) in made.problems[1]
+    assert rows(made)[0]["seed_numbers"] == "2 3" and "## Left out" in markdown(made)
+
+
+@pytest.mark.parametrize("lost", ["data", "iteration"])
+def test_a_record_that_lacks_something_is_named(runs: Path, out: Path, lost: str) -> None:
+    folder = write_run(runs)
+    info = records.read(folder).info
+    records.write_json(folder / records.RECORD, {k: v for k, v in info.items() if k != lost})
+    made = report.build(runs, out)
+    assert len(made.problems) == 1 and str(folder) in made.problems[0] and lost in made.problems[0]
+
+
+def test_seeds_on_other_data_or_episodes_are_not_pooled(runs: Path, out: Path) -> None:
+    write_run(runs, seed=0)
+    write_run(runs, seed=1, episodes_digest="f" * 64)
+    made = report.build(runs, out)
+    assert rows(made) == [] and "test episodes" in made.problems[0] and "not pooled" in made.problems[0]
+
+
+def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
+    for seed in range(2):
+        write_run(runs, seed=seed)
+        write_run(runs.parent / "reference", seed=seed + 2)
+    made = report.build(runs, out)
+    assert [(Path(row["results"]).name, row["seed_numbers"]) for row in rows(made)] == [
+        ("runs", "0 1"),
+        ("reference", "2 3"),
+    ]
+    assert "reference runs of this project" in made.text
+    alone = report.build(runs.parent / "reference", out)
+    assert [row["seed_numbers"] for row in rows(alone)] == ["2 3"] and "of this project" not in alone.text
+
+
+def test_claims_of_a_user(runs: Path, out: Path, tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(runs, seed=seed)
+    header = report.claims.PUBLISHED.read_text().splitlines()[0]
+    line = "omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis,,paper,60000,1.0\n"
+    for path in (tmp_path / "mine.csv", runs / "claims.csv"):
+        path.write_text(f"{header}\n{line}")
+    assert "a thesis (mine)" in markdown(report.build(runs, out))
+    (runs / "claims.csv").unlink()
+    assert "a thesis (mine)" not in markdown(report.build(runs, out))
+    assert "a thesis (mine)" in markdown(report.build(runs, out, tmp_path / "mine.csv"))
+
+
+def test_near_a_bound_the_bootstrap_is_named_and_intervals_stay_inside(runs: Path, out: Path) -> None:
+    for seed in range(2):
+        write_run(runs, seed=seed, accuracy=0.999)
+    made = report.build(runs, out)
+    assert float(rows(made)[0]["over_seeds_high"]) <= 100 and "the crossed bootstrap is the better guide" in markdown(
+        made
+    )
+
+
+def test_pairs_of_methods(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, method="maml", seed=seed, accuracy=0.95)
+        write_run(runs, method="fomaml", seed=seed, accuracy=0.90)
+        write_run(runs, method="nearest", seed=seed + 1, accuracy=0.80)
+        write_run(runs, method="finetune", preset="ravi", seed=seed, accuracy=0.80)  # trained otherwise: no pair
+    table = markdown(report.build(runs, out)).split("methods compared")[1].split("####")[0]
+    pairs = [line for line in table.splitlines() if " - " in line]
+    assert [pair.split(" | ")[0] for pair in pairs] == ["| maml - fomaml", "| maml - nearest", "| fomaml - nearest"]
+    assert "| 3 | 600 |" in pairs[0] and "| both |" in pairs[0]
+    assert "| 2 | 600 |" in pairs[1] and "for these models | – | – |" in pairs[1]
+
+
+def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(runs, seed=seed)
+        write_run(runs, method="fomaml", seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = (report.build(runs, tmp_path / name).files for name in ("one", "two"))
+    assert {path.name for path in first} >= {
+        f"{kind}-omniglot-5w1s.{suffix}"
+        for kind in ("accuracy", "curves", "steps", "differences")
+        for suffix in ("png", "svg")
+    }
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_no_torch() -> None:
+    check = "import sys, bench.report, bench.statistics, bench.claims; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
+    for benchmark in ("omniglot-5w1s", "omniglot-5w5s", "omniglot-20w1s", "miniimagenet-5w1s", "miniimagenet-5w5s"):
+        for method in ("maml", "fomaml", "finetune", "nearest"):
+            for seed in range(5):
+                write_run(runs, benchmark, method, seed)
+    script = (
+        f"from pathlib import Path; from bench import report; report.build(Path({str(runs)!r}), Path({str(out)!r}))"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Processor time, Python's start included: on a busy machine the clock says nothing of the report.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+    assert len(list(out.glob("*.png"))) == 20

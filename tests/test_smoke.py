@@ -1,0 +1,44 @@
+"""Every method and every command on `tiny`, by the real command line: `tox -e smoke`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from bench import records
+from methods import METHODS
+from tests.conftest import Command
+
+
+def ok(bench: Command, *arguments: str) -> str:
+    result = bench(*arguments)
+    assert result.returncode == 0, (arguments, result.stdout, result.stderr)
+    assert "Traceback" not in result.stderr and "Warning" not in result.stderr, result.stderr
+    return result.stdout
+
+
+def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
+    methods = [word for name in METHODS for word in ("--method", name)]
+    ran = ok(bench, "run", "--benchmark", "tiny", *methods, "--seeds", "3")
+    assert "benchmark   tiny" in ran and "held to     nothing" in ran
+    results = tmp_path / "results" / "runs"
+    found, problems = records.read_all(results)
+    assert not problems
+    assert sorted({r.method for r in found}) == sorted(METHODS) and {r.seed for r in found} == {0, 1, 2}
+    assert all(r.status == "finished" and r.evaluations[0].scores.shape[0] == 20 for r in found)
+    again = ok(bench, "run", "--benchmark", "tiny", "--method", "maml", "--seeds", "3")
+    assert again.count("already finished") == 3
+
+    run = next(r for r in found if r.method == "maml").name
+    ok(bench, "evaluate", run, "--set", "queries=3", "--set", "batch_statistics=support", "--set", "weights=best")
+    assert len(records.read(results / run).evaluations) == 2
+
+    assert "miniimagenet-5w5s" in ok(bench, "report")
+    assert {p.suffix for p in (tmp_path / "results" / "report").rglob("*")} >= {".md", ".csv", ".tex", ".png", ".svg"}
+    assert "omniglot-20w5s" in ok(bench, "list")
+    assert "omniglot" in ok(bench, "data", "list")
+    ok(bench, "data", "verify")
+    ok(bench, "show", "episode", "--benchmark", "tiny", "--split", "train", "--index", "7", "--out", "episode.png")
+    with Image.open(tmp_path / "episode.png") as picture:
+        assert picture.size[0] > 28 and len(picture.convert("L").getcolors()) > 1

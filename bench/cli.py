@@ -31,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
             words |= set(action.choices) if isinstance(action.choices, dict) else set()
         wrong = message.split("unrecognized arguments: ")[-1].split(" ")[0] if "unrecognized" in message else ""
         wrong = message.split("invalid choice: '")[1].split("'")[0] if "invalid choice: '" in message else wrong
-        near = get_close_matches(wrong.split("=")[0], words, n=1)
+        near = get_close_matches(wrong.split("=")[0], sorted(words), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise UserError(f"{message}; {hint}see `{self.prog} --help`")
 

@@ -138,7 +138,7 @@ def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: floa
 
 
 def verdict(difference: Estimate, margin: float) -> np.ndarray:
-    """[...]: `agrees` (two one-sided 5 % tests within +-margin), else `differs` (95 % excludes 0), else `inconclusive`."""
+    """`agrees` (two one-sided 5 % tests within +-margin), else `differs` (95 % excludes 0), or `inconclusive`. [...]"""
     low90, high90 = difference.interval(0.90)
     low95, high95 = difference.interval(0.95)
     agrees = (-margin < low90) & (high90 < margin)

@@ -84,7 +84,7 @@ def test_mistakes_name_file_and_line(tmp_path: Path, old: str, new: str, said: s
 def test_what_is_no_claims_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="mine.csv") as error:
+    with pytest.raises(UserError, match=r"mine\.csv") as error:
         claims.read(path)
     assert "\n" not in str(error.value)
 

@@ -35,7 +35,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--set", "queries=20", "--benchmark", "omniglot-5w1s"), "at most 17"),
         (("run", "--set", "evaluation.batch_statistics=running"), "maml cannot be evaluated with batch_statistics=running"),
         (("run", "--benchmark", "miniimagenet-5w5s"), "python -m bench data add mini-imagenet PATH"),
-        (("run", "--seedz", "3"), "did you mean --seeds"),
+        (("run", "--itertions", "3"), "did you mean --iterations"),
         (("rnu",), "did you mean run"),
         (("evaluate", "nothing"), "no run 'nothing'"),
         (("show", "episode", "--benchmark", "tiny", "--split", "val", "--out", "x.png"), "did you mean 'valid'"),

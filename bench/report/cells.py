@@ -116,8 +116,7 @@ class Cell:
     @property
     def near_bound(self) -> bool:
         """Whether an interval comes within a point of 0 or 100, where the crossed bootstrap is the better guide."""
-        low, high = self.intervals["over episodes" if len(self.seeds) == 1 else "both"]
-        return low < 1 or high > 99
+        return any(low < 1 or high > 99 for low, high in self.intervals.values())
 
     @property
     def demonstration(self) -> bool:

@@ -20,8 +20,8 @@ def test_markdown() -> None:
 def test_latex() -> None:
     text = latex(TABLE)
     assert r"\caption{a\_b}" in text and r"\begin{tabular}{lp{7cm}}" in text and r"\toprule" in text
-    row = r"x\_1 | y* & 50 \% \& \textless{}b\textgreater{} [c](d) \#1 \textasciitilde{}\{\}\textbackslash{} $\pm$ $-$3 \\"
-    assert row in text
+    assert r"x\_1 | y* & 50 \% \& \textless{}b\textgreater{} [c](d) \#1" in text
+    assert r"\textasciitilde{}\{\}\textbackslash{} $\pm$ $-$3 \\" in text
 
 
 def test_a_line_break_cannot_end_a_row() -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-Values = np.ndarray | float
+Values = Any  # np.ndarray, or a float where there are no leading dimensions
 
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # fewer say too little of the spread between seeds for a verdict or a p-value

@@ -52,20 +52,23 @@ def _section(section: Section, out: Path) -> list[Path]:
 
 
 def _drawn(panel: Panel, stem: Path) -> list[Path]:
-    """Margins are computed, not searched for: a layout engine would draw every figure twice."""
+    """Places are computed, not searched for: layout engines and labels that move measure every text again."""
     key_rows = math.ceil(len(panel.keys) / panel.columns)
     left = 0.25 + _CHARACTER * max(map(len, panel.rows)) if panel.rows else 0.8
     bottom = 0.6 + _KEY_ROW * key_rows
-    height = bottom + _MARGIN + (_ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE)
+    body = _ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE
+    height = bottom + body + _MARGIN
     figure, axes = plt.subplots(figsize=(_WIDTH, height))
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
+    axes.xaxis.set_label_coords(0.5, -0.4 / body)
+    axes.yaxis.set_label_coords(-0.5 / (_WIDTH - left - 0.2), 0.5)
     panel.draw(axes)
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), panel.rows)
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
     axes.set(xlabel=panel.x, ylabel=panel.y)
-    axes.set_title(panel.title, y=1.0)  # a fixed place: else every draw measures all text for it
+    axes.set_title(panel.title, y=1.0)
     if panel.keys:
         figure.legend(
             handles=panel.keys, loc="lower center", ncols=panel.columns, fontsize=8.5, frameon=False, borderpad=0.1

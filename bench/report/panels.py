@@ -49,7 +49,8 @@ class Panel:
 def accuracy(section: Section) -> Panel | None:
     """A row a cell, with its intervals, and a row a published number of its method, with the one it came with."""
     methods = sorted({cell.method for cell in section.cells}, key=method_order)
-    rows: list[Row] = [row for method in methods for row in (*section.cells, *section.claims) if row.method == method]
+    known: list[Row] = [*section.cells, *section.claims]
+    rows = [row for method in methods for row in known if row.method == method]
     colours = _colours(section)
 
     def draw(axes: Axes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import resource
 import subprocess
 import sys
@@ -188,9 +187,14 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
     script = (
         f"from pathlib import Path; from bench import report; report.build(Path({str(runs)!r}), Path({str(out)!r}))"
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Processor time, Python's start included: on a busy machine the clock says nothing of the report.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+    # Processor time, Python's start included, and the best of three: a busy machine is slower by the clock and by this.
+    assert min(processor_seconds(script) for _ in range(3)) < 5
     assert len(list(out.glob("*.png"))) == 20
+
+
+def processor_seconds(script: str) -> float:
+    """What a Python process takes to start and run the script."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,0 +1,94 @@
+"""Protocols: their values, their hashes, and what `--set` may do to them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import benchmarks, presets, protocol
+from bench.errors import UserError
+
+
+def paper(name: str) -> protocol.Protocol:
+    return presets.preset("paper", benchmarks.get(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "meta_batch", "inner_lr", "steps", "test_steps", "queries", "test_queries", "clip"),
+    [  # protocols.md, the table of settings and detail 1
+        ("omniglot-5w1s", 32, 2.0, 1, 3, 1, 1, None),
+        ("omniglot-5w5s", 32, 2.0, 1, 3, 5, 5, None),
+        ("omniglot-20w1s", 16, 2.0, 5, 5, 1, 1, None),
+        ("omniglot-20w5s", 16, 2.0, 5, 5, 5, 5, None),
+        ("miniimagenet-5w1s", 4, 0.05, 5, 10, 15, 1, 10 / 75),
+        ("miniimagenet-5w5s", 2, 0.05, 5, 10, 15, 5, 10 / 15),
+    ],
+)
+def test_the_paper(name, meta_batch, inner_lr, steps, test_steps, queries, test_queries, clip) -> None:
+    training, evaluation = paper(name).training, paper(name).evaluation
+    assert (training.meta_batch, training.inner_steps, training.queries) == (meta_batch, steps, queries)
+    assert training.inner_lr == pytest.approx(inner_lr)
+    assert training.clip == (clip if clip is None else pytest.approx(clip))
+    assert (evaluation.inner_steps, evaluation.queries, evaluation.episodes) == (test_steps, test_queries, 600)
+    assert (training.iterations, training.meta_lr, training.batch_norm_scale) == (60_000, 1e-3, False)
+
+
+@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+def test_quick_differs_from_the_paper_in_its_size_alone(name: str) -> None:
+    benchmark = benchmarks.get(name)
+    quick, full = presets.quick(benchmark), presets.paper(benchmark)
+    allowed = {"iterations", "validations", "validation_episodes"}
+    assert set(protocol.differences(quick.training, full.training)) <= allowed
+    assert set(protocol.differences(quick.evaluation, full.evaluation)) <= {"episodes"}
+
+
+@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_record_gives_the_protocol_back(preset: str, name: str) -> None:
+    made = presets.preset(preset, benchmarks.get(name))
+    for part in (made.training, made.evaluation):
+        assert protocol.from_fields(type(part), asdict(part)) == part
+
+
+def test_assumed_fields_exist() -> None:
+    known = set(asdict(paper("tiny").training)) | {f"evaluation.{name}" for name in asdict(paper("tiny").evaluation)}
+    for names in presets.ASSUMED.values():
+        assert names <= known
+
+
+def test_the_hash_is_of_the_values() -> None:
+    made = paper("omniglot-5w1s").training
+    assert protocol.training_hash(made, "d") == protocol.training_hash(replace(made), "d")
+    assert protocol.training_hash(made, "d") != protocol.training_hash(made, "e")
+    for name, value in asdict(made).items():
+        other = {"max-pool": "stride", "stride": "max-pool"}.get(value, value)
+        if isinstance(value, bool):
+            other = not value
+        elif isinstance(value, int | float):
+            other = value + 1
+        if other != value:
+            assert protocol.training_hash(replace(made, **{name: other}), "d") != protocol.training_hash(made, "d"), name
+
+
+def test_settings_reach_their_part() -> None:
+    made = protocol.with_settings(paper("tiny"), ["queries=3", "evaluation.queries=4", "adapt=head", "clip=none", "inner_lr=1"])
+    assert (made.training.queries, made.evaluation.queries, made.evaluation.adapt) == (3, 4, "head")
+    assert made.training.clip is None and made.training.inner_lr == 1.0
+
+
+@pytest.mark.parametrize("text", ["meaning=2", "precision=tf32", "filters=0", "inner_lr=inf", "inner_lr=nan", "finetune_lrs=", "evaluation.filters=3"])
+def test_settings_are_validated(text: str) -> None:
+    with pytest.raises(UserError):
+        protocol.with_settings(paper("tiny"), [text])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_is_a_setting_or_a_clear_error(text: str) -> None:
+    try:
+        protocol.with_settings(paper("tiny"), [text, f"inner_lr={text}", f"finetune_lrs={text}"])
+    except UserError as error:
+        assert error.args[0]

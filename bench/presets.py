@@ -107,7 +107,7 @@ PRESETS = {"paper": paper, "article": article, "ravi": ravi, "quick": quick}
 ASSUMED: dict[str, frozenset[str]] = {
     "article": frozenset(
         {"inner_lr", "inner_steps", "meta_lr", "clip", "initialisation", "batch_norm_epsilon", "evaluation.inner_steps"}
-    )
+    ),
 }
 
 

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from bench.errors import UserError, unknown
@@ -172,6 +173,7 @@ def _kinds(declared: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
+@cache
 def _hint(declared: Any) -> Any:
     owner = Training if declared in fields(Training) else Evaluation
     return typing.get_type_hints(owner)[declared.name]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,12 +173,13 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
+    # Not `tempfile`: its files are for their owner alone, and the finished file keeps that.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield Path(name)
+        temporary.touch()
+        yield temporary
     finally:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

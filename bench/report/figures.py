@@ -23,8 +23,6 @@ _STYLE = {
     "svg.hashsalt": "bench",  # the same records give the same file
     "svg.fonttype": "none",  # text stays text
     "savefig.dpi": 130,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
     "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
@@ -60,15 +58,15 @@ def _drawn(panel: Panel, stem: Path) -> list[Path]:
     height = bottom + body + _MARGIN
     figure, axes = plt.subplots(figsize=(_WIDTH, height))
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
-    axes.xaxis.set_label_coords(0.5, -0.4 / body)
-    axes.yaxis.set_label_coords(-0.5 / (_WIDTH - left - 0.2), 0.5)
+    axes.xaxis.set_label_coords(0.5, -0.34 / body)
+    axes.yaxis.set_label_coords(-0.45 / (_WIDTH - left - 0.2), 0.5)
     panel.draw(axes)
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), panel.rows)
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
     axes.set(xlabel=panel.x, ylabel=panel.y)
-    axes.set_title(panel.title, y=1.0)
+    figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11)
     if panel.keys:
         figure.legend(
             handles=panel.keys, loc="lower center", ncols=panel.columns, fontsize=8.5, frameon=False, borderpad=0.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,8 @@ from bench.report.protocols import described_training
 from bench.report.sections import Section
 
 _GREY = "#555555"
-_LONGEST = 46  # characters of a row's label, in the figures
-_PATTERNS = {"-": "", "--": (5, 2), ":": (1, 1.5), "-.": (6, 2, 1, 2)}  # by dash, as seaborn takes it
-_DASHES = tuple(_PATTERNS)
+_LONGEST = 42  # characters of a row's label, in the figures
+_DASHES = ("-", "--", ":", "-.")
 _WIDE = 5  # times the shortest run
 # Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
 _INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
@@ -70,27 +70,27 @@ def accuracy(section: Section) -> Panel | None:
 
 
 def curves(section: Section) -> Panel | None:
-    """Validation accuracy by iteration; a line a run."""
-    tables = [_curve(record, number) for number, record in enumerate(section.records) if _trained(record)]
-    table = pd.concat(tables).dropna() if tables else pd.DataFrame()
-    if table.empty:
-        return None
+    """Validation accuracy by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
+    runs = {r.path: _validations(r) for r in section.records if len(r.curve) > 0 and "weights_of" not in r.info}
+    shown = [record for record in section.records if len(runs.get(record.path, ()))]
     colours = _colours(section)
-    protocols = dict(zip(table["protocol"].unique(), _DASHES * len(table), strict=False))
+    names = {r.path: described_training(BENCHMARKS[r.benchmark], r.training) for r in shown}
+    dashes = dict(zip(dict.fromkeys(names.values()), cycle(_DASHES), strict=False))
 
     def draw(axes: Axes) -> None:
-        sns.lineplot(
-            table, x="iteration", y="accuracy", hue="method", palette=colours, units="run", estimator=None, ax=axes,
-            style="protocol", dashes={name: _PATTERNS[dash] for name, dash in protocols.items()},
-            lw=1.2, alpha=0.8, legend=False,
-        )  # fmt: skip
-        if table["iteration"].max() > _WIDE * table.groupby("run")["iteration"].max().min():
+        for record in shown:
+            style = {"color": colours[record.method], "ls": dashes[names[record.path]]}
+            axes.plot("iteration", "accuracy", data=runs[record.path], lw=1.2, alpha=0.8, **style)
+        lasts = [record.training.iterations for record in shown]
+        if max(lasts) > _WIDE * min(lasts):
             axes.set_xscale("log")  # or the short runs could not be seen
 
-    keys = [Line2D([], [], color=colours[method], label=method) for method in colours if method in set(table["method"])]
-    keys += [Line2D([], [], color="black", ls=dash, label=name) for name, dash in protocols.items()]
+    keys = [Line2D([], [], color=colours[m], label=m) for m in colours if m in {record.method for record in shown}]
+    keys += [Line2D([], [], color="black", ls=dash, label=name) for name, dash in dashes.items()]
     title = f"{section.title}: learning curves, a line a training seed"
-    return Panel(title, "iteration (meta-steps)", draw, keys, y="accuracy on validation episodes (%)")
+    return (
+        Panel(title, "iteration (meta-steps)", draw, keys, y="accuracy on validation episodes (%)") if shown else None
+    )
 
 
 def steps(section: Section) -> Panel | None:
@@ -179,19 +179,7 @@ def _colours(section: Section) -> dict[str, str]:
     return dict(zip(methods, sns.color_palette("colorblind", len(methods)).as_hex(), strict=True))
 
 
-def _trained(record: Record) -> bool:
-    """Whether the curve is the run's own: a method that trains nothing has that of the run whose weights it took."""
-    return len(record.curve) > 0 and "weights_of" not in record.info
-
-
-def _curve(record: Record, number: int) -> pd.DataFrame:
+def _validations(record: Record) -> pd.DataFrame:
     """The run's validations: iteration, accuracy in percent."""
-    return pd.DataFrame(
-        {
-            "iteration": record.curve["iteration"],
-            "accuracy": 100 * pd.to_numeric(record.curve["valid_score"]),
-            "method": record.method,
-            "protocol": described_training(BENCHMARKS[record.benchmark], record.training),
-            "run": number,
-        }
-    )
+    curve = record.curve[["iteration", "valid_score"]].apply(pd.to_numeric).dropna()
+    return pd.DataFrame({"iteration": curve["iteration"], "accuracy": 100 * curve["valid_score"]})

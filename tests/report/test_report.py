@@ -15,6 +15,7 @@ from bench import records, report
 from tests.report.synthetic import write_run
 
 ROOT = Path(__file__).parents[2]
+_SEABORN_SECONDS = 1.3  # to import it, on 2 cores of the kind that the five seconds are stated for
 CLAIM = "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s --protocol paper"
 
 
@@ -187,8 +188,9 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
     script = (
         f"from pathlib import Path; from bench import report; report.build(Path({str(runs)!r}), Path({str(out)!r}))"
     )
-    # Processor time, Python's start included, and the best of three: a busy machine is slower by the clock and by this.
-    assert min(processor_seconds(script) for _ in range(3)) < 5
+    # Processor time, and against that of an import: on a machine that does other things the clock says nothing.
+    slowness = max(1.0, processor_seconds("import seaborn") / _SEABORN_SECONDS)
+    assert processor_seconds(script) < 5 * slowness
     assert len(list(out.glob("*.png"))) == 20
 
 

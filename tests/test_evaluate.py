@@ -1,0 +1,45 @@
+"""Scores: of episodes, whatever the batch they were computed in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bench import batches, evaluate, run
+from bench.benchmarks import Benchmark
+from bench.data.images import ImageSet
+from bench.execution import Execution, chunk_size
+from bench.networks import conv4
+from bench.objectives import accuracy, cross_entropy
+from bench.protocol import Protocol
+from methods import METHODS
+from methods.contract import Setup
+
+CPU = torch.device("cpu")
+
+
+def test_scores_do_not_depend_on_the_evaluation_batch(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(conv4(small, tiny_protocol.training), cross_entropy, small.ways, 8, tiny_protocol.training, tiny_protocol.evaluation)
+    method = METHODS["maml"](setup)
+    source = batches.source(small, noise, "test", 0, 3, CPU)
+    state = run.initial_state(method, 0)
+    whole = evaluate.scores(Execution(CPU, 100), method, state, source, 20, {})
+    assert whole.shape == (20, tiny_protocol.evaluation.inner_steps + 1)
+    monkeypatch.setattr(evaluate, "_BLOCK", 7)
+    for chunk in (1, 3):
+        np.testing.assert_array_equal(evaluate.scores(Execution(CPU, chunk), method, state, source, 20, {}), whole)
+    np.testing.assert_array_equal(evaluate.scores(Execution(CPU, 1), method, state, source, 5, {}), whole[:5])
+
+
+def test_accuracy_is_the_share_of_right_queries() -> None:
+    outputs = torch.tensor([[[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 9.0]]])
+    assert accuracy(outputs, torch.tensor([[0, 0, 0, 1]])).tolist() == [0.75]
+
+
+def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: Protocol) -> None:
+    wide = replace(tiny_protocol.training, filters=4096)
+    assert chunk_size(small, wide, 15, CPU) < chunk_size(small, tiny_protocol.training, 15, CPU)
+    assert chunk_size(replace(small, image_shape=(3, 840, 840)), wide, 15, CPU) == 1

@@ -50,10 +50,10 @@ class Conv4:
             channels = self.training.filters
         return params | self.init_head(generator, outputs)
 
-    def init_head(self, generator: torch.Generator, outputs: int) -> Params:
-        """A fresh head alone."""
+    def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
+        """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""
         weight = torch.empty(outputs, self.feature_count)
-        return self._init_linear("head", weight, generator, self._initialisation("head"))
+        return self._init_linear("head", weight, generator, self._initialisation(like))
 
     def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> tuple[Tensor, Statistics]:
         """Images [images, channels, height, width] -> outputs [images, outputs], and the batch's own statistics."""

@@ -28,10 +28,15 @@ class Finetune:
         self.setup = setup
 
     def init(self, generator: torch.Generator) -> State:
-        """A head over all training classes; carried: running statistics, and the head that every episode starts from."""
-        network = self.setup.network
-        params = network.init(generator, self.setup.training_classes)
-        fresh = {f"episode.{name}": value for name, value in network.init_head(generator, self.setup.ways).items()}
+        """A head over all training classes; carried: running statistics, and the head that every episode starts from.
+
+        Both are drawn as convolutions are: the N(0, 1) head of the paper's Omniglot network is meant for a few
+        outputs, and a classifier of a thousand classes hardly learns from it."""
+        network, setup = self.setup.network, self.setup
+        params = network.init(generator, setup.ways)
+        params |= network.init_head(generator, setup.training_classes, like="conv")
+        head = network.init_head(generator, setup.ways, like="conv")
+        fresh = {f"episode.{name}": value for name, value in head.items()}
         blank = torch.zeros(1, *network.image_shape)
         seen = network(params, blank)[1]
         running = {name: torch.full_like(value, float(name.endswith("variance"))) for name, value in seen.items()}

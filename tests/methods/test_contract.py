@@ -94,7 +94,7 @@ def test_untrained_weights_score_at_chance_before_the_first_step(parts, name: st
     method, state = build(name, benchmark, protocol), state_of(name, benchmark, protocol)
     found = scores(Execution(CPU, 100), method, state, source, 400, method.candidates()[0])[:, 0]
     chance, error = 1 / benchmark.ways, found.std(ddof=1) / len(found) ** 0.5
-    assert abs(found.mean() - chance) < 3.3 * error
+    assert abs(found.mean() - chance) < 3.3 * error + 1e-12  # a network may give one answer to everything
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

@@ -19,7 +19,6 @@ from bench.data.images import ImageClass, ImageSet
 from bench.protocol import Protocol
 
 ROOT = Path(__file__).parent.parent
-REAL = ROOT.parent / "shared" / "data"  # real data, where there are any; never part of the project
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

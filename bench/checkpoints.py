@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,33 @@ from methods.contract import State
 def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = None) -> None:
     """Writes tensors, and what there is to say about them, atomically into one file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    records.write_atomically(path, lambda temporary: save_file(plain, temporary, {"about": json.dumps(about or {})}))
+    # One entry: safetensors writes several in any order, and equal content must be equal files.
+    metadata = {"about": json.dumps({**(about or {}), "sha256": _sum(plain)})}
+    records.write_atomically(path, lambda temporary: save_file(plain, temporary, metadata))
 
 
 def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save` wrote. Raises UserError where the file is missing or damaged."""
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about
-    except (OSError, SafetensorError, ValueError) as error:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        about = json.loads(metadata.get("about", "{}"))
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise UserError(f"cannot read {path}: {error}; `--force` trains the run again".splitlines()[0]) from error
+    found = _sum(tensors)
+    if about.pop("sha256", found) != found:
+        raise UserError(f"{path} is damaged: its sum is not the recorded one; `--force` trains the run again")
+    return {name: tensor.to(device) for name, tensor in tensors.items()}, about
+
+
+def _sum(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over names, kinds, shapes and bytes."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.numpy().tobytes())
+    return total.hexdigest()
 
 
 def save_state(path: Path, state: State) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from bench import commands
 from bench.errors import UserError
 
 RESULTS = Path("results/runs")
+_MOST = 2**31
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +47,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="python -m bench", description="A reproducibility benchmark for few-shot meta-learning.", allow_abbrev=False)
+    parser = _Parser(
+        prog="python -m bench",
+        description="A reproducibility benchmark for few-shot meta-learning.",
+        allow_abbrev=False,
+    )
     top = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_run(top)
     _add_evaluate(top)
@@ -56,38 +62,81 @@ def _parser() -> _Parser:
     return parser
 
 
-def _command(top: Any, name: str, handler: Callable[[argparse.Namespace], int], help: str, *, results: bool = False, data: bool = False, device: bool = False) -> _Parser:
+def _command(
+    top: Any,
+    name: str,
+    handler: Callable[[argparse.Namespace], int],
+    help: str,
+    *,
+    results: bool = False,
+    data: bool = False,
+    device: bool = False,
+) -> _Parser:
     parser: _Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
     parser.set_defaults(handler=handler)
     if results:
         parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"records (default {RESULTS})")
     if data:
-        parser.add_argument("--data-dir", type=Path, metavar="DIR", help="prepared data (default: BENCH_DATA, or the user's cache)")
+        parser.add_argument(
+            "--data-dir", type=Path, metavar="DIR", help="prepared data (default: BENCH_DATA, or the user's cache)"
+        )
     if device:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
-        parser.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: torch's)")
+        parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: torch's)")
         parser.add_argument("--chunk", type=_positive, metavar="N", help="episodes at once (default: chosen to fit)")
     return parser
 
 
 def _add_run(top: Any) -> None:
-    parser = _command(top, "run", commands.run, "train and test methods on a benchmark", results=True, data=True, device=True)
+    parser = _command(
+        top, "run", commands.run, "train and test methods on a benchmark", results=True, data=True, device=True
+    )
     parser.add_argument("--method", action="append", metavar="M", help="may be given several times (default maml)")
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
-    parser.add_argument("--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times")
-    parser.add_argument("--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run")
-    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help="changes one setting of the protocol")
-    parser.add_argument("--keep", type=_positive, action="append", default=[], metavar="N", help="keep the weights of iteration N too")
-    parser.add_argument("--checkpoint-every", type=float, default=30.0, metavar="SECONDS", help="between checkpoints")
+    parser.add_argument(
+        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
+    )
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="changes one setting of the protocol",
+    )
+    parser.add_argument(
+        "--keep", type=_positive, action="append", default=[], metavar="N", help="keep the weights of iteration N too"
+    )
+    parser.add_argument(
+        "--checkpoint-every", type=_seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
+    )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
 
 
 def _add_evaluate(top: Any) -> None:
-    parser = _command(top, "evaluate", commands.evaluate, "evaluate a run's weights again, without training", results=True, data=True, device=True)
+    parser = _command(
+        top,
+        "evaluate",
+        commands.evaluate,
+        "evaluate a run's weights again, without training",
+        results=True,
+        data=True,
+        device=True,
+    )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
-    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help="such as queries=15 or batch_statistics=support")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="such as queries=15 or batch_statistics=support",
+    )
     parser.add_argument("--at", type=_positive, metavar="N", help="the weights of iteration N")
 
 
@@ -98,18 +147,22 @@ def _add_report(top: Any) -> None:
 
 
 def _add_show(top: Any) -> None:
-    show = top.add_parser("show", help="show an episode or a protocol").add_subparsers(required=True, metavar="WHAT", parser_class=_Parser)
+    show = top.add_parser("show", help="show an episode").add_subparsers(
+        required=True, metavar="WHAT", parser_class=_Parser
+    )
     parser = _command(show, "episode", commands.show_episode, "an episode as a picture", data=True)
     parser.add_argument("--benchmark", required=True, metavar="B")
     parser.add_argument("--split", default="test", help="train, valid or test")
-    parser.add_argument("--seed", type=int, default=0, help="of the training episodes")
-    parser.add_argument("--index", type=int, default=0, help="which episode, from 0")
+    parser.add_argument("--seed", type=_index, default=0, help="of the training episodes")
+    parser.add_argument("--index", type=_index, default=0, help="which episode, from 0")
     parser.add_argument("--queries", type=_positive, help="query images per class (default: the protocol's)")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
 
 
 def _add_data(top: Any) -> None:
-    data = top.add_parser("data", help="add, list and verify data").add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    data = top.add_parser("data", help="add, list and verify data").add_subparsers(
+        required=True, metavar="ACTION", parser_class=_Parser
+    )
     parser = _command(data, "add", commands.data_add, "prepare a data set from your copy of it", data=True)
     parser.add_argument("source", metavar="SOURCE", help="mini-imagenet or omniglot")
     parser.add_argument("path", type=Path, metavar="PATH")
@@ -119,6 +172,35 @@ def _add_data(top: Any) -> None:
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    """At least 1; what is beyond any machine is refused, so that nothing below has to."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 1 to {_MOST}")
     return int(text)
+
+
+def _index(text: str) -> int:
+    """At least 0."""
+    if not text.isdecimal() or int(text) > _MOST:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 0 to {_MOST}")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    """At least 1, and no more than there are processors."""
+    most = os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]!r} is not a whole number from 1 to {most}, this machine's processors"
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """Finite, and not below 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds")
+    return value

@@ -1,7 +1,8 @@
-"""What each command does: one library call, then print. Imports that cost time stay inside the command that needs them."""
+"""What each command does: one library call, then print. Costly imports stay inside the command that needs them."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -13,6 +14,7 @@ from rich.console import Console
 from bench.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.records import Evaluated
     from bench.run import Job
 
 
@@ -43,26 +45,31 @@ def _run_all(jobs: Sequence[Job], options: Namespace) -> int:
     from bench.train import Interrupted
 
     console, code = Console(stderr=True), 0
-    with Stop() as stop:
-        for done, job in enumerate(jobs):
-            try:
-                code = max(code, _run_one(job, len(jobs) - done, options, console, stop))
-            except Interrupted as interrupted:
-                again = options.command_line.replace(" --force", "")  # which would begin anew
-                print(f"stopped: {job.name} at iteration {interrupted}; go on with: {again}", file=sys.stderr)
-                return 130
+    for done, job in enumerate(jobs):
+        try:
+            code = max(code, _run_one(job, len(jobs) - done, options, console))
+        except Interrupted as interrupted:
+            return _stopped(f"{job.name} at iteration {interrupted}", options)
+        except KeyboardInterrupt:
+            return _stopped(f"{job.name}, whose last checkpoint stands", options)
     print(f"tables and figures: python -m bench report{_results_option(options)}")
     return code
 
 
-def _run_one(job: Job, remaining: int, options: Namespace, console: Console, stop: Stop) -> int:
+def _stopped(where: str, options: Namespace) -> int:
+    again = options.command_line.replace(" --force", "")  # which would begin anew
+    print(f"stopped: {where}; go on with: {again}", file=sys.stderr)
+    return 130
+
+
+def _run_one(job: Job, remaining: int, options: Namespace, console: Console) -> int:
     from bench import presets, run, train
     from bench.progress import Display
 
     full = presets.preset("paper", job.benchmark).training.iterations if job.preset == "quick" else None
     try:
         with Display(job.name, job.protocol.training.iterations, remaining, full, console) as display:
-            watch = train.Watch(display.step, stop, options.checkpoint_every, tuple(options.keep))
+            watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep))
             outcome = run.complete(job, watch, options.force)
     except run.Busy:
         print(f"{job.name}: another process works on it; left to that one", flush=True)
@@ -72,17 +79,22 @@ def _run_one(job: Job, remaining: int, options: Namespace, console: Console, sto
 
 
 def _outcome(job: Job, outcome: str) -> str:
-    from bench import records
+    from bench import records, run
 
     if outcome == "diverged":
-        return "diverged: the loss is no longer finite; the record keeps its curve"
-    found = records.read(job.folder).evaluation(job.protocol.evaluation)
-    skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
-    return skipped + _score(found) if found else f"{skipped}{outcome}"
+        return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
+    info = records.read_info(job.folder)
+    iteration, _ = run.weights_of(job.folder, info, job.protocol.evaluation, None)
+    stem = records.evaluation_stem(job.protocol.evaluation, iteration)
+    found = records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
+    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + _score(found)
 
 
-def _score(found: object) -> str:
-    return f"{100 * found.final.mean():.2f} % on {len(found.final)} test episodes after {found.iteration} iterations, inner step {found.step}"
+def _score(found: Evaluated) -> str:
+    return (
+        f"{100 * found.final.mean():.2f} % on {len(found.final)} test episodes "
+        f"after {found.iteration} iterations, inner step {found.step}"
+    )
 
 
 def evaluate(options: Namespace) -> int:
@@ -91,9 +103,11 @@ def evaluate(options: Namespace) -> int:
 
     environment.make_repeatable(options.threads)
     where = environment.device(options.device)
-    job, info = plan.evaluation_job(options.run, options.results, options.data_dir, options.settings, where, options.chunk)
-    found = run.evaluated(job, info, options.at)
-    print(f"{job.name}: {_score(found)}")
+    job = plan.evaluation_job(options.run, options.results, options.data_dir, options.settings, where, options.chunk)
+    try:
+        print(f"{job.name}: {_score(run.evaluated(job, options.at))}")
+    except run.Busy:
+        raise UserError(f"another process works on {job.name}") from None
     return 0
 
 
@@ -159,10 +173,9 @@ def _results_option(options: Namespace) -> str:
 
 
 class Stop:
-    """Asked after each iteration; the first Ctrl-C (or SIGTERM) sets it, the second ends at once."""
+    """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration; the second ends at once."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    asked = False
 
     def __enter__(self) -> Stop:
         self._old = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -179,3 +192,4 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        os.write(sys.stderr.fileno(), b"stopping after this iteration; once more stops at once\n")

@@ -27,7 +27,9 @@ def device(name: str) -> torch.device:
     if kind != "cuda" or not (index.isdecimal() or index == ""):
         raise UserError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:n")
     if not torch.cuda.is_available():
-        raise UserError(f"--device {name}: this machine has no CUDA GPU that torch {torch.__version__} can use; use --device cpu")
+        raise UserError(
+            f"--device {name}: this machine has no CUDA GPU that torch {torch.__version__} can use; use --device cpu"
+        )
     if int(index or 0) >= torch.cuda.device_count():
         raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, numbered from 0")
     return torch.device("cuda", int(index or 0))
@@ -88,7 +90,9 @@ def _processor() -> str:
 def _commit() -> dict[str, Any]:
     here = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout
         status = ["git", "status", "--porcelain", "--untracked-files=no"]
         dirty = subprocess.run(status, cwd=here, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

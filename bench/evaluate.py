@@ -24,7 +24,9 @@ class Choice:
     score: float
 
 
-def scores(execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting) -> np.ndarray:
+def scores(
+    execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting
+) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
     blocks = []
     with torch.no_grad():
@@ -47,6 +49,7 @@ def choose(execution: Execution, method: Method, state: State, valid: Source, ep
     best: Choice | None = None
     for setting in candidates:
         means = scores(execution, method, state, valid, choosing, setting).mean(0)
+        means = np.where(np.isnan(means), -1, means)  # a rate that diverges is never the best
         if best is None or means.max() > best.score:
             best = Choice(setting, int(means.argmax()), float(means.max()))
     assert best is not None

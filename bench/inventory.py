@@ -30,8 +30,14 @@ def manifest(found: Mapping[str, Any]) -> list[str]:
     """What has just been prepared."""
     named = found["known_as"] or "an unknown copy: its digest is recorded and shown in every report"
     part = " (a part of the classes)" if found["partial"] else ""
-    lines = [f"{found['name']}{part}: {found['shape'][0]} images of {len(found['classes'])} classes, {named}"]
-    lines.append(f"digest {found['digest']}")
+    replaced = f" what had the digest {found['replaced']}" if found["replaced"] else ""
+    lines = [
+        f"{found['status']}{replaced}: {found['name']}{part}",
+        f"{found['shape'][0]} images of {len(found['classes'])} classes, {named}",
+        f"digest {found['digest']}",
+    ]
+    lines += [f"missing: {'; '.join(found['missing'])}"] if found["missing"] else []
+    lines += [f"not decoded: {', '.join(found['corrupt'])}"] if found["corrupt"] else []
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["identical"]["kinds"].items() if count)
     lines += [f"byte-identical images: {kinds}"] if kinds else []
     return lines + [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]

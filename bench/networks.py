@@ -55,12 +55,16 @@ class Conv4:
         weight = torch.empty(outputs, self.feature_count)
         return self._init_linear("head", weight, generator, self._initialisation(like))
 
-    def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> tuple[Tensor, Statistics]:
+    def __call__(
+        self, params: Params, images: Tensor, statistics: Statistics | None = None
+    ) -> tuple[Tensor, Statistics]:
         """Images [images, channels, height, width] -> outputs [images, outputs], and the batch's own statistics."""
         features, seen = self.features(params, images, statistics)
         return F.linear(features, params["head.weight"], params["head.bias"]), seen
 
-    def features(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> tuple[Tensor, Statistics]:
+    def features(
+        self, params: Params, images: Tensor, statistics: Statistics | None = None
+    ) -> tuple[Tensor, Statistics]:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         The second value holds mean and variance of every layer, as the images at hand have them."""
@@ -81,7 +85,9 @@ class Conv4:
         # TensorFlow's SAME padding of a stride-2 convolution: (0, 1) on even sizes.
         return F.conv2d(F.pad(images, (0, 1, 0, 1)), weight, bias, stride=2)
 
-    def _batch_norm(self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics) -> Tensor:
+    def _batch_norm(
+        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics
+    ) -> Tensor:
         # Written out, because `grad` of a `vmap` over the native batch norm returns a wrong gradient (torch 2.13).
         variance, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
         seen |= {f"norm{k}.mean": mean, f"norm{k}.variance": variance}

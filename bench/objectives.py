@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,5 +13,8 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The share of images whose greatest output is the label's: [..., images, classes], [..., images] -> [...]."""
-    return (outputs.argmax(-1) == labels).double().mean(-1)
+    """The share of images whose greatest output is the label's: [..., images, classes], [..., images] -> [...].
+
+    NaN where an output is: what is no prediction is not a wrong one, and must be seen."""
+    score = (outputs.argmax(-1) == labels).double().mean(-1)
+    return score.where(~outputs.isnan().any(-1).any(-1), torch.nan)

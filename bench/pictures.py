@@ -25,8 +25,6 @@ def episode(
     benchmark = benchmarks.get(benchmark_name)
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    if index < 0 or seed < 0:
-        raise UserError("--index and --seed are 0 or more")
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the picture is a PNG, name it so")
     protocol = presets.paper(benchmark)

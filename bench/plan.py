@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from bench import benchmarks, presets, protocol, records
+from bench import benchmarks, claims, presets, protocol, records
 from bench.benchmarks import Benchmark
 from bench.data import store
 from bench.errors import UserError, unknown
+from bench.report.claimed import Planned, disqualified_by
 from bench.run import Job
 from methods import METHODS
 
@@ -50,14 +50,14 @@ def seeds(count: int | None, named: Sequence[int]) -> list[int]:
 def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
     for method in request.methods:
-        if method not in METHODS:
-            raise unknown("method", method, METHODS)
+        _known(method)
     chosen = [benchmarks.get(name) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
 
 def _default_benchmark(request: Request) -> Benchmark:
-    here = any(found["source"] == "mini-imagenet" and found["here"] for found in store.available(request.data_dir))
+    rows = store.available(request.data_dir)
+    here = any(row["source"] == "mini-imagenet" and row["here"] and not row["partial"] for row in rows)
     return benchmarks.get(_FULL if request.device.type == "cuda" and here else _EMBEDDED)
 
 
@@ -71,7 +71,18 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
     images = store.load(benchmark.source, request.data_dir, settings.training.resize)
     made = [
-        Job(benchmark, method, seed, settings, name, images, request.results, request.device, request.chunk, request.command)
+        Job(
+            benchmark,
+            method,
+            seed,
+            settings,
+            name,
+            images,
+            request.results,
+            request.device,
+            request.chunk,
+            request.command,
+        )
         for seed in request.seeds
         for method in dict.fromkeys(request.methods)
     ]
@@ -80,21 +91,33 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     return made
 
 
-def evaluation_job(run: str, results: Path, data_dir: Path | None, settings: Sequence[str], where: torch.device, chunk: int | None) -> tuple[Job, dict[str, Any]]:
-    """A trained run with another evaluation, and its record. Raises UserError where it is not trained, or the data
-    at hand are not those that it was trained on."""
-    record = records.read_or_explain(records.find(results, run))
-    if record.status != "finished":
-        raise UserError(f"{record.name} is {record.status}: there are no trained weights to evaluate")
-    benchmark = benchmarks.get(record.benchmark)
-    images = store.load(benchmark.source, data_dir, record.training.resize)
-    if images.digest != record.info["data"]["digest"]:
-        raise UserError(f"{record.name} was trained on another copy of the data ({record.info['data']['digest'][:12]}, here {images.digest[:12]})")
-    base = presets.preset(record.info["preset"], benchmark).evaluation
-    changed = protocol.Protocol(record.training, protocol.with_evaluation_settings(base, settings))
-    job = Job(benchmark, record.method, record.seed, changed, record.info["preset"], images, record.path.parents[3], where, chunk)
+def evaluation_job(
+    run: str, results: Path, data_dir: Path | None, settings: Sequence[str], where: torch.device, chunk: int | None
+) -> Job:
+    """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
+    those that it was trained on."""
+    folder = records.find(results, run)
+    try:
+        info = records.read_info(folder)
+    except records.Corrupt as error:
+        raise UserError(f"{error}; `run --force` makes it again") from error
+    if info["status"] != "finished":
+        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
+    benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])
+    images, theirs = store.load(benchmark.source, data_dir, training.resize), info["data"]["digest"]
+    if images.digest != theirs:
+        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {images.digest[:12]})")
+    evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
+    changed, method = protocol.Protocol(training, evaluation), _known(info["method"])
+    job = Job(benchmark, method, info["seed"], changed, info["preset"], images, results, where, chunk, place=folder)
     job.check()
-    return job, record.info
+    return job
+
+
+def _known(method: str) -> str:
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    return method
 
 
 def described(made: Sequence[Job]) -> list[str]:
@@ -103,39 +126,46 @@ def described(made: Sequence[Job]) -> list[str]:
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
         lines += _described(group[0], _listed(job.method for job in group), _listed(str(job.seed) for job in group))
+        lines += [*_held_to(group), *_full_protocol(group[0])]
     return lines
 
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     shape = "x".join(str(n) for n in job.benchmark.image_shape[1:])
-    changed = protocol.differences(training, presets.preset(job.preset, job.benchmark).training)
+    base = presets.preset(job.preset, job.benchmark)
+    changed = protocol.differences(training, base.training)
+    changed |= {f"evaluation.{k}": v for k, v in protocol.differences(evaluation, base.evaluation).items()}
     known = job.images.known_as or f"an unknown copy ({job.images.digest[:12]})"
-    lines = [
-        f"benchmark   {job.benchmark.name}: {job.benchmark.ways} ways, {job.benchmark.shots} shots, {shape}, data: {known}",
+    return [
+        f"benchmark   {job.benchmark.name}: {job.benchmark.ways} ways, {job.benchmark.shots} shots, {shape}",
+        f"data        {known}",
         f"methods     {methods}; seeds {seeds}",
-        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of {training.meta_batch} episodes, "
-        f"{evaluation.episodes} test episodes, batch norm by {evaluation.batch_statistics} statistics",
+        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of "
+        f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
+        f"batch norm by {evaluation.batch_statistics} statistics",
         f"device      {job.device}, {torch.get_num_threads()} threads; results in {job.results}",
-        f"held to     {_held_against(job)}",
     ]
-    return lines + _full_protocol(job)
 
 
 def _changes(changed: dict[str, tuple[object, object]]) -> str:
     return " with " + ", ".join(f"{name}={ours}" for name, (ours, _) in changed.items()) if changed else ""
 
 
-def _held_against(job: Job) -> str:
-    if job.benchmark.name == "tiny":
-        return "nothing: `tiny` is for smoke tests"
-    full = presets.preset("paper" if job.preset == "quick" else job.preset, job.benchmark).training.iterations
-    if job.protocol.training.iterations < full:
-        return (
-            f"other runs of this protocol; not against published numbers, which took {full} iterations "
-            f"({job.protocol.training.iterations} here)"
-        )
-    return "the published numbers of this protocol, from 3 seeds on; `python -m bench report` says which and why"
+def _held_to(group: Sequence[Job]) -> Iterator[str]:
+    """The published number nearest to each method's runs, and what will stand in the way of a verdict."""
+    seeds = tuple(dict.fromkeys(job.seed for job in group))
+    for job in {job.method: job for job in group}.values():
+        data = {"name": job.images.name, "partial": job.images.partial}
+        planned = Planned(job.benchmark, job.method, job.protocol, seeds, data, (job.protocol.training.iterations,))
+        known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
+        against = [(claim, disqualified_by(claim, planned)) for claim in known]
+        if not against:
+            yield f"held to     {job.method}: no published number"
+            continue
+        claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
+        outcome = f"not judged: {'; '.join(reasons)}" if reasons else "judged by `python -m bench report`"
+        yield f"held to     {job.method}: {claim.number} ({claim.source}), {outcome}"
 
 
 def _full_protocol(job: Job) -> list[str]:

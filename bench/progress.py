@@ -52,7 +52,7 @@ class Display:
             self._show(self._line(iteration, loss, now))
 
     def _rate(self, iteration: int, now: float) -> float:
-        """Seconds an iteration, validation included."""
+        """Seconds an iteration, since the first."""
         first, since = self._first or (iteration, now)
         return (now - since) / max(1, iteration - first)
 
@@ -60,9 +60,10 @@ class Display:
         run = rate * self.iterations
         text = f"{self.name}: {rate:.3g} s an iteration, about {duration(run)} of training"
         if self.remaining_runs > 1:
-            text += f", {duration(run * self.remaining_runs)} for the {self.remaining_runs} runs from here if all are like it"
+            text += f", {duration(run * self.remaining_runs)} for {self.remaining_runs} such runs from here"
         if self.full_iterations is not None and self.full_iterations > self.iterations:
-            text += f"; the full {self.full_iterations} iterations would take about {duration(rate * self.full_iterations)} a run"
+            full = duration(rate * self.full_iterations)
+            text += f"; the full {self.full_iterations} iterations would take about {full} a run"
         return text
 
     def _line(self, iteration: int, loss: float | None, now: float) -> str:

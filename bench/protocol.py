@@ -18,7 +18,9 @@ from typing import Any
 from bench.errors import UserError, unknown
 
 
-def _setting(default: Any, help: str, *, choices: tuple = (), least: float | None = None, above: float | None = None) -> Any:
+def _setting(
+    default: Any, help: str, *, choices: tuple = (), least: float | None = None, above: float | None = None
+) -> Any:
     return field(default=default, metadata={"help": help, "choices": choices, "least": least, "above": above})
 
 
@@ -45,7 +47,9 @@ class Training:
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
     batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support"))
     resize: str = _setting("nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos"))
-    image_batch: int | None = _setting(None, "images per step of an image classifier, or none: those of the episodes", least=1)
+    image_batch: int | None = _setting(
+        None, "images per step of an image classifier, or none: those of the episodes", least=1
+    )
     validations: int = _setting(20, "times that validation happens in a run", least=1)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     precision: str = _setting("fp32", "of all arithmetic; TF32 is off", choices=("fp32",))
@@ -141,7 +145,7 @@ def _names(part: type) -> list[str]:
 
 
 def _owner(name: str) -> tuple[str, str]:
-    prefix, dot, rest = name.rpartition(".")
+    prefix, _dot, rest = name.rpartition(".")
     if name in _names(Training):
         return "training", name
     if rest in _names(Evaluation) and prefix in ("", "evaluation"):

@@ -1,11 +1,11 @@
 """What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch.
 
-    <results>/<benchmark>/<method>/<training hash>/seed<k>/
-        record.json                 what was run, how, on what, with which outcome
-        curve.parquet               a row per point of the learning curve
-        weights.safetensors         after the last iteration; best.safetensors: best on validation
-        checkpoint.safetensors      only while the run is unfinished
-        evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step
+<results>/<benchmark>/<method>/<training hash>/seed<k>/
+    record.json                 what was run, how, on what, with which outcome
+    curve.parquet               a row per point of the learning curve
+    weights.safetensors         after the last iteration; best.safetensors: best on validation
+    checkpoint.safetensors      only while the run is unfinished
+    evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step
 """
 
 from __future__ import annotations
@@ -33,6 +33,34 @@ RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT = (
     "best.safetensors",
     "checkpoint.safetensors",
 )
+
+
+# What of a record the project relies on.
+_SHAPE: dict[str, type] = {
+    "benchmark": str,
+    "method": str,
+    "seed": int,
+    "preset": str,
+    "training": dict,
+    "training_hash": str,
+    "status": str,
+    "iteration": int,
+    "best_iteration": int,
+    "data": dict,
+    "data.name": str,
+    "data.digest": str,
+    "data.partial": bool,
+    "environment": dict,
+    "execution": dict,
+    "files": dict,
+}
+_EVALUATION_SHAPE: dict[str, type] = {
+    "evaluation": dict,
+    "iteration": int,
+    "step": int,
+    "episodes_digest": str,
+    "sha256": str,
+}
 
 
 class Corrupt(Exception):
@@ -74,11 +102,6 @@ class Record:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
         return "/".join(self.path.parts[-4:])
 
-    def evaluation(self, wanted: protocol.Evaluation) -> Evaluated | None:
-        """The evaluation of exactly these settings at the last iteration there is one for, or None."""
-        found = [e for e in self.evaluations if e.evaluation == wanted]
-        return max(found, key=lambda e: e.iteration) if found else None
-
 
 def run_folder(results: Path, benchmark: str, method: str, training_hash: str, seed: int) -> Path:
     """Where the run of these keys lies."""
@@ -93,33 +116,41 @@ def folders(results: Path) -> Iterator[Path]:
 def find(results: Path, run: str) -> Path:
     """The one run that `run` names: a folder, or a unique prefix of `<benchmark>/<method>/<hash>/seed<k>`."""
     if (Path(run) / RECORD).is_file():
-        return Path(run)
-    matches = [path for path in folders(results) if "/".join(path.parts[-4:]).startswith(run)]
+        return Path(run).resolve()
+    named = {"/".join(path.parts[-4:]): path for path in folders(results)}
+    matches = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
     if len(matches) == 1:
         return matches[0]
     if not matches:
         raise UserError(f"no run {run!r} under {results}: `python -m bench report` names those there are")
-    raise UserError(f"{run!r} names {len(matches)} runs under {results}; write more of the name, such as {'/'.join(matches[0].parts[-4:])}")
+    example = "/".join(matches[0].parts[-4:])
+    raise UserError(f"{run!r} names {len(matches)} runs under {results}; write more of the name, such as {example}")
 
 
 def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
-    info = _checked_json(folder / RECORD)
+    info = read_info(folder)
     try:
         training = protocol.from_fields(protocol.Training, info["training"])
-        curve = pd.read_parquet(_checked_file(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
-        evaluations = tuple(_read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
-        return Record(folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations)
-    except (KeyError, TypeError, ValueError, OSError, UserError) as error:
-        raise Corrupt(f"{folder / RECORD}: {type(error).__name__}: {error}".splitlines()[0]) from error
+        curve = pd.read_parquet(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
+        evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
+        return Record(
+            folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
+        )
+    except (ValueError, OSError, UserError) as error:
+        raise Corrupt(f"{folder / RECORD}: {error}".splitlines()[0]) from error
 
 
-def read_or_explain(folder: Path) -> Record:
-    """The same for a run that a user named: a damaged record is a UserError."""
-    try:
-        return read(folder)
-    except Corrupt as error:
-        raise UserError(f"{error}; `run --force` makes it again") from error
+def read_info(folder: Path) -> dict[str, Any]:
+    """`record.json` alone, with every field that the project relies on, and the keys that its folder is named by.
+
+    Raises Corrupt."""
+    path = folder / RECORD
+    info = _checked_json(path, _SHAPE)
+    key = protocol.digest(info["training"], info["data"]["digest"])
+    if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
+        raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
+    return info
 
 
 def read_all(results: Path) -> tuple[list[Record], list[str]]:
@@ -133,7 +164,9 @@ def read_all(results: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def write_evaluation(folder: Path, evaluation: protocol.Evaluation, iteration: int, step: int, scores: np.ndarray, info: dict[str, Any]) -> None:
+def write_evaluation(
+    folder: Path, evaluation: protocol.Evaluation, iteration: int, step: int, scores: np.ndarray, info: dict[str, Any]
+) -> None:
     """Adds an evaluation to a record: first the scores, then what describes them. `scores` is [episodes, steps + 1]."""
     stem = evaluation_stem(evaluation, iteration)
     frame = pd.DataFrame(scores, columns=[str(k) for k in range(scores.shape[1])])
@@ -141,13 +174,30 @@ def write_evaluation(folder: Path, evaluation: protocol.Evaluation, iteration: i
     target = folder / "evaluations" / f"{stem}.parquet"
     write_atomically(target, lambda path: frame.to_parquet(path))
     fields = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(evaluation).items()}
-    described = {"format": FORMAT, "evaluation": fields, "iteration": iteration, "step": step, "sha256": sha256(target), **info}
+    described = {
+        "format": FORMAT,
+        "evaluation": fields,
+        "iteration": iteration,
+        "step": step,
+        "sha256": sha256(target),
+        **info,
+    }
     write_json(target.with_suffix(".json"), described)
 
 
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
     """The name, without suffix, of an evaluation's two files."""
     return f"{protocol.evaluation_hash(evaluation)}@{iteration}"
+
+
+def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
+    """The file of a record, when its content is what the record vouches for. Raises Corrupt."""
+    try:
+        if sha256(folder / name) == sums[name]:
+            return folder / name
+    except (OSError, KeyError) as error:
+        raise Corrupt(f"{folder / name}: {error}") from error
+    raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -188,30 +238,40 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _checked_json(path: Path) -> dict[str, Any]:
+def _checked_json(path: Path, shape: dict[str, type]) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Corrupt(f"{path}: {error}".splitlines()[0]) from error
     if not isinstance(value, dict) or not isinstance(value.get("format"), int):
         raise Corrupt(f"{path}: not a record")
     if value["format"] > FORMAT:
         raise Corrupt(f"{path}: written by a newer version (format {value['format']}, this reads up to {FORMAT})")
+    for name, kind in shape.items():
+        if type(_at(value, name)) is not kind:
+            raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
     return value
 
 
-def _checked_file(folder: Path, name: str, sums: dict[str, str]) -> Path:
-    if sha256(folder / name) != sums[name]:
-        raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
-    return folder / name
+def _at(value: Any, name: str) -> Any:
+    """The field that a dotted name stands for, or None."""
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
-def _read_evaluation(path: Path) -> Evaluated:
-    info = _checked_json(path)
+def read_evaluation(path: Path) -> Evaluated:
+    """The evaluation that this JSON file describes. Raises Corrupt."""
+    info = _checked_json(path, _EVALUATION_SHAPE)
     table = path.with_suffix(".parquet")
-    _checked_file(path.parent, table.name, {table.name: info["sha256"]})
-    scores = pd.read_parquet(table).to_numpy(dtype=np.float64)
-    evaluation = protocol.from_fields(protocol.Evaluation, info["evaluation"])
+    checked(path.parent, table.name, {table.name: info["sha256"]})
+    try:
+        scores = pd.read_parquet(table).to_numpy(dtype=np.float64)
+        evaluation = protocol.from_fields(protocol.Evaluation, info["evaluation"])
+    except (ValueError, OSError, UserError) as error:
+        raise Corrupt(f"{path}: {error}".splitlines()[0]) from error
+    if f"{protocol.digest(info['evaluation'])}@{info['iteration']}" != path.stem:
+        raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
         raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
     return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Protocol_
 
 import pandas as pd
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from bench import checkpoints, evaluate, records
 from bench.batches import Source
+from bench.errors import UserError
 from bench.execution import Execution
 from bench.protocol import Protocol
 from methods.contract import Method, State
@@ -26,14 +28,21 @@ class Interrupted(Exception):
     """Training was asked to stop; its checkpoint is written. The argument is the iteration it reached."""
 
 
+class Stop(Protocol_):
+    """Asked after every iteration whether to stop; entered around a training, so that a signal waits for that."""
+
+    def __call__(self) -> bool: ...
+    def __enter__(self) -> object: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
 @dataclass(frozen=True)
 class Watch:
     """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None);
-    `stop` is asked after every iteration; `every_seconds` lie between checkpoints; `keep` names iterations whose
-    weights are kept."""
+    `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept."""
 
     step: Callable[[int, float | None, float | None], None]
-    stop: Callable[[], bool]
+    stop: Stop
     every_seconds: float = 30.0
     keep: tuple[int, ...] = ()
 
@@ -53,6 +62,13 @@ class Progress:
     best_iteration: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "validation": 0.0})
+    clock: float = 0.0
+
+    def spend(self, what: str) -> None:
+        """Books the time since it was last booked; called where the device has nothing left to do."""
+        now = time.monotonic()
+        self.seconds[what] += now - self.clock
+        self.clock = now
 
 
 @dataclass(frozen=True)
@@ -65,28 +81,29 @@ class Trainer:
     train: Source
     valid: Source
     folder: Path
+    saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
 
     def run(self, initial: State, watch: Watch) -> Progress:
         """Trains to the protocol's last iteration, or to divergence, from the folder's checkpoint if there is one.
 
         Raises Interrupted, with a checkpoint written, when `watch.stop` says so."""
         progress = self._resumed(initial)
-        saved = time.monotonic()
+        saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and progress.diverged_at is None:
             self._iterate(progress)
             valid = self._row(progress) if progress.iteration in self._rows() else None
             watch.step(progress.iteration, progress.rows[-1]["train_loss"] if progress.rows else None, valid)
             if progress.iteration in watch.keep:
                 checkpoints.save_state(kept(self.folder, progress.iteration), progress.state)
-            if watch.stop() or time.monotonic() - saved > watch.every_seconds:
+            stopping = watch.stop()
+            if stopping or time.monotonic() - saved > watch.every_seconds:
                 self._save(progress)
                 saved = time.monotonic()
-            if watch.stop():
+            if stopping:
                 raise Interrupted(progress.iteration)
         return progress
 
     def _iterate(self, progress: Progress) -> None:
-        started = time.monotonic()
         loss = torch.zeros((), device=self.execution.device)
         batches = self._batches(progress.iteration)
         for batch in batches:
@@ -96,7 +113,6 @@ class Trainer:
             loss += value.detach() / len(batches)
         progress.loss_sum += loss
         progress.iteration += 1
-        progress.seconds["training"] += time.monotonic() - started
 
     def _batches(self, iteration: int) -> list[Any]:
         """What iteration `iteration`, counted from 0, is fed with: one batch an optimiser step."""
@@ -116,14 +132,17 @@ class Trainer:
 
     def _validations(self) -> frozenset[int]:
         training = self.protocol.training
-        return frozenset(max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1))
+        return frozenset(
+            max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1)
+        )
 
     def _row(self, progress: Progress) -> float | None:
         """Ends a row of the curve, with a validation where one is due; its score is returned."""
         loss = float(progress.loss_sum) / (progress.iteration - progress.row_start)
         progress.loss_sum = torch.zeros_like(progress.loss_sum)
         progress.row_start = progress.iteration
-        if not math.isfinite(loss):
+        progress.spend("training")
+        if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in progress.state.params.values())):
             progress.diverged_at = progress.iteration
         due = progress.iteration in self._validations() and progress.diverged_at is None
         score = self._validate(progress) if due else None
@@ -138,12 +157,15 @@ class Trainer:
         return score
 
     def _validate(self, progress: Progress) -> float:
-        started = time.monotonic()
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
         score = evaluate.choose(self.execution, self.method, progress.state, self.valid, episodes, choosing).score
         if score > progress.best_score:  # the first of equals stays
-            progress.best, progress.best_score, progress.best_iteration = _copied(progress.state), score, progress.iteration
-        progress.seconds["validation"] += time.monotonic() - started
+            progress.best, progress.best_score, progress.best_iteration = (
+                _copied(progress.state),
+                score,
+                progress.iteration,
+            )
+        progress.spend("validation")
         return score
 
     def _fresh(self, initial: State) -> Progress:
@@ -153,12 +175,15 @@ class Trainer:
         return Progress(state, optimiser, _copied(state), torch.zeros((), dtype=torch.float32, device=device))
 
     def _save(self, progress: Progress) -> None:
+        progress.loss_sum.item()  # waits for the device
+        progress.spend("training")
         moments = progress.optimiser.state_dict()["state"]
         tensors = checkpoints.flat(progress.state, "now.") | checkpoints.flat(progress.best, "best.")
         tensors |= {f"adam.{index}.{name}": value for index, kept in moments.items() for name, value in kept.items()}
         about = {name: getattr(progress, name) for name in _PLAIN}
         about["best_score"] = progress.best_score if math.isfinite(progress.best_score) else None
         checkpoints.save(self.folder / records.CHECKPOINT, tensors | {"loss_sum": progress.loss_sum}, about)
+        self.saved(progress.iteration)
 
     def _resumed(self, initial: State) -> Progress:
         progress = self._fresh(initial)
@@ -166,7 +191,10 @@ class Trainer:
         if not path.exists():
             return progress
         tensors, about = checkpoints.load(path, self.execution.device)
-        _restore(progress, tensors, about)
+        try:
+            _restore(progress, tensors, about)
+        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            raise UserError(f"{path} is no checkpoint of this run; `--force` trains it again") from error
         return progress
 
 
@@ -174,7 +202,7 @@ _PLAIN = ("iteration", "row_start", "diverged_at", "best_score", "best_iteration
 
 
 def curve(progress: Progress) -> pd.DataFrame:
-    """The learning curve: iteration, train_loss (mean since the row before), valid_score in [0, 1] or missing, seconds."""
+    """The learning curve: iteration, train_loss (mean since the row before), valid_score in [0, 1] or NaN, seconds."""
     columns = {"iteration": "int64", "train_loss": "float64", "valid_score": "float64", "seconds": "float64"}
     return pd.DataFrame(progress.rows, columns=list(columns)).astype(columns)
 
@@ -196,8 +224,8 @@ def _copied(state: State) -> State:
 
 
 def _restore(progress: Progress, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    for name, value in about.items():
-        setattr(progress, name, value)
+    for name in _PLAIN:
+        setattr(progress, name, about[name])
     progress.best_score = -math.inf if about["best_score"] is None else about["best_score"]
     now = checkpoints.unflat(tensors, "now.")
     for name, parameter in progress.state.params.items():

@@ -28,9 +28,7 @@ def inner_step(loss: InnerLoss, params: Params, adapted: Collection[str], lr: fl
     return params | {name: value - lr * gradient[name] for name, value in moving.items()}
 
 
-def pull_back(
-    loss: InnerLoss, visited: list[Params], cotangent: Params, adapted: Collection[str], lr: float
-) -> Params:
+def pull_back(loss: InnerLoss, visited: list[Params], cotangent: Params, adapted: Collection[str], lr: float) -> Params:
     """The gradient at the end of the inner loop, turned into the gradient at its start: exact second order.
 
     One step back is c - lr * H c, with H the Hessian of the support loss at that step's parameters and c zero on what

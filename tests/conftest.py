@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from bench import benchmarks, environment, presets
+from bench.__main__ import main
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageClass, ImageSet
 from bench.protocol import Protocol
@@ -25,7 +26,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session", autouse=True)
 def _repeatable() -> None:
-    environment.make_repeatable(None)
+    environment.make_repeatable(1)  # the tensors are small: threads would only wait for each other
 
 
 @pytest.fixture
@@ -67,8 +68,31 @@ def bench(tmp_path: Path, data_dir: Path) -> Command:
 
     def run(*arguments: str, cwd: Path = tmp_path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            bench_command(arguments), cwd=cwd, env=bench_environment(data_dir), capture_output=True, text=True, timeout=timeout
+            bench_command(arguments),
+            cwd=cwd,
+            env=bench_environment(data_dir),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
+
+    return run
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The same through the entry point, in this process: every start of torch takes seconds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", str(data_dir))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        capsys.readouterr()
+        code = main()
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, output.out, output.err)
 
     return run
 
@@ -80,7 +104,12 @@ def bench_command(arguments: Sequence[str]) -> list[str]:
 
 def bench_environment(data_dir: Path) -> dict[str, str]:
     """The environment for it: our code, our data, no GPU."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "BENCH_DATA": str(data_dir), "CUDA_VISIBLE_DEVICES": ""}
+    return os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "BENCH_DATA": str(data_dir),
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def one_line(result: subprocess.CompletedProcess[str]) -> str:

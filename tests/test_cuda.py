@@ -28,7 +28,14 @@ pytestmark = [
 def test_the_gradient_is_the_cpus(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, name: str) -> None:
     found = {}
     for device in (torch.device("cpu"), torch.device("cuda", 0)):
-        setup = Setup(conv4(small, tiny_protocol.training), cross_entropy, small.ways, 8, tiny_protocol.training, tiny_protocol.evaluation)
+        setup = Setup(
+            conv4(small, tiny_protocol.training),
+            cross_entropy,
+            small.ways,
+            8,
+            tiny_protocol.training,
+            tiny_protocol.evaluation,
+        )
         method = METHODS[name](setup)
         state = run.initial_state(method, 0)
         state = type(state)({k: v.to(device) for k, v in double(state.params).items()}, {})
@@ -48,9 +55,18 @@ def test_the_same_command_twice_ends_in_the_same_bits(tmp_path: Path, data_dir: 
 
     sums = []
     for folder in ("a", "b"):
-        command = bench_command(["run", "--benchmark", "tiny", "--method", "maml", "--device", "cuda", "--results", folder])
-        environment = bench_environment(data_dir) | {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0")}
+        command = bench_command(
+            ["run", "--benchmark", "tiny", "--method", "maml", "--device", "cuda", "--results", folder]
+        )
+        environment = bench_environment(data_dir) | {
+            "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        }
         subprocess.run(command, cwd=tmp_path, env=environment, check=True)
         found = next(records.folders(tmp_path / folder))
-        sums.append([records.sha256(path) for path in sorted(found.rglob("*.safetensors")) + sorted(found.rglob("evaluations/*.parquet"))])
+        sums.append(
+            [
+                records.sha256(path)
+                for path in sorted(found.rglob("*.safetensors")) + sorted(found.rglob("evaluations/*.parquet"))
+            ]
+        )
     assert sums[0] == sums[1] and len(sums[0]) == 3

@@ -19,7 +19,15 @@ from bench.errors import UserError
 from tests.conftest import ROOT
 
 
-def drawn(benchmark: Benchmark, images: ImageSet, split: str = "test", seed: int = 0, first: int = 0, count: int = 50, queries: int = 3):
+def drawn(
+    benchmark: Benchmark,
+    images: ImageSet,
+    split: str = "test",
+    seed: int = 0,
+    first: int = 0,
+    count: int = 50,
+    queries: int = 3,
+):
     return episodes.draw(benchmark, images.split(split), split, seed, first, count, queries)
 
 

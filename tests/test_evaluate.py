@@ -21,8 +21,17 @@ from methods.contract import Setup
 CPU = torch.device("cpu")
 
 
-def test_scores_do_not_depend_on_the_evaluation_batch(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = Setup(conv4(small, tiny_protocol.training), cross_entropy, small.ways, 8, tiny_protocol.training, tiny_protocol.evaluation)
+def test_scores_do_not_depend_on_the_evaluation_batch(
+    small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(
+        conv4(small, tiny_protocol.training),
+        cross_entropy,
+        small.ways,
+        8,
+        tiny_protocol.training,
+        tiny_protocol.evaluation,
+    )
     method = METHODS["maml"](setup)
     source = batches.source(small, noise, "test", 0, 3, CPU)
     state = run.initial_state(method, 0)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench import records
-from bench.__main__ import main
 from tests.conftest import Command, one_line
 
 TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validations=1")
@@ -33,7 +29,10 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--device", "cuda"), "no CUDA GPU"),
         (("run", "--device", "gpu"), "use auto, cpu"),
         (("run", "--set", "queries=20", "--benchmark", "omniglot-5w1s"), "at most 17"),
-        (("run", "--set", "evaluation.batch_statistics=running"), "maml cannot be evaluated with batch_statistics=running"),
+        (
+            ("run", "--set", "evaluation.batch_statistics=running"),
+            "maml cannot be evaluated with batch_statistics=running",
+        ),
         (("run", "--benchmark", "miniimagenet-5w5s"), "python -m bench data add mini-imagenet PATH"),
         (("run", "--itertions", "3"), "did you mean --iterations"),
         (("rnu",), "did you mean run"),
@@ -42,19 +41,17 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("data", "add", "mini-imagenet", "nowhere"), "nowhere"),
         (("data", "add", "cifar", "."), "cifar"),
         (("report", "--claims", "nowhere.csv"), "nowhere.csv"),
+        (("run", "--threads", "100000"), "this machine's processors"),
+        (("run", "--chunk", "1" + 30 * "0"), "not a whole number from 1 to"),
+        (("run", "--checkpoint-every", "nan"), "not a number of seconds"),
+        (("run", "--benchmark", "tiny", "--keep", "21"), "the run has 20 iterations"),
+        (("show", "episode", "--benchmark", "tiny", "--index", "-1", "--out", "x.png"), "from 0 to"),
+        (("report", "--results", 300 * "x"), "File name too long"),
         ((), "required"),
     ],
 )
-def test_one_line(
-    arguments: tuple[str, ...], expected: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    """Through the entry point, in this process: two dozen starts of torch would take minutes."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BENCH_DATA", str(data_dir))
-    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
-    code = main()
-    output = capsys.readouterr()
-    assert expected in one_line(subprocess.CompletedProcess(arguments, code, output.out, output.err))
+def test_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in one_line(typed(*arguments))
     assert not list(tmp_path.iterdir())
 
 
@@ -63,41 +60,23 @@ def test_one_line_of_the_real_command(bench: Command) -> None:
     assert "data add mini-imagenet PATH" in one_line(bench("run", "--benchmark", "miniimagenet-5w5s"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written(bench: Command, tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir(mode=0o500)
-    assert "cannot write" in one_line(bench(*TINY))
+def test_more_memory_than_there_is(typed: Command) -> None:
+    assert "out of memory" in one_line(typed("run", "--benchmark", "tiny", "--set", "filters=1000000000000"))
 
 
-def test_results_that_are_a_file(bench: Command, tmp_path: Path) -> None:
+def test_results_that_are_a_file(typed: Command, tmp_path: Path) -> None:
     (tmp_path / "results").write_text("not a folder")
-    assert "cannot write" in one_line(bench(*TINY))
+    assert "cannot write" in one_line(typed(*TINY))
+    assert "cannot write" in one_line(typed("report", "--results", "elsewhere", "--out", "results/report"))
 
 
-def test_a_damaged_record_is_named_and_left_out(bench: Command, tmp_path: Path) -> None:
-    assert bench(*TINY, "--seeds", "2").returncode == 0
+def test_a_damaged_record_is_named_and_left_out(typed: Command, tmp_path: Path) -> None:
+    assert typed(*TINY, "--seeds", "2").returncode == 0
     folder = next(records.folders(tmp_path / "results" / "runs"))
     (folder / "record.json").write_text('{"format": 1, "benchmark": ')
-    report = bench("report")
+    report = typed("report")
     assert report.returncode == 1 and str(folder.name) in report.stderr and "Traceback" not in report.stderr
-    assert "record.json" in one_line(bench(*TINY))
-    assert "record.json" in one_line(bench("evaluate", str(folder)))
-    assert bench(*TINY, "--force").returncode == 0
-    assert bench("report").returncode == 0
-
-
-def test_weights_that_were_not_kept(bench: Command, tmp_path: Path) -> None:
-    assert bench(*TINY, "--keep", "1").returncode == 0
-    run = str(next(records.folders(tmp_path / "results" / "runs")))
-    assert bench("evaluate", run, "--at", "1", "--set", "queries=2").returncode == 0
-    assert "it has those of" in one_line(bench("evaluate", run, "--at", "77"))
-    assert "did you mean" in one_line(bench("evaluate", run, "--set", "querys=2"))
-
-
-def test_another_copy_of_the_data_is_not_mistaken_for_the_same(bench: Command, tmp_path: Path) -> None:
-    assert bench(*TINY).returncode == 0
-    folder = next(records.folders(tmp_path / "results" / "runs"))
-    record = folder / "record.json"
-    digest = records.read(folder).info["data"]["digest"]
-    record.write_text(record.read_text().replace(digest, "f" * 64))
-    assert "another copy of the data" in one_line(bench("evaluate", str(folder)))
+    assert "record.json" in one_line(typed(*TINY))
+    assert "record.json" in one_line(typed("evaluate", str(folder)))
+    assert typed(*TINY, "--force").returncode == 0
+    assert typed("report").returncode == 0

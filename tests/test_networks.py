@@ -39,7 +39,9 @@ def test_stride_two_pads_as_tensorflow_does() -> None:
     """28 -> 14 -> 7 -> 4 -> 2: (0, 1) on even sizes, (1, 1) on odd ones."""
     net = network("omniglot-5w1s")
     weight, bias = torch.zeros(64, 1, 3, 3), torch.zeros(64)
-    weight[:, :, 0, 0] = 1  # reads the upper left of its window: the image's own corner only where nothing is padded there
+    weight[:, :, 0, 0] = (
+        1  # reads the upper left of its window: the image's own corner only where nothing is padded there
+    )
     for size, out, corner in ((28, 14, 1.0), (14, 7, 1.0), (7, 4, 0.0), (4, 2, 1.0)):
         found = net._convolution(torch.ones(1, 1, size, size), weight, bias)
         assert found.shape[-2:] == (out, out) and found[0, 0, 0, 0] == corner
@@ -56,7 +58,14 @@ def test_batch_norm_is_the_native_one() -> None:
     theirs = F.batch_norm(hidden, None, None, params["norm1.scale"], params["norm1.shift"], training=True, eps=1e-3)
     torch.testing.assert_close(ours, theirs)
     given = net._batch_norm(1, params, hidden, {k: v + 1 for k, v in seen.items()}, {})
-    fixed = F.batch_norm(hidden, seen["norm1.mean"] + 1, seen["norm1.variance"] + 1, params["norm1.scale"], params["norm1.shift"], eps=1e-3)
+    fixed = F.batch_norm(
+        hidden,
+        seen["norm1.mean"] + 1,
+        seen["norm1.variance"] + 1,
+        params["norm1.scale"],
+        params["norm1.shift"],
+        eps=1e-3,
+    )
     torch.testing.assert_close(given, fixed)
 
 

@@ -70,16 +70,31 @@ def test_the_hash_is_of_the_values() -> None:
         elif isinstance(value, int | float):
             other = value + 1
         if other != value:
-            assert protocol.training_hash(replace(made, **{name: other}), "d") != protocol.training_hash(made, "d"), name
+            assert protocol.training_hash(replace(made, **{name: other}), "d") != protocol.training_hash(made, "d"), (
+                name
+            )
 
 
 def test_settings_reach_their_part() -> None:
-    made = protocol.with_settings(paper("tiny"), ["queries=3", "evaluation.queries=4", "adapt=head", "clip=none", "inner_lr=1"])
+    made = protocol.with_settings(
+        paper("tiny"), ["queries=3", "evaluation.queries=4", "adapt=head", "clip=none", "inner_lr=1"]
+    )
     assert (made.training.queries, made.evaluation.queries, made.evaluation.adapt) == (3, 4, "head")
     assert made.training.clip is None and made.training.inner_lr == 1.0
 
 
-@pytest.mark.parametrize("text", ["meaning=2", "precision=tf32", "filters=0", "inner_lr=inf", "inner_lr=nan", "finetune_lrs=", "evaluation.filters=3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "meaning=2",
+        "precision=tf32",
+        "filters=0",
+        "inner_lr=inf",
+        "inner_lr=nan",
+        "finetune_lrs=",
+        "evaluation.filters=3",
+    ],
+)
 def test_settings_are_validated(text: str) -> None:
     with pytest.raises(UserError):
         protocol.with_settings(paper("tiny"), [text])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from bench import benchmarks, presets, records
+from bench import records
 from bench.errors import UserError
+from tests.report.synthetic import write_run
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
@@ -28,33 +28,33 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A record with one evaluation."""
-    benchmark = benchmarks.get("tiny")
-    training = presets.paper(benchmark).training
-    path = records.run_folder(tmp_path, "tiny", "maml", "01234567", 3)
-    fields = {"format": 1, "benchmark": "tiny", "method": "maml", "seed": 3, "status": "finished", "files": {}}
-    records.write_json(path / records.RECORD, fields | {"training": vars(training)})
-    evaluation = replace(presets.paper(benchmark).evaluation, episodes=4)
-    records.write_evaluation(path, evaluation, 20, 3, np.arange(16).reshape(4, 4) / 16, {"score": "accuracy"})
-    return path
+    return write_run(tmp_path, "tiny", seed=1)
 
 
 def test_what_was_written_is_read(folder: Path) -> None:
     record = records.read(folder)
-    assert record.name == "tiny/maml/01234567/seed3" and record.seed == 3
+    assert record.name == "/".join(folder.parts[-4:]) and record.seed == 1
     (found,) = record.evaluations
-    assert found.final.tolist() == [3 / 16, 7 / 16, 11 / 16, 15 / 16]
-    assert record.evaluation(found.evaluation) == found
-    assert record.evaluation(replace(found.evaluation, queries=9)) is None
+    assert found.final.tolist() == found.scores[:, 3].tolist() and found.scores.shape == (20, 4)
+    assert records.read_evaluation(next((folder / "evaluations").glob("*.json"))).iteration == 20
 
 
-def test_find(folder: Path, tmp_path: Path) -> None:
-    for name in (str(folder), "tiny/maml/01234567/seed3", "tiny/maml/01", "tiny"):
-        assert records.find(tmp_path, name) == folder
+def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path, "tiny", seed=10)
+    name = "/".join(folder.parts[-4:])
+    for text in (str(folder), name):
+        assert records.find(tmp_path, text) == folder
+    monkeypatch.chdir(folder)
+    assert records.find(tmp_path, ".") == folder
+    assert records.find(tmp_path, name + "0").name == "seed10"
     with pytest.raises(UserError, match="no run"):
         records.find(tmp_path, "tiny/fomaml")
-    records.write_json(records.run_folder(tmp_path, "tiny", "maml", "01234567", 4) / records.RECORD, {"format": 1})
     with pytest.raises(UserError, match="names 2 runs"):
         records.find(tmp_path, "tiny/maml")
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,15 @@ def test_find(folder: Path, tmp_path: Path) -> None:
         (lambda f: (f / "record.json").write_text("{"), "record.json"),
         (lambda f: (f / "record.json").write_text("[]"), "not a record"),
         (lambda f: (f / "record.json").write_text('{"format": 2}'), "newer version"),
-        (lambda f: (f / "record.json").write_text('{"format": 1}'), "KeyError"),
+        (lambda f: (f / "record.json").write_text('{"format": 1}'), "benchmark is missing"),
+        (lambda f: (f / "record.json").write_text("[" * 100_000), "record.json"),
+        (lambda f: edit(f / "record.json", seed="0"), "seed is missing, or not"),
+        (lambda f: edit(f / "record.json", seed=2), "changed by hand"),
+        (lambda f: edit(f / "record.json", training={}), "changed by hand"),
+        (lambda f: edit(f / "record.json", data={"digest": 1}), "data.name"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), step=1.5), "step"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), iteration=7), "changed by hand"),
+        (lambda f: f.joinpath("curve.parquet").write_bytes(b""), "damaged"),
         (lambda f: next((f / "evaluations").glob("*.parquet")).write_bytes(b"PAR1"), "damaged"),
         (lambda f: next((f / "evaluations").glob("*.parquet")).unlink(), "parquet"),
     ],

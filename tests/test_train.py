@@ -29,7 +29,9 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
     """A trainer for a method under a protocol, and what it starts from."""
 
     def trainer(name: str, protocol: Protocol, folder: str = "run", seed: int = 0) -> tuple[train.Trainer, train.State]:
-        setup = Setup(conv4(small, protocol.training), cross_entropy, small.ways, 8, protocol.training, protocol.evaluation)
+        setup = Setup(
+            conv4(small, protocol.training), cross_entropy, small.ways, 8, protocol.training, protocol.evaluation
+        )
         method = METHODS[name](setup)
         source = batches.source(small, noise, "train", seed, protocol.training.queries, CPU)
         valid = batches.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
@@ -40,13 +42,26 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
     return trainer
 
 
+class Stop:
+    """Asked whether to stop, and nothing to enter."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self.asked = asked
+
+    def __call__(self) -> bool:
+        return self.asked()
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
 def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> train.Watch:
     reached = [0]
 
     def step(iteration: int, loss: float | None, valid: float | None) -> None:
         reached[0] = iteration
 
-    return train.Watch(step, lambda: reached[0] == stop_at, 1e9, keep)
+    return train.Watch(step, Stop(lambda: reached[0] == stop_at), 1e9, keep)
 
 
 def assert_same(one: train.Progress, other: train.Progress) -> None:
@@ -74,7 +89,11 @@ def test_an_interruption_changes_no_bit(make: Make, tiny_protocol: Protocol, nam
 def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Protocol) -> None:
     first, second, other = (
         trainer.run(initial, watch())
-        for trainer, initial in (make("maml", tiny_protocol, "a"), make("maml", tiny_protocol, "b"), make("maml", tiny_protocol, "c", 1))
+        for trainer, initial in (
+            make("maml", tiny_protocol, "a"),
+            make("maml", tiny_protocol, "b"),
+            make("maml", tiny_protocol, "c", 1),
+        )
     )
     assert_same(first, second)
     assert not torch.equal(first.state.params["head.weight"], other.state.params["head.weight"])
@@ -91,7 +110,9 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
     """The article's printed code: one step per episode is a meta-batch of one, over the same episodes."""
     each = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_update="episode", iterations=2))
     ones = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_batch=1, iterations=6))
-    results = [trainer.run(initial, watch()) for trainer, initial in (make("maml", each, "each"), make("maml", ones, "ones"))]
+    results = [
+        trainer.run(initial, watch()) for trainer, initial in (make("maml", each, "each"), make("maml", ones, "ones"))
+    ]
     for key, value in results[0].state.params.items():
         assert torch.equal(value, results[1].state.params[key])
 
@@ -99,7 +120,11 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
 def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_protocol: Protocol) -> None:
     (tuned, _), (meta, _) = make("finetune", tiny_protocol, "a"), make("maml", tiny_protocol, "b")
     images, episodes = tuned._batches(2)[0], meta._batches(2)[0]
-    assert len(images.labels) == len(images.images) == episodes.support.shape[:2].numel() + episodes.query.shape[:2].numel()
+    assert (
+        len(images.labels)
+        == len(images.images)
+        == episodes.support.shape[:2].numel() + episodes.query.shape[:2].numel()
+    )
     assert images.labels.max() < 8
     seen = {tuple(image.flatten().tolist()) for image in images.images}
     assert {tuple(image.flatten().tolist()) for image in episodes.query.flatten(0, 1)} <= seen
@@ -120,7 +145,9 @@ def test_the_clip_bounds_each_element(make: Make, tiny_protocol: Protocol) -> No
     assert max(float(p.grad.abs().max()) for p in progress.state.params.values()) == pytest.approx(1e-4)
 
 
-def test_best_keeps_the_first_of_equals_and_is_not_the_last(make: Make, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_keeps_the_first_of_equals_and_is_not_the_last(
+    make: Make, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
     protocol = replace(tiny_protocol, training=replace(tiny_protocol.training, validations=3))
     trainer, initial = make("maml", protocol)
     score = iter([0.5, 0.5, 0.4])
@@ -142,7 +169,9 @@ def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: 
 def test_weights_of_named_iterations_are_kept(make: Make, tiny_protocol: Protocol) -> None:
     trainer, initial = make("maml", tiny_protocol)
     trainer.run(initial, watch(keep=(2,)))
-    short, initial = make("maml", replace(tiny_protocol, training=replace(tiny_protocol.training, iterations=2)), "short")
+    short, initial = make(
+        "maml", replace(tiny_protocol, training=replace(tiny_protocol.training, iterations=2)), "short"
+    )
     expected = short.run(initial, watch()).state
     from bench import checkpoints
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench import statistics
+from bench.benchmarks import Benchmark
 from bench.claims import Claim
 from bench.presets import ASSUMED, preset
+from bench.protocol import Protocol
 from bench.report.cells import Cell
 from bench.report.protocols import protocol_differences, written
 
@@ -34,6 +37,18 @@ class Held:
     why: str
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a claim asks of runs before it is held against them: a cell has the same, and so has what is yet to run."""
+
+    benchmark: Benchmark
+    method: str
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    data: Mapping[str, Any]
+    iterations: tuple[int, ...]
+
+
 def held(claim: Claim, cell: Cell) -> Held:
     """The claim of this benchmark and method against the cell."""
     reasons = disqualified_by(claim, cell)
@@ -48,12 +63,12 @@ def nearest(claims: Sequence[Held]) -> Held:
     return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
 
 
-def disqualified_by(claim: Claim, cell: Cell) -> list[str]:
+def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
     """Everything that keeps this cell from being judged by this claim, in words."""
     return [*_of_seeds(cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
 
 
-def _of_seeds(cell: Cell) -> list[str]:
+def _of_seeds(cell: Cell | Planned) -> list[str]:
     few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
     return [f"{n} seed{'s' * (n > 1)}, and {few} are needed"] if n < few else []
 
@@ -63,14 +78,14 @@ def _of_claim(claim: Claim) -> list[str]:
     return [f"the claim has no {name}" for name, value in missing.items() if value is None]
 
 
-def _of_data(cell: Cell) -> list[str]:
+def _of_data(cell: Cell | Planned) -> list[str]:
     source, data = cell.benchmark.source, cell.data
     if data["name"] != source:
         return [f"another data set: {data['name']}, not {source}"]
     return [f"another data set: a part of the classes of {source}"] if data["partial"] else []
 
 
-def _of_protocol(claim: Claim, cell: Cell) -> list[str]:
+def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
     last. The number of test episodes never disqualifies: the interval tells it."""
     if not claim.protocol:
@@ -86,7 +101,7 @@ def _of_protocol(claim: Claim, cell: Cell) -> list[str]:
     return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
 
 
-def _of_iteration(wanted: int, cell: Cell) -> list[str]:
+def _of_iteration(wanted: int, cell: Cell | Planned) -> list[str]:
     ours = cell.iterations
     return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
 

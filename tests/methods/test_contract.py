@@ -65,7 +65,9 @@ def test_an_episode_does_not_know_its_neighbours(parts, name: str) -> None:
     both, alone = source.episodes(0, 2), source.episodes(1, 1)
     execution, setting = Execution(CPU, 2), method.candidates()[0]
     together = execution.predict(method, state, both, setting)[1]
-    other = execution.predict(method, state, both._replace(support=both.support.flip(0), query=both.query.flip(0)), setting)[0]
+    other = execution.predict(
+        method, state, both._replace(support=both.support.flip(0), query=both.query.flip(0)), setting
+    )[0]
     torch.testing.assert_close(together, execution.predict(method, state, alone, setting)[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together, other, rtol=1e-4, atol=1e-5)
 
@@ -117,7 +119,9 @@ def test_methods_of_one_seed_start_from_the_same_weights(parts) -> None:
         for key, value in state.params.items():
             if value.shape == states["maml"].params[key].shape:
                 assert torch.equal(value, states["maml"].params[key]), (name, key)
-    assert not torch.equal(state_of("maml", benchmark, protocol, 1).params["conv1.weight"], states["maml"].params["conv1.weight"])
+    assert not torch.equal(
+        state_of("maml", benchmark, protocol, 1).params["conv1.weight"], states["maml"].params["conv1.weight"]
+    )
 
 
 def test_the_harness_chooses_on_validation_and_keeps_the_first_of_equals(parts) -> None:

@@ -1,4 +1,4 @@
-"""The meta-gradient, through the path that really trains, against what it must be: finite differences, and a plain loop."""
+"""The meta-gradient, through the path that really trains, against finite differences and against a plain loop."""
 
 from __future__ import annotations
 
@@ -31,14 +31,23 @@ VARIANTS = {
 POOLED = "max-pool, flattened"
 
 
-def made(name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation) -> tuple[Method, State, Episode]:
+def made(
+    name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation
+) -> tuple[Method, State, Episode]:
     """A method in float64, at weights away from the initial ones, and a meta-batch."""
     method = METHODS[name](Setup(conv4(benchmark, training), cross_entropy, benchmark.ways, 8, training, evaluation))
     generator = torch.Generator().manual_seed(3)
     state = method.init(generator)
-    params = {k: v + 0.1 * torch.randn(v.shape, generator=generator, dtype=torch.float64) for k, v in double(state.params).items()}
+    params = {
+        k: v + 0.1 * torch.randn(v.shape, generator=generator, dtype=torch.float64)
+        for k, v in double(state.params).items()
+    }
     batch = batches.source(benchmark, images, "train", 1, training.queries, CPU).episodes(0, 3)
-    return method, State(params, double(state.carried)), batch._replace(support=batch.support.double(), query=batch.query.double())
+    return (
+        method,
+        State(params, double(state.carried)),
+        batch._replace(support=batch.support.double(), query=batch.query.double()),
+    )
 
 
 @pytest.fixture(params=list(VARIANTS))
@@ -53,7 +62,9 @@ def case(request: pytest.FixtureRequest, small: Benchmark, noise: ImageSet, tiny
     return small, noise, training, tiny_protocol.evaluation
 
 
-def directional(method: Method, execution: Execution, state: State, batch: Episode, along: Params, step: float = 1e-7) -> float:
+def directional(
+    method: Method, execution: Execution, state: State, batch: Episode, along: Params, step: float = 1e-7
+) -> float:
     """The central finite difference of the meta-loss along a direction."""
 
     def loss(sign: int) -> float:
@@ -81,7 +92,9 @@ def test_maml_is_the_finite_difference_and_first_order_is_not(case, chunk: int) 
         assert product(first_order, along) != pytest.approx(expected, rel=1e-3)
 
 
-def plain_loop(network, training: Training, params: Params, batch: Episode, second_order: bool) -> tuple[Tensor, Params]:
+def plain_loop(
+    network, training: Training, params: Params, batch: Episode, second_order: bool
+) -> tuple[Tensor, Params]:
     """The article's way: autograd.grad(create_graph=True), an episode after the other, the whole graph kept."""
     leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
     adapted = [name for name in leaves if training.batch_norm_adapted or not name.startswith("norm")]
@@ -108,9 +121,13 @@ def test_equals_the_plain_loop(case, name: str) -> None:
         torch.testing.assert_close(gradient[key], expected[key], rtol=1e-9, atol=1e-11)
 
 
-def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(
+    small: Benchmark, noise: ImageSet, tiny_protocol: Protocol
+) -> None:
     """protocols.md, detail 1: one step on the sum / K at alpha is one step on the mean at ways x alpha."""
-    method, state, batch = made("maml", small, noise, replace(tiny_protocol.training, inner_steps=1), tiny_protocol.evaluation)
+    method, state, batch = made(
+        "maml", small, noise, replace(tiny_protocol.training, inner_steps=1), tiny_protocol.evaluation
+    )
     alpha = method.setup.training.inner_lr / small.ways
 
     def summed(params: Params) -> Tensor:
@@ -131,5 +148,8 @@ def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: Ima
     batch = batch._replace(images=batch.images.double())
     execution = Execution(CPU, 100)
     _, gradient, _ = execution.loss_and_gradient(method, state, batch)
-    along = {k: torch.randn(v.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64) for k, v in state.params.items()}
+    along = {
+        k: torch.randn(v.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        for k, v in state.params.items()
+    }
     assert product(gradient, along) == pytest.approx(directional(method, execution, state, batch, along), rel=1e-6)

@@ -1,0 +1,182 @@
+"""Runs by the command line's entry point, on `tiny`: what is kept, skipped, refused, and made again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import plan, records
+from bench.data import store
+from bench.errors import UserError
+from methods import METHODS
+from tests.conftest import Command, one_line
+
+TINY = ("run", "--benchmark", "tiny", "--set", "iterations=4", "--set", "validations=2")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "runs"
+
+
+def only(results: Path) -> records.Record:
+    """The one run there is."""
+    (found,) = records.read_all(results)[0]
+    return found
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {
+        path.name: records.sha256(path) for path in folder.rglob("*") if path.suffix in (".safetensors", ".parquet")
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "named", "expected"), [(3, [], [0, 1, 2]), (None, [4, 2, 4], [2, 4]), (None, [0], [0]), (None, [], [0])]
+)
+def test_seeds(count: int | None, named: list[int], expected: list[int]) -> None:
+    assert plan.seeds(count, named) == expected
+
+
+def test_seed_0_is_a_seed_like_any_other(typed: Command, results: Path) -> None:
+    assert typed(*TINY, "--seed", "0", "--seed", "3").returncode == 0
+    zero, three = (records.sha256(folder / records.WEIGHTS) for folder in records.folders(results))
+    assert typed(*TINY, "--seed", "0", "--results", "again").returncode == 0
+    assert zero == records.sha256(next(records.folders(results.parents[1] / "again")) / records.WEIGHTS) != three
+
+
+def test_an_evaluation_changes_neither_weights_nor_choice(typed: Command, results: Path) -> None:
+    """Validation is the training's own: the best weights are the same whichever evaluation is asked for first."""
+    assert typed(*TINY).returncode == 0
+    first = only(results)
+    other = ("--set", "evaluation.queries=9", "--set", "evaluation.inner_steps=1", "--results", "other")
+    assert typed(*TINY, *other).returncode == 0
+    second = only(results.parents[1] / "other")
+    assert first.path.parts[-4:] == second.path.parts[-4:]
+    assert first.info["files"][records.WEIGHTS] == second.info["files"][records.WEIGHTS]
+    assert first.info["files"][records.BEST] == second.info["files"][records.BEST]
+    assert first.info["execution"] == second.info["execution"]
+
+
+def test_an_evaluation_is_added_and_scores_the_same_episodes(typed: Command, results: Path) -> None:
+    assert typed(*TINY).returncode == 0
+    before = only(results)
+    assert typed("evaluate", before.name, "--set", "episodes=7").returncode == 0
+    short = next(e for e in only(results).evaluations if e.evaluation.episodes == 7)
+    np.testing.assert_array_equal(short.scores, before.evaluations[0].scores[:7])
+    assert sums(before.path).items() >= {n: s for n, s in before.info["files"].items() if "curve" not in n}.items()
+
+
+def test_kept_weights_are_those_of_a_shorter_run(typed: Command, results: Path) -> None:
+    assert typed(*TINY, "--keep", "2").returncode == 0
+    run = only(results).name
+    assert typed("evaluate", run, "--at", "2").returncode == 0
+    at_two = next(e for e in only(results).evaluations if e.iteration == 2)
+    assert typed(*TINY, "--iterations", "2", "--results", "short").returncode == 0
+    np.testing.assert_array_equal(at_two.scores, only(results.parents[1] / "short").evaluations[0].scores)
+    assert "only of" in one_line(typed("evaluate", run, "--at", "3"))
+    assert "leave one of them away" in one_line(typed("evaluate", run, "--at", "2", "--set", "weights=best"))
+    assert "did you mean" in one_line(typed("evaluate", run, "--set", "querys=2"))
+
+
+def test_a_run_can_be_named_from_inside_or_after_a_move(
+    typed: Command, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert typed(*TINY).returncode == 0
+    folder = only(results).path
+    moved = results.parents[1] / "moved" / Path(*folder.parts[-2:])
+    moved.parent.mkdir(parents=True)
+    folder.rename(moved)
+    monkeypatch.chdir(moved)
+    assert typed("evaluate", ".", "--set", "episodes=5").returncode == 0
+    assert len(records.read(moved).evaluations) == 2
+
+
+def test_damaged_weights_are_refused(typed: Command, results: Path) -> None:
+    assert typed(*TINY, "--method", "finetune").returncode == 0
+    weights = only(results).path / records.WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert "damaged" in one_line(typed("evaluate", only(results).name, "--set", "queries=2"))
+    assert "damaged" in one_line(typed(*TINY, "--method", "nearest"))
+
+
+def test_a_damaged_evaluation_is_made_again_and_nothing_else(typed: Command, results: Path) -> None:
+    assert typed(*TINY).returncode == 0
+    record = only(results)
+    expected = sums(record.path)
+    next((record.path / "evaluations").glob("*.parquet")).write_bytes(b"PAR1")
+    assert typed("report").returncode == 1
+    assert typed(*TINY).returncode == 0
+    assert sums(record.path) == expected
+
+
+def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:
+    wild = (*TINY, "--set", "meta_lr=1e30")
+    assert typed(*wild).returncode == 1
+    record = only(results)
+    assert record.status == "diverged" and not record.evaluations and len(record.curve)
+    again = typed(*wild)
+    assert again.returncode == 1 and "diverged" in again.stdout
+    assert "diverged" in typed("report").stdout
+    assert "no trained weights" in one_line(typed("evaluate", record.name))
+
+
+def test_another_copy_of_the_data_is_another_run(
+    typed: Command, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert typed(*TINY).returncode == 0
+    run, load = only(results).name, store.load
+    monkeypatch.setattr(store, "load", lambda *arguments: replace(load(*arguments), digest="f" * 64))
+    assert "another copy of the data" in one_line(typed("evaluate", run))
+    assert typed(*TINY).returncode == 0
+    assert len(records.read_all(results)[0]) == 2
+
+
+def test_nearest_evaluates_the_weights_of_finetune(typed: Command, results: Path) -> None:
+    assert typed(*TINY, "--method", "nearest").returncode == 0
+    lender, borrower = (next(r for r in records.read_all(results)[0] if r.method == m) for m in ("finetune", "nearest"))
+    assert borrower.info["weights_of"] == lender.name and not lender.evaluations
+    assert borrower.info["files"] == lender.info["files"]
+    assert borrower.evaluations[0].scores.shape[1] == 1
+
+
+def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> None:
+    shown = typed(*TINY, "--set", "evaluation.queries=2", "--seeds", "3").stdout
+    assert "evaluation.queries=2" in shown and "no published number" in shown
+    job = plan.jobs(request(["maml"], ["omniglot-5w1s"], [0, 1, 2], "paper"))
+    assert "judged by" in "\n".join(plan.described(job)) and "98.70 ± 0.40" in "\n".join(plan.described(job))
+    short = plan.jobs(request(["maml"], ["omniglot-5w1s"], [0], "quick"))
+    described = "\n".join(plan.described(short))
+    assert "not judged: 1 seed, and 3 are needed; iterations 250, not 60000" in described
+    assert "--protocol paper" in described
+
+
+def request(methods: list[str], names: list[str], seeds: list[int], preset: str) -> plan.Request:
+    cpu = plan.torch.device("cpu")
+    return plan.Request(methods, names, seeds, preset, [], cpu, Path("results"), None, None, "")
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("partial", [True, False])
+def test_the_default_benchmark(monkeypatch: pytest.MonkeyPatch, kind: str, here: bool, partial: bool) -> None:
+    rows = [{"source": "omniglot", "here": True, "partial": False}]
+    rows.append({"source": "mini-imagenet", "here": here, "partial": partial})
+    monkeypatch.setattr(store, "available", lambda _: rows)
+    wanted = replace(request(["maml"], [], [0], "paper"), device=plan.torch.device(kind))
+    full = kind == "cuda" and here and not partial
+    assert plan._default_benchmark(wanted).name == ("miniimagenet-5w5s" if full else "omniglot-5w1s")
+    assert plan.default_protocol(wanted.device) == ("paper" if kind == "cuda" else "quick")
+
+
+def test_a_method_refuses_what_it_cannot_do(typed: Command) -> None:
+    for name, kind in METHODS.items():
+        result = typed(*TINY, "--method", name, "--set", "evaluation.batch_statistics=running", "--set", "episodes=2")
+        assert (result.returncode == 0) == ("running" in kind.batch_statistics), name
+    with pytest.raises(UserError, match="did you mean"):
+        plan.jobs(request(["fomamml"], [], [0], "paper"))

@@ -60,8 +60,15 @@ def describe() -> dict[str, Any]:
     }
 
 
+def forget_peak_memory(where: torch.device) -> None:
+    """Begins to measure anew where that can be done: on CUDA."""
+    if where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(where)
+
+
 def peak_memory_bytes(where: torch.device) -> int | None:
-    """The most memory held so far: of the process on a CPU, of the device's allocator on CUDA."""
+    """The most memory held: by the whole process so far on a CPU, by the device's allocator since
+    `forget_peak_memory` on CUDA."""
     if where.type == "cuda":
         return torch.cuda.max_memory_allocated(where)
     try:

@@ -192,6 +192,7 @@ def _trained(job: Job, watch: train.Watch) -> dict[str, Any]:
     job = job.validating()
     training, evaluation = job.protocol.training, job.protocol.evaluation
     runner = job.execution(training.queries)
+    environment.forget_peak_memory(job.device)
     info = _started(job, runner)
     sources = (
         job.source("train", job.seed, training.queries),

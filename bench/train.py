@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Protocol_
@@ -91,7 +92,7 @@ class Trainer:
         saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and progress.diverged_at is None:
             self._iterate(progress)
-            valid = self._row(progress) if progress.iteration in self._rows() else None
+            valid = self._row(progress) if progress.iteration in self._rows else None
             watch.step(progress.iteration, progress.rows[-1]["train_loss"] if progress.rows else None, valid)
             if progress.iteration in watch.keep:
                 checkpoints.save_state(kept(self.folder, progress.iteration), progress.state)
@@ -124,12 +125,14 @@ class Trainer:
         firsts = range(iteration * training.meta_batch, (iteration + 1) * training.meta_batch, size)
         return [draw(first, size) for first in firsts]
 
+    @cached_property
     def _rows(self) -> frozenset[int]:
         """Iterations that end a row of the curve."""
         every = max(1, self.protocol.training.iterations // _CURVE_ROWS)
         last = self.protocol.training.iterations
-        return frozenset(range(every, last + 1, every)) | self._validations() | {last}
+        return frozenset(range(every, last + 1, every)) | self._validations | {last}
 
+    @cached_property
     def _validations(self) -> frozenset[int]:
         training = self.protocol.training
         return frozenset(
@@ -144,7 +147,7 @@ class Trainer:
         progress.spend("training")
         if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in progress.state.params.values())):
             progress.diverged_at = progress.iteration
-        due = progress.iteration in self._validations() and progress.diverged_at is None
+        due = progress.iteration in self._validations and progress.diverged_at is None
         score = self._validate(progress) if due else None
         progress.rows.append(
             {

@@ -1,4 +1,10 @@
-"""Records and claims to tables and figures. Reads results only, and imports no torch."""
+"""Records and claims to tables and figures. Reads results only, and imports no torch.
+
+In the order of the work: `grouping` pools records into `cells` (a matrix of scores and its intervals; `protocols` names
+what was run), `claimed` holds published numbers against them and `compared` pairs methods; `sections` gathers a
+benchmark's; `content` and `words` turn a section into tables, which `document` (with `tables`), `rows` and `terminal`
+write as Markdown, LaTeX, CSV and text; `figures` draws `panels`.
+"""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from bench.errors import UserError
 
 if TYPE_CHECKING:
+    from bench.job import Job
     from bench.records import Evaluated
-    from bench.run import Job
 
 
 def run(options: Namespace) -> int:

@@ -12,8 +12,8 @@ from bench import benchmarks, claims, presets, protocol, records
 from bench.benchmarks import Benchmark
 from bench.data import store
 from bench.errors import UserError, unknown
+from bench.job import Job
 from bench.report.claimed import Planned, disqualified_by
-from bench.run import Job
 from methods import METHODS
 
 _FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
@@ -97,10 +97,7 @@ def evaluation_job(
     """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
     those that it was trained on."""
     folder = records.find(results, run)
-    try:
-        info = records.read_info(folder)
-    except records.Corrupt as error:
-        raise UserError(f"{error}; `run --force` makes it again") from error
+    info = records.read_info(folder)
     if info["status"] != "finished":
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
     benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])

@@ -63,8 +63,11 @@ _EVALUATION_SHAPE: dict[str, type] = {
 }
 
 
-class Corrupt(Exception):
+class Corrupt(UserError):
     """A record that cannot be trusted; the message is one line and names the file."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}; `run --force` makes the run again")
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ def read(folder: Path) -> Record:
         return Record(
             folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
         )
+    except Corrupt:
+        raise
     except (ValueError, OSError, UserError) as error:
         raise Corrupt(f"{folder / RECORD}: {error}".splitlines()[0]) from error
 

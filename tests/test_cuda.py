@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import batches, run
+from bench import batches, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
@@ -37,7 +37,7 @@ def test_the_gradient_is_the_cpus(small: Benchmark, noise: ImageSet, tiny_protoc
             tiny_protocol.evaluation,
         )
         method = METHODS[name](setup)
-        state = run.initial_state(method, 0)
+        state = job.initial_state(method, 0)
         state = type(state)({k: v.to(device) for k, v in double(state.params).items()}, {})
         batch = batches.source(small, noise, "train", 0, 2, device).episodes(0, 3)
         batch = batch._replace(support=batch.support.double(), query=batch.query.double())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import batches, evaluate, run
+from bench import batches, evaluate, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution, chunk_size
@@ -34,7 +34,7 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
     )
     method = METHODS["maml"](setup)
     source = batches.source(small, noise, "test", 0, 3, CPU)
-    state = run.initial_state(method, 0)
+    state = job.initial_state(method, 0)
     whole = evaluate.scores(Execution(CPU, 100), method, state, source, 20, {})
     assert whole.shape == (20, tiny_protocol.evaluation.inner_steps + 1)
     monkeypatch.setattr(evaluate, "_BLOCK", 7)
@@ -52,3 +52,8 @@ def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: 
     wide = replace(tiny_protocol.training, filters=4096)
     assert chunk_size(small, wide, 15, CPU) < chunk_size(small, tiny_protocol.training, 15, CPU)
     assert chunk_size(replace(small, image_shape=(3, 840, 840)), wide, 15, CPU) == 1
+
+
+def test_what_is_no_number_is_no_prediction() -> None:
+    outputs = torch.tensor([[[float("nan"), 1.0], [0.0, 1.0]], [[2.0, 1.0], [0.0, 1.0]]])
+    assert accuracy(outputs, torch.tensor([[1, 1], [0, 1]])).isnan().tolist() == [True, False]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bench import batches, records, run, train
+from bench import batches, job, records, train
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
@@ -37,7 +37,7 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
         valid = batches.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
-        return train.Trainer(method, protocol, Execution(CPU, 2), source, valid, path), run.initial_state(method, seed)
+        return train.Trainer(method, protocol, Execution(CPU, 2), source, valid, path), job.initial_state(method, seed)
 
     return trainer
 

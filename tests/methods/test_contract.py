@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import batches, run
+from bench import batches, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.evaluate import choose, scores
@@ -29,7 +29,7 @@ def build(name: str, benchmark: Benchmark, protocol: Protocol) -> Method:
 
 
 def state_of(name: str, benchmark: Benchmark, protocol: Protocol, seed: int = 0) -> State:
-    return run.initial_state(build(METHODS[name].weights_of or name, benchmark, protocol), seed)
+    return job.initial_state(build(METHODS[name].weights_of or name, benchmark, protocol), seed)
 
 
 def flat(state: State) -> dict[str, Tensor]:

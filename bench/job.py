@@ -1,0 +1,94 @@
+"""One run that is asked for, and what it is built from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from bench import batches, episodes, execution, objectives, presets, protocol, records
+from bench.benchmarks import Benchmark
+from bench.data.images import ImageSet
+from bench.errors import UserError
+from bench.networks import conv4
+from methods import METHODS
+from methods.contract import Method, Setup, State
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that is asked for: what is hashed, where it lands, and how it executes."""
+
+    benchmark: Benchmark
+    method: str
+    seed: int
+    protocol: protocol.Protocol
+    preset: str
+    images: ImageSet
+    results: Path
+    device: torch.device
+    chunk: int | None = None
+    command: str = ""
+    place: Path | None = None  # the record's folder, where a user named one
+
+    @cached_property
+    def hash(self) -> str:
+        """The training hash."""
+        return protocol.training_hash(self.protocol.training, self.images.digest)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the record lies."""
+        return self.place or records.run_folder(self.results, self.benchmark.name, self.method, self.hash, self.seed)
+
+    @property
+    def name(self) -> str:
+        """`<benchmark>/<method>/<hash>/seed<k>`."""
+        return "/".join(self.folder.parts[-4:])
+
+    def check(self) -> None:
+        """Raises UserError where this can never run, before anything starts."""
+        able = METHODS[self.method].batch_statistics
+        for evaluation in (self.protocol.evaluation, self.validating().protocol.evaluation):
+            if evaluation.batch_statistics not in able:
+                mode = f"batch_statistics={evaluation.batch_statistics}"
+                raise UserError(f"{self.method} cannot be evaluated with {mode}: it has {' or '.join(able)}")
+            for split in ("valid", "test"):
+                episodes.check(
+                    self.benchmark, episodes.classes_of(self.benchmark, self.images, split), evaluation.queries
+                )
+        train_classes = episodes.classes_of(self.benchmark, self.images, "train")
+        episodes.check(self.benchmark, train_classes, self.protocol.training.queries)
+
+    def build(self) -> Method:
+        """The method, for this benchmark and protocol."""
+        classes = len(episodes.classes_of(self.benchmark, self.images, "train"))
+        training, evaluation = self.protocol.training, self.protocol.evaluation
+        network = conv4(self.benchmark, training)
+        return METHODS[self.method](
+            Setup(network, objectives.cross_entropy, self.benchmark.ways, classes, training, evaluation)
+        )
+
+    def source(self, split: str, seed: int, queries: int) -> batches.Source:
+        """The episodes of a split, on the device."""
+        return batches.source(self.benchmark, self.images, split, seed, queries, self.device)
+
+    def execution(self, queries: int) -> execution.Execution:
+        """How steps run on episodes of so many queries a class: chosen from the whole run."""
+        chunk = self.chunk or execution.chunk_size(self.benchmark, self.protocol.training, queries, self.device)
+        return execution.Execution(self.device, chunk)
+
+    def validating(self) -> Job:
+        """The same under the evaluation of its preset: validation, and so the best weights, are the training's own
+        and do not depend on which evaluation is asked for first."""
+        evaluation = presets.preset(self.preset, self.benchmark).evaluation
+        return replace(self, protocol=protocol.Protocol(self.protocol.training, evaluation))
+
+
+def initial_state(method: Method, seed: int) -> State:
+    """What training starts from: keyed by the seed alone, so that methods of one shape start from the same weights."""
+    key = hashlib.sha256(f"init/{seed}".encode()).digest()
+    return method.init(torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1))

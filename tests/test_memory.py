@@ -1,0 +1,49 @@
+"""The peak of memory grows neither with the meta-batch nor with the number of inner steps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+PEAK = """
+import resource, sys, torch
+from dataclasses import replace
+from bench import benchmarks, environment, presets
+from bench.execution import Execution
+from bench.networks import conv4
+from bench.objectives import cross_entropy
+from methods import METHODS
+from methods.contract import Episode, Setup
+
+meta_batch, steps = int(sys.argv[1]), int(sys.argv[2])
+environment.make_repeatable(1)
+benchmark = benchmarks.get("miniimagenet-5w5s")
+training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8)
+method = METHODS["maml"](Setup(conv4(benchmark, training), cross_entropy, 5, 64, training, None))
+state = method.init(torch.Generator().manual_seed(0))
+labels = torch.arange(5).repeat_interleave(5).expand(meta_batch, -1)
+one = torch.rand(1, 25, 3, 84, 84, generator=torch.Generator().manual_seed(0))
+images = one.expand(meta_batch, -1, -1, -1, -1)  # so that the batch itself takes no more memory
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+Execution(torch.device("cpu"), 1).loss_and_gradient(method, state, Episode(images, labels, images, labels))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def peak(meta_batch: int, steps: int) -> int:
+    """KiB that a meta-step adds to a fresh process."""
+    command = [sys.executable, "-c", PEAK, str(meta_batch), str(steps)]
+    return int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
+def test_the_peak_is_flat() -> None:
+    base = peak(1, 2)
+    assert base > 50_000  # the activations of a step, not just noise
+    assert peak(8, 2) < 1.1 * base
+    assert peak(1, 10) < 1.1 * base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -35,9 +36,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def peak(meta_batch: int, steps: int) -> int:
-    """KiB that a meta-step adds to a fresh process."""
+    """KiB that a meta-step adds to a fresh process.
+
+    Large blocks are mapped one by one: left to itself, glibc keeps what was freed and shows its own fragments."""
     command = [sys.executable, "-c", PEAK, str(meta_batch), str(steps)]
-    return int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return int(found.stdout)
 
 
 @pytest.mark.slow
@@ -45,5 +50,5 @@ def peak(meta_batch: int, steps: int) -> int:
 def test_the_peak_is_flat() -> None:
     base = peak(1, 2)
     assert base > 50_000  # the activations of a step, not just noise
-    assert peak(8, 2) < 1.1 * base
-    assert peak(1, 10) < 1.1 * base
+    assert peak(8, 2) < 1.05 * base
+    assert peak(1, 20) < 1.05 * base

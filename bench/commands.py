@@ -23,6 +23,7 @@ def run(options: Namespace) -> int:
     from bench import environment, plan
 
     environment.make_repeatable(options.threads)
+    environment.reuse_memory()
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(
         options.method or ["maml"],
@@ -102,6 +103,7 @@ def evaluate(options: Namespace) -> int:
     from bench import environment, plan, run
 
     environment.make_repeatable(options.threads)
+    environment.reuse_memory()
     where = environment.device(options.device)
     job = plan.evaluation_job(options.run, options.results, options.data_dir, options.settings, where, options.chunk)
     try:

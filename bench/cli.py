@@ -101,14 +101,7 @@ def _add_run(top: Any) -> None:
     parser.add_argument(
         "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="NAME=VALUE",
-        help="changes one setting of the protocol",
-    )
+    _add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--keep", type=_positive, action="append", default=[], metavar="N", help="keep the weights of iteration N too"
     )
@@ -129,15 +122,12 @@ def _add_evaluate(top: Any) -> None:
         device=True,
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="NAME=VALUE",
-        help="such as queries=15 or batch_statistics=support",
-    )
+    _add_settings(parser, "such as queries=15 or batch_statistics=support")
     parser.add_argument("--at", type=_positive, metavar="N", help="the weights of iteration N")
+
+
+def _add_settings(parser: _Parser, help: str) -> None:
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help=help)
 
 
 def _add_report(top: Any) -> None:

@@ -17,7 +17,11 @@ from bench import benchmarks, environment, presets
 from bench.__main__ import main
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageClass, ImageSet
+from bench.networks import conv4
+from bench.objectives import cross_entropy
 from bench.protocol import Protocol
+from methods import METHODS
+from methods.contract import Method, Setup
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,6 +99,12 @@ def typed(
         return subprocess.CompletedProcess(arguments, code, output.out, output.err)
 
     return run
+
+
+def build(name: str, benchmark: Benchmark, protocol: Protocol) -> Method:
+    """A method under a protocol, for the eight training classes of `noise`."""
+    network = conv4(benchmark, protocol.training)
+    return METHODS[name](Setup(network, cross_entropy, benchmark.ways, 8, protocol.training, protocol.evaluation))
 
 
 def bench_command(arguments: Sequence[str]) -> list[str]:

@@ -11,12 +11,8 @@ from bench import batches, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
-from bench.networks import conv4
-from bench.objectives import cross_entropy
 from bench.protocol import Protocol
-from methods import METHODS
-from methods.contract import Setup
-from tests.conftest import double
+from tests.conftest import build, double
 
 pytestmark = [
     pytest.mark.cuda,
@@ -28,15 +24,7 @@ pytestmark = [
 def test_the_gradient_is_the_cpus(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, name: str) -> None:
     found = {}
     for device in (torch.device("cpu"), torch.device("cuda", 0)):
-        setup = Setup(
-            conv4(small, tiny_protocol.training),
-            cross_entropy,
-            small.ways,
-            8,
-            tiny_protocol.training,
-            tiny_protocol.evaluation,
-        )
-        method = METHODS[name](setup)
+        method = build(name, small, tiny_protocol)
         state = job.initial_state(method, 0)
         state = type(state)({k: v.to(device) for k, v in double(state.params).items()}, {})
         batch = batches.source(small, noise, "train", 0, 2, device).episodes(0, 3)

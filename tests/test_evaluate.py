@@ -12,11 +12,9 @@ from bench import batches, evaluate, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution, chunk_size
-from bench.networks import conv4
-from bench.objectives import accuracy, cross_entropy
+from bench.objectives import accuracy
 from bench.protocol import Protocol
-from methods import METHODS
-from methods.contract import Setup
+from tests.conftest import build
 
 CPU = torch.device("cpu")
 
@@ -24,15 +22,7 @@ CPU = torch.device("cpu")
 def test_scores_do_not_depend_on_the_evaluation_batch(
     small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = Setup(
-        conv4(small, tiny_protocol.training),
-        cross_entropy,
-        small.ways,
-        8,
-        tiny_protocol.training,
-        tiny_protocol.evaluation,
-    )
-    method = METHODS["maml"](setup)
+    method = build("maml", small, tiny_protocol)
     source = batches.source(small, noise, "test", 0, 3, CPU)
     state = job.initial_state(method, 0)
     whole = evaluate.scores(Execution(CPU, 100), method, state, source, 20, {})

@@ -14,11 +14,8 @@ from bench import batches, job, records, train
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
-from bench.networks import conv4
-from bench.objectives import cross_entropy
 from bench.protocol import Protocol
-from methods import METHODS
-from methods.contract import Setup
+from tests.conftest import build
 
 CPU = torch.device("cpu")
 Make = Callable[..., tuple[train.Trainer, train.State]]
@@ -29,10 +26,7 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
     """A trainer for a method under a protocol, and what it starts from."""
 
     def trainer(name: str, protocol: Protocol, folder: str = "run", seed: int = 0) -> tuple[train.Trainer, train.State]:
-        setup = Setup(
-            conv4(small, protocol.training), cross_entropy, small.ways, 8, protocol.training, protocol.evaluation
-        )
-        method = METHODS[name](setup)
+        method = build(name, small, protocol)
         source = batches.source(small, noise, "train", seed, protocol.training.queries, CPU)
         valid = batches.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
         path = tmp_path / folder

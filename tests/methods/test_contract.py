@@ -13,19 +13,13 @@ from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.evaluate import choose, scores
 from bench.execution import Execution
-from bench.networks import conv4
-from bench.objectives import cross_entropy
 from bench.protocol import Protocol
 from methods import METHODS
-from methods.contract import Method, Setup, State
+from methods.contract import State
+from tests.conftest import build
 
 CPU = torch.device("cpu")
 TRAINABLE = [name for name, kind in METHODS.items() if kind.weights_of is None]
-
-
-def build(name: str, benchmark: Benchmark, protocol: Protocol) -> Method:
-    network = conv4(benchmark, protocol.training)
-    return METHODS[name](Setup(network, cross_entropy, benchmark.ways, 8, protocol.training, protocol.evaluation))
 
 
 def state_of(name: str, benchmark: Benchmark, protocol: Protocol, seed: int = 0) -> State:

@@ -13,12 +13,9 @@ from bench import batches
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
-from bench.networks import conv4
-from bench.objectives import cross_entropy
 from bench.protocol import Protocol, Training
-from methods import METHODS
-from methods.contract import Episode, Method, Params, Setup, State
-from tests.conftest import double
+from methods.contract import Episode, Method, Params, State
+from tests.conftest import build, double
 
 CPU = torch.device("cpu")
 VARIANTS = {
@@ -35,7 +32,7 @@ def made(
     name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation
 ) -> tuple[Method, State, Episode]:
     """A method in float64, at weights away from the initial ones, and a meta-batch."""
-    method = METHODS[name](Setup(conv4(benchmark, training), cross_entropy, benchmark.ways, 8, training, evaluation))
+    method = build(name, benchmark, Protocol(training, evaluation))
     generator = torch.Generator().manual_seed(3)
     state = method.init(generator)
     params = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,12 @@ from bench.execution import Execution
 from bench.job import Job
 
 
-def started(job: Job, runner: Execution) -> dict[str, Any]:
-    """Writes and returns the record of a run that begins."""
+def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run that begins or goes on, written. `how` is what `executed` says."""
+    return _started(job, how) if old is None else _resumed(job, old, how)
+
+
+def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     info = {
         "format": records.FORMAT,
@@ -32,7 +37,7 @@ def started(job: Job, runner: Execution) -> dict[str, Any]:
             "valid": digest(job, "valid", episodes.EVALUATION_SEED, evaluation.queries),
         },
         "environment": environment.describe(),
-        "execution": executed(job, runner),
+        "execution": how,
         "command": job.command,
         "files": {},
     }
@@ -40,10 +45,10 @@ def started(job: Job, runner: Execution) -> dict[str, Any]:
     return info
 
 
-def resumed(job: Job, old: dict[str, Any], runner: Execution) -> dict[str, Any]:
+def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
     """Bits are promised for equal execution only: what a run goes on with is recorded where it differs."""
     latest = old["resumed"][-1] if old.get("resumed") else old
-    here = {"execution": executed(job, runner), "environment": environment.describe()}
+    here = {"execution": how, "environment": environment.describe()}
     if all(latest[name] == value for name, value in here.items()):
         return old
     info = old | {"resumed": [*old.get("resumed", []), here | {"iteration": old["iteration"]}]}
@@ -51,12 +56,13 @@ def resumed(job: Job, old: dict[str, Any], runner: Execution) -> dict[str, Any]:
     return info
 
 
-def finished(job: Job, info: dict[str, Any], progress: train.Progress) -> dict[str, Any]:
-    """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint."""
-    folder = job.folder
-    checkpoints.save_state(folder / records.WEIGHTS, progress.state)
-    checkpoints.save_state(folder / records.BEST, progress.best)
-    frame = train.curve(progress)
+def finished(job: Job, info: dict[str, Any], progress: train.Progress, place: int) -> dict[str, Any]:
+    """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
+    the run's among the seeds that were trained together."""
+    folder, track = job.folder, progress.tracks[place]
+    checkpoints.save_state(folder / records.WEIGHTS, progress.of(place))
+    checkpoints.save_state(folder / records.BEST, track.best)
+    frame = train.curve(track)
     records.write_atomically(folder / records.CURVE, lambda path: frame.to_parquet(path))
     names = [
         records.WEIGHTS,
@@ -65,29 +71,37 @@ def finished(job: Job, info: dict[str, Any], progress: train.Progress) -> dict[s
         *(p.name for p in sorted(folder.glob("weights@*.safetensors"))),
     ]
     info = info | {
-        "status": "finished" if progress.diverged_at is None else "diverged",
-        "iteration": progress.iteration,
-        "best_iteration": progress.best_iteration,
-        "best_score": progress.best_score if progress.best_iteration else None,
+        "status": "finished" if track.diverged_at is None else "diverged",
+        "iteration": track.diverged_at or progress.iteration,
+        "best_iteration": track.best_iteration,
+        "best_score": track.best_score if track.best_iteration else None,
         "seconds": progress.seconds,
         "peak_memory_bytes": environment.peak_memory_bytes(job.device),
         "files": {name: records.sha256(folder / name) for name in names},
     }
-    if progress.diverged_at is not None:
-        info["diverged_at"] = progress.diverged_at
+    if track.diverged_at is not None:
+        info["diverged_at"] = track.diverged_at
     records.write_json(folder / records.RECORD, info)
-    (folder / records.CHECKPOINT).unlink(missing_ok=True)
+    for name in (records.CHECKPOINT, records.NEXT_CHECKPOINT):
+        (folder / name).unlink(missing_ok=True)
     return info
 
 
-def executed(job: Job, runner: Execution) -> dict[str, Any]:
+def executed(
+    runner: Execution, validation: Execution | None = None, seeds: Sequence[int] | None = None
+) -> dict[str, Any]:
     """How steps run: bits are promised for equal values of all of these."""
-    return {
-        "device": str(job.device),
+    how = {
+        "device": str(runner.device),
+        "mode": runner.mode,
         "chunk": runner.chunk,
+        "layers": runner.layers,
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
+    if validation is not None and seeds is not None:
+        how |= {"validation_chunk": validation.chunk, "seeds": list(seeds)}
+    return how
 
 
 def digest(job: Job, split: str, seed: int, queries: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,22 @@ from bench import episodes
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageClass, ImageSet
 from methods.contract import Episode, ImageBatch
+
+
+class Drawn(NamedTuple):
+    """Episodes as indices, on the host until a device needs them; any leading dimensions.
+
+    `images` [..., episodes, ways, images] indexes the split's images, the support first; `turns` [..., episodes, ways]
+    are multiples of 90 degrees; `classes` [..., episodes, ways] indexes the split's classes.
+    """
+
+    images: Tensor
+    turns: Tensor
+    classes: Tensor
+
+    def to(self, device: torch.device) -> Drawn:
+        """The same on the device."""
+        return Drawn(*(part.to(device, non_blocking=True) for part in self))
 
 
 @dataclass(frozen=True)
@@ -27,40 +44,47 @@ class Source:
     pixels: Tensor = field(repr=False)
     base: int
 
+    def draw(self, first: int, count: int) -> Drawn:
+        """Episodes `first` .. `first + count - 1` of the stream."""
+        drawn = episodes.draw(self.benchmark, self.classes, self.split, self.seed, first, count, self.queries)
+        images, turns, classes = drawn.images - self.base, drawn.turns, drawn.classes
+        return Drawn(*(torch.from_numpy(part) for part in (images, turns, classes)))
+
+    def draw_images(self, first: int, count: int, size: int) -> Drawn:
+        """Batches of `size` images drawn uniformly from the split, unturned: each image as an episode of one class.
+
+        Batches `first` .. `first + count - 1`, [count, size, 1, 1]."""
+        images, classes = episodes.draw_images(self.benchmark, self.classes, self.seed, first, count, size)
+        chosen, kinds = torch.from_numpy(images - self.base), torch.from_numpy(classes)[..., None]
+        return Drawn(chosen[..., None, None], torch.zeros_like(kinds), kinds)
+
     def episodes(self, first: int, count: int) -> Episode:
         """Episodes `first` .. `first + count - 1`, each tensor with a leading dimension [episodes, ...]."""
-        drawn = episodes.draw(self.benchmark, self.classes, self.split, self.seed, first, count, self.queries)
-        ways, shots = self.benchmark.ways, self.benchmark.shots
-        images = self._turned(self._gathered(drawn.images), torch.from_numpy(drawn.turns))
-        labels = torch.arange(ways, device=self.pixels.device)
-        return Episode(
-            images[:, :, :shots].flatten(1, 2),
-            labels.repeat_interleave(shots).expand(count, -1),
-            images[:, :, shots:].flatten(1, 2),
-            labels.repeat_interleave(self.queries).expand(count, -1),
-        )
+        return self.as_episodes(self.draw(first, count).to(self.pixels.device))
 
-    def images(self, first: int, count: int) -> ImageBatch:
-        """The images of the same episodes, with their classes among all classes of the split."""
-        drawn = episodes.draw(self.benchmark, self.classes, self.split, self.seed, first, count, self.queries)
-        images = self._turned(self._gathered(drawn.images), torch.from_numpy(drawn.turns))
-        labels = torch.from_numpy(drawn.classes)[:, :, None].expand(images.shape[:3])
-        return ImageBatch(images.flatten(0, 2), labels.reshape(-1).to(self.pixels.device))
+    def as_episodes(self, drawn: Drawn) -> Episode:
+        """What is drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""
+        shots, images = self.benchmark.shots, self._gathered(drawn)
+        labels = torch.arange(self.benchmark.ways, device=images.device)
 
-    def random_images(self, index: int, size: int) -> ImageBatch:
-        """Batch `index` of `size` images drawn uniformly from the split, unturned."""
-        images, classes = episodes.draw_images(self.benchmark, self.classes, self.seed, index, 1, size)
-        return ImageBatch(self._gathered(images[0]), torch.from_numpy(classes[0]).to(self.pixels.device))
+        def of_all(count: int) -> Tensor:
+            return labels.repeat_interleave(count).expand(*drawn.turns.shape[:-1], -1)
 
-    def _gathered(self, indices: np.ndarray) -> Tensor:
-        """float32 in [0, 1], [..., channels, height, width]."""
-        return self.pixels[torch.from_numpy(indices - self.base).to(self.pixels.device)].float() / 255
+        support, query = images[..., :shots, :, :, :], images[..., shots:, :, :, :]
+        return Episode(support.flatten(-5, -4), of_all(shots), query.flatten(-5, -4), of_all(query.shape[-4]))
 
-    def _turned(self, images: Tensor, turns: Tensor) -> Tensor:
-        """[episodes, ways, images, channels, height, width], each class turned by its multiple of 90 degrees."""
+    def as_images(self, drawn: Drawn) -> ImageBatch:
+        """The same as images [..., images, ...] with their classes among all classes of the split."""
+        images = self._gathered(drawn)
+        labels = drawn.classes[..., None].expand(images.shape[:-3])
+        return ImageBatch(images.flatten(-6, -4), labels.flatten(-3))
+
+    def _gathered(self, drawn: Drawn) -> Tensor:
+        """float32 in [0, 1], [..., episodes, ways, images, channels, height, width]."""
+        images = self.pixels[drawn.images].float() / 255
         if not self.benchmark.rotations:
             return images
-        turns = turns.to(images.device)[:, :, None, None, None, None]
+        turns = drawn.turns[..., None, None, None, None]
         turned = images
         for k in (1, 2, 3):
             turned = torch.where(turns == k, torch.rot90(images, k, (-2, -1)), turned)

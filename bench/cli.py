@@ -15,6 +15,7 @@ from bench.errors import UserError
 
 RESULTS = Path("results/runs")
 _MOST = 2**31
+_MODES = ("eager", "compiled", "graph", "compiled-graph")  # those of `bench.execution`, which takes torch to import
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         words = {option for action in self._actions for option in action.option_strings}
         for action in self._actions:
-            words |= set(action.choices) if isinstance(action.choices, dict) else set()
+            words |= set(action.choices or ())
         wrong = message.split("unrecognized arguments: ")[-1].split(" ")[0] if "unrecognized" in message else ""
         wrong = message.split("invalid choice: '")[1].split("'")[0] if "invalid choice: '" in message else wrong
         near = get_close_matches(wrong.split("=")[0], sorted(words), n=1)
@@ -84,6 +85,7 @@ def _command(
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
         parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: torch's)")
         parser.add_argument("--chunk", type=_positive, metavar="N", help="episodes at once (default: chosen to fit)")
+        parser.add_argument("--mode", choices=_MODES, help="how steps run (default: chosen from the whole run)")
     return parser
 
 
@@ -100,6 +102,12 @@ def _add_run(top: Any) -> None:
     )
     parser.add_argument(
         "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
+    )
+    parser.add_argument(
+        "--together",
+        type=_positive,
+        metavar="N",
+        help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
     )
     _add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(

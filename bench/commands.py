@@ -35,26 +35,32 @@ def run(options: Namespace) -> int:
         options.results,
         options.data_dir,
         options.chunk,
+        options.mode,
         options.command_line,
     )
     jobs = plan.jobs(request)
     print("\n".join(plan.described(jobs)), flush=True)
-    return _run_all(jobs, options)
+    return _run_all(plan.groups(jobs, options.together), options)
 
 
-def _run_all(jobs: Sequence[Job], options: Namespace) -> int:
+def _run_all(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
     from bench.train import Interrupted
 
     console, code = Console(stderr=True), 0
-    for done, job in enumerate(jobs):
+    for done, group in enumerate(groups):
         try:
-            code = max(code, _run_one(job, len(jobs) - done, options, console))
+            code = max(code, _run_together(group, len(groups) - done, options, console))
         except Interrupted as interrupted:
-            return _stopped(f"{job.name} at iteration {interrupted}", options)
+            return _stopped(f"{_name(group)} at iteration {interrupted}", options)
         except KeyboardInterrupt:
-            return _stopped(f"{job.name}, whose last checkpoint stands", options)
+            return _stopped(f"{_name(group)}, whose last checkpoint stands", options)
     print(f"tables and figures: python -m bench report{_results_option(options)}")
     return code
+
+
+def _name(group: Sequence[Job]) -> str:
+    """What runs that train together are called: the first one's name, and the other seeds."""
+    return group[0].name + "".join(f",{job.seed}" for job in group[1:])
 
 
 def _stopped(where: str, options: Namespace) -> int:
@@ -63,25 +69,25 @@ def _stopped(where: str, options: Namespace) -> int:
     return 130
 
 
-def _run_one(job: Job, remaining: int, options: Namespace, console: Console) -> int:
+def _run_together(group: Sequence[Job], remaining: int, options: Namespace, console: Console) -> int:
     from bench import presets, run, train
     from bench.progress import Display
 
-    full = presets.preset("paper", job.benchmark).training.iterations if job.preset == "quick" else None
-    try:
-        with Display(job.name, job.protocol.training.iterations, remaining, full, console) as display:
-            watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep))
-            outcome = run.complete(job, watch, options.force)
-    except run.Busy:
-        print(f"{job.name}: another process works on it; left to that one", flush=True)
-        return 0
-    print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
-    return 1 if outcome == "diverged" else 0
+    first = group[0]
+    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
+    with Display(_name(group), first.protocol.training.iterations, remaining, full, console) as display:
+        watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep), display.say)
+        outcomes = run.complete(group, watch, options.force)
+    for job, outcome in zip(group, outcomes, strict=True):
+        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
+    return int("diverged" in outcomes)
 
 
 def _outcome(job: Job, outcome: str) -> str:
     from bench import records, run
 
+    if outcome == "busy":
+        return "another process works on it; left to that one"
     if outcome == "diverged":
         return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
     info = records.read_info(job.folder)
@@ -105,9 +111,10 @@ def evaluate(options: Namespace) -> int:
     environment.make_repeatable(options.threads)
     environment.reuse_memory()
     where = environment.device(options.device)
-    job = plan.evaluation_job(options.run, options.results, options.data_dir, options.settings, where, options.chunk)
+    o = options
+    job = plan.evaluation_job(o.run, o.results, o.data_dir, o.settings, where, o.chunk, o.mode)
     try:
-        print(f"{job.name}: {_score(run.evaluated(job, options.at))}")
+        print(f"{job.name}: {_score(run.evaluated(job, o.at, lambda line: print(line, file=sys.stderr)))}")
     except run.Busy:
         raise UserError(f"another process works on {job.name}") from None
     return 0

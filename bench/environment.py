@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 import subprocess
@@ -52,12 +53,18 @@ def make_repeatable(threads: int | None) -> None:
 def reuse_memory() -> None:
     """Has glibc keep what is freed: by default it maps every large tensor anew, and the kernel's clearing of those
     pages takes more than half of the time of a step on miniImageNet's image batches. Elsewhere it does nothing."""
+    mallopt = _of_libc("mallopt")
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _of_libc(name: str) -> Any:
+    """A function of glibc, or None where there is no glibc."""
     try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        return getattr(ctypes.CDLL("libc.so.6"), name)
     except (OSError, AttributeError):
-        return
-    mallopt(_M_MMAP_MAX, 0)
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        return None
 
 
 def describe() -> dict[str, Any]:
@@ -71,6 +78,15 @@ def describe() -> dict[str, Any]:
         "packages": {name: _version(name) for name in _PACKAGES},
         **_commit(),
     }
+
+
+def forget_garbage(where: torch.device) -> None:
+    """Gives back what no tensor holds any more, before something smaller is tried."""
+    gc.collect()
+    if where.type == "cuda":
+        torch.cuda.empty_cache()
+    elif (trim := _of_libc("malloc_trim")) is not None:
+        trim(0)
 
 
 def forget_peak_memory(where: torch.device) -> None:

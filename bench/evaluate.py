@@ -12,7 +12,7 @@ from bench.execution import Execution
 from bench.objectives import accuracy
 from methods.contract import Method, Setting, State
 
-_BLOCK = 50  # episodes that are held as tensors at once
+BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ def scores(
     execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
-    blocks = []
+    blocks, size = [], execution.chunk * max(1, BLOCK // execution.chunk)
     with torch.no_grad():
-        for first in range(0, count, _BLOCK):
-            batch = source.episodes(first, min(_BLOCK, count - first))
+        for first in range(0, count, size):
+            batch = source.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
             blocks.append(accuracy(outputs, batch.query_labels[:, None]).cpu().numpy())
     return np.concatenate(blocks)

@@ -1,13 +1,15 @@
-"""How a step runs, for every method alike: vectorised over episodes, in chunks that bound the memory.
+"""How a step runs, for every method alike: vectorised over episodes and seeds, in chunks that bound the memory, and
+compiled where that pays.
 
 Nothing here moves a number beyond rounding; what ran is recorded, and bits are promised for equal execution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,66 +17,229 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from bench.benchmarks import Benchmark
+from bench.errors import UserError
 from bench.protocol import Training
 from methods.contract import Episode, Method, Params, Setting, State
 
+EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
+MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
+
 # One copy of all activations of a chunk. On a CPU a chunk beyond the caches is slower than its episodes one by one.
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 2 * 2**30}
+# A compilation takes minutes and saves a third of the time, so it pays where the training takes longer than this, at
+# the rate that eager execution was seen to reach (two CPU cores; a GPU's is a guess).
+_WORTH_SECONDS = 900
+_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how: recorded with every run. `chunk` episodes go through at once."""
+    """Where and how: recorded with every run. `chunk` episodes (of each seed) go through at once."""
 
     device: torch.device
     chunk: int
+    mode: str = EAGER
+    layers: str = "native"  # one of `bench.layers.LAYERS`
+
+    @property
+    def compiled(self) -> bool:
+        """Whether steps go through torch.compile."""
+        return self.mode in (COMPILED, COMPILED_GRAPH)
+
+    @property
+    def graph(self) -> bool:
+        """Whether a meta-step is captured as a CUDA graph and replayed."""
+        return self.mode in (GRAPH, COMPILED_GRAPH)
 
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
-        """A meta-step's mean loss, its gradient, and the new carried state."""
+        """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
         if method.training_batch == "images":
-            return method.loss_and_gradient(state, batch)
-
-        def one(*episode: Tensor) -> tuple[Tensor, Params, Params]:
-            return method.loss_and_gradient(state, Episode(*episode))
-
-        total = _summed(self._chunks(one, batch))
-        loss, gradient, carried = _scaled(total, 1 / len(batch.support))
-        return loss, gradient, carried
+            return _whole(method, self.compiled)(state, batch)
+        step, total = _summed_chunk(method, self.compiled), None
+        for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
+            summed = step(state, Episode(*parts))
+            total = summed if total is None else tree_map(torch.add, total, summed)
+        return tree_map(lambda value: value / batch.support.shape[1], total)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
+        step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
+        outputs = []
+        for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
+            count = len(parts[0])
+            # What is compiled is compiled for one shape: the last chunk is filled up with its last episode.
+            missing = self.chunk - count if self.compiled else 0
+            full = [
+                torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part for part in parts
+            ]
+            outputs.append(step(state, *full, chosen)[:count])
+        return torch.cat(outputs)
 
-        def one(support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
-            return method.predict(state, support, labels, query, setting)
 
-        return torch.cat(list(self._chunks(one, batch[:3])))
+def choose(
+    benchmark: Benchmark, training: Training, device: torch.device, chunk: int, mode: str | None
+) -> tuple[Execution, ...]:
+    """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
+    the whole run, so that a resumed one stays in its mode. Raises UserError where the device has no such mode."""
+    preferred = mode or _mode(benchmark, training, device)
+    if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
+        raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
+    simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
+    modes = simpler.get(preferred, (EAGER,))
+    return tuple(Execution(device, chunk, each, _layers(training, device, each)) for each in modes)
 
-    def _chunks(self, one: Callable[..., Any], batch: tuple[Tensor, ...]) -> Iterator[Any]:
-        for parts in zip(*(tensor.split(self.chunk) for tensor in batch), strict=True):
-            yield vmap(one)(*parts) if len(parts[0]) > 1 else _alone(one, parts)
+
+def chunk_size(
+    benchmark: Benchmark, training: Training, queries: int, count: int, device: torch.device, seeds: int = 1
+) -> int:
+    """Episodes at once, so that one copy of their activations stays within bounds: at least one, and a divisor of
+    `count`, because every other size would be compiled as well."""
+    most = _chunk_bytes(device) // (seeds * _episode_bytes(benchmark, training, queries))
+    return max(size for size in range(1, count + 1) if count % size == 0 and size <= max(1, most))
 
 
-def chunk_size(benchmark: Benchmark, training: Training, queries: int, device: torch.device) -> int:
-    """Episodes at once, so that one copy of their activations stays within bounds: at least one."""
+def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device) -> int:
+    """How many seeds to train together: on a GPU as many as fit an episode of each; a CPU is busy with one."""
+    if device.type == "cpu":
+        return 1
+    return max(1, _chunk_bytes(device) // _episode_bytes(benchmark, training, training.queries))
+
+
+def _episode_bytes(benchmark: Benchmark, training: Training, queries: int) -> int:
+    """One copy of an episode's activations."""
     images = benchmark.ways * max(benchmark.shots, queries)
     height, width = benchmark.image_shape[1:]
     first_layer = height * width // (4 if training.downsampling == "stride" else 1)
-    per_episode_bytes = 4 * images * training.filters * first_layer * 4 // 3
-    return max(1, _CHUNK_BYTES[device.type] // per_episode_bytes)
+    return 4 * images * training.filters * first_layer * 4 // 3
 
 
-def _alone(one: Callable[..., Any], parts: tuple[Tensor, ...]) -> Any:
-    """One episode without `vmap`, whose convolutions are a tenth slower than the plain ones."""
-    return tree_map(lambda value: value[None], one(*(tensor[0] for tensor in parts)))
+def halved(execution: Execution) -> int:
+    """The next smaller chunk, for a machine that ran out of memory. Raises UserError where there is none."""
+    if execution.chunk == 1:
+        raise UserError(
+            "out of memory with one episode at a time: train fewer seeds together (--together 1), take another device "
+            "or a benchmark with smaller images"
+        )
+    return execution.chunk // 2
 
 
-def _summed(parts: Iterator[Any]) -> Any:
-    total: Any = None
-    for part in parts:
-        summed = tree_map(lambda value: value.sum(0), part)
-        total = summed if total is None else tree_map(torch.add, total, summed)
-    return total
+# CUDA has an error of its own; torch's allocator on a CPU has only a message, and oneDNN's says no more than this.
+_SHORTAGES = ("can't allocate memory", "could not create a primitive", "bad_alloc")
 
 
-def _scaled(values: Any, factor: float) -> Any:
-    return tree_map(lambda value: value * factor, values)
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is what went wrong."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in _SHORTAGES)
+
+
+def first_that_runs(
+    executions: Sequence[Execution], attempt: Callable[[Execution], Result], say: Callable[[str], None]
+) -> Result:
+    """The result of the first attempt that goes through; `say` is told of each that did not."""
+    for execution in executions[:-1]:
+        try:
+            return attempt(execution)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a compiler or a driver throws
+            if out_of_memory(error):
+                raise
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            say(f"mode {execution.mode} does not run here, going on without it: {reason[:200]}")
+    return attempt(executions[-1])
+
+
+def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
+    seconds = training.iterations * _operations(benchmark, training) / _OPERATIONS_A_SECOND[device.type]
+    if device.type == "cuda":
+        return COMPILED_GRAPH if seconds > _WORTH_SECONDS else GRAPH
+    return COMPILED if seconds > _WORTH_SECONDS else EAGER
+
+
+def _layers(training: Training, device: torch.device, mode: str) -> str:
+    """What was fastest: on 2 CPU cores, both benchmarks; on CUDA, where native max-pooling has no deterministic
+    backward, by reasoning alone."""
+    if mode in (COMPILED, COMPILED_GRAPH) and (training.downsampling == "stride" or device.type == "cuda"):
+        return "patches"
+    return "native" if device.type == "cpu" else "native, sliced pooling"
+
+
+def _operations(benchmark: Benchmark, training: Training) -> float:
+    """Roughly, of a meta-step: the products of the convolutions, an inner step of second order as nine passes."""
+    channels, size, total = benchmark.image_shape[0], benchmark.image_shape[1], 0.0
+    for _ in range(4):
+        if training.downsampling == "stride":
+            size = (size + 1) // 2
+        total += 2 * 9 * channels * training.filters * size * size
+        channels = training.filters
+        size = size // 2 if training.downsampling != "stride" else size
+    passes = benchmark.ways * (benchmark.shots * training.inner_steps * 9 + training.queries * 3)
+    return total * passes * training.meta_batch
+
+
+def _chunk_bytes(device: torch.device) -> int:
+    if device.type == "cpu":
+        return _CHUNK_BYTES["cpu"]
+    # A meta-step holds some twenty such copies.
+    return min(_CHUNK_BYTES["cuda"], torch.cuda.get_device_properties(device).total_memory // 40)
+
+
+def _tensors(setting: Setting, device: torch.device) -> Setting:
+    """As tensors, so that what is compiled is compiled once for all settings."""
+    return {name: torch.as_tensor(value, dtype=torch.float32, device=device) for name, value in setting.items()}
+
+
+@cache
+def _summed_chunk(method: Method, compiled: bool) -> Callable[[State, Episode], Any]:
+    """(state [seeds, ...], episodes [seeds, episodes, ...]) -> sums over the episodes, [seeds, ...]."""
+
+    def one(state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        return method.loss_and_gradient(state, batch)
+
+    def of_seed(state: State, batch: Episode) -> Any:
+        return tree_map(lambda value: value.sum(0), _mapped(one, (None, 0))(state, batch))
+
+    return _maybe_compiled(_mapped(of_seed, (0, 0)), compiled)
+
+
+@cache
+def _whole(method: Method, compiled: bool) -> Callable[[State, Any], Any]:
+    """(state [seeds, ...], images [seeds, images, ...]) -> their mean loss, its gradient, and the carried state."""
+    return _maybe_compiled(_mapped(method.loss_and_gradient, (0, 0)), compiled)
+
+
+@cache
+def _predicted_chunk(method: Method, compiled: bool) -> Callable[..., Tensor]:
+    """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
+    return _maybe_compiled(_mapped(method.predict, (None, 0, 0, 0, None)), compiled)
+
+
+def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:
+    """`vmap` over the leading dimension of the arguments that have a 0 in `dims`; one alone goes through without it,
+    because plain convolutions are faster than those of `vmap`."""
+
+    def mapped(*arguments: Any) -> Any:
+        count = next(
+            len(leaf)
+            for argument, dim in zip(arguments, dims, strict=True)
+            if dim == 0
+            for leaf in torch.utils._pytree.tree_leaves(argument)
+        )
+        if count > 1:
+            return vmap(function, in_dims=dims)(*arguments)
+        alone = [a if dim is None else tree_map(lambda t: t[0], a) for a, dim in zip(arguments, dims, strict=True)]
+        return tree_map(lambda value: value[None], function(*alone))
+
+    return mapped
+
+
+def _maybe_compiled(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
+    if not compiled:
+        return function
+    # Each method, shape and split is a function of its own to us, and one more variant of the same code to the
+    # compiler, which by default gives up after eight.
+    torch._dynamo.config.recompile_limit = 256
+    torch._dynamo.config.accumulated_recompile_limit = 4096
+    return torch.compile(function, dynamic=False, fullgraph=True)

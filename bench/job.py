@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
 
-from bench import batches, episodes, execution, objectives, presets, protocol, records
+from bench import batches, episodes, evaluate, execution, objectives, presets, protocol, records
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.errors import UserError
@@ -31,6 +31,7 @@ class Job:
     results: Path
     device: torch.device
     chunk: int | None = None
+    mode: str | None = None
     command: str = ""
     place: Path | None = None  # the record's folder, where a user named one
 
@@ -62,30 +63,51 @@ class Job:
                 )
         train_classes = episodes.classes_of(self.benchmark, self.images, "train")
         episodes.check(self.benchmark, train_classes, self.protocol.training.queries)
+        self.evaluation_executions()
 
-    def build(self) -> Method:
-        """The method, for this benchmark and protocol."""
+    def build(self, layers: str = "native") -> Method:
+        """The method, for this benchmark and protocol; one and the same for all seeds, so that what is compiled for
+        one is for all."""
         classes = len(episodes.classes_of(self.benchmark, self.images, "train"))
         training, evaluation = self.protocol.training, self.protocol.evaluation
-        network = conv4(self.benchmark, training)
-        return METHODS[self.method](
-            Setup(network, objectives.cross_entropy, self.benchmark.ways, classes, training, evaluation)
-        )
+        network = conv4(self.benchmark, training, layers)
+        setup = Setup(network, objectives.cross_entropy, self.benchmark.ways, classes, training, evaluation)
+        return _built(METHODS[self.method], setup)
 
     def source(self, split: str, seed: int, queries: int) -> batches.Source:
         """The episodes of a split, on the device."""
         return batches.source(self.benchmark, self.images, split, seed, queries, self.device)
 
-    def execution(self, queries: int) -> execution.Execution:
-        """How steps run on episodes of so many queries a class: chosen from the whole run."""
-        chunk = self.chunk or execution.chunk_size(self.benchmark, self.protocol.training, queries, self.device)
-        return execution.Execution(self.device, chunk)
+    def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
+        """How meta-steps of so many seeds together run, and what is left where that cannot."""
+        training = self.protocol.training
+        return self._executions(self._chunk(training.queries, training.meta_batch, seeds))
+
+    def evaluation_executions(self) -> tuple[execution.Execution, ...]:
+        """The same of evaluations."""
+        return self._executions(self.evaluation_chunk())
+
+    def evaluation_chunk(self) -> int:
+        """Episodes at once where nothing but scores is wanted."""
+        return self._chunk(self.protocol.evaluation.queries, evaluate.BLOCK, 1)
+
+    def _chunk(self, queries: int, count: int, seeds: int) -> int:
+        training = self.protocol.training
+        return self.chunk or execution.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
+
+    def _executions(self, chunk: int) -> tuple[execution.Execution, ...]:
+        return execution.choose(self.benchmark, self.protocol.training, self.device, chunk, self.mode)
 
     def validating(self) -> Job:
         """The same under the evaluation of its preset: validation, and so the best weights, are the training's own
         and do not depend on which evaluation is asked for first."""
         evaluation = presets.preset(self.preset, self.benchmark).evaluation
         return replace(self, protocol=protocol.Protocol(self.protocol.training, evaluation))
+
+
+@cache
+def _built(kind: type[Method], setup: Setup) -> Method:
+    return kind(setup)
 
 
 def initial_state(method: Method, seed: int) -> State:

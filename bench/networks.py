@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.benchmarks import Benchmark
+from bench.layers import LAYERS
 from bench.protocol import Training
 
-LAYERS = (1, 2, 3, 4)
+_BLOCKS = (1, 2, 3, 4)
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
 
@@ -26,6 +27,7 @@ class Conv4:
 
     image_shape: tuple[int, int, int]
     training: Training
+    layers: str = "native"  # one of `bench.layers.LAYERS`
 
     @property
     def feature_count(self) -> int:
@@ -33,7 +35,7 @@ class Conv4:
         if self.training.head_input == "mean":
             return self.training.filters
         size = self.image_shape[1]
-        for _ in LAYERS:
+        for _ in _BLOCKS:
             size = (size + 1) // 2 if self.training.downsampling == "stride" else size // 2
         return self.training.filters * size * size
 
@@ -41,7 +43,7 @@ class Conv4:
         """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
         channels = self.image_shape[0]
-        for k in LAYERS:
+        for k in _BLOCKS:
             weight = torch.empty(self.training.filters, channels, 3, 3)
             params |= self._init_linear(f"conv{k}", weight, generator, self._initialisation("conv"))
             params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
@@ -69,27 +71,22 @@ class Conv4:
 
         The second value holds mean and variance of every layer, as the images at hand have them."""
         seen: Statistics = {}
-        hidden = images
-        for k in LAYERS:
-            hidden = self._convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"])
+        layers, stride = LAYERS[self.layers], 2 if self.training.downsampling == "stride" else 1
+        hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
+        for k in _BLOCKS:
+            hidden = layers.convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"], stride)
             hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
             if self.training.downsampling == "max-pool":
-                hidden = F.max_pool2d(hidden, 2)
-        return (hidden.mean((2, 3)) if self.training.head_input == "mean" else hidden.flatten(1)), seen
-
-    def _convolution(self, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if self.training.downsampling == "max-pool":
-            return F.conv2d(images, weight, bias, padding=1)
-        if images.shape[-1] % 2:
-            return F.conv2d(images, weight, bias, stride=2, padding=1)
-        # TensorFlow's SAME padding of a stride-2 convolution: (0, 1) on even sizes.
-        return F.conv2d(F.pad(images, (0, 1, 0, 1)), weight, bias, stride=2)
+                hidden = layers.max_pool(hidden)
+        if self.training.head_input == "mean":
+            return hidden.mean((1, 2)), seen
+        return hidden.movedim(-1, 1).flatten(1), seen
 
     def _batch_norm(
         self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics
     ) -> Tensor:
         # Written out, because `grad` of a `vmap` over the native batch norm returns a wrong gradient (torch 2.13).
-        variance, mean = torch.var_mean(hidden, (0, 2, 3), correction=0)
+        variance, mean = torch.var_mean(hidden, (0, 1, 2), correction=0)
         seen |= {f"norm{k}.mean": mean, f"norm{k}.variance": variance}
         if statistics is not None:
             mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
@@ -97,7 +94,7 @@ class Conv4:
         if self.training.batch_norm_scale:
             factor = factor * params[f"norm{k}.scale"]
         # (hidden - mean) * factor + beta with one pass over `hidden` instead of three
-        return torch.addcmul(_by_channel(params[f"norm{k}.shift"] - mean * factor), hidden, _by_channel(factor))
+        return torch.addcmul(params[f"norm{k}.shift"] - mean * factor, hidden, factor)
 
     def _initialisation(self, part: str) -> str:
         if self.training.initialisation == "glorot-normal-head":
@@ -118,10 +115,6 @@ class Conv4:
         return {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
-def conv4(benchmark: Benchmark, training: Training) -> Conv4:
+def conv4(benchmark: Benchmark, training: Training, layers: str = "native") -> Conv4:
     """The benchmark's network under this protocol."""
-    return Conv4(benchmark.image_shape, training)
-
-
-def _by_channel(values: Tensor) -> Tensor:
-    return values[:, None, None]
+    return Conv4(benchmark.image_shape, training, layers)

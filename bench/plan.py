@@ -12,6 +12,7 @@ from bench import benchmarks, claims, presets, protocol, records
 from bench.benchmarks import Benchmark
 from bench.data import store
 from bench.errors import UserError, unknown
+from bench.execution import seeds_at_once
 from bench.job import Job
 from bench.report.claimed import Planned, disqualified_by
 from methods import METHODS
@@ -33,6 +34,7 @@ class Request:
     results: Path
     data_dir: Path | None
     chunk: int | None
+    mode: str | None
     command: str
 
 
@@ -81,6 +83,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
             request.results,
             request.device,
             request.chunk,
+            request.mode,
             request.command,
         )
         for seed in request.seeds
@@ -91,8 +94,25 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     return made
 
 
+def groups(made: Sequence[Job], together: int | None) -> list[list[Job]]:
+    """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
+    `together` seeds (None: as many as the device takes)."""
+    found: dict[tuple[str, int, str], list[Job]] = {}
+    for job in made:
+        seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
+        size = together or seeds_at_once(job.benchmark, job.protocol.training, job.device)
+        found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
+    return list(found.values())
+
+
 def evaluation_job(
-    run: str, results: Path, data_dir: Path | None, settings: Sequence[str], where: torch.device, chunk: int | None
+    run: str,
+    results: Path,
+    data_dir: Path | None,
+    settings: Sequence[str],
+    where: torch.device,
+    chunk: int | None,
+    mode: str | None,
 ) -> Job:
     """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
     those that it was trained on."""
@@ -106,7 +126,9 @@ def evaluation_job(
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {images.digest[:12]})")
     evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
     changed, method = protocol.Protocol(training, evaluation), _known(info["method"])
-    job = Job(benchmark, method, info["seed"], changed, info["preset"], images, results, where, chunk, place=folder)
+    job = Job(
+        benchmark, method, info["seed"], changed, info["preset"], images, results, where, chunk, mode, place=folder
+    )
     job.check()
     return job
 
@@ -141,8 +163,13 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
         f"batch norm by {evaluation.batch_statistics} statistics",
-        f"device      {job.device}, {torch.get_num_threads()} threads; results in {job.results}",
+        f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
     ]
+
+
+def _how(job: Job) -> str:
+    runner = job.training_executions(1)[0]
+    return f"{runner.mode}, {runner.chunk} {'episode' if runner.chunk == 1 else 'episodes'} at once"
 
 
 def _changes(changed: dict[str, tuple[object, object]]) -> str:

@@ -51,6 +51,10 @@ class Display:
             self._shown = now
             self._show(self._line(iteration, loss, now))
 
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.console.print(f"{self.name}: {line}", highlight=False, soft_wrap=True, markup=False)
+
     def _rate(self, iteration: int, now: float) -> float:
         """Seconds an iteration, since the first."""
         first, since = self._first or (iteration, now)

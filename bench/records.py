@@ -26,12 +26,13 @@ from bench import protocol
 from bench.errors import UserError
 
 FORMAT = 1
-RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT = (
+RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
     "record.json",
     "curve.parquet",
     "weights.safetensors",
     "best.safetensors",
     "checkpoint.safetensors",
+    "checkpoint.next.safetensors",
 )
 
 

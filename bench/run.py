@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,57 +13,93 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, protocol, records, train
+from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
 from bench.errors import UserError
+from bench.execution import Execution
 from bench.job import Job, initial_state
+from methods import METHODS
 
 
 class Busy(Exception):
     """Another process works on this run."""
 
 
-def complete(job: Job, watch: train.Watch, force: bool = False) -> str:
-    """Does what is missing of a run; returns `finished`, `diverged`, or `skipped` where it was finished before.
+def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> list[str]:
+    """Does what is missing of runs that differ in their seeds alone, which train together. What became of each:
+    `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it.
 
-    Raises Busy where another process works on it, train.Interrupted where `watch.stop` said so."""
-    job.check()
-    if watch.keep and max(watch.keep) > job.protocol.training.iterations:
-        raise UserError(f"--keep {max(watch.keep)}: the run has {job.protocol.training.iterations} iterations")
-    with _locked(job.folder):
-        if force:
-            _clear(job.folder)
+    Raises train.Interrupted where `watch.stop` said so."""
+    for job in jobs:
+        job.check()
+        if watch.keep and max(watch.keep) > job.protocol.training.iterations:
+            raise UserError(f"--keep {max(watch.keep)}: the run has {job.protocol.training.iterations} iterations")
+    with ExitStack() as locks:
+        outcomes = [_first_look(locks, job, force) for job in jobs]
+        left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
+        for together in _by_company(left):
+            _train(together, watch)
+        return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
+
+
+def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
+    """What became of the run before, or "" where something is left to do: then nobody else does it meanwhile."""
+    try:
+        locks.enter_context(_locked(job.folder))
+    except Busy:
+        return "busy"
+    if force:
+        _clear(job.folder)
+    info = _read(job.folder)
+    if info is None or not _complete(job, info):
+        return ""
+    return "skipped" if info["status"] == "finished" else str(info["status"])
+
+
+def _by_company(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
         info = _read(job.folder)
-        if info is not None and _complete(job, info):
-            return "skipped" if info["status"] == "finished" else str(info["status"])
-        info = _trained(job, watch) if info is None or info["status"] == "unfinished" else info
-        if info["status"] == "finished" and _evaluate(job, info, None) is None:
-            info = _diverged(job, info)
-        return str(info["status"])
+        if info is None or info["status"] == "unfinished":
+            groups.setdefault("new" if info is None else str(info["execution"].get("seeds", [job.seed])), []).append(
+                job
+            )
+    return list(groups.values())
 
 
-def evaluated(job: Job, at: int | None) -> records.Evaluated:
+def _tested(job: Job, say: Callable[[str], None]) -> str:
+    info = records.read_info(job.folder)
+    if info["status"] == "finished" and _evaluate(job, info, None, say) is None:
+        info = _diverged(job, info)
+    return str(info["status"])
+
+
+def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
     Raises Busy where another process works on it, UserError where the outputs are not finite."""
     with _locked(job.folder):
-        found = _evaluate(job, records.read_info(job.folder), at)
+        found = _evaluate(job, records.read_info(job.folder), at, say)
     if found is None:
         raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
     return found
 
 
-def _evaluate(job: Job, info: dict[str, Any], at: int | None) -> records.Evaluated | None:
+def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
-    evaluation, method, started = job.protocol.evaluation, job.build(), time.monotonic()
-    runner = job.execution(evaluation.queries)
+    evaluation, started = job.protocol.evaluation, time.monotonic()
     iteration, name = weights_of(job.folder, info, evaluation, at)
-    path = records.checked(job.folder, name, info["files"])
-    state = checkpoints.load_state(path, job.device)
+    state = checkpoints.load_state(records.checked(job.folder, name, info["files"]), job.device)
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
-    # A method with nothing to choose needs no validation here: one episode shows which step is its last.
-    choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
-    scores = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+
+    def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray]:
+        method = job.build(runner.layers)
+        # A method with nothing to choose needs no validation here: one episode shows which step is its last.
+        choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
+        return runner, choice, evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+
+    runner, choice, scores = execution.first_that_runs(job.evaluation_executions(), attempt, say)
     if not np.isfinite(scores[:, choice.step]).all():
         return None
     about = {
@@ -71,7 +107,7 @@ def _evaluate(job: Job, info: dict[str, Any], at: int | None) -> records.Evaluat
         "score": "accuracy",
         "seconds": time.monotonic() - started,
         "episodes_digest": account.digest(job, "test", episodes.EVALUATION_SEED, evaluation.queries),
-        "execution": account.executed(job, runner),
+        "execution": account.executed(runner),
         "environment": environment.describe(),
     }
     records.write_evaluation(job.folder, evaluation, iteration, choice.step, scores, about)
@@ -95,44 +131,73 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
     return at, known[at]
 
 
-def _trained(job: Job, watch: train.Watch) -> dict[str, Any]:
-    method = job.build()
-    if method.weights_of is not None:
-        return _borrowed(job, method.weights_of, watch)
-    job = job.validating()
-    training, evaluation = job.protocol.training, job.protocol.evaluation
-    runner = job.execution(training.queries)
-    environment.forget_peak_memory(job.device)
-    old = _read(job.folder)
-    info = account.started(job, runner) if old is None else account.resumed(job, old, runner)
-    sources = (
-        job.source("train", job.seed, training.queries),
-        job.source("valid", episodes.EVALUATION_SEED, evaluation.queries),
-    )
+def _train(jobs: Sequence[Job], watch: train.Watch) -> None:
+    """Trains runs that differ in their seeds alone, together, and leaves each its record."""
+    owner = METHODS[jobs[0].method].weights_of
+    if owner is not None:
+        for job in jobs:
+            _borrow(job, owner, watch)
+        return
+    jobs = [job.validating() for job in jobs]
+    environment.forget_peak_memory(jobs[0].device)
+    with watch.stop:
+        infos, progress = _through_shortage(jobs, watch)
+    for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
+        account.finished(job, info, progress, place)
+
+
+def _through_shortage(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, Any]], train.Progress]:
+    """Trains; where the memory does not suffice the chunk is halved, and training goes on from its checkpoint."""
+    while True:
+        try:
+            return _attempt(jobs, watch)
+        except (RuntimeError, MemoryError) as error:
+            if not execution.out_of_memory(error):
+                raise
+            chunk = execution.halved(jobs[0].training_executions(len(jobs))[0])
+        watch.say(f"out of memory: going on with {chunk} episodes at a time")
+        environment.forget_garbage(jobs[0].device)  # outside of `except`, whose traceback holds the tensors
+        jobs = [replace(job, chunk=chunk) for job in jobs]
+
+
+def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, Any]], train.Progress]:
+    first, initial = jobs[0], [initial_state(job.build(), job.seed) for job in jobs]
+    infos: list[dict[str, Any]] = []
 
     def saved(iteration: int) -> None:
-        records.write_json(job.folder / records.RECORD, info | {"iteration": iteration})
+        for job, info in zip(jobs, infos, strict=True):
+            records.write_json(job.folder / records.RECORD, info | {"iteration": iteration})
 
-    trainer = train.Trainer(job.build(), job.protocol, runner, *sources, job.folder, saved)
-    with watch.stop:
-        progress = trainer.run(initial_state(method, job.seed), watch)
-    return account.finished(job, info, progress)
+    training, evaluation = first.protocol.training, first.protocol.evaluation
+    sources = [job.source("train", job.seed, training.queries) for job in jobs]
+    valid = first.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
+    folders = [job.folder for job in jobs]
+
+    def prepared(runner: Execution) -> tuple[train.Trainer, Any]:
+        method, validation = first.build(runner.layers), replace(runner, chunk=first.evaluation_chunk())
+        trainer = train.Trainer(method, first.protocol, runner, validation, sources, valid, folders, saved)
+        return trainer, trainer.prepare(initial)
+
+    trainer, begun = execution.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
+    how = account.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
+    infos += [account.begun(job, _read(job.folder), how) for job in jobs]
+    return infos, trainer.run(begun, watch)
 
 
-def _borrowed(job: Job, owner: str, watch: train.Watch) -> dict[str, Any]:
+def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
     lender = replace(job, method=owner)
     with _locked(lender.folder):
         info = _read(lender.folder)
         if info is None or info["status"] == "unfinished":
-            info = _trained(lender, watch)
+            _train([lender], watch)
+            info = records.read_info(lender.folder)
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in info["files"]:
         source = records.checked(lender.folder, name, info["files"])
         records.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
     info = info | {"method": job.method, "weights_of": lender.name, "command": job.command}
     records.write_json(job.folder / records.RECORD, info)
-    return info
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

@@ -1,10 +1,13 @@
-"""The outer loop: meta-steps, validation as it goes, checkpoints that an interrupted run resumes from bit by bit."""
+"""The outer loop: meta-steps, validation as it goes, checkpoints that an interrupted run resumes from bit by bit.
+
+Several seeds train together as one more dimension of every tensor; each leaves files of its own."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +22,8 @@ from bench import checkpoints, evaluate, records
 from bench.batches import Source
 from bench.errors import UserError
 from bench.execution import Execution
+from bench.feed import Feed
+from bench.meta_step import MetaStep
 from bench.protocol import Protocol
 from methods.contract import Method, State
 
@@ -39,31 +44,49 @@ class Stop(Protocol_):
 
 @dataclass(frozen=True)
 class Watch:
-    """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None);
-    `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept."""
+    """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None), means
+    over the seeds; `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept; `say` is
+    told what a user should know."""
 
     step: Callable[[int, float | None, float | None], None]
     stop: Stop
     every_seconds: float = 30.0
     keep: tuple[int, ...] = ()
+    say: Callable[[str], None] = print
+
+
+@dataclass
+class Track:
+    """What is kept of one seed, beside its place in the tensors of all."""
+
+    best: State
+    best_score: float = -math.inf
+    best_iteration: int = 0
+    diverged_at: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
 class Progress:
-    """Everything that a training carries from one iteration to the next."""
+    """Everything that a training carries from one iteration to the next: `state` [seeds, ...], a track for each."""
 
     state: State
     optimiser: torch.optim.Adam
-    best: State
     loss_sum: Tensor
+    tracks: list[Track]
     iteration: int = 0
     row_start: int = 0
-    diverged_at: int | None = None
-    best_score: float = -math.inf
-    best_iteration: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "validation": 0.0})
     clock: float = 0.0
+
+    def of(self, place: int) -> State:
+        """One seed's state, as views."""
+        return State(*({name: tensor[place] for name, tensor in part.items()} for part in self.state))
+
+    @property
+    def diverged(self) -> bool:
+        """Whether no seed is left to train."""
+        return all(track.diverged_at is not None for track in self.tracks)
 
     def spend(self, what: str) -> None:
         """Books the time since it was last booked; called where the device has nothing left to do."""
@@ -74,28 +97,49 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trainer:
-    """One training: the method and its protocol, the episodes of two splits (never the test's), and where it writes."""
+    """One training of one or several seeds: the method and its protocol, the episodes of two splits (never the
+    test's; `train` has a stream for each seed), and the folder where each seed writes."""
 
     method: Method
     protocol: Protocol
     execution: Execution
-    train: Source
+    validation: Execution
+    train: Sequence[Source]
     valid: Source
-    folder: Path
+    folders: Sequence[Path]
     saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
 
-    def run(self, initial: State, watch: Watch) -> Progress:
-        """Trains to the protocol's last iteration, or to divergence, from the folder's checkpoint if there is one.
+    def prepare(self, initial: Sequence[State]) -> tuple[Progress, MetaStep]:
+        """Where training goes on, from the folders' checkpoints if there are some, with everything compiled.
+
+        Raises whatever a compiler or a driver throws where the execution cannot run here."""
+        progress = self._resumed(initial)
+        step = MetaStep(self.execution, self.method, self._feed, progress.state, progress.optimiser, progress.loss_sum)
+        if progress.iteration < self.protocol.training.iterations:
+            step.rehearse(self._feed.at(progress.iteration))
+            if self.validation.compiled:
+                setting = self.method.candidates()[0]
+                evaluate.scores(self.validation, self.method, progress.of(0), self.valid, 1, setting)
+        return progress, step
+
+    def run(self, prepared: tuple[Progress, MetaStep], watch: Watch) -> Progress:
+        """Trains to the protocol's last iteration, or until every seed has diverged.
 
         Raises Interrupted, with a checkpoint written, when `watch.stop` says so."""
-        progress = self._resumed(initial)
+        progress, step = prepared
         saved = progress.clock = time.monotonic()
-        while progress.iteration < self.protocol.training.iterations and progress.diverged_at is None:
-            self._iterate(progress)
+        while progress.iteration < self.protocol.training.iterations and not progress.diverged:
+            step(self._feed.at(progress.iteration))
+            progress.iteration += 1
             valid = self._row(progress) if progress.iteration in self._rows else None
-            watch.step(progress.iteration, progress.rows[-1]["train_loss"] if progress.rows else None, valid)
+            watch.step(
+                progress.iteration,
+                _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows),
+                valid,
+            )
             if progress.iteration in watch.keep:
-                checkpoints.save_state(kept(self.folder, progress.iteration), progress.state)
+                for place, folder in enumerate(self.folders):
+                    checkpoints.save_state(kept(folder, progress.iteration), progress.of(place))
             stopping = watch.stop()
             if stopping or time.monotonic() - saved > watch.every_seconds:
                 self._save(progress)
@@ -104,26 +148,9 @@ class Trainer:
                 raise Interrupted(progress.iteration)
         return progress
 
-    def _iterate(self, progress: Progress) -> None:
-        loss = torch.zeros((), device=self.execution.device)
-        batches = self._batches(progress.iteration)
-        for batch in batches:
-            value, gradient, carried = self.execution.loss_and_gradient(self.method, progress.state, batch)
-            _step(progress.optimiser, progress.state, gradient, self.protocol.training.clip)
-            progress.state = State(progress.state.params, carried)
-            loss += value.detach() / len(batches)
-        progress.loss_sum += loss
-        progress.iteration += 1
-
-    def _batches(self, iteration: int) -> list[Any]:
-        """What iteration `iteration`, counted from 0, is fed with: one batch an optimiser step."""
-        training = self.protocol.training
-        if self.method.training_batch == "images" and training.image_batch is not None:
-            return [self.train.random_images(iteration, training.image_batch)]
-        size = 1 if training.meta_update == "episode" else training.meta_batch
-        draw = self.train.images if self.method.training_batch == "images" else self.train.episodes
-        firsts = range(iteration * training.meta_batch, (iteration + 1) * training.meta_batch, size)
-        return [draw(first, size) for first in firsts]
+    @cached_property
+    def _feed(self) -> Feed:
+        return Feed(self.method.training_batch or "episodes", self.protocol.training, self.train)
 
     @cached_property
     def _rows(self) -> frozenset[int]:
@@ -140,16 +167,23 @@ class Trainer:
         )
 
     def _row(self, progress: Progress) -> float | None:
-        """Ends a row of the curve, with a validation where one is due; its score is returned."""
-        loss = float(progress.loss_sum) / (progress.iteration - progress.row_start)
-        progress.loss_sum = torch.zeros_like(progress.loss_sum)
+        """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
+        losses = (progress.loss_sum / (progress.iteration - progress.row_start)).tolist()
+        progress.loss_sum.zero_()
         progress.row_start = progress.iteration
         progress.spend("training")
-        if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in progress.state.params.values())):
-            progress.diverged_at = progress.iteration
-        due = progress.iteration in self._validations and progress.diverged_at is None
-        score = self._validate(progress) if due else None
-        progress.rows.append(
+        scores = [self._end_row(progress, place, loss) for place, loss in enumerate(losses)]
+        return _mean(scores)
+
+    def _end_row(self, progress: Progress, place: int, loss: float) -> float | None:
+        track, state = progress.tracks[place], progress.of(place)
+        if track.diverged_at is not None:
+            return None
+        if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in state.params.values())):
+            track.diverged_at = progress.iteration
+        due = progress.iteration in self._validations and track.diverged_at is None
+        score = self._validate(progress, track, state) if due else None
+        track.rows.append(
             {
                 "iteration": progress.iteration,
                 "train_loss": loss if math.isfinite(loss) else None,
@@ -159,55 +193,62 @@ class Trainer:
         )
         return score
 
-    def _validate(self, progress: Progress) -> float:
+    def _validate(self, progress: Progress, track: Track, state: State) -> float:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        score = evaluate.choose(self.execution, self.method, progress.state, self.valid, episodes, choosing).score
-        if score > progress.best_score:  # the first of equals stays
-            progress.best, progress.best_score, progress.best_iteration = (
-                _copied(progress.state),
-                score,
-                progress.iteration,
-            )
+        score = evaluate.choose(self.validation, self.method, state, self.valid, episodes, choosing).score
+        if score > track.best_score:  # the first of equals stays
+            track.best, track.best_score, track.best_iteration = _copied(state), score, progress.iteration
         progress.spend("validation")
         return score
 
-    def _fresh(self, initial: State) -> Progress:
+    def _fresh(self, initial: Sequence[State]) -> Progress:
         device = self.execution.device
-        state = State(*({name: tensor.clone().to(device) for name, tensor in part.items()} for part in initial))
-        optimiser = torch.optim.Adam(state.params.values(), lr=self.protocol.training.meta_lr)
-        return Progress(state, optimiser, _copied(state), torch.zeros((), dtype=torch.float32, device=device))
+        state = State(
+            *(
+                {name: torch.stack([part[name] for part in parts]).to(device) for name in parts[0]}
+                for parts in zip(*initial, strict=True)
+            )
+        )
+        capturable = self.execution.graph
+        optimiser = torch.optim.Adam(state.params.values(), lr=self.protocol.training.meta_lr, capturable=capturable)
+        progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
+        progress.tracks = [Track(_copied(progress.of(place))) for place in range(len(initial))]
+        return progress
 
     def _save(self, progress: Progress) -> None:
-        progress.loss_sum.item()  # waits for the device
+        """All seeds' checkpoints, each under a name for the next one first, so that whenever this is cut off there is
+        an iteration of which every seed has one."""
+        progress.loss_sum.tolist()  # waits for the device
         progress.spend("training")
-        moments = progress.optimiser.state_dict()["state"]
-        tensors = checkpoints.flat(progress.state, "now.") | checkpoints.flat(progress.best, "best.")
-        tensors |= {f"adam.{index}.{name}": value for index, kept in moments.items() for name, value in kept.items()}
-        about = {name: getattr(progress, name) for name in _PLAIN}
-        about["best_score"] = progress.best_score if math.isfinite(progress.best_score) else None
-        checkpoints.save(self.folder / records.CHECKPOINT, tensors | {"loss_sum": progress.loss_sum}, about)
+        for place, folder in enumerate(self.folders):
+            checkpoints.save(folder / records.NEXT_CHECKPOINT, *_as_saved(progress, place))
+        for folder in self.folders:
+            os.replace(folder / records.NEXT_CHECKPOINT, folder / records.CHECKPOINT)
         self.saved(progress.iteration)
 
-    def _resumed(self, initial: State) -> Progress:
+    def _resumed(self, initial: Sequence[State]) -> Progress:
         progress = self._fresh(initial)
-        path = self.folder / records.CHECKPOINT
-        if not path.exists():
+        found = [_checkpoints(folder, self.execution.device) for folder in self.folders]
+        common = frozenset.intersection(*(frozenset(checkpoint) for checkpoint in found))
+        if not common:
             return progress
-        tensors, about = checkpoints.load(path, self.execution.device)
         try:
-            _restore(progress, tensors, about)
+            _restore(progress, [checkpoint[max(common)] for checkpoint in found])
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            path = self.folders[0] / records.CHECKPOINT
             raise UserError(f"{path} is no checkpoint of this run; `--force` trains it again") from error
         return progress
 
 
-_PLAIN = ("iteration", "row_start", "diverged_at", "best_score", "best_iteration", "rows", "seconds")
+_SHARED = ("iteration", "row_start", "seconds")
+_OF_SEED = ("diverged_at", "best_score", "best_iteration", "rows")
+Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors, and what there is to say
 
 
-def curve(progress: Progress) -> pd.DataFrame:
+def curve(track: Track) -> pd.DataFrame:
     """The learning curve: iteration, train_loss (mean since the row before), valid_score in [0, 1] or NaN, seconds."""
     columns = {"iteration": "int64", "train_loss": "float64", "valid_score": "float64", "seconds": "float64"}
-    return pd.DataFrame(progress.rows, columns=list(columns)).astype(columns)
+    return pd.DataFrame(track.rows, columns=list(columns)).astype(columns)
 
 
 def kept(folder: Path, iteration: int) -> Path:
@@ -215,30 +256,53 @@ def kept(folder: Path, iteration: int) -> Path:
     return folder / f"weights@{iteration}.safetensors"
 
 
-def _step(optimiser: torch.optim.Adam, state: State, gradient: Mapping[str, Tensor], clip: float | None) -> None:
-    for name, parameter in state.params.items():
-        value = gradient[name].detach()
-        parameter.grad = value if clip is None else value.clamp(-clip, clip)
-    optimiser.step()
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _copied(state: State) -> State:
     return State(*({name: tensor.clone() for name, tensor in part.items()} for part in state))
 
 
-def _restore(progress: Progress, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    for name in _PLAIN:
-        setattr(progress, name, about[name])
-    progress.best_score = -math.inf if about["best_score"] is None else about["best_score"]
+def _as_saved(progress: Progress, place: int) -> Saved:
+    """One seed's checkpoint."""
+    track = progress.tracks[place]
+    tensors = checkpoints.flat(progress.of(place), "now.") | checkpoints.flat(track.best, "best.")
+    for index, moments in progress.optimiser.state_dict()["state"].items():
+        for name, value in moments.items():
+            tensors[f"adam.{index}.{name}"] = value if value.dim() == 0 else value[place]
+    about = {name: getattr(progress, name) for name in _SHARED} | {name: getattr(track, name) for name in _OF_SEED}
+    about["best_score"] = track.best_score if math.isfinite(track.best_score) else None
+    return tensors | {"loss_sum": progress.loss_sum[place]}, about
+
+
+def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved]:
+    """Iteration -> checkpoint; normally one, two where a save was cut off."""
+    paths = [path for name in (records.CHECKPOINT, records.NEXT_CHECKPOINT) if (path := folder / name).exists()]
+    found = [checkpoints.load(path, device) for path in paths]
+    return {about.get("iteration", -1): (tensors, about) for tensors, about in found}
+
+
+def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
+    tensors = {
+        name: torch.stack([part[name] for part, _ in saved]) for name in saved[0][0] if not name.startswith("best.")
+    }
     now = checkpoints.unflat(tensors, "now.")
-    for name, parameter in progress.state.params.items():
-        parameter.copy_(now.params[name])
-    progress.state = State(progress.state.params, now.carried)
-    progress.best = checkpoints.unflat(tensors, "best.")
-    progress.loss_sum = tensors["loss_sum"]
+    for ours, theirs in zip(progress.state, now, strict=True):
+        for name, tensor in ours.items():
+            tensor.copy_(theirs[name])
+    progress.loss_sum.copy_(tensors["loss_sum"])
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("adam."):
             _, index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = value
+            moments.setdefault(int(index), {})[name] = value[0] if name == "step" else value
     progress.optimiser.load_state_dict(progress.optimiser.state_dict() | {"state": moments})
+    for name in _SHARED:
+        setattr(progress, name, saved[0][1][name])
+    for track, (own, about) in zip(progress.tracks, saved, strict=True):
+        for name in _OF_SEED:
+            setattr(track, name, about[name])
+        track.best_score = -math.inf if about["best_score"] is None else about["best_score"]
+        track.best = checkpoints.unflat(own, "best.")

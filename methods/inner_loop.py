@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-import torch
 from torch import Tensor
-from torch.func import grad, jvp
+from torch.func import grad, grad_and_value, vjp
 
 from methods.contract import Params
 
@@ -28,14 +27,27 @@ def inner_step(loss: InnerLoss, params: Params, adapted: Collection[str], lr: fl
     return params | {name: value - lr * gradient[name] for name, value in moving.items()}
 
 
-def pull_back(loss: InnerLoss, visited: list[Params], cotangent: Params, adapted: Collection[str], lr: float) -> Params:
-    """The gradient at the end of the inner loop, turned into the gradient at its start: exact second order.
+def gradient_through(
+    inner_loss: InnerLoss, outer_loss: InnerLoss, params: Params, adapted: Collection[str], lr: float, steps: int
+) -> tuple[Tensor, Params]:
+    """The outer loss after `steps` inner steps, at least one, and its gradient for the parameters before the first:
+    exact second order, (I - lr * Hessian) at every step (Finn et al. 2017, section 5.2, "the full MAML").
 
-    One step back is c - lr * H c, with H the Hessian of the support loss at that step's parameters and c zero on what
-    is not adapted. H being symmetric, the product is a forward derivative of a gradient: no graph outlives its step,
-    so the peak of memory does not grow with the number of steps."""
-    for params in reversed(visited[:-1]):
-        moving = {name: c if name in adapted else torch.zeros_like(c) for name, c in cotangent.items()}
-        _, curvature = jvp(grad(loss), (params,), (moving,))
-        cotangent = {name: c - lr * curvature[name] for name, c in cotangent.items()}
+    Of the steps only the parameters are kept, and each but the last is done again on the way back: the peak of memory
+    does not grow with their number."""
+
+    def step(params: Params) -> Params:
+        return inner_step(inner_loss, params, adapted, lr)
+
+    *earlier, last = trajectory(inner_loss, params, adapted, lr, steps - 1)
+    gradient, value = grad_and_value(lambda params: outer_loss(step(params)))(last)
+    for params in reversed(earlier):
+        gradient = _step_back(step, params, gradient)
+    return value, gradient
+
+
+def _step_back(step: Callable[[Params], Params], params: Params, cotangent: Params) -> Params:
+    """A function of its own, so that one step's graph is gone before the next one is made."""
+    _, pull_back = vjp(step, params)
+    (cotangent,) = pull_back(cotangent)
     return cotangent

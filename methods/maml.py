@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
-from methods.inner_loop import pull_back, trajectory
+from methods.inner_loop import gradient_through, trajectory
 
 
 class Maml:
@@ -39,10 +39,11 @@ class Maml:
             return self.setup.loss(outputs, batch.query_labels)
 
         adapted = self._adapted(state.params)
-        visited = trajectory(inner_loss, state.params, adapted, training.inner_lr, training.inner_steps)
-        gradient, loss = grad_and_value(outer_loss)(visited[-1])
+        loop = (state.params, adapted, training.inner_lr, training.inner_steps)
         if self.second_order:
-            gradient = pull_back(inner_loss, visited, gradient, adapted, training.inner_lr)
+            loss, gradient = gradient_through(inner_loss, outer_loss, *loop)
+        else:
+            gradient, loss = grad_and_value(outer_loss)(trajectory(inner_loss, *loop)[-1])
         return loss, gradient, state.carried
 
     def candidates(self) -> Sequence[Setting]:

@@ -8,20 +8,23 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
 from bench import benchmarks, environment, presets
 from bench.__main__ import main
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageClass, ImageSet
+from bench.execution import Execution
 from bench.networks import conv4
 from bench.objectives import cross_entropy
 from bench.protocol import Protocol
 from methods import METHODS
-from methods.contract import Method, Setup
+from methods.contract import Method, Params, Setup, State
 
 ROOT = Path(__file__).parent.parent
 
@@ -101,10 +104,20 @@ def typed(
     return run
 
 
-def build(name: str, benchmark: Benchmark, protocol: Protocol) -> Method:
+def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "native") -> Method:
     """A method under a protocol, for the eight training classes of `noise`."""
-    network = conv4(benchmark, protocol.training)
+    network = conv4(benchmark, protocol.training, layers)
     return METHODS[name](Setup(network, cross_entropy, benchmark.ways, 8, protocol.training, protocol.evaluation))
+
+
+def meta_step(execution: Execution, method: Method, state: State, batch: Any) -> tuple[torch.Tensor, Params, Params]:
+    """The loss, gradient and carried state of one seed, by the path that really trains."""
+
+    def with_seed(values: Any) -> Any:
+        return tree_map(lambda tensor: tensor[None], values)
+
+    found = execution.loss_and_gradient(method, with_seed(state), with_seed(batch))
+    return tree_map(lambda tensor: tensor[0], found)
 
 
 def bench_command(arguments: Sequence[str]) -> list[str]:

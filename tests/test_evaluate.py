@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ import torch
 from bench import batches, evaluate, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
-from bench.execution import Execution, chunk_size
+from bench.execution import Execution
 from bench.objectives import accuracy
 from bench.protocol import Protocol
 from tests.conftest import build
@@ -27,7 +25,7 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
     state = job.initial_state(method, 0)
     whole = evaluate.scores(Execution(CPU, 100), method, state, source, 20, {})
     assert whole.shape == (20, tiny_protocol.evaluation.inner_steps + 1)
-    monkeypatch.setattr(evaluate, "_BLOCK", 7)
+    monkeypatch.setattr(evaluate, "BLOCK", 7)
     for chunk in (1, 3):
         np.testing.assert_array_equal(evaluate.scores(Execution(CPU, chunk), method, state, source, 20, {}), whole)
     np.testing.assert_array_equal(evaluate.scores(Execution(CPU, 1), method, state, source, 5, {}), whole[:5])
@@ -36,12 +34,6 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
 def test_accuracy_is_the_share_of_right_queries() -> None:
     outputs = torch.tensor([[[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.0, 9.0]]])
     assert accuracy(outputs, torch.tensor([[0, 0, 0, 1]])).tolist() == [0.75]
-
-
-def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: Protocol) -> None:
-    wide = replace(tiny_protocol.training, filters=4096)
-    assert chunk_size(small, wide, 15, CPU) < chunk_size(small, tiny_protocol.training, 15, CPU)
-    assert chunk_size(replace(small, image_shape=(3, 840, 840)), wide, 15, CPU) == 1
 
 
 def test_what_is_no_number_is_no_prediction() -> None:

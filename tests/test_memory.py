@@ -20,16 +20,17 @@ from bench.networks import conv4
 from bench.objectives import cross_entropy
 from methods import METHODS
 from methods.contract import Episode, Setup
+from torch.utils._pytree import tree_map
 
 meta_batch, steps = int(sys.argv[1]), int(sys.argv[2])
 environment.make_repeatable(1)
 benchmark = benchmarks.get("miniimagenet-5w5s")
 training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8)
 method = METHODS["maml"](Setup(conv4(benchmark, training), cross_entropy, 5, 64, training, None))
-state = method.init(torch.Generator().manual_seed(0))
-labels = torch.arange(5).repeat_interleave(5).expand(meta_batch, -1)
-one = torch.rand(1, 25, 3, 84, 84, generator=torch.Generator().manual_seed(0))
-images = one.expand(meta_batch, -1, -1, -1, -1)  # so that the batch itself takes no more memory
+state = tree_map(lambda tensor: tensor[None], method.init(torch.Generator().manual_seed(0)))
+labels = torch.arange(5).repeat_interleave(5).expand(1, meta_batch, -1)
+one = torch.rand(1, 1, 25, 3, 84, 84, generator=torch.Generator().manual_seed(0))
+images = one.expand(1, meta_batch, -1, -1, -1, -1)  # so that the batch itself takes no more memory
 
 def peak():  # not getrusage, whose peak a process takes over from its parent
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])

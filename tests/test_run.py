@@ -158,7 +158,7 @@ def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> No
 
 def request(methods: list[str], names: list[str], seeds: list[int], preset: str) -> plan.Request:
     cpu = plan.torch.device("cpu")
-    return plan.Request(methods, names, seeds, preset, [], cpu, Path("results"), None, None, "")
+    return plan.Request(methods, names, seeds, preset, [], cpu, Path("results"), None, None, None, "")
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])

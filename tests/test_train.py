@@ -31,9 +31,14 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
         valid = batches.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
-        return train.Trainer(method, protocol, Execution(CPU, 2), source, valid, path), job.initial_state(method, seed)
+        made = train.Trainer(method, protocol, Execution(CPU, 1), Execution(CPU, 2), [source], valid, [path])
+        return made, job.initial_state(method, seed)
 
     return trainer
+
+
+def trained(trainer: train.Trainer, initial: train.State, watching: train.Watch) -> train.Progress:
+    return trainer.run(trainer.prepare([initial]), watching)
 
 
 class Stop:
@@ -59,30 +64,36 @@ def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> train.Watch
 
 
 def assert_same(one: train.Progress, other: train.Progress) -> None:
-    for name in ("state", "best"):
-        for ours, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
-            assert ours.keys() == theirs.keys()
-            assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    assert (one.best_score, one.best_iteration) == (other.best_score, other.best_iteration)
-    pd.testing.assert_frame_equal(train.curve(one).drop(columns="seconds"), train.curve(other).drop(columns="seconds"))
+    assert_equal(one.state, other.state)
+    for ours, theirs in zip(one.tracks, other.tracks, strict=True):
+        assert_equal(ours.best, theirs.best)
+        assert (ours.best_score, ours.best_iteration) == (theirs.best_score, theirs.best_iteration)
+        curves = (train.curve(track).drop(columns="seconds") for track in (ours, theirs))
+        pd.testing.assert_frame_equal(*curves)
+
+
+def assert_equal(one: train.State, other: train.State) -> None:
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 @pytest.mark.parametrize("name", ["maml", "fomaml", "finetune"])
 @pytest.mark.parametrize("stop_at", [1, 3, 4])
 def test_an_interruption_changes_no_bit(make: Make, tiny_protocol: Protocol, name: str, stop_at: int) -> None:
     whole, initial = make(name, tiny_protocol, "whole")
-    expected = whole.run(initial, watch())
+    expected = trained(whole, initial, watch())
     sliced, initial = make(name, tiny_protocol, "sliced")
     with pytest.raises(train.Interrupted, match=str(stop_at)):
-        sliced.run(initial, watch(stop_at))
-    assert (sliced.folder / records.CHECKPOINT).exists()
+        trained(sliced, initial, watch(stop_at))
+    assert (sliced.folders[0] / records.CHECKPOINT).exists()
     again, initial = make(name, tiny_protocol, "sliced")
-    assert_same(again.run(initial, watch()), expected)
+    assert_same(trained(again, initial, watch()), expected)
 
 
 def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Protocol) -> None:
     first, second, other = (
-        trainer.run(initial, watch())
+        trained(trainer, initial, watch())
         for trainer, initial in (
             make("maml", tiny_protocol, "a"),
             make("maml", tiny_protocol, "b"),
@@ -95,9 +106,9 @@ def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Pr
 
 def test_episodes_are_fed_in_order_and_once(make: Make, tiny_protocol: Protocol) -> None:
     trainer, _ = make("maml", tiny_protocol)
-    fed = [batch for iteration in range(3) for batch in trainer._batches(iteration)]
-    together = trainer.train.episodes(0, 9)
-    assert torch.equal(torch.cat([batch.support for batch in fed]), together.support)
+    fed = [trainer._feed.batch(trainer._feed.at(iteration)) for iteration in range(3)]
+    together = trainer.train[0].episodes(0, 9)
+    assert torch.equal(torch.cat([batch.support[0] for batch in fed]), together.support)
 
 
 def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_protocol: Protocol) -> None:
@@ -105,7 +116,8 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
     each = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_update="episode", iterations=2))
     ones = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_batch=1, iterations=6))
     results = [
-        trainer.run(initial, watch()) for trainer, initial in (make("maml", each, "each"), make("maml", ones, "ones"))
+        trained(trainer, initial, watch())
+        for trainer, initial in (make("maml", each, "each"), make("maml", ones, "ones"))
     ]
     for key, value in results[0].state.params.items():
         assert torch.equal(value, results[1].state.params[key])
@@ -113,7 +125,8 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
 
 def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_protocol: Protocol) -> None:
     (tuned, _), (meta, _) = make("finetune", tiny_protocol, "a"), make("maml", tiny_protocol, "b")
-    images, episodes = tuned._batches(2)[0], meta._batches(2)[0]
+    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._feed, meta._feed))
+    images, episodes = (type(batch)(*(part[0] for part in batch)) for batch in (images, episodes))
     assert (
         len(images.labels)
         == len(images.images)
@@ -127,15 +140,15 @@ def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_proto
 def test_an_image_batch_is_drawn_uniformly(make: Make, tiny_protocol: Protocol) -> None:
     protocol = replace(tiny_protocol, training=replace(tiny_protocol.training, image_batch=64))
     trainer, initial = make("finetune", protocol)
-    batch = trainer._batches(1)[0]
-    assert batch.images.shape == (64, 1, 12, 12) and batch.labels.shape == (64,)
-    trainer.run(initial, watch())
+    batch = trainer._feed.batch(trainer._feed.at(1))
+    assert batch.images.shape == (1, 64, 1, 12, 12) and batch.labels.shape == (1, 64)
+    trained(trainer, initial, watch())
 
 
 def test_the_clip_bounds_each_element(make: Make, tiny_protocol: Protocol) -> None:
     clipped = replace(tiny_protocol, training=replace(tiny_protocol.training, clip=1e-4, iterations=1))
     trainer, initial = make("maml", clipped)
-    progress = trainer.run(initial, watch())
+    progress = trained(trainer, initial, watch())
     assert max(float(p.grad.abs().max()) for p in progress.state.params.values()) == pytest.approx(1e-4)
 
 
@@ -146,36 +159,37 @@ def test_best_keeps_the_first_of_equals_and_is_not_the_last(
     trainer, initial = make("maml", protocol)
     score = iter([0.5, 0.5, 0.4])
     monkeypatch.setattr(train.evaluate, "choose", lambda *_: train.evaluate.Choice({}, 1, next(score)))
-    progress = trainer.run(initial, watch())
-    assert (progress.best_score, progress.best_iteration) == (0.5, 2)
-    assert not torch.equal(progress.best.params["head.weight"], progress.state.params["head.weight"])
-    assert train.curve(progress).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
+    progress = trained(trainer, initial, watch())
+    track = progress.tracks[0]
+    assert (track.best_score, track.best_iteration) == (0.5, 2)
+    assert not torch.equal(track.best.params["head.weight"], progress.of(0).params["head.weight"])
+    assert train.curve(progress.tracks[0]).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
 
 
 def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: Protocol) -> None:
     trainer, initial = make("maml", tiny_protocol)
     initial.params["head.weight"].fill_(float("nan"))
-    progress = trainer.run(initial, watch())
-    assert progress.diverged_at == 1 and progress.iteration == 1
-    assert train.curve(progress)["train_loss"].isna().tolist() == [True]
+    progress = trained(trainer, initial, watch())
+    assert progress.tracks[0].diverged_at == 1 and progress.iteration == 1
+    assert train.curve(progress.tracks[0])["train_loss"].isna().tolist() == [True]
 
 
 def test_weights_of_named_iterations_are_kept(make: Make, tiny_protocol: Protocol) -> None:
     trainer, initial = make("maml", tiny_protocol)
-    trainer.run(initial, watch(keep=(2,)))
+    trained(trainer, initial, watch(keep=(2,)))
     short, initial = make(
         "maml", replace(tiny_protocol, training=replace(tiny_protocol.training, iterations=2)), "short"
     )
-    expected = short.run(initial, watch()).state
+    expected = trained(short, initial, watch()).state
     from bench import checkpoints
 
-    kept = checkpoints.load_state(train.kept(trainer.folder, 2), CPU)
-    assert all(torch.equal(kept.params[key], expected.params[key]) for key in expected.params)
+    kept = checkpoints.load_state(train.kept(trainer.folders[0], 2), CPU)
+    assert all(torch.equal(kept.params[key], expected.params[key][0]) for key in expected.params)
 
 
 def test_training_never_moves_the_global_generators(make: Make, tiny_protocol: Protocol) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     trainer, initial = make("maml", tiny_protocol)
-    trainer.run(initial, watch())
+    trained(trainer, initial, watch())
     assert torch.equal(torch.get_rng_state(), before)

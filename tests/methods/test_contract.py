@@ -16,7 +16,7 @@ from bench.execution import Execution
 from bench.protocol import Protocol
 from methods import METHODS
 from methods.contract import State
-from tests.conftest import build
+from tests.conftest import build, meta_step
 
 CPU = torch.device("cpu")
 TRAINABLE = [name for name, kind in METHODS.items() if kind.weights_of is None]
@@ -98,8 +98,8 @@ def test_the_gradient_covers_the_parameters_and_is_repeatable(parts, noise: Imag
     benchmark, protocol, _ = parts
     source = batches.source(benchmark, noise, "train", 0, protocol.training.queries, CPU)
     method, state = build(name, benchmark, protocol), state_of(name, benchmark, protocol)
-    batch = source.images(0, 3) if method.training_batch == "images" else source.episodes(0, 3)
-    first, second = (Execution(CPU, 2).loss_and_gradient(method, state, batch) for _ in range(2))
+    batch = source.as_images(source.draw(0, 3)) if method.training_batch == "images" else source.episodes(0, 3)
+    first, second = (meta_step(Execution(CPU, 2), method, state, batch) for _ in range(2))
     assert set(first[1]) == set(state.params) and set(first[2]) == set(state.carried)
     for key, value in first[1].items():
         assert value.shape == state.params[key].shape

@@ -8,14 +8,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from bench import batches
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
+from bench.feed import Feed
+from bench.networks import conv4
 from bench.protocol import Protocol, Training
 from methods.contract import Episode, Method, Params, State
-from tests.conftest import build, double
+from tests.conftest import build, double, meta_step
 
 CPU = torch.device("cpu")
 VARIANTS = {
@@ -29,10 +32,10 @@ POOLED = "max-pool, flattened"
 
 
 def made(
-    name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation
+    name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation, layers: str = "native"
 ) -> tuple[Method, State, Episode]:
     """A method in float64, at weights away from the initial ones, and a meta-batch."""
-    method = build(name, benchmark, Protocol(training, evaluation))
+    method = build(name, benchmark, Protocol(training, evaluation), layers)
     generator = torch.Generator().manual_seed(3)
     state = method.init(generator)
     params = {
@@ -66,7 +69,7 @@ def directional(
 
     def loss(sign: int) -> float:
         moved = {name: value + sign * step * along[name] for name, value in state.params.items()}
-        return float(execution.loss_and_gradient(method, State(moved, state.carried), batch)[0])
+        return float(meta_step(execution, method, State(moved, state.carried), batch)[0])
 
     return (loss(1) - loss(-1)) / (2 * step)
 
@@ -75,12 +78,20 @@ def product(gradient: Params, along: Params) -> float:
     return float(sum((gradient[name] * along[name]).sum() for name in gradient))
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 100])
-def test_maml_is_the_finite_difference_and_first_order_is_not(case, chunk: int) -> None:
-    method, state, batch = made("maml", *case)
-    execution = Execution(CPU, chunk)
-    _, gradient, _ = execution.loss_and_gradient(method, state, batch)
-    _, first_order, _ = execution.loss_and_gradient(made("fomaml", *case)[0], state, batch)
+EXECUTIONS = [
+    (1, "eager", "native"),
+    (2, "eager", "native"),
+    (100, "eager", "patches"),
+    (2, "eager", "native, sliced pooling"),
+]
+
+
+@pytest.mark.parametrize(("chunk", "mode", "layers"), EXECUTIONS)
+def test_maml_is_the_finite_difference_and_first_order_is_not(case, chunk: int, mode: str, layers: str) -> None:
+    method, state, batch = made("maml", *case, layers)
+    execution = Execution(CPU, chunk, mode, layers)
+    _, gradient, _ = meta_step(execution, method, state, batch)
+    _, first_order, _ = meta_step(execution, made("fomaml", *case)[0], state, batch)
     generator = torch.Generator().manual_seed(11)
     for _ in range(3):
         along = {k: torch.randn(v.shape, generator=generator, dtype=torch.float64) for k, v in state.params.items()}
@@ -109,13 +120,47 @@ def plain_loop(
 
 
 @pytest.mark.parametrize("name", ["maml", "fomaml"])
-def test_equals_the_plain_loop(case, name: str) -> None:
-    method, state, batch = made(name, *case)
-    loss, gradient, _ = Execution(CPU, 2).loss_and_gradient(method, state, batch)
-    expected_loss, expected = plain_loop(method.setup.network, case[2], state.params, batch, name == "maml")
+@pytest.mark.parametrize(("chunk", "mode", "layers"), EXECUTIONS)
+def test_equals_the_plain_loop(case, name: str, chunk: int, mode: str, layers: str) -> None:
+    assert_equals_the_plain_loop(case, name, Execution(CPU, chunk, mode, layers))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["all adapted", POOLED], indirect=True)
+def test_what_is_compiled_equals_the_plain_loop(case) -> None:
+    """Both kinds of network, each as it is compiled on a CPU: patches over two episodes, native ones alone."""
+    pooled = case[2].downsampling == "max-pool"
+    assert_equals_the_plain_loop(
+        case, "maml", Execution(CPU, 1 if pooled else 2, "compiled", "native" if pooled else "patches")
+    )
+
+
+def assert_equals_the_plain_loop(case, name: str, execution: Execution) -> None:
+    method, state, batch = made(name, *case, execution.layers)
+    loss, gradient, _ = meta_step(execution, method, state, batch)
+    native = conv4(case[0], case[2])
+    expected_loss, expected = plain_loop(native, case[2], state.params, batch, name == "maml")
     assert float(loss) == pytest.approx(float(expected_loss), rel=1e-12)
     for key in expected:
         torch.testing.assert_close(gradient[key], expected[key], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["maml", "fomaml", "finetune"])
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_seeds_together_are_the_seeds_alone(
+    small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, name: str, chunk: int
+) -> None:
+    parts = [made(name, small, noise, tiny_protocol.training, tiny_protocol.evaluation) for _ in range(2)]
+    method, states = parts[0][0], [parts[0][1], tree_map(lambda tensor: tensor * 1.1, parts[1][1])]
+    sources = [batches.source(small, noise, "train", seed, 2, CPU) for seed in (0, 1)]
+    feed = Feed(method.training_batch, tiny_protocol.training, sources)
+    batch = tree_map(lambda t: t.double() if t.is_floating_point() else t, feed.batch(feed.at(0)))
+    execution = Execution(CPU, chunk)
+    together = execution.loss_and_gradient(method, tree_map(lambda *each: torch.stack(each), *states), batch)
+    for place, state in enumerate(states):
+        alone = meta_step(execution, method, state, tree_map(lambda tensor, place=place: tensor[place], batch))
+        mine = tree_map(lambda tensor, place=place: tensor[place], together)
+        torch.testing.assert_close(mine, alone, rtol=1e-9, atol=1e-11)
 
 
 def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(
@@ -141,10 +186,11 @@ def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(
 
 def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
     method, state, _ = made("finetune", small, noise, tiny_protocol.training, tiny_protocol.evaluation)
-    batch = batches.source(small, noise, "train", 1, 2, CPU).images(0, 3)
+    source = batches.source(small, noise, "train", 1, 2, CPU)
+    batch = source.as_images(source.draw(0, 3))
     batch = batch._replace(images=batch.images.double())
     execution = Execution(CPU, 100)
-    _, gradient, _ = execution.loss_and_gradient(method, state, batch)
+    _, gradient, _ = meta_step(execution, method, state, batch)
     along = {
         k: torch.randn(v.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
         for k, v in state.params.items()

@@ -1,0 +1,59 @@
+"""Each way of a convolution and a pooling: the same values and derivatives, and the published padding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.autograd import gradcheck, gradgradcheck
+
+from bench.layers import LAYERS, Layers
+
+
+@pytest.fixture(params=list(LAYERS))
+def layers(request: pytest.FixtureRequest) -> Layers:
+    return LAYERS[request.param]
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@pytest.mark.parametrize(("size", "out", "corner"), [(28, 14, 1.0), (14, 7, 1.0), (7, 4, 0.0), (4, 2, 1.0)])
+def test_stride_two_pads_as_tensorflow_does(layers: Layers, size: int, out: int, corner: float) -> None:
+    """28 -> 14 -> 7 -> 4 -> 2: (0, 1) on even sizes, (1, 1) on odd ones."""
+    weight = torch.zeros(64, 1, 3, 3)
+    weight[:, :, 0, 0] = 1  # reads the upper left of its window: the image's own corner where nothing is padded there
+    found = layers.convolution(torch.ones(1, size, size, 1), weight, torch.zeros(64), 2)
+    assert found.shape[1:3] == (out, out) and found[0, 0, 0, 0] == corner
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [5, 6])
+def test_convolutions_are_torchs(layers: Layers, stride: int, size: int) -> None:
+    images, weight, bias = random(2, size, size, 3), random(4, 3, 3, 3), random(4)
+    before = 0 if stride == 2 and size % 2 == 0 else 1
+    padded = F.pad(images.movedim(-1, 1), (before, 1, before, 1))
+    expected = F.conv2d(padded, weight, bias, stride=stride).movedim(1, -1)
+    torch.testing.assert_close(layers.convolution(images, weight, bias, stride), expected)
+
+
+def test_pooling_is_torchs_and_its_gradient_goes_to_the_first_of_equals(layers: Layers) -> None:
+    images = random(2, 5, 6, 3).round().requires_grad_()  # with equals in most windows
+    reference = images.detach().clone().requires_grad_()
+    found = layers.max_pool(images)
+    expected = F.max_pool2d(reference.movedim(-1, 1), 2).movedim(1, -1)
+    assert torch.equal(found, expected)
+    weights = random(*found.shape)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert torch.equal(images.grad, reference.grad)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_first_and_second_derivatives_are_finite_differences(layers: Layers, stride: int) -> None:
+    def block(images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return layers.max_pool(layers.convolution(images, weight, bias, stride).tanh())
+
+    inputs = tuple(tensor.requires_grad_() for tensor in (random(1, 5, 5, 2), random(2, 2, 3, 3), random(2)))
+    assert gradcheck(block, inputs) and gradgradcheck(block, inputs)

@@ -41,7 +41,7 @@ class Execution:
     device: torch.device
     chunk: int
     mode: str = EAGER
-    layers: str = "native"  # one of `bench.layers.LAYERS`
+    layers: str = "vectorised"  # one of `bench.layers.LAYERS`
 
     @property
     def compiled(self) -> bool:
@@ -55,6 +55,7 @@ class Execution:
 
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
         """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
+        assert self.layers != "native" or self.chunk == len(batch[0]) == 1, "native layers are for one episode alone"
         if method.training_batch == "images":
             return _whole(method, self.compiled)(state, batch)
         step, total = _summed_chunk(method, self.compiled), None
@@ -79,7 +80,7 @@ class Execution:
 
 
 def choose(
-    benchmark: Benchmark, training: Training, device: torch.device, chunk: int, mode: str | None
+    benchmark: Benchmark, training: Training, device: torch.device, chunk: int, seeds: int, mode: str | None
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
     the whole run, so that a resumed one stays in its mode. Raises UserError where the device has no such mode."""
@@ -87,8 +88,8 @@ def choose(
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
-    modes = simpler.get(preferred, (EAGER,))
-    return tuple(Execution(device, chunk, each, _layers(training, device, each)) for each in modes)
+    modes, alone = simpler.get(preferred, (EAGER,)), chunk == seeds == 1
+    return tuple(Execution(device, chunk, each, _layers(training, device, each, alone)) for each in modes)
 
 
 def chunk_size(
@@ -158,12 +159,14 @@ def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str
     return COMPILED if seconds > _WORTH_SECONDS else EAGER
 
 
-def _layers(training: Training, device: torch.device, mode: str) -> str:
-    """What was fastest: on 2 CPU cores, both benchmarks; on CUDA, where native max-pooling has no deterministic
-    backward, by reasoning alone."""
-    if mode in (COMPILED, COMPILED_GRAPH) and (training.downsampling == "stride" or device.type == "cuda"):
-        return "patches"
-    return "native" if device.type == "cpu" else "native, sliced pooling"
+def _layers(training: Training, device: torch.device, mode: str, alone: bool) -> str:
+    """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no deterministic
+    backward, by reasoning only. `alone`: one episode of one seed at a time."""
+    if mode in (COMPILED, COMPILED_GRAPH):
+        return "patches" if training.downsampling == "stride" or device.type == "cuda" else "masked"
+    if device.type == "cuda":
+        return "masked"
+    return "native" if alone else "vectorised"
 
 
 def _operations(benchmark: Benchmark, training: Training) -> float:

@@ -65,7 +65,7 @@ class Job:
         episodes.check(self.benchmark, train_classes, self.protocol.training.queries)
         self.evaluation_executions()
 
-    def build(self, layers: str = "native") -> Method:
+    def build(self, layers: str = "vectorised") -> Method:
         """The method, for this benchmark and protocol; one and the same for all seeds, so that what is compiled for
         one is for all."""
         classes = len(episodes.classes_of(self.benchmark, self.images, "train"))
@@ -81,11 +81,11 @@ class Job:
     def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""
         training = self.protocol.training
-        return self._executions(self._chunk(training.queries, training.meta_batch, seeds))
+        return self._executions(self._chunk(training.queries, training.meta_batch, seeds), seeds)
 
     def evaluation_executions(self) -> tuple[execution.Execution, ...]:
         """The same of evaluations."""
-        return self._executions(self.evaluation_chunk())
+        return self._executions(self.evaluation_chunk(), 1)
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted."""
@@ -95,8 +95,8 @@ class Job:
         training = self.protocol.training
         return self.chunk or execution.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
 
-    def _executions(self, chunk: int) -> tuple[execution.Execution, ...]:
-        return execution.choose(self.benchmark, self.protocol.training, self.device, chunk, self.mode)
+    def _executions(self, chunk: int, seeds: int) -> tuple[execution.Execution, ...]:
+        return execution.choose(self.benchmark, self.protocol.training, self.device, chunk, seeds, self.mode)
 
     def validating(self) -> Job:
         """The same under the evaluation of its preset: validation, and so the best weights, are the training's own

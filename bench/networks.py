@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.benchmarks import Benchmark
-from bench.layers import LAYERS
+from bench.layers import LAYERS, mean_and_variance
 from bench.protocol import Training
 
 _BLOCKS = (1, 2, 3, 4)
@@ -27,7 +27,7 @@ class Conv4:
 
     image_shape: tuple[int, int, int]
     training: Training
-    layers: str = "native"  # one of `bench.layers.LAYERS`
+    layers: str = "vectorised"  # one of `bench.layers.LAYERS`
 
     @property
     def feature_count(self) -> int:
@@ -57,20 +57,24 @@ class Conv4:
         weight = torch.empty(outputs, self.feature_count)
         return self._init_linear("head", weight, generator, self._initialisation(like))
 
-    def __call__(
-        self, params: Params, images: Tensor, statistics: Statistics | None = None
-    ) -> tuple[Tensor, Statistics]:
-        """Images [images, channels, height, width] -> outputs [images, outputs], and the batch's own statistics."""
-        features, seen = self.features(params, images, statistics)
-        return F.linear(features, params["head.weight"], params["head.bias"]), seen
+    def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """Images [images, channels, height, width] -> outputs [images, outputs]."""
+        return self.head(params, self.features(params, images, statistics))
+
+    def head(self, params: Params, features: Tensor) -> Tensor:
+        """Features [images, features] -> outputs [images, outputs]."""
+        return F.linear(features, params["head.weight"], params["head.bias"])
 
     def features(
-        self, params: Params, images: Tensor, statistics: Statistics | None = None
-    ) -> tuple[Tensor, Statistics]:
+        self,
+        params: Params,
+        images: Tensor,
+        statistics: Statistics | None = None,
+        seen: Statistics | None = None,
+    ) -> Tensor:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
-        The second value holds mean and variance of every layer, as the images at hand have them."""
-        seen: Statistics = {}
+        Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
         layers, stride = LAYERS[self.layers], 2 if self.training.downsampling == "stride" else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
@@ -79,22 +83,26 @@ class Conv4:
             if self.training.downsampling == "max-pool":
                 hidden = layers.max_pool(hidden)
         if self.training.head_input == "mean":
-            return hidden.mean((1, 2)), seen
-        return hidden.movedim(-1, 1).flatten(1), seen
+            return hidden.mean((1, 2))
+        return hidden.movedim(-1, 1).flatten(1)
+
+    def observed(self, params: Params, images: Tensor) -> Statistics:
+        """Mean and variance of every layer, as these images have them."""
+        seen: Statistics = {}
+        self.features(params, images, seen=seen)
+        return seen
 
     def _batch_norm(
-        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics
+        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics | None
     ) -> Tensor:
-        # Written out, because `grad` of a `vmap` over the native batch norm returns a wrong gradient (torch 2.13).
-        variance, mean = torch.var_mean(hidden, (0, 1, 2), correction=0)
-        seen |= {f"norm{k}.mean": mean, f"norm{k}.variance": variance}
-        if statistics is not None:
-            mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
-        factor = torch.rsqrt(variance + self.training.batch_norm_epsilon)
-        if self.training.batch_norm_scale:
-            factor = factor * params[f"norm{k}.scale"]
-        # (hidden - mean) * factor + beta with one pass over `hidden` instead of three
-        return torch.addcmul(params[f"norm{k}.shift"] - mean * factor, hidden, factor)
+        shift, epsilon = params[f"norm{k}.shift"], self.training.batch_norm_epsilon
+        scale = params[f"norm{k}.scale"] if self.training.batch_norm_scale else torch.ones_like(shift)
+        if seen is not None:
+            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = mean_and_variance(hidden)
+        if statistics is None:
+            return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
+        factor = torch.rsqrt(statistics[f"norm{k}.variance"] + epsilon) * scale
+        return torch.addcmul(shift, hidden - statistics[f"norm{k}.mean"], factor)
 
     def _initialisation(self, part: str) -> str:
         if self.training.initialisation == "glorot-normal-head":
@@ -115,6 +123,6 @@ class Conv4:
         return {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
-def conv4(benchmark: Benchmark, training: Training, layers: str = "native") -> Conv4:
+def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised") -> Conv4:
     """The benchmark's network under this protocol."""
     return Conv4(benchmark.image_shape, training, layers)

@@ -38,7 +38,7 @@ class Finetune:
         head = network.init_head(generator, setup.ways, like="conv")
         fresh = {f"episode.{name}": value for name, value in head.items()}
         blank = torch.zeros(1, *network.image_shape)
-        seen = network(params, blank)[1]
+        seen = network.observed(params, blank)
         running = {name: torch.full_like(value, float(name.endswith("variance"))) for name, value in seen.items()}
         return State(params, running | fresh)
 
@@ -46,8 +46,9 @@ class Finetune:
         """Cross-entropy over all training classes, and the running statistics one step further."""
 
         def loss(params: Params) -> tuple[Tensor, Params]:
-            outputs, seen = self.setup.network(params, batch.images)
-            return self.setup.loss(outputs, batch.labels), seen
+            seen: Params = {}
+            features = self.setup.network.features(params, batch.images, seen=seen)
+            return self.setup.loss(self.setup.network.head(params, features), batch.labels), seen
 
         gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
         moved = {name: torch.lerp(state.carried[name], now, _MOMENTUM) for name, now in seen.items()}
@@ -65,11 +66,11 @@ class Finetune:
         statistics = self._running(state)
 
         def support_loss(params: Params) -> Tensor:
-            return self.setup.loss(network(params, support, statistics)[0], labels)
+            return self.setup.loss(network(params, support, statistics), labels)
 
         def query_outputs(params: Params) -> Tensor:
-            own = network(params, support)[1] if evaluation.batch_statistics == "support" else statistics
-            return network(params, query, own)[0]
+            own = network.observed(params, support) if evaluation.batch_statistics == "support" else statistics
+            return network(params, query, own)
 
         params = state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
         adapted = [name for name in params if evaluation.adapt == "all" or name.startswith("head")]

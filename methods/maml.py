@@ -32,7 +32,7 @@ class Maml:
         training = self.setup.training
 
         def inner_loss(params: Params) -> Tensor:
-            return self.setup.loss(self.setup.network(params, batch.support)[0], batch.support_labels)
+            return self.setup.loss(self.setup.network(params, batch.support), batch.support_labels)
 
         def outer_loss(params: Params) -> Tensor:
             outputs = self._query_outputs(params, batch.support, batch.query, training.batch_statistics)
@@ -55,15 +55,15 @@ class Maml:
         evaluation = self.setup.evaluation
 
         def inner_loss(params: Params) -> Tensor:
-            return self.setup.loss(self.setup.network(params, support)[0], labels)
+            return self.setup.loss(self.setup.network(params, support), labels)
 
         adapted = self._adapted(state.params)
         visited = trajectory(inner_loss, state.params, adapted, self.setup.training.inner_lr, evaluation.inner_steps)
         return torch.stack([self._query_outputs(p, support, query, evaluation.batch_statistics) for p in visited])
 
     def _query_outputs(self, params: Params, support: Tensor, query: Tensor, batch_statistics: str) -> Tensor:
-        statistics = self.setup.network(params, support)[1] if batch_statistics == "support" else None
-        return self.setup.network(params, query, statistics)[0]
+        statistics = self.setup.network.observed(params, support) if batch_statistics == "support" else None
+        return self.setup.network(params, query, statistics)
 
     def _adapted(self, params: Params) -> frozenset[str]:
         everything = self.setup.training.batch_norm_adapted

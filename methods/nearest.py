@@ -25,8 +25,9 @@ class Nearest(Finetune):
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[1, query images, ways]: the greatest cosine similarity to a support image of each class."""
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
-        anchors, seen = network.features(state.params, support, self._running(state))
-        queries, _ = network.features(state.params, query, seen if mode == "support" else self._running(state))
+        running, seen = self._running(state), {}
+        anchors = network.features(state.params, support, running, seen)
+        queries = network.features(state.params, query, seen if mode == "support" else running)
         similarity = F.normalize(queries, dim=1) @ F.normalize(anchors, dim=1).T
         of_class = labels == torch.arange(self.setup.ways, device=labels.device)[:, None]  # [ways, support images]
         return torch.where(of_class, similarity[:, None, :], -torch.inf).amax(2)[None]

@@ -104,7 +104,7 @@ def typed(
     return run
 
 
-def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "native") -> Method:
+def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "vectorised") -> Method:
     """A method under a protocol, for the eight training classes of `noise`."""
     network = conv4(benchmark, protocol.training, layers)
     return METHODS[name](Setup(network, cross_entropy, benchmark.ways, 8, protocol.training, protocol.evaluation))

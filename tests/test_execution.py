@@ -38,15 +38,15 @@ def test_the_mode_follows_the_whole_training(name: str) -> None:
     modes = {}
     for preset in ("paper", "quick"):
         training = presets.preset(preset, benchmark).training
-        modes[preset] = [each.mode for each in execution.choose(benchmark, training, CPU, 1, None)]
+        modes[preset] = [each.mode for each in execution.choose(benchmark, training, CPU, 1, 1, None)]
     assert modes == {"paper": ["compiled", "eager"], "quick": ["eager"]}
 
 
 def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_protocol: Protocol) -> None:
     training = tiny_protocol.training
-    assert execution.choose(small, training, CPU, 1, "compiled")[0].mode == "compiled"
+    assert execution.choose(small, training, CPU, 1, 1, "compiled")[0].mode == "compiled"
     with pytest.raises(UserError, match="need --device cuda"):
-        execution.choose(small, training, CPU, 1, "graph")
+        execution.choose(small, training, CPU, 1, 1, "graph")
 
 
 def test_a_mode_that_fails_is_left_with_one_line() -> None:

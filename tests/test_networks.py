@@ -30,9 +30,8 @@ def test_shapes(name: str) -> None:
     net = network(name)
     params = net.init(torch.Generator().manual_seed(0), 7)
     images = torch.rand(6, *net.image_shape)
-    outputs, seen = net(params, images)
-    assert outputs.shape == (6, 7) and net.features(params, images)[0].shape == (6, net.feature_count)
-    assert seen["norm4.mean"].shape == (net.training.filters,)
+    assert net(params, images).shape == (6, 7) and net.features(params, images).shape == (6, net.feature_count)
+    assert net.observed(params, images)["norm4.mean"].shape == (net.training.filters,)
 
 
 def test_batch_norm_is_the_native_one() -> None:

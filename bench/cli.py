@@ -15,7 +15,7 @@ from bench.errors import UserError
 
 RESULTS = Path("results/runs")
 _MOST = 2**31
-_MODES = ("eager", "compiled", "graph", "compiled-graph")  # those of `bench.execution`, which takes torch to import
+MODES = ("eager", "compiled", "graph", "compiled-graph")  # those of `bench.execution`, which takes torch to import
 
 
 class _Parser(argparse.ArgumentParser):
@@ -60,6 +60,7 @@ def _parser() -> _Parser:
     _command(top, "list", commands.list_, "methods, benchmarks, and which data are here", data=True)
     _add_show(top)
     _add_data(top)
+    _add_speed(top)
     return parser
 
 
@@ -84,9 +85,12 @@ def _command(
     if device:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
         parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: torch's)")
-        parser.add_argument("--chunk", type=_positive, metavar="N", help="episodes at once (default: chosen to fit)")
-        parser.add_argument("--mode", choices=_MODES, help="how steps run (default: chosen from the whole run)")
     return parser
+
+
+def _add_execution(parser: _Parser) -> None:
+    parser.add_argument("--chunk", type=_positive, metavar="N", help="episodes at once (default: chosen to fit)")
+    parser.add_argument("--mode", choices=MODES, help="how steps run (default: chosen from the whole run)")
 
 
 def _add_run(top: Any) -> None:
@@ -109,6 +113,7 @@ def _add_run(top: Any) -> None:
         metavar="N",
         help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
     )
+    _add_execution(parser)
     _add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--keep", type=_positive, action="append", default=[], metavar="N", help="keep the weights of iteration N too"
@@ -130,6 +135,7 @@ def _add_evaluate(top: Any) -> None:
         device=True,
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
+    _add_execution(parser)
     _add_settings(parser, "such as queries=15 or batch_statistics=support")
     parser.add_argument("--at", type=_positive, metavar="N", help="the weights of iteration N")
 
@@ -157,6 +163,25 @@ def _add_show(top: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
 
 
+def _add_speed(top: Any) -> None:
+    parser = _command(
+        top, "speed", commands.speed, "time a meta-step beside other implementations", data=True, device=True
+    )
+    parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="default omniglot-5w1s")
+    parser.add_argument("--method", default="maml", metavar="M", help="maml (default) or fomaml")
+    parser.add_argument(
+        "--mode", choices=MODES, action="append", default=[], help="of ours; may be given several times"
+    )
+    parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
+    parser.add_argument("--repeats", type=_positive, default=5, metavar="N", help="timed turns (default 5)")
+    for name, what in (("--meta-batches", "meta-batch"), ("--inner-steps", "number of inner steps")):
+        parser.add_argument(
+            name, type=_sizes, default=(), metavar="N,N,...", help=f"show the memory at each {what} of these"
+        )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="the memory as a picture (.png, .pdf, .svg)")
+
+
 def _add_data(top: Any) -> None:
     data = top.add_parser("data", help="add, list and verify data").add_subparsers(
         required=True, metavar="ACTION", parser_class=_Parser
@@ -174,6 +199,11 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MOST:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 1 to {_MOST}")
     return int(text)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """Several, each at least 1."""
+    return tuple(_positive(part) for part in text.split(","))
 
 
 def _index(text: str) -> int:

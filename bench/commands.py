@@ -120,6 +120,28 @@ def evaluate(options: Namespace) -> int:
     return 0
 
 
+def speed(options: Namespace) -> int:
+    """Times ours beside the plain loop and the libraries that are installed."""
+
+    from bench import environment, records, speed
+
+    environment.make_repeatable(options.threads)
+    environment.reuse_memory()
+    o, where = options, environment.device(options.device)
+    modes = tuple(dict.fromkeys(o.mode)) or speed.default_modes(where)
+    request = speed.Request(
+        o.benchmark, o.method, where, o.data_dir, modes, o.every_layer, o.repeats, o.meta_batches, o.inner_steps
+    )
+    found = speed.run(request, lambda line: print(line, file=sys.stderr, flush=True))
+    found["command"] = o.command_line
+    print("\n".join(speed.table(found)))
+    if o.json is not None:
+        records.write_json(o.json, found)
+    if o.figure is not None:
+        speed.figure(found, o.figure)
+    return 0
+
+
 def report(options: Namespace) -> int:
     """Tables and figures; 1 where a record could not be read."""
     from bench import report

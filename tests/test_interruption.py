@@ -77,6 +77,21 @@ def test_kill_9_loses_nothing(bench: Command, tmp_path: Path, data_dir: Path, un
 
 
 @pytest.mark.slow
+def test_kill_9_of_seeds_that_train_together_loses_nothing(bench: Command, tmp_path: Path, data_dir: Path) -> None:
+    pair = ("--seeds", "2", "--together", "2")
+    assert bench(*RUN, *pair, "--results", "whole").returncode == 0
+    for wait_seconds in (0.0, 0.2):
+        process = started(tmp_path, data_dir, *pair)
+        wait_for_checkpoint(process, tmp_path)
+        time.sleep(wait_seconds)
+        process.kill()
+        process.communicate()
+    assert bench(*RUN, *pair).returncode == 0
+    ours, whole = (list(records.folders(tmp_path / name)) for name in ("results/runs", "whole"))
+    assert [contents(folder) for folder in ours] == [contents(folder) for folder in whole] and len(ours) == 2
+
+
+@pytest.mark.slow
 def test_two_processes_do_not_work_on_one_run(bench: Command, tmp_path: Path, data_dir: Path) -> None:
     process = started(tmp_path, data_dir, "--set", "meta_batch=64")
     wait_for_checkpoint(process, tmp_path)

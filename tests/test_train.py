@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bench import batches, job, records, train
+from bench import batches, execution, job, records, train
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
@@ -19,6 +19,13 @@ from tests.conftest import build
 
 CPU = torch.device("cpu")
 Make = Callable[..., tuple[train.Trainer, train.State]]
+
+
+def together(make: Make, protocol: Protocol, folder: str) -> tuple[train.Trainer, list[train.State]]:
+    """Seeds 0 and 1 as one training."""
+    parts = [make("maml", protocol, f"{folder}{seed}", seed) for seed in (0, 1)]
+    sources, folders = ([getattr(trainer, name)[0] for trainer, _ in parts] for name in ("train", "folders"))
+    return replace(parts[0][0], train=sources, folders=folders), [initial for _, initial in parts]
 
 
 @pytest.fixture
@@ -89,6 +96,56 @@ def test_an_interruption_changes_no_bit(make: Make, tiny_protocol: Protocol, nam
     assert (sliced.folders[0] / records.CHECKPOINT).exists()
     again, initial = make(name, tiny_protocol, "sliced")
     assert_same(trained(again, initial, watch()), expected)
+
+
+@pytest.mark.parametrize("files", [0, 1, 2, 3])
+def test_a_save_that_is_cut_off_leaves_an_iteration_that_every_seed_has(
+    make: Make, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """A save of two seeds writes two files and puts two in place: cut off after each of these."""
+    whole, initial = together(make, tiny_protocol, "whole")
+    expected = whole.run(whole.prepare(initial), watch())
+    sliced, initial = together(make, tiny_protocol, "sliced")
+    with pytest.raises(train.Interrupted):
+        sliced.run(sliced.prepare(initial), watch(2))
+    left = [files]
+
+    def limited(real: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: object) -> None:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            real(*arguments)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train.checkpoints, "save", limited(train.checkpoints.save))
+        patched.setattr(train.os, "replace", limited(train.os.replace))
+        patched.setattr(records, "write_atomically", lambda path, write: write(path))  # whose replace is not counted
+        with pytest.raises(KeyboardInterrupt):
+            sliced.run(sliced.prepare(initial), watch(4))
+    again, initial = together(make, tiny_protocol, "sliced")
+    begun = again.prepare(initial)
+    assert begun[0].iteration == (4 if files >= 2 else 2)
+    assert_same(again.run(begun, watch()), expected)
+
+
+def test_one_seed_that_diverges_leaves_the_other(make: Make, tiny_protocol: Protocol) -> None:
+    trainer, initial = together(make, tiny_protocol, "pair")
+    initial[0].params["head.weight"].fill_(float("nan"))
+    progress = trainer.run(trainer.prepare(initial), watch())
+    assert [track.diverged_at for track in progress.tracks] == [1, None] and progress.iteration == 6
+    assert [len(train.curve(track)) for track in progress.tracks] == [1, 6]
+    assert all(p.isfinite().all() for p in progress.of(1).params.values())
+
+
+def test_a_rehearsal_changes_no_number(make: Make, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_maybe_compiled", lambda function, compiled: function)  # for its minute
+    expected = trained(*make("finetune", tiny_protocol, "plain"), watch())
+    trainer, initial = make("finetune", tiny_protocol, "rehearsed")
+    trainer = replace(trainer, execution=replace(trainer.execution, mode="compiled"))
+    assert_same(trained(trainer, initial, watch()), expected)
 
 
 def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Protocol) -> None:

@@ -1,0 +1,96 @@
+"""What is timed: one meta-step and one evaluation of a benchmark, as the protocol `paper` has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch.utils._pytree import tree_map
+
+from bench import presets
+from bench.benchmarks import Benchmark
+from bench.data import store
+from bench.episodes import EVALUATION_SEED
+from bench.errors import UserError, unknown
+from bench.execution import Execution
+from bench.job import Job, initial_state
+from bench.protocol import Protocol
+from methods import METHODS
+from methods.contract import Episode, State
+
+_FEW = 8  # test episodes
+
+
+@dataclass(frozen=True)
+class Case:
+    """A benchmark and a method on a device; `meta_batch` and `inner_steps` None: the protocol's.
+
+    The inner loop adapts batch norm's shift as well, which the protocol leaves alone: not every library can. And the
+    gradient is compared as it is, not clipped."""
+
+    benchmark: Benchmark
+    method: str
+    device: torch.device
+    data_dir: Path | None
+    meta_batch: int | None = None
+    inner_steps: int | None = None
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """Of the benchmark, with the sizes asked for."""
+        base = presets.paper(self.benchmark)
+        training = replace(
+            base.training,
+            batch_norm_adapted=True,
+            clip=None,
+            meta_batch=self.meta_batch or base.training.meta_batch,
+            inner_steps=self.inner_steps or base.training.inner_steps,
+        )
+        return Protocol(training, base.evaluation)
+
+    @cached_property
+    def job(self) -> Job:
+        """As `bench run` would build it. Raises UserError where the method has no meta-step on episodes."""
+        if self.method not in METHODS:
+            raise unknown("method", self.method, METHODS)
+        if METHODS[self.method].training_batch != "episodes":
+            raise UserError(f"speed: {self.method} has no inner loop in training; time maml or fomaml")
+        images = store.load(self.benchmark.source, self.data_dir, self.protocol.training.resize)
+        nowhere = Path("speed")
+        return Job(self.benchmark, self.method, 0, self.protocol, "paper", images, nowhere, self.device)
+
+    @cached_property
+    def initial(self) -> State:
+        """The weights that everything starts from, on the device: convolutions ten times as large as the protocol's,
+        a head of a tenth.
+
+        Batch norm takes the scale of a convolution away again, but an inner step turns it a hundred times less. At
+        the protocol's own weights no two implementations agree: after five inner steps on miniImageNet the plain
+        loop's float32 gradient is further from its own in float64 than it is long; here it keeps five digits."""
+        state = initial_state(self.job.build(), 0)
+        scaled = {name: value * _scale(name) for name, value in state.params.items()}
+        return tree_map(lambda tensor: tensor.to(self.device), State(scaled, state.carried))
+
+    @cached_property
+    def training_batch(self) -> Episode:
+        """The first meta-batch."""
+        training = self.protocol.training
+        return self.job.source("train", 0, training.queries).episodes(0, training.meta_batch)
+
+    @cached_property
+    def test_batch(self) -> Episode:
+        """The first test episodes: a chunk of ours, or a few."""
+        source = self.job.source("test", EVALUATION_SEED, self.protocol.evaluation.queries)
+        return source.episodes(0, max(_FEW, self.job.evaluation_chunk()))
+
+    def execution(self, mode: str) -> Execution:
+        """How a meta-step of ours runs in a mode."""
+        return replace(self.job, mode=mode).training_executions(1)[0]
+
+
+def _scale(name: str) -> float:
+    if not name.endswith("weight"):
+        return 1.0
+    return 10.0 if name.startswith("conv") else 0.1

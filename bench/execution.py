@@ -26,10 +26,13 @@ MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 
 # One copy of all activations of a chunk. On a CPU a chunk beyond the caches is slower than its episodes one by one.
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 2 * 2**30}
-# A compilation takes minutes and saves a third of the time, so it pays where the training takes longer than this, at
-# the rate that eager execution was seen to reach (two CPU cores; a GPU's is a guess).
-_WORTH_SECONDS = 900
+# A compilation takes minutes and saves a sixth (miniImageNet) to a half (Omniglot) of the time, so it pays where the
+# training takes longer than this, at the rate that eager execution was seen to reach (two CPU cores; for a GPU, a
+# guess).
+_WORTH_SECONDS = 1800
 _OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
+
+_ALONE = "native layers are for one episode at a time"
 
 Result = TypeVar("Result")
 
@@ -55,7 +58,7 @@ class Execution:
 
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
         """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
-        assert self.layers != "native" or self.chunk == len(batch[0]) == 1, "native layers are for one episode alone"
+        assert self.layers != "native" or self.chunk == len(batch[0]) == 1, _ALONE
         if method.training_batch == "images":
             return _whole(method, self.compiled)(state, batch)
         step, total = _summed_chunk(method, self.compiled), None
@@ -66,6 +69,7 @@ class Execution:
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
+        assert self.layers != "native" or self.chunk == 1, _ALONE
         step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
         outputs = []
         for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):

@@ -88,7 +88,11 @@ class Job:
         return self._executions(self.evaluation_chunk(), 1)
 
     def evaluation_chunk(self) -> int:
-        """Episodes at once where nothing but scores is wanted."""
+        """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
+        layers that are chosen for it serve both."""
+        training = self.protocol.training
+        if self.device.type == "cpu" and self._chunk(training.queries, training.meta_batch, 1) == 1:
+            return 1
         return self._chunk(self.protocol.evaluation.queries, evaluate.BLOCK, 1)
 
     def _chunk(self, queries: int, count: int, seeds: int) -> int:

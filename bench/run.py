@@ -155,7 +155,7 @@ def _through_shortage(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dic
             if not execution.out_of_memory(error):
                 raise
             chunk = execution.halved(jobs[0].training_executions(len(jobs))[0])
-        watch.say(f"out of memory: going on with {chunk} episodes at a time")
+        watch.say(f"out of memory: going on with {chunk} at a time, from the last checkpoint")
         environment.forget_garbage(jobs[0].device)  # outside of `except`, whose traceback holds the tensors
         jobs = [replace(job, chunk=chunk) for job in jobs]
 

@@ -14,6 +14,7 @@ from bench import benchmarks, execution, presets, records
 from bench.benchmarks import Benchmark
 from bench.errors import UserError
 from bench.execution import Execution
+from bench.job import Job
 from bench.protocol import Protocol
 from tests.conftest import Command, bench_command, bench_environment, one_line
 
@@ -40,6 +41,17 @@ def test_the_mode_follows_the_whole_training(name: str) -> None:
         training = presets.preset(preset, benchmark).training
         modes[preset] = [each.mode for each in execution.choose(benchmark, training, CPU, 1, 1, None)]
     assert modes == {"paper": ["compiled", "eager"], "quick": ["eager"]}
+
+
+def test_native_layers_are_for_an_episode_alone() -> None:
+    """Whatever trains one at a time is validated so too, by the same method."""
+    for name in ("miniimagenet-5w1s", "miniimagenet-5w5s", "omniglot-5w1s"):
+        benchmark = benchmarks.get(name)
+        job = Job(benchmark, "maml", 0, presets.quick(benchmark), "quick", None, Path(), CPU)
+        for seeds in (1, 2):
+            native = job.training_executions(seeds)[0].layers == "native"
+            assert native == (name != "omniglot-5w1s" and seeds == 1)
+            assert not native or job.evaluation_chunk() == 1
 
 
 def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_protocol: Protocol) -> None:

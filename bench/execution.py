@@ -26,10 +26,10 @@ MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 
 # One copy of all activations of a chunk. On a CPU a chunk beyond the caches is slower than its episodes one by one.
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 2 * 2**30}
-# A compilation takes minutes and saves a sixth (miniImageNet) to a half (Omniglot) of the time, so it pays where the
-# training takes longer than this, at the rate that eager execution was seen to reach (two CPU cores; for a GPU, a
-# guess).
-_WORTH_SECONDS = 1800
+# Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes, the share of
+# an eager meta-step that it saves, and the rate of an eager meta-step. For a GPU these are guesses.
+_COMPILATION_SECONDS = 400
+_SAVED = {"stride": 0.5, "max-pool": 0.1}
 _OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
 
 _ALONE = "native layers are for one episode at a time"
@@ -157,10 +157,12 @@ def first_that_runs(
 
 
 def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
+    """Compiled where the whole training is long enough to win the compilation back."""
     seconds = training.iterations * _operations(benchmark, training) / _OPERATIONS_A_SECOND[device.type]
+    pays = seconds * _SAVED[training.downsampling] > _COMPILATION_SECONDS
     if device.type == "cuda":
-        return COMPILED_GRAPH if seconds > _WORTH_SECONDS else GRAPH
-    return COMPILED if seconds > _WORTH_SECONDS else EAGER
+        return COMPILED_GRAPH if pays else GRAPH
+    return COMPILED if pays else EAGER
 
 
 def _layers(training: Training, device: torch.device, mode: str, alone: bool) -> str:

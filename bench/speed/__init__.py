@@ -73,6 +73,7 @@ def run(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "test_episodes": len(case.test_batch.support),
         "test_inner_steps": case.protocol.evaluation.inner_steps,
         "environment": environment.describe(),
+        "libraries": {name: environment.version_of(name) for name in contenders.LIBRARIES},
         "rows": rows,
         "memory": list(_memory(request, names, say)),
     }

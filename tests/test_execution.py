@@ -102,7 +102,7 @@ def test_without_a_compiler_it_says_so_and_runs(tmp_path: Path, data_dir: Path) 
     assert record.info["execution"]["mode"] == record.evaluations[0].info["execution"]["mode"] == "eager"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_compiled_run_is_recorded_repeatable_and_close_to_the_eager_one(tmp_path: Path, data_dir: Path) -> None:
     weights = {}
     for name, mode in (("one", "compiled"), ("two", "compiled"), ("other", "eager")):

@@ -199,7 +199,7 @@ def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: Ima
     assert product(gradient, along) == pytest.approx(directional(method, execution, state, batch, along), rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_what_is_compiled_keeps_float32s_digits() -> None:
     """On drawings, whose blank parts are all alike: a careless sum in batch norm turned their ReLUs together."""
     case = Case(benchmarks.get("omniglot-5w1s"), "maml", CPU, None, meta_batch=4)

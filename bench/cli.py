@@ -15,7 +15,6 @@ from bench.errors import UserError
 
 RESULTS = Path("results/runs")
 _MOST = 2**31
-MODES = ("eager", "compiled", "graph", "compiled-graph")  # those of `bench.execution`, which takes torch to import
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         words = {option for action in self._actions for option in action.option_strings}
         for action in self._actions:
-            words |= set(action.choices or ())
+            words |= set(action.choices) if isinstance(action.choices, dict) else set()
         wrong = message.split("unrecognized arguments: ")[-1].split(" ")[0] if "unrecognized" in message else ""
         wrong = message.split("invalid choice: '")[1].split("'")[0] if "invalid choice: '" in message else wrong
         near = get_close_matches(wrong.split("=")[0], sorted(words), n=1)
@@ -90,7 +89,9 @@ def _command(
 
 def _add_execution(parser: _Parser) -> None:
     parser.add_argument("--chunk", type=_positive, metavar="N", help="episodes at once (default: chosen to fit)")
-    parser.add_argument("--mode", choices=MODES, help="how steps run (default: chosen from the whole run)")
+    parser.add_argument(
+        "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
+    )
 
 
 def _add_run(top: Any) -> None:
@@ -169,9 +170,7 @@ def _add_speed(top: Any) -> None:
     )
     parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="default omniglot-5w1s")
     parser.add_argument("--method", default="maml", metavar="M", help="maml (default) or fomaml")
-    parser.add_argument(
-        "--mode", choices=MODES, action="append", default=[], help="of ours; may be given several times"
-    )
+    parser.add_argument("--mode", action="append", default=[], metavar="M", help="of ours; may be given several times")
     parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
     parser.add_argument("--repeats", type=_positive, default=5, metavar="N", help="timed turns (default 5)")
     for name, what in (("--meta-batches", "meta-batch"), ("--inner-steps", "number of inner steps")):

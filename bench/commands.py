@@ -122,7 +122,6 @@ def evaluate(options: Namespace) -> int:
 
 def speed(options: Namespace) -> int:
     """Times ours beside the plain loop and the libraries that are installed."""
-
     from bench import environment, records, speed
 
     environment.make_repeatable(options.threads)

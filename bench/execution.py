@@ -17,7 +17,7 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from bench.benchmarks import Benchmark
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 from bench.protocol import Training
 from methods.contract import Episode, Method, Params, Setting, State
 
@@ -87,8 +87,10 @@ def choose(
     benchmark: Benchmark, training: Training, device: torch.device, chunk: int, seeds: int, mode: str | None
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
-    the whole run, so that a resumed one stays in its mode. Raises UserError where the device has no such mode."""
+    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or without CUDA."""
     preferred = mode or _mode(benchmark, training, device)
+    if preferred not in MODES:
+        raise unknown("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
@@ -120,14 +122,15 @@ def _episode_bytes(benchmark: Benchmark, training: Training, queries: int) -> in
     return 4 * images * training.filters * first_layer * 4 // 3
 
 
-def halved(execution: Execution) -> int:
-    """The next smaller chunk, for a machine that ran out of memory. Raises UserError where there is none."""
-    if execution.chunk == 1:
+def smaller(training_chunk: int, evaluation_chunk: int) -> int:
+    """The next smaller chunk, for both, on a machine that ran out of memory: half of the training's, or one. Raises
+    UserError where there is none."""
+    if training_chunk == evaluation_chunk == 1:
         raise UserError(
             "out of memory with one episode at a time: train fewer seeds together (--together 1), take another device "
             "or a benchmark with smaller images"
         )
-    return execution.chunk // 2
+    return max(1, training_chunk // 2)
 
 
 # CUDA has an error of its own; torch's allocator on a CPU has only a message, and oneDNN's says no more than this.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -18,6 +18,9 @@ from bench.errors import UserError
 from bench.execution import Execution
 from bench.job import Job, initial_state
 from methods import METHODS
+
+
+Result = TypeVar("Result")
 
 
 class Busy(Exception):
@@ -36,7 +39,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     with ExitStack() as locks:
         outcomes = [_first_look(locks, job, force) for job in jobs]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
-        for together in _by_company(left):
+        for together in _by_beginning(left):
             _train(together, watch)
         return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
 
@@ -55,7 +58,7 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     return "skipped" if info["status"] == "finished" else str(info["status"])
 
 
-def _by_company(jobs: Sequence[Job]) -> list[list[Job]]:
+def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
@@ -87,6 +90,10 @@ def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.E
 
 def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
+    return _through_shortage([job], lambda smaller: _scored(smaller[0], info, at, say), say)
+
+
+def _scored(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     evaluation, started = job.protocol.evaluation, time.monotonic()
     iteration, name = weights_of(job.folder, info, evaluation, at)
     state = checkpoints.load_state(records.checked(job.folder, name, info["files"]), job.device)
@@ -141,21 +148,23 @@ def _train(jobs: Sequence[Job], watch: train.Watch) -> None:
     jobs = [job.validating() for job in jobs]
     environment.forget_peak_memory(jobs[0].device)
     with watch.stop:
-        infos, progress = _through_shortage(jobs, watch)
+        infos, progress = _through_shortage(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
         account.finished(job, info, progress, place)
 
 
-def _through_shortage(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, Any]], train.Progress]:
-    """Trains; where the memory does not suffice the chunk is halved, and training goes on from its checkpoint."""
+def _through_shortage(
+    jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Callable[[str], None]
+) -> Result:
+    """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again."""
     while True:
         try:
-            return _attempt(jobs, watch)
+            return attempt(jobs)
         except (RuntimeError, MemoryError) as error:
             if not execution.out_of_memory(error):
                 raise
-            chunk = execution.halved(jobs[0].training_executions(len(jobs))[0])
-        watch.say(f"out of memory: going on with {chunk} at a time, from the last checkpoint")
+            chunk = execution.smaller(jobs[0].training_executions(len(jobs))[0].chunk, jobs[0].evaluation_chunk())
+        say(f"out of memory: going on with {chunk} at a time, from the last checkpoint")
         environment.forget_garbage(jobs[0].device)  # outside of `except`, whose traceback holds the tensors
         jobs = [replace(job, chunk=chunk) for job in jobs]
 

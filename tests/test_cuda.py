@@ -83,7 +83,7 @@ def test_the_same_command_twice_ends_in_the_same_bits(tmp_path: Path, data_dir: 
     assert sums[0] == sums[1] and len(sums[0]) == 3
 
 
-def test_seeds_together_score_as_seeds_alone(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+def test_scores_hardly_depend_on_the_chunk(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
     method = build("maml", small, tiny_protocol, "patches")
     state = job.initial_state(method, 0)
     state = State({key: value.to(CUDA) for key, value in state.params.items()}, {})

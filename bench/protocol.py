@@ -19,9 +19,18 @@ from bench.errors import UserError, unknown
 
 
 def _setting(
-    default: Any, help: str, *, choices: tuple = (), least: float | None = None, above: float | None = None
+    default: Any,
+    help: str,
+    *,
+    choices: tuple = (),
+    least: float | None = None,
+    above: float | None = None,
+    later: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "choices": choices, "least": least, "above": above})
+    """`later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
+    that they keep their keys."""
+    rules = {"help": help, "choices": choices, "least": least, "above": above, "later": later}
+    return field(default=default, metadata=rules)
 
 
 @dataclass(frozen=True)
@@ -88,12 +97,18 @@ def digest(*values: Any) -> str:
 
 def training_hash(training: Training, data_digest: str) -> str:
     """What a run is keyed by, beside its benchmark, method and seed."""
-    return digest(asdict(training), data_digest)
+    return digest(_hashed(training), data_digest)
 
 
 def evaluation_hash(evaluation: Evaluation) -> str:
     """What an evaluation of a run is keyed by, beside the iteration."""
-    return digest(asdict(evaluation))
+    return digest(_hashed(evaluation))
+
+
+def _hashed(part: Any) -> dict[str, Any]:
+    """The fields that count: all, but for later ones that say what was done before they came."""
+    left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
+    return {name: value for name, value in asdict(part).items() if name not in left_out}
 
 
 def from_fields(part: type, values: Mapping[str, Any]) -> Any:

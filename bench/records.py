@@ -134,8 +134,8 @@ def find(results: Path, run: str) -> Path:
 def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
     info = read_info(folder)
+    training = _part(folder / RECORD, protocol.Training, info["training"])
     try:
-        training = protocol.from_fields(protocol.Training, info["training"])
         curve = pd.read_parquet(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
         evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
         return Record(
@@ -143,7 +143,7 @@ def read(folder: Path) -> Record:
         )
     except Corrupt:
         raise
-    except (ValueError, OSError, UserError) as error:
+    except (ValueError, OSError) as error:
         raise Corrupt(f"{folder / RECORD}: {error}".splitlines()[0]) from error
 
 
@@ -153,7 +153,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     Raises Corrupt."""
     path = folder / RECORD
     info = _checked_json(path, _SHAPE)
-    key = protocol.digest(info["training"], info["data"]["digest"])
+    key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
         raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
     return info
@@ -259,6 +259,14 @@ def _checked_json(path: Path, shape: dict[str, type]) -> dict[str, Any]:
     return value
 
 
+def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
+    """The part of a protocol that a record names; a field that came after it has its default. Raises Corrupt."""
+    try:
+        return protocol.from_fields(kind, values)
+    except UserError as error:
+        raise Corrupt(f"{path}: {error}") from error
+
+
 def _at(value: Any, name: str) -> Any:
     """The field that a dotted name stands for, or None."""
     for part in name.split("."):
@@ -271,12 +279,12 @@ def read_evaluation(path: Path) -> Evaluated:
     info = _checked_json(path, _EVALUATION_SHAPE)
     table = path.with_suffix(".parquet")
     checked(path.parent, table.name, {table.name: info["sha256"]})
+    evaluation = _part(path, protocol.Evaluation, info["evaluation"])
     try:
         scores = pd.read_parquet(table).to_numpy(dtype=np.float64)
-        evaluation = protocol.from_fields(protocol.Evaluation, info["evaluation"])
-    except (ValueError, OSError, UserError) as error:
+    except (ValueError, OSError) as error:
         raise Corrupt(f"{path}: {error}".splitlines()[0]) from error
-    if f"{protocol.digest(info['evaluation'])}@{info['iteration']}" != path.stem:
+    if evaluation_stem(evaluation, info["iteration"]) != path.stem:
         raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
         raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")

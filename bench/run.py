@@ -19,7 +19,6 @@ from bench.execution import Execution
 from bench.job import Job, initial_state
 from methods import METHODS
 
-
 Result = TypeVar("Result")
 
 

@@ -107,3 +107,10 @@ def test_any_text_is_a_setting_or_a_clear_error(text: str) -> None:
         protocol.with_settings(paper("tiny"), [text, f"inner_lr={text}", f"finetune_lrs={text}"])
     except UserError as error:
         assert error.args[0]
+
+
+def test_a_field_that_came_later_leaves_the_hashes_of_what_was_before() -> None:
+    """Golden: records of every version so far are found under these, whatever fields came after them."""
+    assert protocol.training_hash(paper("omniglot-5w1s").training, "d") == "a0690b49"
+    assert protocol.training_hash(paper("miniimagenet-5w5s").training, "d") == "b8e161b1"
+    assert protocol.evaluation_hash(paper("miniimagenet-5w5s").evaluation) == "85ef9dd7"

@@ -1,4 +1,4 @@
-"""What each command does: one library call, then print. Costly imports stay inside the command that needs them."""
+"""`run`: trains and tests methods on benchmarks."""
 
 from __future__ import annotations
 
@@ -7,15 +7,51 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bench.errors import UserError
+from bench.cli import kinds
+from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings
+from bench.cli.words import score
 
 if TYPE_CHECKING:
     from bench.job import Job
-    from bench.records import Evaluated
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "run", run, "train and test methods on a benchmark", results=True, data=True, device=True)
+    parser.add_argument("--method", action="append", metavar="M", help="may be given several times (default maml)")
+    parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
+    parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
+    parser.add_argument(
+        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
+    )
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
+    )
+    parser.add_argument(
+        "--together",
+        type=kinds.positive,
+        metavar="N",
+        help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
+    )
+    add_execution(parser)
+    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
+    parser.add_argument(
+        "--keep",
+        type=kinds.positive,
+        action="append",
+        default=[],
+        metavar="N",
+        help="keep the weights of iteration N too",
+    )
+    parser.add_argument(
+        "--checkpoint-every", type=kinds.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
+    )
+    parser.add_argument("--force", action="store_true", help="run again what is finished")
 
 
 def run(options: Namespace) -> int:
@@ -94,111 +130,10 @@ def _outcome(job: Job, outcome: str) -> str:
     iteration, _ = run.weights_of(job.folder, info, job.protocol.evaluation, None)
     stem = records.evaluation_stem(job.protocol.evaluation, iteration)
     found = records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + _score(found)
-
-
-def _score(found: Evaluated) -> str:
-    return (
-        f"{100 * found.final.mean():.2f} % on {len(found.final)} test episodes "
-        f"after {found.iteration} iterations, inner step {found.step}"
-    )
-
-
-def evaluate(options: Namespace) -> int:
-    """Evaluates a run's weights once more, under another evaluation; it adds to the record."""
-    from bench import environment, plan, run
-
-    environment.make_repeatable(options.threads)
-    environment.reuse_memory()
-    where = environment.device(options.device)
-    o = options
-    job = plan.evaluation_job(o.run, o.results, o.data_dir, o.settings, where, o.chunk, o.mode)
-    try:
-        print(f"{job.name}: {_score(run.evaluated(job, o.at, lambda line: print(line, file=sys.stderr)))}")
-    except run.Busy:
-        raise UserError(f"another process works on {job.name}") from None
-    return 0
-
-
-def speed(options: Namespace) -> int:
-    """Times ours beside the plain loop and the libraries that are installed."""
-    from bench import environment, records, speed
-
-    environment.make_repeatable(options.threads)
-    environment.reuse_memory()
-    o, where = options, environment.device(options.device)
-    modes = tuple(dict.fromkeys(o.mode)) or speed.default_modes(where)
-    request = speed.Request(
-        o.benchmark, o.method, where, o.data_dir, modes, o.every_layer, o.repeats, o.meta_batches, o.inner_steps
-    )
-    found = speed.run(request, lambda line: print(line, file=sys.stderr, flush=True))
-    found["command"] = o.command_line
-    print("\n".join(speed.table(found)))
-    if o.json is not None:
-        records.write_json(o.json, found)
-    if o.figure is not None:
-        speed.figure(found, o.figure)
-    return 0
-
-
-def report(options: Namespace) -> int:
-    """Tables and figures; 1 where a record could not be read."""
-    from bench import report
-
-    made = report.build(options.results, options.out or options.results.parent / "report", options.claims)
-    print(made.text)
-    for problem in made.problems:
-        print(f"left out: {problem}", file=sys.stderr)
-    return 1 if made.problems else 0
-
-
-def list_(options: Namespace) -> int:
-    """Methods, benchmarks and data."""
-    from bench import inventory
-
-    print("\n".join(inventory.everything(options.data_dir)))
-    return 0
-
-
-def show_episode(options: Namespace) -> int:
-    """An episode as a picture."""
-    from bench import pictures
-
-    o = options
-    print(pictures.episode(o.benchmark, o.split, o.seed, o.index, o.queries, o.out, o.data_dir))
-    return 0
-
-
-def data_add(options: Namespace) -> int:
-    """Prepares a data set."""
-    from bench import inventory
-    from bench.data import store
-
-    manifest = store.add(options.source, options.path, options.data_dir, options.partial)
-    print("\n".join(inventory.manifest(manifest)))
-    return 0
-
-
-def data_list(options: Namespace) -> int:
-    """Which data are here."""
-    from bench import inventory
-
-    print("\n".join(inventory.data_sets(options.data_dir)))
-    return 0
-
-
-def data_verify(options: Namespace) -> int:
-    """Sums of all data, computed again; 1 where one is not the recorded one."""
-    from bench.data import store
-
-    results = store.verify(options.data_dir)
-    print("\n".join(found["line"] for found in results))
-    return 0 if all(found["ok"] for found in results) else 1
+    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + score(found)
 
 
 def _results_option(options: Namespace) -> str:
-    from bench.cli import RESULTS
-
     return "" if options.results == RESULTS else f" --results {options.results}"
 
 

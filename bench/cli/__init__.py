@@ -1,0 +1,34 @@
+"""The command line: a module a command, which declares what can be typed, makes one library call, and prints.
+
+Costly imports stay inside the functions that need them. To add a command, write its module and name it here."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+
+from bench.cli import data, evaluate, list, report, run, show, speed
+from bench.cli.parsing import Parser
+
+COMMANDS = (run, evaluate, report, list, show, data, speed)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; returns its exit code. Raises UserError."""
+    options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["python", "-m", "bench", *arguments])
+    handler: Callable[[Namespace], int] = options.handler
+    return handler(options)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m bench",
+        description="A reproducibility benchmark for few-shot meta-learning.",
+        allow_abbrev=False,
+    )
+    top = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    for command in COMMANDS:
+        command.add(top)
+    return parser

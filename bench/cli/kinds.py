@@ -1,0 +1,48 @@
+"""Kinds of argument: text to a value, or one line that says what was expected."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+_MOST = 2**31
+
+
+def positive(text: str) -> int:
+    """At least 1; what is beyond any machine is refused, so that nothing below has to."""
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 1 to {_MOST}")
+    return int(text)
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Several, each at least 1."""
+    return tuple(positive(part) for part in text.split(","))
+
+
+def index(text: str) -> int:
+    """At least 0."""
+    if not text.isdecimal() or int(text) > _MOST:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 0 to {_MOST}")
+    return int(text)
+
+
+def threads(text: str) -> int:
+    """At least 1, and no more than there are processors."""
+    most = os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]!r} is not a whole number from 1 to {most}, this machine's processors"
+        )
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Finite, and not below 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds")
+    return value

@@ -1,0 +1,79 @@
+"""What commands are parsed with: argparse with our errors, and the options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bench.cli import kinds
+from bench.errors import UserError
+
+RESULTS = Path("results/runs")
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse, with its complaints as our one line."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Complains here, where the options are known that could have been meant."""
+        found, extra = super().parse_known_args(args, namespace)
+        if extra:
+            self.error(f"unrecognized arguments: {' '.join(extra)}")
+        return found, extra
+
+    def error(self, message: str) -> NoReturn:
+        words = {option for action in self._actions for option in action.option_strings}
+        for action in self._actions:
+            words |= set(action.choices) if isinstance(action.choices, dict) else set()
+        wrong = message.split("unrecognized arguments: ")[-1].split(" ")[0] if "unrecognized" in message else ""
+        wrong = message.split("invalid choice: '")[1].split("'")[0] if "invalid choice: '" in message else wrong
+        near = get_close_matches(wrong.split("=")[0], sorted(words), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"{message}; {hint}see `{self.prog} --help`")
+
+
+def add_command(
+    top: Any,
+    name: str,
+    handler: Callable[[argparse.Namespace], int],
+    help: str,
+    *,
+    results: bool = False,
+    data: bool = False,
+    device: bool = False,
+) -> Parser:
+    """A command below `top`, with the options for where results, data and the device are, as far as it has them."""
+    parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
+    parser.set_defaults(handler=handler)
+    if results:
+        parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"records (default {RESULTS})")
+    if data:
+        parser.add_argument(
+            "--data-dir", type=Path, metavar="DIR", help="prepared data (default: BENCH_DATA, or the user's cache)"
+        )
+    if device:
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
+        parser.add_argument("--threads", type=kinds.threads, metavar="N", help="CPU threads (default: torch's)")
+    return parser
+
+
+def add_execution(parser: Parser) -> None:
+    """How steps run: no part of the protocol."""
+    parser.add_argument("--chunk", type=kinds.positive, metavar="N", help="episodes at once (default: chosen to fit)")
+    parser.add_argument(
+        "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
+    )
+
+
+def add_settings(parser: Parser, help: str) -> None:
+    """`--set name=value`, for fields of the protocol."""
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help=help)
+
+
+def add_group(top: Any, name: str, help: str, metavar: str) -> Any:
+    """A command that consists of others, such as `data add`: what those are added to."""
+    parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
+    return parser.add_subparsers(required=True, metavar=metavar, parser_class=Parser)

@@ -1,0 +1,28 @@
+"""`report`: tables and figures from everything in the results."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli.parsing import add_command
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "report", report, "tables and figures from everything in the results", results=True)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where files go (default: `report` beside the records)")
+    parser.add_argument("--claims", type=Path, metavar="FILE", help="published numbers of your own")
+
+
+def report(options: Namespace) -> int:
+    """Tables and figures; 1 where a record could not be read."""
+    from bench import report
+
+    made = report.build(options.results, options.out or options.results.parent / "report", options.claims)
+    print(made.text)
+    for problem in made.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    return 1 if made.problems else 0

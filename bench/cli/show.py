@@ -1,0 +1,31 @@
+"""`show`: what a run works with, to look at."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli import kinds
+from bench.cli.parsing import add_command, add_group
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    show = add_group(top, "show", "show an episode", "WHAT")
+    parser = add_command(show, "episode", episode, "an episode as a picture", data=True)
+    parser.add_argument("--benchmark", required=True, metavar="B")
+    parser.add_argument("--split", default="test", help="train, valid or test")
+    parser.add_argument("--seed", type=kinds.index, default=0, help="of the training episodes")
+    parser.add_argument("--index", type=kinds.index, default=0, help="which episode, from 0")
+    parser.add_argument("--queries", type=kinds.positive, help="query images per class (default: the protocol's)")
+    parser.add_argument("--out", type=Path, required=True, metavar="PNG")
+
+
+def episode(options: Namespace) -> int:
+    """An episode as a picture."""
+    from bench import pictures
+
+    o = options
+    print(pictures.episode(o.benchmark, o.split, o.seed, o.index, o.queries, o.out, o.data_dir))
+    return 0

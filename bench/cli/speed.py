@@ -1,0 +1,48 @@
+"""`speed`: times a meta-step beside other implementations."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli import kinds
+from bench.cli.parsing import add_command
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "speed", speed, "time a meta-step beside other implementations", data=True, device=True)
+    parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="default omniglot-5w1s")
+    parser.add_argument("--method", default="maml", metavar="M", help="maml (default) or fomaml")
+    parser.add_argument("--mode", action="append", default=[], metavar="M", help="of ours; may be given several times")
+    parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
+    parser.add_argument("--repeats", type=kinds.positive, default=5, metavar="N", help="timed turns (default 5)")
+    for name, what in (("--meta-batches", "meta-batch"), ("--inner-steps", "number of inner steps")):
+        parser.add_argument(
+            name, type=kinds.sizes, default=(), metavar="N,N,...", help=f"show the memory at each {what} of these"
+        )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="the memory as a picture (.png, .pdf, .svg)")
+
+
+def speed(options: Namespace) -> int:
+    """Times ours beside the plain loop and the libraries that are installed."""
+    from bench import environment, records, speed
+
+    environment.make_repeatable(options.threads)
+    environment.reuse_memory()
+    o, where = options, environment.device(options.device)
+    modes = tuple(dict.fromkeys(o.mode)) or speed.default_modes(where)
+    request = speed.Request(
+        o.benchmark, o.method, where, o.data_dir, modes, o.every_layer, o.repeats, o.meta_batches, o.inner_steps
+    )
+    found = speed.run(request, lambda line: print(line, file=sys.stderr, flush=True))
+    found["command"] = o.command_line
+    print("\n".join(speed.table(found)))
+    if o.json is not None:
+        records.write_json(o.json, found)
+    if o.figure is not None:
+        speed.figure(found, o.figure)
+    return 0

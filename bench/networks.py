@@ -1,4 +1,6 @@
-"""The network of the field, Conv4, as pure functions of (parameters, images)."""
+"""The network of a benchmark: the field's Conv4, as pure functions of (parameters, images), or an MLP.
+
+A network also knows what it costs, which `bench.execution` asks when it chooses how a step runs."""
 
 from __future__ import annotations
 
@@ -8,10 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.benchmarks import Benchmark
+from bench import initialisation
+from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.layers import LAYERS, mean_and_variance
+from bench.mlp import Mlp
 from bench.protocol import Training
 
+# Rates of an eager meta-step; for a GPU a guess.
+_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
 _BLOCKS = (1, 2, 3, 4)
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
@@ -25,27 +31,39 @@ class Conv4:
     protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
     """
 
-    image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     training: Training
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
+
+    # Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes.
+    compilation_seconds = 400.0
+
+    @property
+    def saved_by_compiling(self) -> float:
+        """The share of an eager meta-step, seen there too."""
+        return 0.5 if self._strided else 0.1
+
+    @property
+    def _strided(self) -> bool:
+        return self.training.downsampling == "stride"
 
     @property
     def feature_count(self) -> int:
         """Inputs of the head."""
         if self.training.head_input == "mean":
             return self.training.filters
-        size = self.image_shape[1]
+        size = self.input_shape[1]
         for _ in _BLOCKS:
-            size = (size + 1) // 2 if self.training.downsampling == "stride" else size // 2
+            size = (size + 1) // 2 if self._strided else size // 2
         return self.training.filters * size * size
 
     def init(self, generator: torch.Generator, outputs: int) -> Params:
         """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
-        channels = self.image_shape[0]
+        channels = self.input_shape[0]
         for k in _BLOCKS:
             weight = torch.empty(self.training.filters, channels, 3, 3)
-            params |= self._init_linear(f"conv{k}", weight, generator, self._initialisation("conv"))
+            params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
             params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
             if self.training.batch_norm_scale:
                 params[f"norm{k}.scale"] = torch.ones(self.training.filters)
@@ -55,7 +73,10 @@ class Conv4:
     def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
         """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""
         weight = torch.empty(outputs, self.feature_count)
-        return self._init_linear("head", weight, generator, self._initialisation(like))
+        kind = self.training.initialisation
+        if like == "conv" and kind == "glorot-normal-head":
+            kind = "glorot"
+        return initialisation.linear("head", weight, generator, kind)
 
     def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> Tensor:
         """Images [images, channels, height, width] -> outputs [images, outputs]."""
@@ -75,12 +96,12 @@ class Conv4:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
-        layers, stride = LAYERS[self.layers], 2 if self.training.downsampling == "stride" else 1
+        layers, stride = LAYERS[self.layers], 2 if self._strided else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
             hidden = layers.convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"], stride)
             hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
-            if self.training.downsampling == "max-pool":
+            if not self._strided:
                 hidden = layers.max_pool(hidden)
         if self.training.head_input == "mean":
             return hidden.mean((1, 2))
@@ -104,25 +125,48 @@ class Conv4:
         factor = torch.rsqrt(statistics[f"norm{k}.variance"] + epsilon) * scale
         return torch.addcmul(shift, hidden - statistics[f"norm{k}.mean"], factor)
 
-    def _initialisation(self, part: str) -> str:
-        if self.training.initialisation == "glorot-normal-head":
-            return "normal" if part == "head" else "glorot"
-        return self.training.initialisation
+    def activation_bytes(self, images: int) -> int:
+        """One copy of the activations of so many images."""
+        height, width = self.input_shape[1:]
+        first_layer = height * width // (4 if self._strided else 1)
+        return 4 * images * self.training.filters * first_layer * 4 // 3
 
-    @staticmethod
-    def _init_linear(name: str, weight: Tensor, generator: torch.Generator, kind: str) -> Params:
-        bias = torch.zeros(weight.shape[0])
-        if kind == "normal":
-            weight.normal_(generator=generator)
-        elif kind == "glorot":
-            torch.nn.init.xavier_uniform_(weight, generator=generator)
-        else:  # PyTorch's default: both uniform within 1 / sqrt(fan in)
-            bound = weight[0].numel() ** -0.5
-            weight.uniform_(-bound, bound, generator=generator)
-            bias.uniform_(-bound, bound, generator=generator)
-        return {f"{name}.weight": weight, f"{name}.bias": bias}
+    def meta_step_seconds(self, support: int, query: int, device: str) -> float:
+        """Roughly, eager, of so many images an episode: the products, an inner step of second order as nine passes."""
+        passes = support * self.training.inner_steps * 9 + query * 3
+        return self._operations * passes * self.training.meta_batch / _OPERATIONS_A_SECOND[device]
+
+    @property
+    def _operations(self) -> float:
+        """Of the convolutions of one image, forward."""
+        channels, size, total = self.input_shape[0], self.input_shape[1], 0.0
+        for _ in _BLOCKS:
+            size = (size + 1) // 2 if self._strided else size
+            total += 2 * 9 * channels * self.training.filters * size * size
+            channels = self.training.filters
+            size = size if self._strided else size // 2
+        return total
+
+    def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
+        """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
+        deterministic backward, by reasoning only. `alone`: one episode of one seed at a time."""
+        if compiled:
+            return "patches" if self._strided or device == "cuda" else "masked"
+        if device == "cuda":
+            return "masked"
+        return "native" if alone else "vectorised"
+
+
+Network = Conv4 | Mlp
+
+
+def network(benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0) -> Network:
+    """The benchmark's network under this protocol; `given` more numbers stand beside every input."""
+    if benchmark.form == FUNCTIONS:
+        return Mlp(benchmark.input_shape[0] + given, training)
+    return conv4(benchmark, training, layers)
 
 
 def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised") -> Conv4:
-    """The benchmark's network under this protocol."""
-    return Conv4(benchmark.image_shape, training, layers)
+    """The network of a benchmark of images."""
+    return Conv4(benchmark.input_shape, training, layers)

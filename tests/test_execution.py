@@ -27,7 +27,7 @@ def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: 
 
     assert size(small, 2048) < size(small, 64) <= 64
     assert size(small, 2048, seeds=2) <= size(small, 2048)
-    assert size(replace(small, image_shape=(3, 840, 840)), 2048) == 1
+    assert size(replace(small, input_shape=(3, 840, 840)), 2048) == 1
     assert all(64 % size(small, filters) == 0 for filters in (64, 300, 1000, 3000))
 
 

@@ -29,7 +29,7 @@ def test_the_authors_network_has_32773_parameters() -> None:
 def test_shapes(name: str) -> None:
     net = network(name)
     params = net.init(torch.Generator().manual_seed(0), 7)
-    images = torch.rand(6, *net.image_shape)
+    images = torch.rand(6, *net.input_shape)
     assert net(params, images).shape == (6, 7) and net.features(params, images).shape == (6, net.feature_count)
     assert net.observed(params, images)["norm4.mean"].shape == (net.training.filters,)
 

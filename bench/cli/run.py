@@ -111,7 +111,8 @@ def _run_together(group: Sequence[Job], remaining: int, options: Namespace, cons
 
     first = group[0]
     full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    with Display(_name(group), first.protocol.training.iterations, remaining, full, console) as display:
+    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
+    with Display(_name(group), iterations, remaining, full, console, measure) as display:
         watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep), display.say)
         outcomes = run.complete(group, watch, options.force)
     for job, outcome in zip(group, outcomes, strict=True):

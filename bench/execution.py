@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_map
 
 from bench.benchmarks import Benchmark
 from bench.errors import UserError, unknown
+from bench.layers import ALONE
 from bench.networks import network
 from bench.protocol import Training
 from methods.contract import Episode, Method, Params, Setting, State
@@ -27,7 +28,7 @@ MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 
 # One copy of all activations of a chunk. On a CPU a chunk beyond the caches is slower than its episodes one by one.
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 2 * 2**30}
-_ALONE = "native layers are for one episode at a time"
+_ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
 
 Result = TypeVar("Result")
 
@@ -53,7 +54,9 @@ class Execution:
 
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
         """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
-        assert self.layers != "native" or self.chunk == len(batch[0]) == 1, _ALONE
+        assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
+            f"{self.layers} layers are for one episode at a time"
+        )
         if method.training_batch == "images":
             return _whole(method, self.compiled)(state, batch)
         step, total = _summed_chunk(method, self.compiled), None
@@ -64,7 +67,7 @@ class Execution:
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
-        assert self.layers != "native" or self.chunk == 1, _ALONE
+        assert self.layers not in ALONE or self.chunk == 1, _ALONE
         step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
         outputs = []
         for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
@@ -156,7 +159,7 @@ def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str
     """Compiled where the whole training is long enough to win the compilation back."""
     used, ways = network(benchmark, training), benchmark.ways
     step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
-    pays = training.iterations * step * used.saved_by_compiling > used.compilation_seconds
+    pays = training.iterations * step * used.saved_by_compiling(device.type) > used.compilation_seconds
     if device.type == "cuda":
         return COMPILED_GRAPH if pays else GRAPH
     return COMPILED if pays else EAGER

@@ -82,6 +82,7 @@ def product(gradient: Params, along: Params) -> float:
 
 EXECUTIONS = [
     (1, "eager", "native"),
+    (1, "eager", "pooled"),
     (2, "eager", "vectorised"),
     (100, "eager", "patches"),
     (2, "eager", "masked"),

@@ -58,7 +58,7 @@ def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
     from bench import environment, plan
 
-    environment.make_repeatable(options.threads)
+    environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(

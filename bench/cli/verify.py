@@ -14,6 +14,7 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.records import Corrupt
     from bench.verify import Again, Finding
 
 
@@ -32,13 +33,23 @@ def verify(options: Namespace) -> int:
 
     environment.make_repeatable(None)
     environment.reuse_memory()
-    runs = [verify.opened(folder, options.data_dir, _say) for folder in _folders(options)]
+    runs = [(folder, _opened(folder, options.data_dir)) for folder in _folders(options)]
     try:
-        outcomes = [_verified(again, options.retrain) for again in runs]
+        outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
         _say("stopped: nothing was changed")
         return 130
     return int(verify.DIFFERENT in outcomes)
+
+
+def _opened(folder: Path, data_dir: Path | None) -> Again | Corrupt:
+    """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
+    from bench import records, verify
+
+    try:
+        return verify.opened(folder, data_dir, _say)
+    except records.Corrupt as error:
+        return error
 
 
 def _folders(options: Namespace) -> list[Path]:
@@ -49,17 +60,28 @@ def _folders(options: Namespace) -> list[Path]:
     return records.named(options.results, [""] if options.all else options.run)
 
 
-def _verified(again: Again, retrain: bool) -> str:
+def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
     from bench import verify
 
-    print(again.name, flush=True)
-    outcomes = [_shown(finding) for finding in verify.stored(again)]
-    if retrain and again.info["status"] != "unfinished":
-        outcomes += [_shown(finding) for finding in _retrained(again)]
+    print("/".join(folder.parts[-4:]), flush=True)
+    outcomes = [_shown(finding) for finding in _findings(again, retrain)]
     outcome = max(outcomes, key=[verify.EQUAL, verify.CLOSE, verify.DIFFERENT].index)
     print(f"  {_SUMMARY[outcome]}", flush=True)
     return outcome
+
+
+def _findings(again: Again | Corrupt, retrain: bool) -> Iterator[Finding]:
+    from bench import records, verify
+
+    try:
+        if isinstance(again, records.Corrupt):
+            raise again
+        yield from verify.stored(again)
+        if retrain and again.info["status"] != "unfinished":
+            yield from _retrained(again)
+    except records.Corrupt as error:
+        yield verify.Finding("record", str(error), verify.DIFFERENT)
 
 
 _SUMMARY = {
@@ -79,11 +101,8 @@ def _retrained(again: Again) -> Iterator[Finding]:
     title, iterations = f"{again.name} again", again.training.iterations
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with Display(title, iterations, 1, None, Console(stderr=True)) as display:
-            watch = train.Watch(display.step, Stop(), keep=again.kept, say=display.say)
-            findings = verify.retrained(again, Path(results), watch)
-            first = next(findings)
-        yield first
-        yield from findings
+            folder = again.trained(Path(results), train.Watch(display.step, Stop(), keep=again.kept, say=display.say))
+        yield from verify.retrained(again, folder)
 
 
 def _shown(finding: Finding) -> str:

@@ -156,4 +156,4 @@ def _check_name(path: Path, name: str, seen: int) -> None:
     if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or name[1:2] == ":":
         raise UserError(f"{path}: {name} leads out of the archive, which is refused: pack relative paths")
     if seen >= MOST_MEMBERS:
-        raise UserError(f"{path}: more than {MOST_MEMBERS} files, which is refused: nothing that is read here has so many")
+        raise UserError(f"{path}: more than {MOST_MEMBERS} files, which is refused: nothing read here has so many")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import checkpoints, episodes, plan, records, run, train
+from bench import checkpoints, episodes, plan, records, run
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError
 from bench.verify import differences, expected
-from bench.verify.again import Again
+from bench.verify.again import Again, how
 from bench.verify.expected import Way
 from bench.verify.finding import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
 
@@ -26,7 +26,9 @@ _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None]) -> Again:
     """A run to verify. Raises UserError where its data are not at hand, or something of it is not known here."""
     info = records.read_info(folder)
-    return Again(folder, info, *plan.trained_on(folder, info, data_dir), say)
+    again = Again(folder, info, *plan.trained_on(folder, info, data_dir), say)
+    again.job(again.preset.evaluation, how(folder, info["execution"])).check()
+    return again
 
 
 def stored(again: Again) -> Iterator[Finding]:
@@ -39,23 +41,21 @@ def stored(again: Again) -> Iterator[Finding]:
     found = sorted((again.folder / "evaluations").glob("*.json"))
     yield from (_evaluation(again, path) for path in found)
     if not found:
-        yield Finding("scores", f"none: the run is {again.info['status']}")
+        yield Finding("scores", f"none are stored; the run is {again.info['status']}")
 
 
-def retrained(again: Again, results: Path, watch: train.Watch) -> Iterator[Finding]:
-    """The same training again, below `results`, against the recorded one. Raises train.Interrupted, and Corrupt where
-    the record is damaged."""
-    record = records.read(again.folder)
-    weights = {name: _tensors(records.checked(again.folder, name, record.info["files"])) for name in _weights(record)}
-    here = records.read(again.trained(results, watch))
+def retrained(again: Again, folder: Path) -> Iterator[Finding]:
+    """The same training, done again into `folder`, against the recorded one."""
+    record, here = records.read(again.folder), records.read(folder)
     reasons = expected.reasons(_way(record.info), _way(here.info)) + _went_on(record.info)
     yield Finding("training", f"done again; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
             yield compared(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
     yield compared("curve", differences.of_curves(record.curve, here.curve), reasons)
-    for name, tensors in weights.items():
-        yield compared(name, differences.of_tensors(tensors, _tensors(here.path / name)), reasons)
+    for name in sorted(name for name in record.info["files"] if name.endswith(".safetensors")):
+        pair = [_tensors(path / name) for path in (record.path, here.path)]
+        yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
         path = here.path / _weights_of(again, evaluation)
         yield scores(evaluation, again.evaluated(evaluation, path), _query_images(again, evaluation), reasons)
@@ -106,10 +106,6 @@ def _weights_of(again: Again, recorded: records.Evaluated) -> str:
 
 def _query_images(again: Again, recorded: records.Evaluated) -> int:
     return again.benchmark.ways * recorded.evaluation.queries
-
-
-def _weights(record: records.Record) -> list[str]:
-    return sorted(name for name in record.info["files"] if name.endswith(".safetensors"))
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

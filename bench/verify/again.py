@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 
-from bench import environment, execution, presets, protocol, records, run, train
+from bench import checkpoints, environment, execution, presets, protocol, records, run, train
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
-from bench.job import Job
+from bench.job import Job, initial_state
 from bench.layers import LAYERS
 from methods import METHODS
+from methods.contract import State
 
+_CPU = torch.device("cpu")
 _ON_A_CPU = {execution.GRAPH: execution.EAGER, execution.COMPILED_GRAPH: execution.COMPILED}
 
 
@@ -92,30 +94,37 @@ class Again:
     images: ImageSet
     say: Callable[[str], None]
 
-    def job(self, method: str, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
-        """One run of these keys."""
-        both = protocol.Protocol(self.training, evaluation)
-        preset, device = self.info["preset"], where.here()
-        return Repeated(self.benchmark, method, seed, both, preset, self.images, results, device, how=where)
+    def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
+        """This run, under an evaluation."""
+        return self._job(self.info["method"], self.info["seed"], evaluation, where, self.folder)
 
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
-        """The scores of these weights under a recorded evaluation, executed as it was."""
+        """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
+        no weights of this network."""
         where = self._prepared(recorded.info.get("execution"))
-        job = self.job(self.info["method"], self.info["seed"], recorded.evaluation, where, self.folder)
+        job = self.job(recorded.evaluation, where)
+        if _shapes(checkpoints.load_state(weights, _CPU)) != _shapes(initial_state(job.build(), job.seed)):
+            raise records.Corrupt(f"{weights}: its tensors are not those of the network")
         return run.scored(job, weights, recorded.iteration, self.say)
 
     def trained(self, results: Path, watch: train.Watch) -> Path:
         """Trains the run again below `results`, with the seeds that it was trained with; returns its folder there.
 
-        Whatever trains nothing has the weights of another method, which is trained."""
-        where = self._prepared(self.info["execution"])
-        seeds = where.seeds or (self.info["seed"],)
-        if self.info["seed"] not in seeds:
+        Whatever trains nothing has the weights of another method, which is trained. Raises Corrupt, before that, where
+        the record is damaged, and train.Interrupted."""
+        records.read(self.folder)
+        where, own = self._prepared(self.info["execution"]), self.info["seed"]
+        seeds = where.seeds or (own,)
+        if own not in seeds:
             raise records.Corrupt(f"{self.folder}: trained with seeds {seeds}, it says, but not with its own")
-        method, evaluation = METHODS[self.info["method"]].weights_of or self.info["method"], self.preset.evaluation
-        jobs = {seed: self.job(method, seed, evaluation, where, results) for seed in seeds}
+        method = METHODS[self.info["method"]].weights_of or self.info["method"]
+        jobs = {seed: self._job(method, seed, self.preset.evaluation, where, results) for seed in seeds}
         run.trained(list(jobs.values()), watch)
-        return jobs[self.info["seed"]].folder
+        return jobs[own].folder
+
+    def _job(self, method: str, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
+        both, preset, device = protocol.Protocol(self.training, evaluation), self.info["preset"], where.here()
+        return Repeated(self.benchmark, method, seed, both, preset, self.images, results, device, how=where)
 
     @property
     def name(self) -> str:
@@ -137,3 +146,7 @@ class Again:
         where = how(self.folder, recorded)
         environment.make_repeatable(where.threads, fast=not where.deterministic)
         return where
+
+
+def _shapes(state: State) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in checkpoints.flat(state).items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import checkpoints, episodes, plan, records, run
+from bench import checkpoints, plan, records, run, streams
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError
 from bench.verify import differences, expected
@@ -58,7 +58,7 @@ def retrained(again: Again, folder: Path) -> Iterator[Finding]:
         yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
         path = here.path / _weights_of(again, evaluation)
-        yield scores(evaluation, again.evaluated(evaluation, path), _query_images(again, evaluation), reasons)
+        yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
 
 
 def _files(again: Again) -> Finding:
@@ -78,11 +78,11 @@ def _data(again: Again) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
     of_preset, seed = again.preset.evaluation, again.info["seed"]
     asked = {"train": (seed, again.training.queries), "valid": (EVALUATION_SEED, of_preset.queries)}
-    recorded, images = again.info.get("episodes_digest") or {}, again.images
-    found = {split: episodes.digest(again.benchmark, images, split, *which) for split, which in asked.items()}
+    recorded, data = again.info.get("episodes_digest") or {}, again.data
+    found = {split: streams.digest(again.benchmark, data, split, *which) for split, which in asked.items()}
     wrong = [f"{split} episodes are not the recorded ones" for split in asked if recorded.get(split) != found[split]]
-    named = images.known_as or "an unknown copy"
-    return checked("data", wrong, f"{images.name} {images.digest[:8]} ({named}); episodes as recorded")
+    named = data.known_as or "an unknown copy"
+    return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
 
 
 def _evaluation(again: Again, path: Path) -> Finding:
@@ -90,7 +90,7 @@ def _evaluation(again: Again, path: Path) -> Finding:
     try:
         recorded = records.read_evaluation(path)
         weights = records.checked(again.folder, _weights_of(again, recorded), again.info["files"])
-        return scores(recorded, again.evaluated(recorded, weights), _query_images(again, recorded))
+        return scores(recorded, again.evaluated(recorded, weights), again.benchmark)
     except UserError as error:  # damaged, or weights of a network that is not this one
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
 
@@ -102,10 +102,6 @@ def _weights_of(again: Again, recorded: records.Evaluated) -> str:
     if iteration != recorded.iteration:
         raise records.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
     return name
-
-
-def _query_images(again: Again, recorded: records.Evaluated) -> int:
-    return again.benchmark.ways * recorded.evaluation.queries
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

@@ -11,10 +11,10 @@ import torch
 
 from bench import checkpoints, environment, execution, presets, protocol, records, run, train
 from bench.benchmarks import Benchmark
-from bench.data.images import ImageSet
 from bench.execution import Execution
 from bench.job import Job, initial_state
 from bench.layers import LAYERS
+from bench.streams import Data
 from methods import METHODS
 from methods.contract import State
 
@@ -91,7 +91,7 @@ class Again:
     info: Mapping[str, Any]
     benchmark: Benchmark
     training: protocol.Training
-    images: ImageSet
+    data: Data
     say: Callable[[str], None]
 
     def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
@@ -124,7 +124,7 @@ class Again:
 
     def _job(self, method: str, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
         both, preset, device = protocol.Protocol(self.training, evaluation), self.info["preset"], where.here()
-        return Repeated(self.benchmark, method, seed, both, preset, self.images, results, device, how=where)
+        return Repeated(self.benchmark, method, seed, both, preset, self.data, results, device, how=where)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 _OF_ENVIRONMENT = ("processor", "commit")
 _PACKAGES = ("torch", "numpy")  # what numbers go through; the others move files, whose sums are compared
-# Rounding moves few predictions: what the mean score may move by where bits are not promised, beside one query image.
+# Rounding moves few predictions: how far the mean score may move (an error above 1 by as much of itself) where bits are
+# not promised, beside what one query moves it by.
 WITHIN = 0.002
 
 
@@ -32,11 +33,12 @@ def reasons(recorded: Way, here: Way) -> list[str]:
     return found
 
 
-def close(recorded: np.ndarray, found: np.ndarray, queries: int) -> bool:
-    """Whether rounding explains two [episodes] of scores, each of so many query images."""
+def close(recorded: np.ndarray, found: np.ndarray, least: float) -> bool:
+    """Whether rounding explains two [episodes] of scores; the mean moves by `least` at the least."""
     if recorded.shape != found.shape:
         return False
-    return bool(abs(recorded.mean() - found.mean()) <= WITHIN + 1 / (len(recorded) * queries))
+    before, now = recorded.mean(), found.mean()
+    return bool(abs(before - now) <= WITHIN * max(1.0, abs(before)) + least)
 
 
 def _facts(way: Way) -> dict[str, Any]:

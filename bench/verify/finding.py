@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.benchmarks import Benchmark
+from bench.measures import Measure
 from bench.records import Evaluated, evaluation_stem
 from bench.verify import differences, expected
 from bench.verify.differences import Difference
@@ -41,9 +43,11 @@ def promise(reasons: Sequence[str]) -> str:
     return f"bits are not promised here: {', '.join(reasons)}" if reasons else "bits are promised here"
 
 
-def scores(recorded: Evaluated, found: Evaluated, query_images: int, trained: Sequence[str] | None = None) -> Finding:
-    """Of an evaluation; an episode has so many query images. `trained` None: the weights are the recorded ones; else
-    they were trained again, and those are the reasons why they may be others."""
+def scores(
+    recorded: Evaluated, found: Evaluated, benchmark: Benchmark, trained: Sequence[str] | None = None
+) -> Finding:
+    """Of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again, and those are
+    the reasons why they may be others."""
     reasons = [*(trained or []), *expected.reasons(way(recorded), way(found))]
     what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
     if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
@@ -52,8 +56,8 @@ def scores(recorded: Evaluated, found: Evaluated, query_images: int, trained: Se
     difference = differences.of_scores(recorded.scores, found.scores)
     if difference is None and _chosen(recorded) == _chosen(found):
         return Finding(what, f"{size} equal, bit for bit ({_executed(found)})")
-    explained = bool(trained) or expected.close(recorded.final, found.final, query_images)
-    text = f"{size}: {_apart(recorded, found, difference)}; {promise(reasons)}"
+    explained = bool(trained) or expected.close(recorded.final, found.final, _least(recorded, benchmark))
+    text = f"{size}: {_apart(recorded, found, difference, benchmark.measure)}; {promise(reasons)}"
     return Finding(what, text, CLOSE if reasons and explained else DIFFERENT)
 
 
@@ -62,8 +66,14 @@ def way(found: Evaluated) -> Way:
     return Way(found.info.get("execution") or {}, found.info.get("environment") or {})
 
 
-def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None) -> str:
-    mean = f"mean score {100 * recorded.final.mean():.3f} % recorded, {100 * found.final.mean():.3f} % here"
+def _least(recorded: Evaluated, benchmark: Benchmark) -> float:
+    """What a single query moves the mean score by, where it is right or wrong."""
+    return 1 / (recorded.final.size * benchmark.ways * recorded.evaluation.queries) if benchmark.measure.counted else 0
+
+
+def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None, measure: Measure) -> str:
+    before, now = (measure.written(each.final.mean()) for each in (recorded, found))
+    mean = f"mean score {before} recorded, {now} here"
     if _chosen(recorded) != _chosen(found):
         return "inner step {} with {} was chosen, here {} with {}; ".format(*_chosen(recorded), *_chosen(found)) + mean
     if difference is None or recorded.scores.shape != found.scores.shape:

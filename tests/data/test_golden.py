@@ -16,11 +16,15 @@ import torch
 
 from bench import batches, benchmarks, golden, presets
 from bench.data import store
+from bench.data.functions import SINUSOIDS
 from bench.feed import Feed
 from tests.conftest import ROOT, Command
 
-OMNIGLOT = [name for name, benchmark in benchmarks.BENCHMARKS.items() if benchmark.source == "omniglot"]
-MINI_IMAGENET = [name for name, benchmark in benchmarks.BENCHMARKS.items() if benchmark.source == "mini-imagenet"]
+OMNIGLOT, MINI_IMAGENET, SINUSOID = (
+    [name for name, benchmark in benchmarks.BENCHMARKS.items() if benchmark.source == source]
+    for source in ("omniglot", "mini-imagenet", "sinusoid")
+)
+IMAGE_STREAMS = golden.EPISODES + golden.IMAGE_BATCHES
 DEVICES = [
     "cpu",
     pytest.param("cuda", marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")]),
@@ -28,14 +32,25 @@ DEVICES = [
 
 
 def test_every_benchmark_is_pinned() -> None:
-    assert set(OMNIGLOT) | set(MINI_IMAGENET) == set(benchmarks.BENCHMARKS) == set(golden.pinned())
-    for expected in golden.pinned().values():
-        assert set(expected["indices"]) == set(expected["content"]) == set(golden.STREAMS)
-        assert len({*expected["indices"].values(), *expected["content"].values()}) == 2 * len(golden.STREAMS)
+    assert {*OMNIGLOT, *MINI_IMAGENET, *SINUSOID} == set(benchmarks.BENCHMARKS) == set(golden.pinned())
+    for name, expected in golden.pinned().items():
+        kinds = [expected[kind] for kind in ("indices", "content") if kind in expected]
+        assert len(kinds) == (1 if name in SINUSOID else 2)
+        assert all(set(digests) == set(golden.streams_of(benchmarks.get(name))) for digests in kinds)
+        every = [digest for digests in kinds for digest in digests.values()]
+        assert len(set(every)) == len(every) and all(len(digest) == 64 for digest in every)
+
+
+@pytest.mark.parametrize("name", SINUSOID)
+def test_sinusoid(name: str) -> None:
+    expected = golden.pinned()[name]
+    assert SINUSOIDS.digest == expected["data"]
+    for stream, digest in expected["content"].items():
+        assert golden.content(benchmarks.get(name), SINUSOIDS, stream) == digest
 
 
 @pytest.mark.parametrize("name", OMNIGLOT)
-@pytest.mark.parametrize("stream", golden.STREAMS)
+@pytest.mark.parametrize("stream", IMAGE_STREAMS)
 def test_omniglot(name: str, stream: str, data_dir: Path) -> None:
     benchmark, expected = benchmarks.get(name), golden.pinned()[name]
     images = store.load("omniglot", data_dir)
@@ -45,7 +60,7 @@ def test_omniglot(name: str, stream: str, data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("name", MINI_IMAGENET)
-@pytest.mark.parametrize("stream", golden.STREAMS)
+@pytest.mark.parametrize("stream", IMAGE_STREAMS)
 def test_mini_imagenet_without_its_images(name: str, stream: str) -> None:
     classes = golden.layout("mini-imagenet", None)
     assert golden.indices(benchmarks.get(name), classes, stream) == golden.pinned()[name]["indices"][stream]
@@ -65,7 +80,7 @@ def test_nothing_of_the_process_moves_a_stream() -> None:
         "from bench import benchmarks, golden\n"
         "random.seed(5); numpy.random.seed(5); torch.manual_seed(5); torch.set_num_threads(3)\n"
         "classes = golden.layout('mini-imagenet', None)\n"
-        "for stream in reversed(golden.STREAMS):\n"
+        "for stream in golden.IMAGE_BATCHES + golden.EPISODES:\n"
         "    print(stream, golden.indices(benchmarks.get('miniimagenet-5w5s'), classes, stream))\n"
     )
     for seed in ("1", "2"):

@@ -98,9 +98,9 @@ def _retrained(again: Again) -> Iterator[Finding]:
     from bench.cli.run import Stop
     from bench.progress import Display
 
-    title, iterations = f"{again.name} again", again.training.iterations
+    title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
-        with Display(title, iterations, 1, None, Console(stderr=True)) as display:
+        with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
             folder = again.trained(Path(results), train.Watch(display.step, Stop(), keep=again.kept, say=display.say))
         yield from verify.retrained(again, folder)
 

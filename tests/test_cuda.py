@@ -83,6 +83,16 @@ def test_the_same_command_twice_ends_in_the_same_bits(tmp_path: Path, data_dir: 
     assert sums[0] == sums[1] and len(sums[0]) == 3
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_ran_here_is_verified_here(typed: Command, mode: str) -> None:
+    """Scored and trained again as recorded, two seeds at once."""
+    run = ("run", "--benchmark", "tiny", "--device", "cuda", "--mode", mode, "--seeds", "2", "--together", "2")
+    assert typed(*run).returncode == 0
+    result = typed("verify", "--all", "--retrain")
+    assert result.returncode == 0 and result.stdout.count("verified: bit for bit") == 2, result.stdout
+    assert result.stdout.count("bits are promised here") == 2 and f", {mode}, " in result.stdout
+
+
 def test_scores_hardly_depend_on_the_chunk(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
     method = build("maml", small, tiny_protocol, "patches")
     state = job.initial_state(method, 0)

@@ -17,7 +17,8 @@ from bench.data import store
 from bench.verify import differences
 from tests.conftest import Command, one_line
 
-RUN = ("run", "--benchmark", "tiny", "--iterations", "6", "--keep", "3", "--seeds", "2", "--together", "2")
+RUN = ("run", "--benchmark", "tiny", "--iterations", "6", "--keep", "3")
+TOGETHER = ("--seeds", "2", "--together", "2", "--chunk", "3")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
     results = tmp_path_factory.mktemp("trained") / "r"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_DATA", str(data_dir))
-        assert cli.main([*RUN, "--method", "maml", "--method", "nearest", "--results", str(results)]) == 0
+        assert cli.main([*RUN, *TOGETHER, "--method", "maml", "--method", "nearest", "--results", str(results)]) == 0
         first = str(next((results / "tiny" / "maml").glob("*/seed0")))
         assert cli.main(["evaluate", first, "--at", "3"]) == 0
         assert cli.main(["evaluate", first, "--set", "weights=best", "--set", "queries=3"]) == 0
@@ -94,7 +95,7 @@ def test_trained_again_everything_is_equal(typed: Command, results: Path) -> Non
     """With the seeds that trained together, the weights that were kept, and those that were lent."""
     result = typed("verify", "tiny/maml", "--retrain")
     assert result.returncode == 0, result.stdout
-    assert result.stdout.count("done again; bits are promised here") == 2
+    assert result.stdout.count("done again; bits are promised here") == 2 and "(cpu, eager, 3 at once" in result.stdout
     for name in ("curve", "weights.safetensors", "best.safetensors", "weights@3.safetensors"):
         assert result.stdout.count(f"  {name:<28}equal, bit for bit") == 2, name
     lent = typed("verify", "tiny/nearest", "--retrain")
@@ -185,6 +186,7 @@ def test_a_diverged_run_is_verified_too(typed: Command, tmp_path: Path) -> None:
     assert typed(*wild).returncode == 1
     result = typed("verify", "tiny", "--results", "wild", "--retrain")
     assert result.returncode == 0 and "none are stored; the run is diverged" in result.stdout
+    assert "bits are promised here" in result.stdout
     assert f"  {'curve':<28}equal, bit for bit" in result.stdout
 
 
@@ -206,13 +208,13 @@ def test_nothing_is_written(typed: Command, results: Path) -> None:
 
 
 def test_fast_is_recorded_and_promises_nothing(typed: Command, tmp_path: Path) -> None:
-    assert typed(*RUN[:5], "--fast").returncode == 0
+    assert typed(*RUN, "--fast").returncode == 0
     assert not torch.are_deterministic_algorithms_enabled()
     (record,) = records.read_all(tmp_path / "results" / "runs")[0]
     assert (
         record.info["execution"]["deterministic"] is False is record.evaluations[0].info["execution"]["deterministic"]
     )
-    assert typed(*RUN[:5], "--results", "slow").returncode == 0
+    assert typed(*RUN, "--results", "slow").returncode == 0
     assert torch.are_deterministic_algorithms_enabled()
     assert "it ran with --fast, which promises no bits" in typed("verify", "tiny", "--retrain").stdout
 

@@ -52,7 +52,7 @@ def scores(
     what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
     if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
         return Finding(what, "of other episodes than the recorded ones", DIFFERENT)
-    size = "{} episodes x {} inner steps".format(*recorded.scores.shape)
+    size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
     difference = differences.of_scores(recorded.scores, found.scores)
     if difference is None and _chosen(recorded) == _chosen(found):
         return Finding(what, f"{size} equal, bit for bit ({_executed(found)})")

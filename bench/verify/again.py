@@ -13,7 +13,7 @@ from bench import checkpoints, environment, execution, presets, protocol, record
 from bench.benchmarks import Benchmark
 from bench.execution import Execution
 from bench.job import Job, initial_state
-from bench.layers import LAYERS
+from bench.layers import ALONE, LAYERS
 from bench.streams import Data
 from methods import METHODS
 from methods.contract import State
@@ -40,7 +40,7 @@ class How:
         numbers = all(type(count) is int and 1 <= count <= 2**31 for count in counts)
         words = self.mode in execution.MODES and self.layers in LAYERS and type(self.deterministic) is bool
         known = str(self.device).partition(":")[0] in ("cpu", "cuda") and all(type(k) is int for k in self.seeds)
-        if not (numbers and words and known) or (self.layers == "native" and self.chunk != 1):
+        if not (numbers and words and known) or (self.layers in ALONE and self.chunk != 1):
             raise ValueError("no execution that there can be")
 
     def here(self) -> torch.device:

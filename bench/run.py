@@ -14,8 +14,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
+from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError
 from bench.execution import Execution
+from bench.fits import fit
 from bench.job import Job, initial_state
 from methods import METHODS
 
@@ -108,13 +110,15 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 
-    def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray]:
+    def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray, dict[str, Any]]:
         method = job.build(runner.layers)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
-        return runner, choice, evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+        found = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+        kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
+        return runner, choice, found, kept
 
-    runner, choice, scores = execution.first_that_runs(job.evaluation_executions(), attempt, say)
+    runner, choice, scores, kept = execution.first_that_runs(job.evaluation_executions(), attempt, say)
     about = {
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
@@ -122,6 +126,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
         "episodes_digest": account.digest(job, "test", episodes.EVALUATION_SEED, evaluation.queries),
         "execution": account.executed(runner),
         "environment": environment.describe(),
+        **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
 

@@ -145,7 +145,8 @@ def test_a_run_its_baselines_and_its_report(typed: Command, tmp_path: Path) -> N
     report = typed("report")
     assert report.returncode == 0 and "mean squared error" in report.stdout
     text = (tmp_path / "results" / "report" / "report.md").read_text()
-    assert "mean squared error, lower is better after inner steps" in text
+    assert "mean squared error (lower is better) after inner steps" in text
+    assert "![fits-sinusoid-5s](fits-sinusoid-5s.png)" in text
     assert "anatomy" not in text.split("### sinusoid-5s")[1].split("## ")[0]
 
 

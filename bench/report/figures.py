@@ -1,4 +1,4 @@
-"""The figures of a report, PNG and SVG: four a benchmark at most, each left out where it would be empty."""
+"""The figures of a report, PNG and SVG: five a benchmark at most, each left out where it would be empty."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bench.records import write_atomically
 from bench.report import panels
+from bench.report.fit_panel import fits
 from bench.report.panels import Panel
 from bench.report.sections import Section
 
@@ -41,10 +42,11 @@ def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Path]]:
 def _section(section: Section, out: Path) -> list[Path]:
     name = section.title.replace(" ", "-")
     made = {
-        "accuracy": panels.accuracy(section),
+        section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
         "curves": panels.curves(section),
         "steps": panels.steps(section),
         "differences": panels.differences(section),
+        "fits": fits(section),
     }
     return [path for kind, panel in made.items() if panel for path in _drawn(panel, out / f"{kind}-{name}")]
 
@@ -56,16 +58,20 @@ def _drawn(panel: Panel, stem: Path) -> list[Path]:
     bottom = 0.6 + _KEY_ROW * key_rows
     body = _ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
-    figure, axes = plt.subplots(figsize=(_WIDTH, height))
+    draws = (panel.draw, *panel.beside)
+    figure, grid = plt.subplots(1, len(draws), figsize=(_WIDTH, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
-    axes.xaxis.set_label_coords(0.5, -0.34 / body)
-    axes.yaxis.set_label_coords(-0.45 / (_WIDTH - left - 0.2), 0.5)
-    panel.draw(axes)
+    for place, draw in zip(grid[0], draws, strict=True):
+        place.xaxis.set_label_coords(0.5, -0.34 / body)
+        draw(place)
+        place.set_xlabel(panel.x or place.get_xlabel())
+    axes = grid[0, 0]
+    axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), panel.rows)
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
-    axes.set(xlabel=panel.x, ylabel=panel.y)
+    axes.set_ylabel(panel.y)
     figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11)
     if panel.keys:
         figure.legend(

@@ -14,6 +14,7 @@ from bench.errors import UserError
 from bench.protocol import evaluation_hash
 from bench.records import Evaluated, Record
 from bench.report.cells import Cell, Pair
+from bench.report.fits import fit
 
 _METHODS = (
     "maml",
@@ -82,6 +83,7 @@ def _check(record: Record) -> None:
         evaluated.info["episodes_digest"]
         if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):
             raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
+        fit(evaluated)
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:

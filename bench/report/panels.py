@@ -44,6 +44,7 @@ class Panel:
     columns: int = 4
     y: str = ""
     rows: Sequence[str] = ()
+    beside: Sequence[Callable[[Axes], None]] = ()  # drawn to the right of it, on the same scale
 
 
 def accuracy(section: Section) -> Panel | None:

@@ -107,8 +107,8 @@ def chunk_size(
 
 
 def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device) -> int:
-    """How many seeds to train together: on a GPU as many as fit an episode of each; a CPU is busy with one."""
-    if device.type == "cpu":
+    """How many seeds to train together: as many as fit an episode of each, but where one fills a CPU."""
+    if device.type == "cpu" and network(benchmark, training).fills_a_cpu:
         return 1
     return max(1, _chunk_bytes(device) // _episode_bytes(benchmark, training, training.queries))
 

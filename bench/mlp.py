@@ -25,6 +25,7 @@ class Mlp:
     training: Training
 
     compilation_seconds = 60.0
+    fills_a_cpu = False
 
     def saved_by_compiling(self, device: str) -> float:
         """The share of an eager meta-step."""

@@ -38,5 +38,6 @@ def fit(execution: Execution, method: Method, state: State, source: FunctionSour
     }
 
 
-def _rounded(values: np.ndarray) -> list[float]:
-    return [round(float(value), _DECIMALS) for value in values]
+def _rounded(values: np.ndarray) -> list[float | None]:
+    """None for what is no number, which JSON has not."""
+    return [round(float(value), _DECIMALS) if np.isfinite(value) else None for value in values]

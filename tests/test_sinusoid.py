@@ -16,7 +16,9 @@ from scipy import stats
 from bench import benchmarks, execution, points, presets, records, streams
 from bench.benchmarks import Benchmark
 from bench.data.functions import SINUSOIDS
+from bench.evaluate import choose, scores
 from bench.execution import Execution
+from bench.job import initial_state
 from bench.measures import ACCURACY, SQUARED_ERROR
 from bench.mlp import Mlp
 from bench.objectives import objective
@@ -121,6 +123,16 @@ def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protoco
         ends.append(meta_step(run, method, state._replace(params=moved), batch)[0].item())
     ours = sum((gradient[k] * direction[k]).sum().item() for k in gradient)
     assert (ours == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)) != (name == "fomaml")
+
+
+def test_the_step_size_that_is_chosen_has_the_least_error(sinusoid_protocol: Protocol) -> None:
+    method = build("pretrained", FIVE, sinusoid_protocol)
+    state, run = initial_state(method, 0), Execution(CPU, 20)
+    valid = streams.source(FIVE, SINUSOIDS, "valid", 0, 5, CPU)
+    choice = choose(run, method, state, valid, 4, 20)
+    table = {s["lr"]: scores(run, method, state, valid, 20, s).mean(0) for s in method.candidates()}
+    least = min(means.min() for means in table.values())
+    assert choice.score == least == table[choice.setting["lr"]][choice.step]
 
 
 def test_a_long_training_is_compiled_and_a_short_one_is_not() -> None:

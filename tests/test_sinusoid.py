@@ -102,6 +102,23 @@ def test_the_network_is_the_papers() -> None:
     assert not any(value.any() for name, value in params.items() if name.endswith("bias"))
 
 
+def test_the_network_computes_what_torchs_own_does() -> None:
+    network = Mlp(3, replace(presets.paper(FIVE).training, initialisation="pytorch"))
+    params, inputs = network.init(torch.Generator().manual_seed(0), 1), torch.randn(6, 3)
+    layers = [torch.nn.Linear(3, 40), torch.nn.ReLU(), torch.nn.Linear(40, 40), torch.nn.ReLU(), torch.nn.Linear(40, 1)]
+    theirs = torch.nn.Sequential(*layers)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), params.values(), strict=True)))
+    torch.testing.assert_close(network(params, inputs), theirs(inputs))
+
+
+def test_pretraining_is_regression_on_the_support_points(sinusoid_protocol: Protocol) -> None:
+    method = build("pretrained", FIVE, sinusoid_protocol)
+    state, batch = initial_state(method, 0), streams.source(FIVE, SINUSOIDS, "train", 0, 5, CPU).episodes(0, 3)
+    loss, _, _ = meta_step(Execution(CPU, 3), method, state, batch)
+    outputs = method.setup.network(state.params, batch.support.flatten(0, 1))
+    torch.testing.assert_close(loss, (outputs - batch.support_labels.flatten(0, 1)).square().mean())
+
+
 @pytest.mark.parametrize("name", ["maml", "fomaml", "pretrained", "oracle"])
 def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protocol: Protocol) -> None:
     """First-order MAML's is another one."""

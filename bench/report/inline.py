@@ -13,11 +13,12 @@ from bench.report.figures import TITLE, Drawn
 # seaborn's palette for the colour-blind, in its order.
 _PALETTE = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
 _COLOURS = {f"#{colour}": f"var(--c{number})" for number, colour in enumerate(_PALETTE)} | {
-    "#000000": "currentColor", "#262626": "currentColor", "#555555": "var(--soft)", "#cccccc": "var(--rule)",
+    "#000000": "currentColor", "#262626": "currentColor", "#555555": "var(--soft)", "#cccccc": "var(--grid)",
     "#ffffff": "var(--ground)",
 }  # fmt: skip
 _KEPT = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "opacity", "font-size",
          "text-anchor", "stroke-linecap", "stroke-linejoin", "stroke-opacity", "fill-opacity")  # fmt: skip
+_BACKGROUNDS = ("patch_1", "patch_2")  # of the figure and of its axes
 _TITLE_POINTS = 22  # the height of the title, which is left out
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#(.*)\)")
@@ -45,7 +46,7 @@ def alternative(drawn: Drawn) -> list[str]:
 
 
 def _unwanted(element: Element) -> bool:
-    return _local(element.tag) in ("metadata", "style") or element.get("id") == TITLE
+    return _local(element.tag) in ("metadata", "style") or element.get("id") in (TITLE, *_BACKGROUNDS)
 
 
 def _name_points(mark: Element, values: Sequence[str]) -> None:

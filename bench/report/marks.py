@@ -80,14 +80,17 @@ def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
     """The share of the episodes at each score, standing on its row, and the mean of each seed below."""
     scores, form = cell.scores, cell.measure.form
     shares, edges = np.histogram(scores, _edges(cell))
-    outline = axes.stairs(y - 0.8 * shares / shares.max(), edges, baseline=y, fill=True, color=colour, alpha=0.45, lw=0)
+    outline = axes.stairs(y - 0.7 * shares / shares.max(), edges, baseline=y, fill=True, color=colour, alpha=0.45, lw=0)
     quartiles = ", ".join(f"{value:{form}}" for value in np.percentile(scores, (25, 50, 75)))
     means = scores.mean(-1)
     (points,) = axes.plot(means, np.full(len(means), y + 0.1), "|", color=colour, ms=7, mew=1.5)
     seeds = zip(cell.seeds, means, scores.std(-1, ddof=1), strict=True)
     return [
         (outline, [f"{label(cell)}, {scores.shape[1]} episodes: quartiles {quartiles}"]),
-        (points, [f"{label(cell)}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}" for k, m, sd in seeds]),
+        (
+            points,
+            [f"{label(cell)}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}" for k, m, sd in seeds],
+        ),
     ]
 
 

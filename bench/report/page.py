@@ -15,14 +15,15 @@ from markupsafe import Markup
 
 from bench.claims import Claim
 from bench.report import content, document, origins
-from bench.report.answers import VERDICTS, answers, summary
+from bench.report.answers import VERDICTS, Answer, answers, summary
+from bench.report.claimed import NOT_JUDGED
 from bench.report.document import Part
 from bench.report.figures import Drawn
 from bench.report.inline import alternative, inline
 from bench.report.sections import Section, command
 from bench.report.tables import Table
 
-_NUMBER = re.compile(r"[<–]|[+-]?\d")  # how a cell begins that is ranged as a number
+_NUMBER = re.compile(r"[<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w)")  # how a cell begins that is ranged as a number
 
 _VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # each its class in the style sheet
 
@@ -41,12 +42,20 @@ def as_html(
         style=Markup(style),
         script=Markup(script),
         summary=summary(found),
-        answers=found,
+        answers=_groups(found),
         reading=document.READING.strip().split("\n\n"),
         parts=shown,
         unmet=_table("unmet", document.unmet_claims(unmet)) if unmet else None,
         problems=problems,
     )
+
+
+def _groups(found: Sequence[Answer]) -> list[dict[str, Any]]:
+    """What was judged, and folded below it what could not be."""
+    judged = [answer for answer in found if answer.verdict != NOT_JUDGED]
+    rest = [answer for answer in found if answer.verdict == NOT_JUDGED]
+    groups = [{"folded": "", "answers": judged}, {"folded": f"{len(rest)} {NOT_JUDGED}, and why", "answers": rest}]
+    return [group for group in groups if group["answers"]]
 
 
 def _part(number: int, part: Part, drawn: Mapping[str, Sequence[Drawn]]) -> dict[str, Any]:
@@ -107,4 +116,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["minus"] = lambda text: re.sub(r"(?<![\w.-])-(?=\d)", "−", text)
     return environment.from_string(_asset("page.html"))

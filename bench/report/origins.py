@@ -39,7 +39,7 @@ def _made(cell: Cell) -> Iterator[Row]:
         seeds = ", ".join(str(record.seed) for record, _ in together)
         hours = sum(sum(record.info.get("seconds", {}).values()) for record, _ in together) / 3600
         result = {"method": cell.method, "protocol": cell.described, "seed": seeds}
-        yield result | made | {"hours": f"{hours:.2f}", "command": _commands(together)}
+        yield result | {"command": _commands(together), "hours": f"{hours:.2f}"} | made
 
 
 def _facts(cell: Cell, run: Pair) -> Row:

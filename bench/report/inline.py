@@ -19,7 +19,7 @@ _COLOURS = {f"#{colour}": f"var(--c{number})" for number, colour in enumerate(_P
 _KEPT = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "opacity", "font-size",
          "text-anchor", "stroke-linecap", "stroke-linejoin", "stroke-opacity", "fill-opacity")  # fmt: skip
 _BACKGROUNDS = ("patch_1", "patch_2")  # of the figure and of its axes
-_TITLE_POINTS = 22  # the height of the title, which is left out
+_TITLE_POINTS = 14  # of the height of the title, which is left out; below may stand an axis's power of ten
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#(.*)\)")
 

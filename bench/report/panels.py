@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -25,6 +26,7 @@ from bench.report.sections import Section
 
 _DASHES = ("-", "--", ":", "-.")
 _WIDE = 5  # times the shortest run
+_FAR = 100  # times the lowest mean
 
 Row = Cell | Claim
 
@@ -99,6 +101,9 @@ def steps(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         axes.xaxis.get_major_locator().set_params(integer=True)
+        means = np.concatenate([cell.by_step.mean((1, 2)) for cell in cells])
+        if means.max() > _FAR * means.min() > 0:
+            axes.set_yscale("log")  # an error that explodes would hide all others
         return [
             marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
             for number, (cell, dash) in enumerate(zip(cells, dashes, strict=True))

@@ -125,6 +125,8 @@ def test_sorting(page: Any) -> None:
 
 def test_what_has_no_number_is_ranged_last(page: Any) -> None:
     found = table(page, "accuracy (%)")
+    head(page, found, "accuracy").click()
+    assert column(page, found, "both (headline)")[0] == "–"
     for _ in range(2):
         head(page, found, "both (headline)").click()
         assert column(page, found, "both (headline)")[-1] == "–"

@@ -131,11 +131,7 @@ def distributions(section: Section) -> Panel | None:
     ]
     title = f"{section.title}: {section.benchmark.measure.name} over test episodes and seeds"
     labels = [marks.label(cell) for cell in section.cells]
-    return (
-        Panel(title, f"{section.benchmark.measure.label} of a test episode", draw, keys, 2, rows=labels)
-        if labels
-        else None
-    )
+    return Panel(title, _axis(section, "test"), draw, keys, 2, rows=labels) if labels else None
 
 
 def differences(section: Section) -> Panel | None:

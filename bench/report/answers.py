@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.claims import Claim
 from bench.report import marks, words
 from bench.report.claimed import NOT_JUDGED, Held
 from bench.report.sections import Section
@@ -44,7 +45,7 @@ def summary(found: Sequence[Answer]) -> str:
     return f"{len(found)} {comparisons} with a published number: {told}."
 
 
-def _telling(section: Section, claim: object) -> list[Held]:
+def _telling(section: Section, claim: Claim) -> list[Held]:
     held = [h for h in section.held if h.claim is claim]
     judged = [h for h in held if h.verdict != NOT_JUDGED]
     return judged or sorted(held, key=lambda h: (len(h.reasons), -len(h.cell.seeds)))[:1]

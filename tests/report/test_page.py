@@ -10,8 +10,6 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from bench import records, report
 from bench.report.answers import Answer, summary
 from tests.report.synthetic import write_run
@@ -56,16 +54,6 @@ class Page(HTMLParser):
 def page(runs: Path, out: Path) -> tuple[str, Page]:
     made = next(path for path in report.build(runs, out).files if path.name == "report.html").read_text()
     return made, Page(made)
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "runs"
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:

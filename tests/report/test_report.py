@@ -19,16 +19,6 @@ _SEABORN_SECONDS = 1.3  # to import it, on 2 cores of the kind that the five sec
 CLAIM = "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s --protocol paper"
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "runs"
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def markdown(made: report.Report) -> str:
     return next(path for path in made.files if path.name == "report.md").read_text()
 

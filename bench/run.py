@@ -120,6 +120,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
 
     runner, choice, scores, kept = execution.first_that_runs(job.evaluation_executions(), attempt, say)
     about = {
+        "command": job.command,
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
         "seconds": time.monotonic() - started,

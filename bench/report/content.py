@@ -85,7 +85,8 @@ def _held(h: Held) -> Row:
     return _claim_row(
         h.claim,
         f"{h.cell.headline.value:{form}}",
-        f"{h.cell.described}, seeds {words.seeds(h.cell)}",
+        h.cell.described,
+        words.seeds(h.cell),
         f"{h.difference:+{form}}",
         words.NONE if h.interval is None else words.ends(h.interval, f"+{form}"),
         h.verdict,
@@ -96,11 +97,11 @@ def _held(h: Held) -> Row:
 
 def _not_run(claim: Claim) -> Row:
     why = command(claim) or "published context: its protocol is not known here"
-    return _claim_row(claim, "not run", words.NONE, words.NONE, words.NONE, words.NONE, why, words.NONE)
+    return _claim_row(claim, "not run", *5 * (words.NONE,), why, words.NONE)
 
 
 def _claim_row(claim: Claim, *rest: str) -> Row:
-    names = ("ours", "protocol", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
+    names = ("ours", "protocol", "seeds", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
     published = {"method": claim.method, "published": claim.number, "source": words.source(claim)}
     return published | dict(zip(names, rest, strict=True))
 

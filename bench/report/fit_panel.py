@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from bench.report.cells import Cell
 from bench.report.fits import Fit, fit
+from bench.report.marks import Mark
 from bench.report.panels import Panel
 from bench.report.sections import Section
 
@@ -27,11 +28,12 @@ def fits(section: Section) -> Panel | None:
     return Panel(title, "", draws[0], keys, len(keys), "y", beside=draws[1:]) if draws else None
 
 
-def _draw(axes: Axes, cell: Cell, fit: Fit) -> None:
+def _draw(axes: Axes, cell: Cell, fit: Fit) -> list[Mark]:
     shown = dict(zip((min(fit.outputs), 1, max(fit.outputs)), _DASHES.values(), strict=True))
     axes.plot(fit.inputs, fit.targets, color="black", lw=1)
     for step, dash in shown.items():
         if step in fit.outputs:
             axes.plot(fit.inputs, fit.outputs[step], color=_LINE, lw=1.4, ls=dash)
-    axes.plot(*fit.support.T, "^", color=_POINT, ms=6, zorder=3)
+    (points,) = axes.plot(*fit.support.T, "^", color=_POINT, ms=6, zorder=3)
     axes.set_xlabel(f"x: {cell.method}, seed {cell.seeds[0]}")
+    return [(points, [f"{cell.method}, support: y = {y:.2f} at x = {x:.2f}" for x, y in fit.support])]

@@ -16,8 +16,11 @@ from filelock import FileLock, Timeout
 from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
 from bench.errors import UserError
 from bench.execution import Execution
+from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
+from bench.networks import conv4
 from methods import METHODS
+from methods.contract import State
 
 Result = TypeVar("Result")
 
@@ -87,6 +90,15 @@ def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.E
     return found
 
 
+def adopt(job: Job, checkpoint: Checkpoint) -> None:
+    """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
+    as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
+    params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
+    with _locked(job.folder):
+        if _read(job.folder) is None:
+            account.adopted(job, State(params, {}), checkpoint.about())
+
+
 def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
@@ -122,6 +134,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
         "episodes_digest": account.digest(job, "test", episodes.EVALUATION_SEED, evaluation.queries),
         "execution": account.executed(runner),
         "environment": environment.describe(),
+        "command": job.command,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
 
@@ -129,6 +142,8 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
 def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
     """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
     last, best = info["iteration"], info["best_iteration"]
+    if evaluation.weights == "best" and "origin" in info:
+        raise UserError("weights=best: these were trained elsewhere, and only those of the last iteration are known")
     if at is None:
         return (best, records.BEST) if evaluation.weights == "best" else (last, records.WEIGHTS)
     if evaluation.weights == "best":

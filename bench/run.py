@@ -142,8 +142,6 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
 def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
     """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
     last, best = info["iteration"], info["best_iteration"]
-    if evaluation.weights == "best" and "origin" in info:
-        raise UserError("weights=best: these were trained elsewhere, and only those of the last iteration are known")
     if at is None:
         return (best, records.BEST) if evaluation.weights == "best" else (last, records.WEIGHTS)
     if evaluation.weights == "best":

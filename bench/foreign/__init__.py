@@ -42,7 +42,12 @@ _KNOWN = {
 
 def known(files: Mapping[str, str]) -> Known | None:
     """What is known of files with these SHA-256 (by name)."""
-    return _KNOWN.get(frozenset(files.values()))
+    return _KNOWN.get(frozenset(map(str, files.values())))
+
+
+def origin(files: Mapping[str, str]) -> str:
+    """Eight hexadecimal digits that stand for the content of files with these SHA-256 (by name)."""
+    return digest(sorted(map(str, files.values())))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +61,8 @@ class Checkpoint:
 
     @property
     def origin(self) -> str:
-        """Eight hexadecimal digits that stand for the content of its files."""
-        return digest(sorted(self.files.values()))
+        """What the training is told apart by."""
+        return origin(self.files)
 
     def about(self) -> dict[str, Any]:
         """For the record."""

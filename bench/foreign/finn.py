@@ -44,6 +44,8 @@ def _converted(name: str, values: np.ndarray, like: Tensor, network: Conv4) -> T
     expected = (*like.shape[2:], *like.shape[1::-1])
     if values.shape != expected:
         raise UserError(f"{name} is {list(values.shape)}, where this benchmark's network has {list(expected)}")
+    if not np.isfinite(values).all():
+        raise UserError(f"{name} holds values that are not finite")
     theirs = torch.from_numpy(values)
     if name == "model/w5":
         size = isqrt(network.feature_count // network.training.filters)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import benchmarks, statistics
+from bench import benchmarks, foreign, statistics
 from bench.errors import UserError
 from bench.protocol import evaluation_hash
 from bench.records import Evaluated, Record
@@ -78,6 +78,10 @@ def _check(record: Record) -> None:
     data, _ = record.info["data"], record.info["iteration"]
     for key in ("name", "digest", "known_as", "partial"):
         data[key]
+    if record.training.origin is not None:
+        name, files = str(record.info["origin"]["name"]), dict(record.info["origin"]["files"])
+        if foreign.origin(files) != record.training.origin:
+            raise ValueError(f"its settings do not name the files of {name}")
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
         if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):

@@ -160,8 +160,10 @@ def would_decide(needed: anatomy.Needed) -> str:
     """What would decide an inconclusive verdict, in words."""
     would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
     would_not = " or ".join(what for what, count in needed.items() if count is None)
-    decide = f"{would} would decide it, if all else stays" if would else ""
-    return ", ".join(filter(None, (decide, would_not and f"no number of {would_not} would decide it")))
+    if not would:
+        return f"no number of {would_not} would decide it"
+    rest = f", no number of {would_not} would" if would_not else ""
+    return f"{would} would decide it, if all else stays{rest}"
 
 
 def _why(verdict: str, difference: statistics.Estimate, margin: float) -> str:

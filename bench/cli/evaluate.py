@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_execution, add_settings
+from bench.cli.parsing import add_command, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 from bench.errors import UserError
 
@@ -79,7 +79,7 @@ def _job(options: Namespace) -> Job:
 
 
 def _request(options: Namespace) -> Request:
-    from bench import environment, plan
+    from bench import plan
 
     return plan.Request(
         [],
@@ -87,10 +87,5 @@ def _request(options: Namespace) -> Request:
         [],
         options.protocol,
         options.settings,
-        environment.device(options.device),
-        options.results,
-        options.data_dir,
-        options.chunk,
-        options.mode,
-        options.command_line,
+        *asked_of_every_job(options),
     )

@@ -156,7 +156,9 @@ def first_that_runs(
 
 
 def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
-    """Compiled where the whole training is long enough to win the compilation back."""
+    """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
+    if training.origin is not None:
+        return EAGER
     used, ways = network(benchmark, training), benchmark.ways
     step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
     pays = training.iterations * step * used.saved_by_compiling(device.type) > used.compilation_seconds

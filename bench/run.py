@@ -18,8 +18,11 @@ from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError
 from bench.execution import Execution
 from bench.fits import fit
+from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
+from bench.networks import conv4
 from methods import METHODS
+from methods.contract import State
 
 Result = TypeVar("Result")
 
@@ -87,6 +90,15 @@ def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.E
     if found is None:
         raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
     return found
+
+
+def adopt(job: Job, checkpoint: Checkpoint) -> None:
+    """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
+    as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
+    params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
+    with _locked(job.folder):
+        if _read(job.folder) is None:
+            account.adopted(job, State(params, {}), checkpoint.about())
 
 
 def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from bench.cli import kinds
-from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings
+from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ def run(options: Namespace) -> int:
         plan.seeds(options.seeds, options.seed),
         options.protocol,
         settings,
-        environment.device(options.device),
-        options.results,
-        options.data_dir,
-        options.chunk,
-        options.mode,
-        options.command_line,
+        *asked_of_every_job(options),
     )
     jobs = plan.jobs(request)
     print("\n".join(plan.described(jobs)), flush=True)

@@ -22,7 +22,13 @@ A claim **agrees** when the 90 % interval of the difference lies inside its marg
 it **differs** when, otherwise, the 95 % interval excludes 0; else the outcome is **inconclusive**. It is **not
 judged** under three seeds, or where the protocol or the data differ or are not known. The difference allows for one
 more model, since a published number is that of one. Beside a verdict stands the smallest 90 % half-width that the
-claim permits on these episodes, however many seeds are run: at the margin or above, it can never agree.
+claim permits on these episodes, however many seeds are run: at the margin or above, it can never agree. The claim's
+own weights, scored again, are judged from that one model, without a spread between trainings.
+
+In the anatomy, *between episodes* is what one model's accuracy varies by beyond the binomial noise of its queries;
+*common to all seeds* is what all models find hard alike, the very query images included, and *between seeds* how far
+apart trainings lie. An interval is compatible with a test where the variation between episodes that it implies, at
+95 %, meets what published results and runs of about that accuracy show.
 """
 _DEPENDENT = (
     "Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an "

@@ -62,7 +62,8 @@ def _of_any(job: Job) -> dict[str, Any]:
         "preset": job.preset,
         "training": asdict(job.protocol.training),
         "training_hash": job.hash,
-        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")},
+        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
+        | {"shape": list(job.data.shape)},
         "environment": environment.describe(),
         "command": job.command,
     }

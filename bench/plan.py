@@ -11,7 +11,7 @@ import torch
 
 from bench import benchmarks, claims, foreign, presets, protocol, records, streams
 from bench.benchmarks import FUNCTIONS, Benchmark
-from bench.data import store
+from bench.data import catalogue, store
 from bench.errors import UserError, unknown
 from bench.execution import seeds_at_once
 from bench.foreign import Checkpoint
@@ -56,7 +56,7 @@ def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
     for method in request.methods:
         _known(method)
-    chosen = [benchmarks.get(name) for name in request.benchmarks] or [_default_benchmark(request)]
+    chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
 
@@ -130,7 +130,7 @@ def trained_on(
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     _known(info["method"])
-    benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])
+    benchmark, training = benchmarks.of_record(info), protocol.from_fields(protocol.Training, info["training"])
     data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
@@ -177,7 +177,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
     base = presets.preset(job.preset, job.benchmark)
     changed = protocol.differences(training, base.training)
     changed |= {f"evaluation.{k}": v for k, v in protocol.differences(evaluation, base.evaluation).items()}
-    known = job.data.known_as or f"an unknown copy ({job.data.digest[:12]})"
+    known = catalogue.called(job.data.name, job.data.digest, job.data.known_as)
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",

@@ -18,7 +18,7 @@ def paper(benchmark: Benchmark) -> Protocol:
     """Finn et al. 2017, sections 5.1 and 5.2 and appendix A.1."""
     if benchmark.form == FUNCTIONS:
         return _paper_sinusoid(benchmark)
-    if benchmark.source == "mini-imagenet":
+    if benchmark.input_shape[0] == 3:  # whatever is in colour is treated as the paper's one data set in colour
         return _paper_mini_imagenet(benchmark)
     return _paper_omniglot(benchmark)
 

@@ -75,7 +75,7 @@ def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
 
 
 def _check(record: Record) -> None:
-    low, high = benchmarks.get(record.benchmark).measure.bounds
+    low, high = benchmarks.of_record(record.info).measure.bounds
     data, _ = record.info["data"], record.info["iteration"]
     for key in ("name", "digest", "known_as", "partial"):
         data[key]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import presets
+from bench import experiments, presets
 from bench.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
 from bench.data import catalogue, store
 from bench.data.functions import SINUSOIDS
@@ -22,16 +22,13 @@ def everything(data_dir: Path | None) -> list[str]:
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
     shapes += [_any(data, shape, data) for data, shape in own.items()]
     protocols = [f"  {name:<12}{_first_line(preset)}" for name, preset in presets.PRESETS.items()]
+    named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
     return [
-        "methods",
-        *methods,
-        "benchmarks",
-        *shapes,
-        "protocols",
-        *protocols,
-        "data",
-        *data_sets(data_dir),
-        *_generated(),
+        *("methods", *methods),
+        *("benchmarks", *shapes),
+        *("protocols", *protocols),
+        *("experiments, for `run --file`", *named),
+        *("data", *data_sets(data_dir), *_generated()),
     ]
 
 

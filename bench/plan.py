@@ -14,6 +14,7 @@ from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.data import catalogue, store
 from bench.errors import UserError, unknown
 from bench.execution import seeds_at_once
+from bench.experiments import Block, Experiment
 from bench.foreign import Checkpoint
 from bench.job import Job
 from bench.report.claimed import Planned, disqualified_by
@@ -39,6 +40,7 @@ class Request:
     chunk: int | None
     mode: str | None
     command: str
+    experiment: Experiment | None = None
 
 
 def seeds(count: int | None, named: Sequence[int]) -> list[int]:
@@ -58,6 +60,29 @@ def jobs(request: Request) -> list[Job]:
         _known(method)
     chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
+
+
+def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
+    """The runs of each block; `common` says how and where. Raises UserError, with the line of the file, before
+    anything starts."""
+    return [_of_block(experiment, block, common) for block in experiment.blocks]
+
+
+def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
+    for method in block.methods:
+        with experiment.at(block, "methods", method):
+            _known(method)
+    for name in block.benchmarks:
+        with experiment.at(block, "benchmarks", name):
+            benchmark = store.benchmark(name, common.data_dir)
+        with experiment.at(block, "protocol"):
+            preset = presets.preset(block.protocol, benchmark)
+        for setting in block.settings:
+            with experiment.at(block, setting.partition("=")[0]):
+                protocol.with_settings(preset, [setting])
+    asked = {name: getattr(block, name) for name in ("methods", "benchmarks", "seeds", "protocol", "settings")}
+    with experiment.at(block):
+        return jobs(replace(common, **asked, experiment=experiment))
 
 
 def _default_benchmark(request: Request) -> Benchmark:
@@ -95,7 +120,7 @@ def _job(
     data: Data,
 ) -> Job:
     where = (request.results, request.device, request.chunk, request.mode, request.command)
-    return Job(benchmark, method, seed, settings, preset, data, *where)
+    return Job(benchmark, method, seed, settings, preset, data, *where, experiment=request.experiment)
 
 
 def groups(made: Sequence[Job], together: int | None) -> list[list[Job]]:
@@ -140,7 +165,7 @@ def trained_on(
 def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
     of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
-    benchmark = benchmarks.get(request.benchmarks[0])
+    benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
     known = foreign.known(checkpoint.files)

@@ -120,7 +120,7 @@ def _text(path: Path) -> str:
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a mere ValueError
         found = _SYNTAX.fullmatch(str(error))
         where, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
         raise UserError(f"{path}{where}: no TOML: {what}") from error
@@ -185,7 +185,8 @@ def _written(name: str, value: Any) -> str:
         return ",".join(_written(name, each) for each in value)
     if type(value) is bool:
         return str(value).lower()
-    if type(value) in (int, float, str):
+    plain = type(value) is float or (type(value) is int and abs(value) < 2**63)
+    if plain or (type(value) is str and value.isprintable()):
         return str(value)
     raise UserError(f"{name} is neither a number nor text, true, false or a list of numbers")
 

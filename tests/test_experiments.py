@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench import benchmarks, claims, experiments, presets, records
 from bench.errors import UserError
@@ -138,19 +140,42 @@ def test_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], wo
     assert not (tmp_path / "results").exists()
 
 
-def test_hostile_files_are_one_line(tmp_path: Path) -> None:
-    for text in (
-        "[" * 50_000,
-        "a = " + "[" * 20_000,
-        "run = 3",
-        "run = [3]",
-        "[run]\nseeds = 2",
-        'about = "a\\nb"',
-        "\0",
-    ):
-        with pytest.raises(UserError) as raised:
-            experiments.read(str(write(tmp_path, text)))
-        assert "mine.toml" in str(raised.value) and "\n" not in str(raised.value)
+HOSTILE = [
+    "[" * 50_000,
+    "a = " + "[" * 20_000,
+    "run = 3",
+    "run = [3]",
+    "[run]\nseeds = 2",
+    'about = "a\\nb"',
+    "\0",
+    FILE.replace("filters = 4", "filters = " + "9" * 5000),
+    FILE.replace("filters = 4", "filters = 0x" + "f" * 5000),
+    FILE.replace("filters = 4", 'filters = "a\\nb"'),
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_files_are_one_line(tmp_path: Path, number: int) -> None:
+    with pytest.raises(UserError) as raised:
+        experiments.read(str(write(tmp_path, HOSTILE[number])))
+    assert "mine.toml" in str(raised.value) and "\n" not in str(raised.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_an_experiment_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    start = data.draw(st.integers(0, len(FILE)))
+    end = data.draw(st.integers(start, len(FILE)))
+    text = FILE[:start] + data.draw(st.text(st.sampled_from("[]{}=.,\"'\n 0aé#-"), max_size=8)) + FILE[end:]
+    try:
+        found = experiments.read(str(write(tmp_path_factory.getbasetemp(), text)))
+        for block in found.blocks:
+            with found.at(block):
+                block.protocol_for(benchmarks.get("tiny"))
+    except UserError as error:
+        assert "mine.toml" in str(error) and "\n" not in str(error)
 
 
 def test_a_file_is_run_recorded_and_shown_by_itself(typed: Command, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
         images = _embedded(home, resize)
     else:
         raise UserError(f"{source} is not in {home}: get a copy{HOW_TO_GET.get(source, '')}, then {command(source)}")
-    return replace(images, known_as=KNOWN.get(images.digest))
+    return replace(images, name=source, known_as=KNOWN.get(images.digest))  # a user may rename the folder
 
 
 def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:

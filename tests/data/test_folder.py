@@ -54,6 +54,12 @@ def test_the_order_of_files_and_classes_changes_nothing(tmp_path, home):
     assert add(photos, home, seed=1)["digest"] != first
 
 
+def test_a_folder_that_was_renamed_is_another_data_set(tmp_path, home):
+    add(write_classes(tmp_path / "photos", 3), home)
+    (home / "mine").rename(home / "yours")
+    assert store.load("yours", home).name == "yours" and store.own_shapes(home) == {"yours": (3, 16, 16)}
+
+
 def test_grey(tmp_path, home):
     add(write_classes(tmp_path / "photos", 3), home, grey=True)
     assert store.load("mine", home).images.shape == (18, 16, 16, 1)

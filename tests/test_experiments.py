@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bench import benchmarks, claims, experiments, presets, records
 from bench.errors import UserError
 from methods import METHODS
-from tests.conftest import Command, one_line
+from tests.conftest import ROOT, Command, one_line
 
 FILE = """\
 about = "two methods, and a third under another protocol"
@@ -63,6 +63,14 @@ def test_values_of_every_kind_are_settings(tmp_path: Path) -> None:
     asked = experiments.read(str(write(tmp_path, text))).blocks[1].protocol_for(benchmarks.get("tiny"))
     assert (asked.training.clip, asked.training.batch_norm_scale, asked.training.inner_lr) == (None, True, 0.01)
     assert asked.evaluation.finetune_lrs == (0.5, 0.1)
+
+
+def test_the_example_of_the_documentation(typed: Command, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "experiments.md").read_text()
+    (tmp_path / "experiment.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    command = next(line for line in text.splitlines() if line.endswith("--file experiment.toml --dry-run"))
+    planned = typed(*command.split()[3:])
+    assert planned.returncode == 0 and planned.stdout.count("nothing to train") == 3, planned
 
 
 @pytest.mark.parametrize("name", experiments.shipped())

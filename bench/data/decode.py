@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ def exactly(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
 def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
     """A file of any format and size: as a viewer shows it, transparent on white, cut to its middle square, resized
     by Pillow's LANCZOS. Raises ValueError where it has more than 8 bits a channel, or too many pixels."""
-    with Image.open(io.BytesIO(data), formats=_readable()) as image:
+    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=_readable()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
         if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from bench.data import catalogue, decode, folder, store
@@ -171,3 +173,15 @@ def test_deep_and_huge_images_are_not_read_wrongly(monkeypatch):
 
 def test_no_other_program_is_started_to_draw_an_image():
     assert ".eps" not in decode.readable_suffixes() and {".png", ".jpg", ".webp"} <= decode.readable_suffixes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "TGA", "PPM"]), st.data())
+def test_a_damaged_image_is_read_or_noted(kind, data):
+    content = bytearray(_bytes(Image.new("RGB", (20, 24), (200, 10, 99)), kind))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = bytes(content)[: data.draw(st.integers(0, len(content)))]
+    corrupt: list[str] = []
+    images = decode.decode({"x": content}, ["x"], 16, "RGB", corrupt, decode.fitted)
+    assert images.shape == (1 - len(corrupt), 16, 16, 3)

@@ -118,9 +118,9 @@ def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
 
 
 def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
+    files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
     return UserError(
-        f"{path}: {len(corrupt)} image files cannot be decoded ({some(corrupt)}): mend or remove them, or leave them "
-        "out with --partial"
+        f"{path}: {files} cannot be decoded ({some(corrupt)}): mend or remove them, or leave them out with --partial"
     )
 
 

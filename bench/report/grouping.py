@@ -82,7 +82,8 @@ def _check(record: Record) -> None:
     _check_origin(record)
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
-        if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):
+        outside = (evaluated.scores < low) | (evaluated.scores > high)
+        if not np.all(np.isfinite(evaluated.final)) or np.any(outside):  # at other steps a rate may have diverged
             raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
         fit(evaluated)
 

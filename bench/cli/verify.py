@@ -98,6 +98,9 @@ def _retrained(again: Again) -> Iterator[Finding]:
     from bench.cli.run import Stop
     from bench.progress import Display
 
+    if again.training.origin is not None:
+        yield verify.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
+        return
     title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:

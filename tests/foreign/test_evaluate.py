@@ -63,6 +63,16 @@ def test_never_pooled_with_a_run_of_ours(typed: Command, tmp_path: Path, weights
     assert sorted(cells) == [("0", True, "cpu"), ("1", False, "cpu")]
 
 
+def test_scores_are_verified_and_the_training_is_not(typed: Command, tmp_path: Path, weights: Path) -> None:
+    assert typed(*TINY).returncode == 0
+    found = typed("verify", "tiny", "--retrain")
+    assert found.returncode == 0 and "verified: bit for bit" in found.stdout, found.stdout
+    assert "done elsewhere" in found.stdout
+    path = next((run_folder(tmp_path) / "evaluations").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert typed("verify", "tiny").returncode == 1
+
+
 def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path: Path, weights: Path) -> None:
     assert typed(*TINY).returncode == 0
     path = run_folder(tmp_path) / records.RECORD

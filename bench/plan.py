@@ -120,7 +120,8 @@ def _job(
     data: Data,
 ) -> Job:
     where = (request.results, request.device, request.chunk, request.mode, request.command)
-    return Job(benchmark, method, seed, settings, preset, data, *where, experiment=request.experiment)
+    milestones = presets.milestones(preset, benchmark, settings.training.iterations)
+    return Job(benchmark, method, seed, settings, preset, data, *where, milestones, experiment=request.experiment)
 
 
 def groups(made: Sequence[Job], together: int | None) -> list[list[Job]]:
@@ -207,7 +208,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",
         f"methods     {methods}; seeds {seeds}",
-        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of "
+        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
         f"{_norm(job)}",
         f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
@@ -218,6 +219,10 @@ def _norm(job: Job) -> str:
     if job.benchmark.form == FUNCTIONS:
         return "no batch norm"
     return f"batch norm by {job.protocol.evaluation.batch_statistics} statistics"
+
+
+def _evaluated(job: Job) -> str:
+    return f" (evaluated after {_listed(map(str, job.milestones))} too)" if job.milestones else ""
 
 
 def _how(job: Job) -> str:

@@ -48,6 +48,15 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
         return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
 
 
+def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:
+    """The iterations at which a trained run is evaluated: the one that the evaluation says, without which it has
+    diverged, and its milestones, as far as their weights were kept."""
+    iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
+    if job.protocol.evaluation.weights == "best":
+        return [iteration]
+    return [iteration, *(at for at in job.milestones if at in _kept(info))]
+
+
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     """What became of the run before, or "" where something is left to do: then nobody else does it meanwhile."""
     try:
@@ -76,9 +85,12 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
 
 def _tested(job: Job, say: Callable[[str], None]) -> str:
     info = records.read_info(job.folder)
-    if info["status"] == "finished" and _evaluate(job, info, None, say) is None:
-        info = _diverged(job, info)
-    return str(info["status"])
+    if info["status"] != "finished":
+        return str(info["status"])
+    for at in evaluated_at(job, info):
+        if not _has(job, at) and _evaluate(job, info, at, say) is None:
+            return str(_diverged(job, info)["status"])
+    return "finished"
 
 
 def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.Evaluated:
@@ -147,18 +159,24 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
 def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
     """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
     last, best = info["iteration"], info["best_iteration"]
+    if evaluation.weights == "best" and at in (None, best):
+        return best, records.BEST
     if at is None:
-        return (best, records.BEST) if evaluation.weights == "best" else (last, records.WEIGHTS)
+        return last, records.WEIGHTS
     if evaluation.weights == "best":
         raise UserError("--at names an iteration, weights=best another: leave one of them away")
-    known = {int(name.split("@")[1].split(".")[0]): name for name in info["files"] if "@" in name}
-    known |= {best: records.BEST} | {last: records.WEIGHTS}
+    known = _kept(info) | {best: records.BEST} | {last: records.WEIGHTS}
     if at not in known:
         have = ", ".join(str(k) for k in sorted(known))
         raise UserError(
             f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
         )
     return at, known[at]
+
+
+def _kept(info: dict[str, Any]) -> dict[int, str]:
+    """Iteration -> file, of the weights that were kept on the way."""
+    return {int(name.split("@")[1].split(".")[0]): name for name in info["files"] if "@" in name}
 
 
 def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
@@ -213,7 +231,7 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
     trainer, begun = execution.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
     how = account.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
     infos += [account.begun(job, _read(job.folder), how) for job in jobs]
-    return infos, trainer.run(begun, watch)
+    return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
 
 
 def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
@@ -249,13 +267,22 @@ def _complete(job: Job, info: dict[str, Any]) -> bool:
     """Whether nothing is left to do: a diverged run has nothing to evaluate."""
     if info["status"] != "finished":
         return info["status"] == "diverged"
-    iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
-    stem = records.evaluation_stem(job.protocol.evaluation, iteration)
+    return all(_has(job, at) for at in evaluated_at(job, info))
+
+
+def _has(job: Job, at: int) -> bool:
+    """Whether this evaluation is there. A damaged one is not: the weights are there to make it again."""
     try:
-        records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
-    except records.Corrupt:  # or missing: the weights are there to make it again
+        scores_at(job, at)
+    except records.Corrupt:
         return False
     return True
+
+
+def scores_at(job: Job, at: int) -> records.Evaluated:
+    """The run's evaluation at that iteration. Raises Corrupt where it is damaged or missing."""
+    stem = records.evaluation_stem(job.protocol.evaluation, at)
+    return records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
 
 
 @contextmanager

@@ -146,10 +146,11 @@ def _outcome(job: Job, outcome: str) -> str:
     if outcome == "diverged":
         return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
     info = records.read_info(job.folder)
-    iteration, _ = run.weights_of(job.folder, info, job.protocol.evaluation, None)
-    stem = records.evaluation_stem(job.protocol.evaluation, iteration)
-    found = records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + score(found)
+    iterations = run.evaluated_at(job, info)
+    found = "; ".join(score(run.scores_at(job, at)) for at in sorted(iterations))
+    lost = [str(at) for at in job.milestones if at not in iterations and job.protocol.evaluation.weights == "last"]
+    missing = f"; the weights of iteration {', '.join(lost)} were not kept (--force trains again)" if lost else ""
+    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing
 
 
 def _report_options(options: Namespace) -> str:

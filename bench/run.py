@@ -35,7 +35,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     """Does what is missing of runs that differ in their seeds alone, which train together. What became of each:
     `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it.
 
-    Raises train.Interrupted where `watch.stop` said so."""
+    Raises train.Interrupted where `watch.stop` said so, but not before something was done."""
     for job in jobs:
         job.check()
         if watch.keep and max(watch.keep) > job.protocol.training.iterations:
@@ -43,9 +43,13 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     with ExitStack() as locks:
         outcomes = [_first_look(locks, job, force) for job in jobs]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
-        for together in _by_beginning(left):
+        beginnings = _by_beginning(left)
+        for together in beginnings:
             trained(together, watch)
-        return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
+        return [
+            outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
+            for job, outcome in zip(jobs, outcomes, strict=True)
+        ]
 
 
 def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:
@@ -83,13 +87,20 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _tested(job: Job, say: Callable[[str], None]) -> str:
+def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
+    """What became of a run, with every evaluation that was missing. Where something was done before (`worked`), it
+    may stop in front of the next one: an evaluation leaves nothing in the middle to go on from."""
     info = records.read_info(job.folder)
     if info["status"] != "finished":
         return str(info["status"])
     for at in evaluated_at(job, info):
-        if not _has(job, at) and _evaluate(job, info, at, say) is None:
+        if _has(job, at):
+            continue
+        if worked and watch.stop():
+            raise train.Interrupted(f"before its evaluation after {at} iterations")
+        if _evaluate(job, info, at, watch.say) is None:
             return str(_diverged(job, info)["status"])
+        worked = True
     return "finished"
 
 

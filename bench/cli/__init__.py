@@ -5,6 +5,7 @@ Costly imports stay inside the functions that need them. To add a command, write
 from __future__ import annotations
 
 import shlex
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
@@ -16,7 +17,9 @@ COMMANDS = (run, evaluate, report, list, show, diff, data, speed, verify, export
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code. Raises UserError."""
+    started = time.monotonic()
     options = _parser().parse_args(arguments)
+    options.started = started
     options.command_line = shlex.join(["python", "-m", "bench", *arguments])
     handler: Callable[[Namespace], int] = options.handler
     return handler(options)

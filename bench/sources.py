@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.benchmarks import Benchmark
-from bench.errors import unknown
-from bench.presets import PRESETS
+from bench.benchmarks import FUNCTIONS, Benchmark
+from bench.presets import preset as preset_of
 
 Sources = dict[str, "Source"]
 
@@ -31,8 +30,7 @@ class Source:
 
 def sources(preset: str, benchmark: Benchmark) -> Mapping[str, Source]:
     """Setting, as `--set` names it -> source, of every setting. Raises UserError, with a suggestion."""
-    if preset not in _OF:
-        raise unknown("protocol", preset, PRESETS)
+    preset_of(preset, benchmark)  # which says so where there is none
     return _OF[preset](benchmark)
 
 
@@ -61,6 +59,8 @@ _PROJECTS_OWN: Sources = {
 
 def _paper(benchmark: Benchmark) -> Sources:
     found = _PROJECTS_OWN | _paper_everywhere(benchmark)
+    if benchmark.form == FUNCTIONS:
+        return found | _paper_sinusoid()
     found |= _paper_mini_imagenet(benchmark) if benchmark.source == "mini-imagenet" else _paper_omniglot(benchmark)
     if benchmark.name == "tiny":
         shrunk = ("filters", "iterations", "meta_batch", "validations", "validation_episodes", "episodes")
@@ -117,6 +117,27 @@ def _paper_omniglot(benchmark: Benchmark) -> Sources:
         "initialisation": Source("authors' maml.py (construct_conv_weights): Glorot uniform, head from N(0, 1)"),
         "evaluation.inner_steps": Source(f"{_SETTINGS}; the authors' main.py reports steps 0 to 10"),
         "resize": Source("authors' resize_images.py: LANCZOS on 1-bit files, for which Pillow uses NEAREST"),
+    }
+
+
+def _paper_sinusoid() -> Sources:
+    of_images = (
+        *("downsampling", "head_input", "resize", "image_batch", "batch_statistics", "evaluation.batch_statistics"),
+        *("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
+    )
+    return dict.fromkeys(of_images, Source("does not concern this network")) | {
+        "iterations": Source("authors' main.py: its usage text"),
+        "meta_batch": Source("authors' main.py: meta_batch_size"),
+        "clip": Source("authors' maml.py: miniImageNet's gradient alone is clipped"),
+        "queries": Source("authors' main.py: as many as shots"),
+        "inner_lr": Source("paper, section 5.1; the authors' main.py has 0.001. Their loss is a mean"),
+        "inner_steps": Source("paper, section 5.1"),
+        "filters": Source("paper, section 5.1: two hidden layers"),
+        "initialisation": Source("authors' maml.py (construct_fc_weights): truncated normal of 0.01"),
+        "evaluation.inner_steps": Source("authors' main.py: test_num_updates; paper, figure 3"),
+        "finetune_steps": Source("paper, figure 3: ten steps, also of the pre-trained baseline"),
+        "finetune_lrs": Source("this project: a grid, where the paper tunes the step size"),
+        "finetune_episodes": _PROJECT,
     }
 
 

@@ -14,8 +14,10 @@ from tests.conftest import Command, one_line
 FIRST = benchmarks.get("miniimagenet-5w5s")
 
 
-@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
-@pytest.mark.parametrize("preset", presets.PRESETS)
+NAMED = [(preset, name) for name in benchmarks.BENCHMARKS for preset in presets.names(benchmarks.get(name))]
+
+
+@pytest.mark.parametrize(("preset", "name"), NAMED)
 def test_every_setting_of_every_preset_has_a_source(preset: str, name: str) -> None:
     benchmark = benchmarks.get(name)
     found = sources.sources(preset, benchmark)
@@ -29,17 +31,16 @@ def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> Non
     assert sources.assumed("article", FIRST) == unprinted | {"batch_norm_epsilon"}
     elsewhere = sources.assumed("article", benchmarks.get("omniglot-5w1s"))
     assert elsewhere == sources.assumed("article", FIRST) | {"filters", "downsampling", "head_input"}
-    for preset in ("paper", "ravi", "quick"):
-        assert all(not sources.assumed(preset, benchmark) for benchmark in benchmarks.BENCHMARKS.values())
+    assert all(not sources.assumed(preset, benchmarks.get(name)) for preset, name in NAMED if preset != "article")
 
 
-@pytest.mark.parametrize("name", [name for name in benchmarks.BENCHMARKS])
+@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
 def test_a_converted_value_follows_from_the_source_s_own(name: str) -> None:
     """Detail 1: a rate on a loss that is n times the mean is n times as large on the mean, a bound an n-th."""
     benchmark = benchmarks.get(name)
     found, values = sources.sources("paper", benchmark), settings_of(presets.paper(benchmark))
     own = {setting: source.own for setting, source in found.items() if source.own}
-    assert set(own) == {"inner_lr"} | ({"clip"} if benchmark.source == "mini-imagenet" else set())
+    assert set(own) == {"sinusoid": set(), "mini-imagenet": {"inner_lr", "clip"}}.get(benchmark.source, {"inner_lr"})
     for setting, text in own.items():
         value, factor = map(float, re.fullmatch(r"(\S+), on a loss that is (\d+) times the mean", text).groups())
         assert values[setting] == pytest.approx(value / factor if setting == "clip" else value * factor)
@@ -84,6 +85,7 @@ def test_the_commands(typed: Command) -> None:
         (("show", "protocol", "paper", "--benchmark", "tinny"), "did you mean 'tiny'"),
         (("diff", "article", "papr"), "did you mean 'paper'"),
         (("diff", "article"), "required"),
+        (("diff", "article", "paper", "--benchmark", "sinusoid-5s"), "article is about images"),
         (("diff", "article", "paper", "--set", "clip=-1"), "above 0"),
     ],
 )

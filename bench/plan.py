@@ -98,10 +98,14 @@ def default_protocol(device: torch.device) -> str:
 
 def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
-    settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
-    data = streams.load(benchmark, settings.training, request.data_dir)
+    return runs(request, benchmark, name, protocol.with_settings(presets.preset(name, benchmark), request.settings))
+
+
+def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
+    """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
+    data = streams.load(benchmark, asked.training, request.data_dir)
     made = [
-        _job(request, benchmark, method, seed, settings, name, data)
+        _job(request, benchmark, method, seed, asked, name, data)
         for seed in request.seeds
         for method in dict.fromkeys(request.methods)
     ]

@@ -58,7 +58,7 @@ def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:
     iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
     if job.protocol.evaluation.weights == "best":
         return [iteration]
-    return [iteration, *(at for at in job.milestones if at in _kept(info))]
+    return [iteration, *(at for at in job.milestones if at in kept(info))]
 
 
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
@@ -176,7 +176,7 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
         return last, records.WEIGHTS
     if evaluation.weights == "best":
         raise UserError("--at names an iteration, weights=best another: leave one of them away")
-    known = _kept(info) | {best: records.BEST} | {last: records.WEIGHTS}
+    known = kept(info) | {best: records.BEST} | {last: records.WEIGHTS}
     if at not in known:
         have = ", ".join(str(k) for k in sorted(known))
         raise UserError(
@@ -185,7 +185,7 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
     return at, known[at]
 
 
-def _kept(info: dict[str, Any]) -> dict[int, str]:
+def kept(info: dict[str, Any]) -> dict[int, str]:
     """Iteration -> file, of the weights that were kept on the way."""
     return {int(name.split("@")[1].split(".")[0]): name for name in info["files"] if "@" in name}
 
@@ -259,6 +259,18 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
         records.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
     info = info | {"method": job.method, "weights_of": lender.name, **account.asked(job)}
     records.write_json(job.folder / records.RECORD, info)
+
+
+def trained(job: Job) -> dict[str, Any] | None:
+    """The record of a run whose training is over, finished or diverged; else None."""
+    info = _read(job.folder)
+    return None if info is None or info["status"] == "unfinished" else info
+
+
+def left(job: Job) -> str:
+    """What is still to be done of a run: its `training`, an `evaluation`, or nothing."""
+    info = trained(job)
+    return "training" if info is None else "" if _complete(job, info) else "evaluation"
 
 
 def _read(folder: Path) -> dict[str, Any] | None:

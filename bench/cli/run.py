@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_settings, asked_of_every_job
-from bench.cli.running import add_running, results_option, run_all
+from bench.cli.parsing import add_command
+from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,15 +23,7 @@ def add(top: Any) -> None:
     parser.add_argument("--method", action="append", metavar="M", help="may be given several times (default maml)")
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
-    parser.add_argument(
-        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
-    )
-    parser.add_argument(
-        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
-    )
     add_running(parser)
-    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--keep",
         type=kinds.positive,
@@ -51,14 +43,7 @@ def run(options: Namespace) -> int:
 
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
-    request = plan.Request(
-        options.method or ["maml"],
-        options.benchmark or [],
-        plan.seeds(options.seeds, options.seed),
-        options.protocol,
-        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
-        *asked_of_every_job(options),
-    )
+    request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
     print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together)]

@@ -14,17 +14,26 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench.cli import kinds
-from bench.cli.parsing import RESULTS, Parser, add_execution
+from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 
 if TYPE_CHECKING:
+    from bench import plan
     from bench.job import Job
 
 TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
 
 
 def add_running(parser: Parser) -> None:
-    """Declares how runs are gone through: no part of the protocol."""
+    """Declares of which seeds and settings runs are, and how they are gone through."""
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
+    parser.add_argument(
+        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
+    )
+    parser.add_argument(
+        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
+    )
+    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--together",
         type=kinds.positive,
@@ -43,6 +52,20 @@ def add_running(parser: Parser) -> None:
         help=f"end with a checkpoint after M minutes, exit code {TIME_IS_UP}; the same command goes on",
     )
     parser.set_defaults(keep=[], force=False)
+
+
+def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> plan.Request:
+    """What was asked for. Raises UserError."""
+    from bench import plan
+
+    return plan.Request(
+        methods,
+        benchmarks,
+        plan.seeds(options.seeds, options.seed),
+        protocol,
+        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
+        *asked_of_every_job(options),
+    )
 
 
 def run_all(groups: Sequence[Sequence[Job]], options: Namespace) -> int:

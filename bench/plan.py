@@ -56,8 +56,6 @@ def seeds(count: int | None, named: Sequence[int]) -> list[int]:
 
 def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
-    for method in request.methods:
-        _known(method)
     chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
@@ -103,11 +101,12 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
+    methods = [_known(method) for method in dict.fromkeys(request.methods)]
     data = streams.load(benchmark, asked.training, request.data_dir)
     made = [
         _job(request, benchmark, method, seed, asked, name, data)
         for seed in request.seeds
-        for method in dict.fromkeys(request.methods)
+        for method in methods
     ]
     for job in made:
         job.check()

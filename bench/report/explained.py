@@ -176,7 +176,9 @@ def _markdown(comparison: Comparison, scores: Scores, found: Sequence[Effect], c
         Table("the settings that differ, with their sources", different_settings(start, end)),
     ]
     written = [markdown(table) for table in tables if table.rows]
-    return "\n".join([f"# {title}\n", f"`{markdown_text(command)}`\n", _READING, *written, f"![{name}]({name}.png)\n"])
+    return "\n".join(
+        [f"# {title}\n", f"Made by {markdown_text(command)}\n", _READING, *written, f"![{name}]({name}.png)\n"]
+    )
 
 
 def _csv(comparison: Comparison, found: Sequence[Effect]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from bench.benchmarks import Benchmark
 from bench.presets import preset
 from bench.protocol import Protocol, settings_of, with_settings
-from bench.report.protocols import written
+from bench.report.protocols import nearest_preset, written
 from bench.report.tables import Row
 from bench.sources import Source, sources
 
@@ -46,6 +46,13 @@ def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = ()) -> So
     values, known = settings_of(changed), sources(name, benchmark)
     before = settings_of(base)
     return Sourced(name, changed, {n: known[n] if values[n] == before[n] else _SET for n in values})
+
+
+def assumed_settings(benchmark: Benchmark, method: str, protocol: Protocol) -> list[str]:
+    """The settings of a run whose values are only assumed by the preset that it is nearest to."""
+    nearest = sourced(nearest_preset(benchmark, method, protocol), benchmark)
+    values = settings_of(protocol)
+    return [name for name, source in nearest.sources.items() if source.assumed and values[name] == nearest.values[name]]
 
 
 def every_setting(one: Sourced) -> list[Row]:

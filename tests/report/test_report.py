@@ -179,6 +179,7 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
     assert "claim 61.03 ± 0.41" in made.text and "claim 62.32 ± 0.40" in made.text
     protocols = markdown(made).split("how article differs from paper")[1].split("####")[0]
     assert "0.01 (assumed)" in protocols and "initialisation" in protocols
+    assert "inner_lr" in rows(made)[0]["assumed"].split() and "queries" not in rows(made)[0]["assumed"].split()
 
 
 def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench import execution, plan, records, run
+from bench import execution, plan, records, standing
 from bench.errors import UserError
 from bench.factors import Cell, Comparison
 from bench.job import Job
@@ -27,12 +27,12 @@ class Work:
     @property
     def trainings(self) -> int:
         """How many are still to be done, if only their ends, unless another cell does them."""
-        return sum(run.left(job) == "training" for job in self.jobs) if self.seconds else 0
+        return sum(standing.left(job) == "training" for job in self.jobs) if self.seconds else 0
 
     @property
     def evaluations(self) -> int:
         """How many are still to be done."""
-        return sum(run.left(job) != "" for job in self.jobs)
+        return sum(standing.left(job) != "" for job in self.jobs)
 
 
 def planned(comparison: Comparison, request: plan.Request) -> list[Work]:
@@ -57,8 +57,8 @@ def _reachable(cell: Cell, comparison: Comparison, request: plan.Request) -> Cel
     """The cell; as a training of its own where one that is there did not keep the weights on the way."""
     if cell.at is None:
         return cell
-    found = [run.trained(job) for job in _jobs(cell, comparison, request, ())]
-    if all(info is None or cell.at in run.kept(info) for info in found):
+    found = [standing.ended(job) for job in _jobs(cell, comparison, request, ())]
+    if all(info is None or cell.at in standing.kept(info) for info in found):
         return cell
     return replace(cell, protocol=with_values(cell.protocol, {"iterations": cell.at}), at=None)
 
@@ -110,5 +110,5 @@ def _final(job: Job, at: int | None) -> list[np.ndarray]:
         raise UserError(f"{job.name} is not finished: another process works on it; the same command goes on later")
     if info["status"] != "finished":
         return []
-    iteration, _ = run.weights_of(job.folder, info, job.protocol.evaluation, at)
-    return [run.scores_at(job, iteration).final]
+    iteration, _ = standing.weights_of(job.folder, info, job.protocol.evaluation, at)
+    return [standing.scores_at(job, iteration).final]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
+from bench import account, checkpoints, environment, episodes, evaluate, execution, records, train
 from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError
 from bench.execution import Execution
@@ -21,6 +21,7 @@ from bench.fits import fit
 from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.networks import conv4
+from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_of
 from methods import METHODS
 from methods.contract import State
 
@@ -52,15 +53,6 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
         ]
 
 
-def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:
-    """The iterations at which a trained run is evaluated: the one that the evaluation says, without which it has
-    diverged, and its milestones, as far as their weights were kept."""
-    iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
-    if job.protocol.evaluation.weights == "best":
-        return [iteration]
-    return [iteration, *(at for at in job.milestones if at in kept(info))]
-
-
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     """What became of the run before, or "" where something is left to do: then nobody else does it meanwhile."""
     try:
@@ -69,8 +61,8 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
         return "busy"
     if force:
         _clear(job.folder)
-    info = _read(job.folder)
-    if info is None or not _complete(job, info):
+    info = read_if_any(job.folder)
+    if info is None or not is_complete(job, info):
         return ""
     return "skipped" if info["status"] == "finished" else str(info["status"])
 
@@ -79,7 +71,7 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        info = _read(job.folder)
+        info = read_if_any(job.folder)
         if info is None or info["status"] == "unfinished":
             groups.setdefault("new" if info is None else str(info["execution"].get("seeds", [job.seed])), []).append(
                 job
@@ -94,7 +86,7 @@ def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
     if info["status"] != "finished":
         return str(info["status"])
     for at in evaluated_at(job, info):
-        if _has(job, at):
+        if has(job, at):
             continue
         if worked and watch.stop():
             raise train.Interrupted(f"before its evaluation after {at} iterations")
@@ -167,29 +159,6 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
 
 
-def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
-    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
-    last, best = info["iteration"], info["best_iteration"]
-    if evaluation.weights == "best" and at in (None, best):
-        return best, records.BEST
-    if at is None:
-        return last, records.WEIGHTS
-    if evaluation.weights == "best":
-        raise UserError("--at names an iteration, weights=best another: leave one of them away")
-    known = kept(info) | {best: records.BEST} | {last: records.WEIGHTS}
-    if at not in known:
-        have = ", ".join(str(k) for k in sorted(known))
-        raise UserError(
-            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
-        )
-    return at, known[at]
-
-
-def kept(info: dict[str, Any]) -> dict[int, str]:
-    """Iteration -> file, of the weights that were kept on the way."""
-    return {int(name.split("@")[1].split(".")[0]): name for name in info["files"] if "@" in name}
-
-
 def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
     """Trains runs that differ in their seeds alone, together, and leaves each its record."""
     owner = METHODS[jobs[0].method].weights_of
@@ -241,7 +210,7 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
 
     trainer, begun = execution.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
     how = account.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
-    infos += [account.begun(job, _read(job.folder), how) for job in jobs]
+    infos += [account.begun(job, read_if_any(job.folder), how) for job in jobs]
     return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
 
 
@@ -249,7 +218,7 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
     lender = replace(job, method=owner)
     with _locked(lender.folder):
-        info = _read(lender.folder)
+        info = read_if_any(lender.folder)
         if info is None or info["status"] == "unfinished":
             trained([lender], watch)
             info = records.read_info(lender.folder)
@@ -261,22 +230,6 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     records.write_json(job.folder / records.RECORD, info)
 
 
-def trained(job: Job) -> dict[str, Any] | None:
-    """The record of a run whose training is over, finished or diverged; else None."""
-    info = _read(job.folder)
-    return None if info is None or info["status"] == "unfinished" else info
-
-
-def left(job: Job) -> str:
-    """What is still to be done of a run: its `training`, an `evaluation`, or nothing."""
-    info = trained(job)
-    return "training" if info is None else "" if _complete(job, info) else "evaluation"
-
-
-def _read(folder: Path) -> dict[str, Any] | None:
-    return records.read_info(folder) if (folder / records.RECORD).exists() else None
-
-
 def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     """A run that cannot be scored at all; one that was scored under another evaluation stays what it is."""
     if any((job.folder / "evaluations").glob("*.json")):
@@ -284,28 +237,6 @@ def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     info = info | {"status": "diverged", "diverged_at": info["iteration"]}
     records.write_json(job.folder / records.RECORD, info)
     return info
-
-
-def _complete(job: Job, info: dict[str, Any]) -> bool:
-    """Whether nothing is left to do: a diverged run has nothing to evaluate."""
-    if info["status"] != "finished":
-        return info["status"] == "diverged"
-    return all(_has(job, at) for at in evaluated_at(job, info))
-
-
-def _has(job: Job, at: int) -> bool:
-    """Whether this evaluation is there. A damaged one is not: the weights are there to make it again."""
-    try:
-        scores_at(job, at)
-    except records.Corrupt:
-        return False
-    return True
-
-
-def scores_at(job: Job, at: int) -> records.Evaluated:
-    """The run's evaluation at that iteration. Raises Corrupt where it is damaged or missing."""
-    stem = records.evaluation_stem(job.protocol.evaluation, at)
-    return records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
 
 
 @contextmanager

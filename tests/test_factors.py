@@ -11,7 +11,7 @@ from bench import benchmarks, presets, statistics
 from bench.errors import UserError
 from bench.factors import FROM, GROUPS, READING, TO, Comparison, compared
 from bench.protocol import settings_of, with_values
-from bench.report.explained import Effect, effects
+from bench.report.effects import Effect, effects
 
 OMNIGLOT, FIRST = benchmarks.get("omniglot-5w1s"), benchmarks.get("miniimagenet-5w5s")
 ENDS = ("article", "paper")

@@ -43,7 +43,7 @@ def explain(options: Namespace) -> int:
     """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
     from bench import benchmarks, environment, factors, plan
     from bench import explain as library
-    from bench.report import explained, tables
+    from bench.report import effects, explained, tables
 
     environment.make_repeatable(options.threads)
     environment.reuse_memory()
@@ -60,7 +60,7 @@ def explain(options: Namespace) -> int:
     if code not in (0, 1):
         return code
     scores = library.scores(comparison, works)
-    found = explained.effects(comparison, scores)
+    found = effects.effects(comparison, scores)
     print("\n".join(["", *tables.text(explained.cells(comparison, scores)), ""]))
     print("\n".join(tables.text(explained.rows(comparison, found))))
     out = o.out or o.results.parent / "report"

@@ -116,15 +116,15 @@ def _run_together(group: Sequence[Job], remaining: int, options: Namespace, cons
 
 
 def _outcome(job: Job, outcome: str) -> str:
-    from bench import records, run
+    from bench import records, standing
 
     if outcome == "busy":
         return "another process works on it; left to that one"
     if outcome == "diverged":
         return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
     info = records.read_info(job.folder)
-    iterations = run.evaluated_at(job, info)
-    found = "; ".join(score(run.scores_at(job, at)) for at in sorted(iterations))
+    iterations = standing.evaluated_at(job, info)
+    found = "; ".join(score(standing.scores_at(job, at)) for at in sorted(iterations))
     lost = [str(at) for at in job.milestones if at not in iterations and job.protocol.evaluation.weights == "last"]
     missing = f"; the weights of iteration {', '.join(lost)} were not kept (--force trains again)" if lost else ""
     return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing

@@ -45,7 +45,7 @@ def explain(options: Namespace) -> int:
     from bench import explain as library
     from bench.report import effects, explained, tables
 
-    environment.make_repeatable(options.threads)
+    environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
     o = options
     request = requested(o, [o.method], [o.benchmark], None)

@@ -17,6 +17,7 @@ from bench.records import write_atomically
 from bench.report import words
 from bench.report.effects import GAP, REST, SUM, Effect, Scores
 from bench.report.figures import draw_panel
+from bench.report.marks import Mark
 from bench.report.panels import Panel
 from bench.report.sourced import different_settings
 from bench.report.tables import Row, Table, markdown, markdown_text
@@ -134,18 +135,26 @@ def _number(value: float) -> str:
 
 def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
     """A row an effect, with its interval."""
+    form = f"+{comparison.benchmark.measure.form}"
     colours = {GAP: "C0", SUM: "C7", REST: "C7", READING: "C4"}
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Axes) -> list[Mark]:
         axes.axvline(0, color="black", lw=1)
-        for y, effect in enumerate(found):
-            colour = colours.get(effect.kind, "C2")
-            axes.plot(effect.interval, (y, y), color=colour, lw=3, solid_capstyle="butt")
-            if effect.paired is not None:
-                axes.plot(float(effect.paired.difference.value), y, "o", color=colour, ms=6)
+        return [
+            _mark(axes, y, effect, colours.get(effect.kind, "C2"), form)
+            for y, effect in enumerate(found)
+            if effect.paired is not None
+        ]
 
     several = len({effect.kind for effect in found} & {FROM, TO}) > 1
     labels = [f"{effect.name} ({effect.kind})" if several else effect.name for effect in found]
     measure = comparison.benchmark.measure
     title = f"{comparison.benchmark.name}, {comparison.method}: from {comparison.start.name} to {comparison.end.name}"
     return Panel(title, f"effect on {measure.name} ({measure.points}), with 95 % intervals", draw, [], rows=labels)
+
+
+def _mark(axes: Axes, y: int, effect: Effect, colour: str, form: str) -> Mark:
+    axes.plot(effect.interval, (y, y), color=colour, lw=3, solid_capstyle="butt")
+    value = _value(effect, form)
+    (point,) = axes.plot(float(value), y, "o", color=colour, ms=6)
+    return point, [f"{effect.name}: {value} ({words.ends(effect.interval, form)})"]

@@ -139,7 +139,7 @@ class Stop:
     """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration; the second ends at once.
     It also asks to stop once the deadline, a moment of `time.monotonic`, has passed."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float = math.inf) -> None:
         self.asked = False
         self._deadline = deadline
 

@@ -103,11 +103,7 @@ def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Prot
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
     methods = [_known(method) for method in dict.fromkeys(request.methods)]
     data = streams.load(benchmark, asked.training, request.data_dir)
-    made = [
-        _job(request, benchmark, method, seed, asked, name, data)
-        for seed in request.seeds
-        for method in methods
-    ]
+    made = [_job(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
     for job in made:
         job.check()
     return made

@@ -112,7 +112,7 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
     with _locked(job.folder):
-        if _read(job.folder) is None:
+        if read_if_any(job.folder) is None:
             account.adopted(job, State(params, {}), checkpoint.about())
 
 

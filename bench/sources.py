@@ -8,7 +8,7 @@ assumed, is marked so wherever it is shown, and counts as not known when a claim
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.presets import preset as preset_of
@@ -61,7 +61,11 @@ def _paper(benchmark: Benchmark) -> Sources:
     found = _PROJECTS_OWN | _paper_everywhere(benchmark)
     if benchmark.form == FUNCTIONS:
         return found | _paper_sinusoid()
-    found |= _paper_mini_imagenet(benchmark) if benchmark.source == "mini-imagenet" else _paper_omniglot(benchmark)
+    coloured = benchmark.input_shape[0] == 3
+    found |= _paper_mini_imagenet(benchmark) if coloured else _paper_omniglot(benchmark)
+    if benchmark.source not in ("mini-imagenet", "omniglot"):
+        like = "miniImageNet" if coloured else "Omniglot"
+        found = {name: replace(source, where=f"as on {like}: {source.where}") for name, source in found.items()}
     if benchmark.name == "tiny":
         shrunk = ("filters", "iterations", "meta_batch", "validations", "validation_episodes", "episodes")
         found |= dict.fromkeys((*shrunk, "finetune_episodes", "finetune_steps"), _SHRUNK)
@@ -89,7 +93,7 @@ def _paper_everywhere(benchmark: Benchmark) -> Sources:
 
 def _paper_mini_imagenet(benchmark: Benchmark) -> Sources:
     ways, shots, queries = benchmark.ways, benchmark.shots, 15
-    factor = f"{ways * queries // shots} times the mean"
+    factor = f"{ways * queries / shots:g} times the mean"
     more = "; the usage text of the authors' main.py has 4" * (shots == 5)
     return {
         "meta_batch": Source(_SETTINGS + more),

@@ -60,6 +60,13 @@ def test_what_differs_is_told_with_both_sources() -> None:
     assert different_settings(sourced("paper", FIRST), sourced("paper", FIRST)) == []
 
 
+def test_other_images_are_told_to_be_treated_as_the_paper_s_are() -> None:
+    own = benchmarks.get("birds-5w2s", {"birds": (3, 84, 84)})
+    found = sources.sources("paper", own)
+    assert set(found) == set(settings_of(presets.paper(own))) and found["clip"].where.startswith("as on miniImageNet: ")
+    assert found["clip"].own == "10, on a loss that is 37.5 times the mean"
+
+
 def test_what_was_set_has_no_other_source() -> None:
     rows = {row["setting"]: row for row in every_setting(sourced("article", FIRST, ["inner_lr=0.2"]))}
     assert rows["inner_lr"] == {"setting": "inner_lr", "value": "0.2", "in the source": "", "source": "--set"}

@@ -18,10 +18,10 @@ def add(top: Any) -> None:
 
 def diff(options: Namespace) -> int:
     """A row a setting that differs."""
-    from bench import benchmarks
+    from bench.data import store
     from bench.report import sourced, tables
 
-    benchmark = benchmarks.get(options.benchmark)
+    benchmark = store.benchmark(options.benchmark)
     one, other = (sourced.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
     rows = sourced.different_settings(one, other)
     heading = f"{one.name} and {other.name} on {benchmark.name}: {len(rows)} settings differ"

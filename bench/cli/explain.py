@@ -41,8 +41,9 @@ def add(top: Any) -> None:
 
 def explain(options: Namespace) -> int:
     """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
-    from bench import benchmarks, environment, factors, plan
+    from bench import environment, factors, plan
     from bench import explain as library
+    from bench.data import store
     from bench.report import effects, explained, tables
 
     environment.make_repeatable(options.threads, options.fast)
@@ -50,7 +51,7 @@ def explain(options: Namespace) -> int:
     o = options
     request = requested(o, [o.method], [o.benchmark], None)
     comparison = factors.compared(
-        benchmarks.get(o.benchmark), o.method, (o.start, o.end), request.settings, o.factor, o.direction
+        store.benchmark(o.benchmark, o.data_dir), o.method, (o.start, o.end), request.settings, o.factor, o.direction
     )
     works = library.planned(comparison, request)
     print("\n".join(library.listed(comparison, works)), flush=True)

@@ -36,10 +36,11 @@ def episode(options: Namespace) -> int:
 
 def protocol(options: Namespace) -> int:
     """Every setting of a protocol, with its source."""
-    from bench import benchmarks, presets
+    from bench import presets
+    from bench.data import store
     from bench.report import sourced, tables
 
-    benchmark = benchmarks.get(options.benchmark)
+    benchmark = store.benchmark(options.benchmark)
     shown = sourced.sourced(options.name, benchmark, options.settings)
     last = shown.protocol.training.iterations
     iterations = [*presets.milestones(options.name, benchmark, last), last]

@@ -9,7 +9,8 @@ from bench.errors import UserError
 
 
 def main() -> int:
-    """Runs the command line; returns the exit code: 0, 1 (something bad was found), 2 (the user's mistake), 130."""
+    """Runs the command line; returns the exit code: 0, 1 (something bad was found), 2 (the user's mistake), 75
+    (the time given is up), 130."""
     from bench import cli
 
     try:

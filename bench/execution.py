@@ -159,12 +159,20 @@ def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str
     """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
     if training.origin is not None:
         return EAGER
-    used, ways = network(benchmark, training), benchmark.ways
-    step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
-    pays = training.iterations * step * used.saved_by_compiling(device.type) > used.compilation_seconds
+    used = network(benchmark, training)
+    pays = (
+        training_seconds(benchmark, training, device) * used.saved_by_compiling(device.type) > used.compilation_seconds
+    )
     if device.type == "cuda":
         return COMPILED_GRAPH if pays else GRAPH
     return COMPILED if pays else EAGER
+
+
+def training_seconds(benchmark: Benchmark, training: Training, device: torch.device) -> float:
+    """Roughly, of all meta-steps of one training, eager."""
+    used, ways = network(benchmark, training), benchmark.ways
+    step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
+    return training.iterations * step
 
 
 def _chunk_bytes(device: torch.device) -> int:

@@ -34,6 +34,7 @@ class Job:
     chunk: int | None = None
     mode: str | None = None
     command: str = ""
+    milestones: tuple[int, ...] = ()  # iterations before the last whose weights are kept, and evaluated too
     place: Path | None = None  # the record's folder, where a user named one
     experiment: Experiment | None = None  # the file that asked for it
 

@@ -56,8 +56,6 @@ def seeds(count: int | None, named: Sequence[int]) -> list[int]:
 
 def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
-    for method in request.methods:
-        _known(method)
     chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
@@ -98,13 +96,14 @@ def default_protocol(device: torch.device) -> str:
 
 def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
-    settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
-    data = streams.load(benchmark, settings.training, request.data_dir)
-    made = [
-        _job(request, benchmark, method, seed, settings, name, data)
-        for seed in request.seeds
-        for method in dict.fromkeys(request.methods)
-    ]
+    return runs(request, benchmark, name, protocol.with_settings(presets.preset(name, benchmark), request.settings))
+
+
+def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
+    """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
+    methods = [_known(method) for method in dict.fromkeys(request.methods)]
+    data = streams.load(benchmark, asked.training, request.data_dir)
+    made = [_job(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
     for job in made:
         job.check()
     return made
@@ -120,7 +119,8 @@ def _job(
     data: Data,
 ) -> Job:
     where = (request.results, request.device, request.chunk, request.mode, request.command)
-    return Job(benchmark, method, seed, settings, preset, data, *where, experiment=request.experiment)
+    milestones = presets.milestones(preset, benchmark, settings.training.iterations)
+    return Job(benchmark, method, seed, settings, preset, data, *where, milestones, experiment=request.experiment)
 
 
 def groups(made: Sequence[Job], together: int | None) -> list[list[Job]]:
@@ -207,7 +207,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",
         f"methods     {methods}; seeds {seeds}",
-        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of "
+        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
         f"{_norm(job)}",
         f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
@@ -218,6 +218,10 @@ def _norm(job: Job) -> str:
     if job.benchmark.form == FUNCTIONS:
         return "no batch norm"
     return f"batch norm by {job.protocol.evaluation.batch_statistics} statistics"
+
+
+def _evaluated(job: Job) -> str:
+    return f" (evaluated after {_listed(map(str, job.milestones))} too)" if job.milestones else ""
 
 
 def _how(job: Job) -> str:

@@ -3,11 +3,13 @@
 `paper` follows Finn, Abbeel and Levine (ICML 2017, arXiv 1703.03400v3) where the paper speaks and the authors' code
 (cbfinn/maml, commit a7f45f1) elsewhere. Their loss is a sum over examples divided by the shots, so an inner learning
 rate alpha there is ways x alpha on the mean loss, and the clip at 10 is 10 * shots / (ways * queries) here.
+Where each value comes from is in `bench.sources`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.errors import UserError, unknown
@@ -75,8 +77,8 @@ def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
 
 
 def article(benchmark: Benchmark) -> Protocol:
-    """The PyTorch re-implementation that this project starts from; `ASSUMED` names what it does not print."""
-    base = paper(benchmark)
+    """The PyTorch re-implementation that this project starts from; `bench.sources` says what of it is assumed."""
+    base, tiny = paper(benchmark), benchmark.name == "tiny"
     training = replace(
         base.training,
         meta_batch=2,
@@ -88,9 +90,10 @@ def article(benchmark: Benchmark) -> Protocol:
         batch_norm_scale=True,
         batch_norm_adapted=True,
         batch_norm_epsilon=1e-5,
-        iterations=75_000,
+        iterations=25 if tiny else 75_000,
     )
-    return Protocol(training, replace(base.evaluation, episodes=1000, queries=15, inner_steps=10))
+    episodes = base.evaluation.episodes if tiny else 1000
+    return Protocol(training, replace(base.evaluation, episodes=episodes, queries=15, inner_steps=10))
 
 
 def ravi(benchmark: Benchmark) -> Protocol:
@@ -135,12 +138,14 @@ def quick(benchmark: Benchmark) -> Protocol:
 
 PRESETS = {"paper": paper, "article": article, "ravi": ravi, "quick": quick}
 
-# Fields whose value the source does not give: they count as not known when a claim is judged.
-ASSUMED: dict[str, frozenset[str]] = {
-    "article": frozenset(
-        {"inner_lr", "inner_steps", "meta_lr", "clip", "initialisation", "batch_norm_epsilon", "evaluation.inner_steps"}
-    ),
-}
+# Where a source says two things, its preset follows one of them, and these are the other: `explain` tries it.
+READINGS: dict[str, dict[str, Any]] = {"article": {"meta_update": "episode"}}  # printed; its text: per meta-batch
+
+
+def milestones(name: str, benchmark: Benchmark, iterations: int) -> tuple[int, ...]:
+    """Iterations before the last at which the source evaluated one and the same training, and so does `run`."""
+    found = {"article": (20 if benchmark.name == "tiny" else 60_000,)}.get(name, ())
+    return tuple(iteration for iteration in found if iteration < iterations)
 
 
 def names(benchmark: Benchmark) -> tuple[str, ...]:

@@ -145,6 +145,25 @@ def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) ->
     return evaluation
 
 
+def settings_of(protocol: Protocol) -> dict[str, Any]:
+    """Every field that `--set` can name, by that name: `evaluation.` stands where the training has one alike."""
+    training = {name: getattr(protocol.training, name) for name in _names(Training)}
+    return training | {setting_of_evaluation(n): getattr(protocol.evaluation, n) for n in _names(Evaluation)}
+
+
+def setting_of_evaluation(name: str) -> str:
+    """The name by which a field of the evaluation is set."""
+    return f"evaluation.{name}" if name in (f.name for f in fields(Training)) else name
+
+
+def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
+    """The protocol with these values by their settings' names. Raises UserError on an unknown name."""
+    for name, value in values.items():
+        part, field_name = _owner(name)
+        protocol = replace(protocol, **{part: replace(getattr(protocol, part), **{field_name: value})})
+    return protocol
+
+
 def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
     """Field name -> (ours, theirs) wherever two parts of one kind differ."""
     pairs = {f.name: (getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours)}

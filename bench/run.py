@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
+from bench import account, checkpoints, environment, episodes, evaluate, execution, records, train
 from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError
 from bench.execution import Execution
@@ -21,6 +21,7 @@ from bench.fits import fit
 from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.networks import conv4
+from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_of
 from methods import METHODS
 from methods.contract import State
 
@@ -35,7 +36,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     """Does what is missing of runs that differ in their seeds alone, which train together. What became of each:
     `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it.
 
-    Raises train.Interrupted where `watch.stop` said so."""
+    Raises train.Interrupted where `watch.stop` said so, but not before something was done."""
     for job in jobs:
         job.check()
         if watch.keep and max(watch.keep) > job.protocol.training.iterations:
@@ -43,9 +44,13 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     with ExitStack() as locks:
         outcomes = [_first_look(locks, job, force) for job in jobs]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
-        for together in _by_beginning(left):
+        beginnings = _by_beginning(left)
+        for together in beginnings:
             trained(together, watch)
-        return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
+        return [
+            outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
+            for job, outcome in zip(jobs, outcomes, strict=True)
+        ]
 
 
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
@@ -56,8 +61,8 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
         return "busy"
     if force:
         _clear(job.folder)
-    info = _read(job.folder)
-    if info is None or not _complete(job, info):
+    info = read_if_any(job.folder)
+    if info is None or not is_complete(job, info):
         return ""
     return "skipped" if info["status"] == "finished" else str(info["status"])
 
@@ -66,7 +71,7 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones."""
     groups: dict[str, list[Job]] = {}
     for job in jobs:
-        info = _read(job.folder)
+        info = read_if_any(job.folder)
         if info is None or info["status"] == "unfinished":
             groups.setdefault("new" if info is None else str(info["execution"].get("seeds", [job.seed])), []).append(
                 job
@@ -74,11 +79,21 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _tested(job: Job, say: Callable[[str], None]) -> str:
+def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
+    """What became of a run, with every evaluation that was missing. Where something was done before (`worked`), it
+    may stop in front of the next one: an evaluation leaves nothing in the middle to go on from."""
     info = records.read_info(job.folder)
-    if info["status"] == "finished" and _evaluate(job, info, None, say) is None:
-        info = _diverged(job, info)
-    return str(info["status"])
+    if info["status"] != "finished":
+        return str(info["status"])
+    for at in evaluated_at(job, info):
+        if has(job, at):
+            continue
+        if worked and watch.stop():
+            raise train.Interrupted(f"before its evaluation after {at} iterations")
+        if _evaluate(job, info, at, watch.say) is None:
+            return str(_diverged(job, info)["status"])
+        worked = True
+    return "finished"
 
 
 def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.Evaluated:
@@ -97,7 +112,7 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
     with _locked(job.folder):
-        if _read(job.folder) is None:
+        if read_if_any(job.folder) is None:
             account.adopted(job, State(params, {}), checkpoint.about())
 
 
@@ -142,23 +157,6 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
         **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
-
-
-def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
-    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
-    last, best = info["iteration"], info["best_iteration"]
-    if at is None:
-        return (best, records.BEST) if evaluation.weights == "best" else (last, records.WEIGHTS)
-    if evaluation.weights == "best":
-        raise UserError("--at names an iteration, weights=best another: leave one of them away")
-    known = {int(name.split("@")[1].split(".")[0]): name for name in info["files"] if "@" in name}
-    known |= {best: records.BEST} | {last: records.WEIGHTS}
-    if at not in known:
-        have = ", ".join(str(k) for k in sorted(known))
-        raise UserError(
-            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
-        )
-    return at, known[at]
 
 
 def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
@@ -212,15 +210,15 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
 
     trainer, begun = execution.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
     how = account.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
-    infos += [account.begun(job, _read(job.folder), how) for job in jobs]
-    return infos, trainer.run(begun, watch)
+    infos += [account.begun(job, read_if_any(job.folder), how) for job in jobs]
+    return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
 
 
 def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
     lender = replace(job, method=owner)
     with _locked(lender.folder):
-        info = _read(lender.folder)
+        info = read_if_any(lender.folder)
         if info is None or info["status"] == "unfinished":
             trained([lender], watch)
             info = records.read_info(lender.folder)
@@ -232,10 +230,6 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     records.write_json(job.folder / records.RECORD, info)
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
-    return records.read_info(folder) if (folder / records.RECORD).exists() else None
-
-
 def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     """A run that cannot be scored at all; one that was scored under another evaluation stays what it is."""
     if any((job.folder / "evaluations").glob("*.json")):
@@ -243,19 +237,6 @@ def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     info = info | {"status": "diverged", "diverged_at": info["iteration"]}
     records.write_json(job.folder / records.RECORD, info)
     return info
-
-
-def _complete(job: Job, info: dict[str, Any]) -> bool:
-    """Whether nothing is left to do: a diverged run has nothing to evaluate."""
-    if info["status"] != "finished":
-        return info["status"] == "diverged"
-    iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
-    stem = records.evaluation_stem(job.protocol.evaluation, iteration)
-    try:
-        records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
-    except records.Corrupt:  # or missing: the weights are there to make it again
-        return False
-    return True
 
 
 @contextmanager

@@ -31,7 +31,7 @@ _CURVE_ROWS = 200
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; its checkpoint is written. The argument is the iteration it reached."""
+    """A run was asked to stop, and goes on from where it is; the argument says where that is."""
 
 
 class Stop(Protocol_):
@@ -145,7 +145,7 @@ class Trainer:
                 self._save(progress)
                 saved = time.monotonic()
             if stopping:
-                raise Interrupted(progress.iteration)
+                raise Interrupted(f"at iteration {progress.iteration}")
         return progress
 
     @cached_property

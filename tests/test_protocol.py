@@ -54,10 +54,44 @@ def test_a_record_gives_the_protocol_back(preset: str, name: str) -> None:
         assert protocol.from_fields(type(part), asdict(part)) == part
 
 
-def test_assumed_fields_exist() -> None:
-    known = set(asdict(paper("tiny").training)) | {f"evaluation.{name}" for name in asdict(paper("tiny").evaluation)}
-    for names in presets.ASSUMED.values():
-        assert names <= known
+@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
+def test_the_last_iteration_is_evaluated_on_the_batch_in_hand(name: str) -> None:
+    """protocols.md, details 2, 5 and 7: no early stopping, transductive at test too, NEAREST."""
+    training, evaluation = paper(name).training, paper(name).evaluation
+    assert (evaluation.weights, training.batch_statistics, evaluation.batch_statistics) == ("last", "batch", "batch")
+    assert (training.resize, training.meta_update, training.batch_norm_adapted) == ("nearest", "meta-batch", False)
+    assert training.batch_norm_epsilon == 1e-3
+
+
+def test_the_article() -> None:
+    """protocols.md, the article's table."""
+    made = presets.preset("article", benchmarks.get("miniimagenet-5w5s"))
+    training, evaluation = made.training, made.evaluation
+    assert (training.filters, training.downsampling, training.head_input) == (32, "max-pool", "flatten")
+    assert (training.batch_norm_scale, training.batch_norm_adapted, training.queries) == (True, True, 15)
+    assert (training.meta_batch, training.meta_update, training.iterations) == (2, "meta-batch", 75_000)
+    assert (training.inner_lr, training.inner_steps, training.meta_lr, training.clip) == (0.01, 5, 1e-3, None)
+    assert (training.initialisation, training.batch_norm_epsilon) == ("pytorch", 1e-5)
+    assert (evaluation.episodes, evaluation.queries, evaluation.inner_steps) == (1000, 15, 10)
+
+
+def test_the_article_evaluates_one_training_twice_and_can_be_read_in_two_ways() -> None:
+    benchmark = benchmarks.get("miniimagenet-5w5s")
+    assert presets.milestones("article", benchmark, 75_000) == (60_000,)
+    assert presets.milestones("article", benchmark, 60_000) == presets.milestones("paper", benchmark, 60_000) == ()
+    printed = protocol.with_values(presets.article(benchmark), presets.READINGS["article"])
+    assert printed.training == replace(presets.article(benchmark).training, meta_update="episode")
+
+
+def test_values_by_the_names_of_settings() -> None:
+    made = paper("tiny")
+    values = protocol.settings_of(made)
+    assert values["queries"] == made.training.queries and "meaning" not in values
+    assert protocol.with_values(made, values) == made
+    changed = protocol.with_values(made, {"evaluation.queries": 7, "episodes": 9, "queries": 2})
+    assert (changed.evaluation.queries, changed.evaluation.episodes, changed.training.queries) == (7, 9, 2)
+    assert protocol.setting_of_evaluation("queries") == "evaluation.queries"
+    assert protocol.setting_of_evaluation("weights") == "weights"
 
 
 def test_the_hash_is_of_the_values() -> None:

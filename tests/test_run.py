@@ -82,6 +82,35 @@ def test_kept_weights_are_those_of_a_shorter_run(typed: Command, results: Path) 
     assert "did you mean" in one_line(typed("evaluate", run, "--set", "querys=2"))
 
 
+def test_the_article_s_training_is_evaluated_at_both_of_its_iterations(typed: Command, results: Path) -> None:
+    article = ("run", "--benchmark", "tiny", "--protocol", "article", "--set", "inner_steps=1")
+    asked = (*article, "--set", "evaluation.queries=2", "--set", "queries=2")
+    ran = typed(*asked)
+    assert ran.returncode == 0 and "(evaluated after 20 too)" in ran.stdout
+    assert "after 20 iterations" in ran.stdout and "after 25 iterations" in ran.stdout
+    record = only(results)
+    earlier, later = sorted(record.evaluations, key=lambda e: e.iteration)
+    assert (earlier.iteration, later.iteration) == (20, 25) and "weights@20.safetensors" in record.info["files"]
+    assert typed(*asked, "--iterations", "20", "--results", "short").returncode == 0
+    (short,) = only(results.parents[1] / "short").evaluations
+    np.testing.assert_array_equal(earlier.scores, short.scores)
+    assert typed(*asked).stdout.count("already finished") == 1
+    (record.path / "evaluations" / f"{records.evaluation_stem(earlier.evaluation, 20)}.json").unlink()
+    assert "already finished" not in typed(*asked).stdout
+    assert len(only(results).evaluations) == 2
+
+
+def test_a_milestone_that_was_not_kept_is_said(typed: Command, results: Path) -> None:
+    article = ("--protocol", "article", "--set", "inner_steps=1", "--set", "queries=2", "--set", "evaluation.queries=2")
+    ran = typed("run", "--benchmark", "tiny", *article)
+    assert ran.returncode == 0 and "were not kept" not in ran.stdout
+    folder = only(results).path
+    info = records.read_info(folder)
+    lost = info | {"files": {k: v for k, v in info["files"].items() if "@" not in k}}
+    records.write_json(folder / records.RECORD, lost)
+    assert "the weights of iteration 20 were not kept" in typed("run", "--benchmark", "tiny", *article).stdout
+
+
 def test_a_run_can_be_named_from_inside_or_after_a_move(
     typed: Command, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

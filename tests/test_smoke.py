@@ -50,6 +50,12 @@ def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     assert "verified: bit for bit" in ok(bench, "verify", run)
     ok(bench, "export", run, "--out", "capsule.zip")
     assert "imported" in ok(bench, "import", "capsule.zip", "--results", "theirs")
+    assert "0.01 (assumed)" in ok(bench, "show", "protocol", "article")
+    assert "settings differ" in ok(bench, "diff", "article", "paper", "--benchmark", "tiny")
+    ends = ("--from", "article", "--to", "paper", "--benchmark", "tiny")
+    assert "24 trainings" in ok(bench, "explain", *ends, "--seeds", "3", "--dry-run")  # of 27: the paper's are there
+    one = ("--factor", "evaluation.inner_steps", "--iterations", "1", "--set", "queries=1", "--set", "inner_steps=1")
+    assert "rest of the gap" in ok(bench, "explain", *ends, *one)
     ok(bench, "show", "episode", "--benchmark", "tiny", "--split", "train", "--index", "7", "--out", "episode.png")
     with Image.open(tmp_path / "episode.png") as picture:
         assert picture.size[0] > 28 and len(picture.convert("L").getcolors()) > 1

@@ -5,18 +5,21 @@ Costly imports stay inside the functions that need them. To add a command, write
 from __future__ import annotations
 
 import shlex
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from bench.cli import data, evaluate, export, import_, list, report, run, show, speed, verify
+from bench.cli import data, diff, evaluate, explain, export, import_, list, report, run, show, speed, verify
 from bench.cli.parsing import Parser
 
-COMMANDS = (run, evaluate, report, list, show, data, speed, verify, export, import_)
+COMMANDS = (run, evaluate, explain, report, list, show, diff, data, speed, verify, export, import_)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code. Raises UserError."""
+    started = time.monotonic()
     options = _parser().parse_args(arguments)
+    options.started = started
     options.command_line = shlex.join(["python", "-m", "bench", *arguments])
     handler: Callable[[Namespace], int] = options.handler
     return handler(options)

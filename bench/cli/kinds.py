@@ -37,12 +37,24 @@ def threads(text: str) -> int:
     return int(text)
 
 
+def minutes(text: str) -> float:
+    """Finite, and above 0."""
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of minutes above 0")
+    return value
+
+
 def seconds(text: str) -> float:
     """Finite, and not below 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds")
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

@@ -12,6 +12,7 @@ from bench.cli import kinds
 from bench.errors import UserError
 
 RESULTS = Path("results/runs")
+FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,6 +81,12 @@ def asked_of_every_job(options: argparse.Namespace) -> tuple[Any, ...]:
 def add_settings(parser: Parser, help: str) -> None:
     """`--set name=value`, for fields of the protocol."""
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help=help)
+
+
+def add_protocol_choice(parser: Parser) -> None:
+    """The benchmark that protocols are shown for, and `--set`."""
+    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"default {FIRST}")
+    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
 
 
 def add_group(top: Any, name: str, help: str, metavar: str) -> Any:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from bench.cli import kinds
-from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings, asked_of_every_job
-from bench.cli.words import score
+from bench.cli.parsing import add_command
+from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,21 +23,7 @@ def add(top: Any) -> None:
     parser.add_argument("--method", action="append", metavar="M", help="may be given several times (default maml)")
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
-    parser.add_argument(
-        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
-    )
-    parser.add_argument(
-        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
-    )
-    parser.add_argument(
-        "--together",
-        type=kinds.positive,
-        metavar="N",
-        help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
-    )
-    add_execution(parser)
-    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
+    add_running(parser)
     parser.add_argument(
         "--keep",
         type=kinds.positive,
@@ -49,9 +31,6 @@ def add(top: Any) -> None:
         default=[],
         metavar="N",
         help="keep the weights of iteration N too",
-    )
-    parser.add_argument(
-        "--checkpoint-every", type=kinds.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
     )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
@@ -64,18 +43,11 @@ def run(options: Namespace) -> int:
 
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
-    request = plan.Request(
-        options.method or ["maml"],
-        options.benchmark or [],
-        plan.seeds(options.seeds, options.seed),
-        options.protocol,
-        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
-        *asked_of_every_job(options),
-    )
+    request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
     print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together)]
-    return _dry_run(groups) if options.dry_run else _run_all(groups, options)
+    return _dry_run(groups) if options.dry_run else _run(groups, options)
 
 
 def _experiment(options: Namespace) -> Experiment:
@@ -97,84 +69,9 @@ def _dry_run(groups: Sequence[Sequence[Job]]) -> int:
     return 0
 
 
-def _run_all(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
-    from bench.train import Interrupted
-
-    console, code = Console(stderr=True), 0
-    for done, group in enumerate(groups):
-        try:
-            code = max(code, _run_together(group, len(groups) - done, options, console))
-        except Interrupted as interrupted:
-            return _stopped(f"{_name(group)} at iteration {interrupted}", options)
-        except KeyboardInterrupt:
-            return _stopped(f"{_name(group)}, whose last checkpoint stands", options)
-    print(f"tables and figures: python -m bench report{_report_options(options)}")
+def _run(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
+    code = run_all(groups, options)
+    if code in (0, 1):
+        of_file = f" --file {options.file}" if options.file else ""
+        print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")
     return code
-
-
-def _name(group: Sequence[Job]) -> str:
-    """What runs that train together are called: the first one's name, and the other seeds."""
-    return group[0].name + "".join(f",{job.seed}" for job in group[1:])
-
-
-def _stopped(where: str, options: Namespace) -> int:
-    again = options.command_line.replace(" --force", "")  # which would begin anew
-    print(f"stopped: {where}; go on with: {again}", file=sys.stderr)
-    return 130
-
-
-def _run_together(group: Sequence[Job], remaining: int, options: Namespace, console: Console) -> int:
-    from bench import presets, run, train
-    from bench.progress import Display
-
-    first = group[0]
-    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
-    with Display(_name(group), iterations, remaining, full, console, measure) as display:
-        watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep), display.say)
-        outcomes = run.complete(group, watch, options.force)
-    for job, outcome in zip(group, outcomes, strict=True):
-        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
-    return int("diverged" in outcomes)
-
-
-def _outcome(job: Job, outcome: str) -> str:
-    from bench import records, run
-
-    if outcome == "busy":
-        return "another process works on it; left to that one"
-    if outcome == "diverged":
-        return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
-    info = records.read_info(job.folder)
-    iteration, _ = run.weights_of(job.folder, info, job.protocol.evaluation, None)
-    stem = records.evaluation_stem(job.protocol.evaluation, iteration)
-    found = records.read_evaluation(job.folder / "evaluations" / f"{stem}.json")
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + score(found)
-
-
-def _report_options(options: Namespace) -> str:
-    results = "" if options.results == RESULTS else f" --results {options.results}"
-    return results + (f" --file {options.file}" if options.file else "")
-
-
-class Stop:
-    """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration; the second ends at once."""
-
-    asked = False
-
-    def __enter__(self) -> Stop:
-        self._old = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
-            signal.signal(number, handler)
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def _ask(self, *_: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(sys.stderr.fileno(), b"stopping after this iteration; once more stops at once\n")

@@ -95,7 +95,7 @@ def _retrained(again: Again) -> Iterator[Finding]:
     from rich.console import Console
 
     from bench import train, verify
-    from bench.cli.run import Stop
+    from bench.cli.running import Stop
     from bench.progress import Display
 
     if again.training.origin is not None:

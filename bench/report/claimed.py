@@ -9,10 +9,11 @@ from typing import Any
 from bench import anatomy, foreign, statistics
 from bench.benchmarks import Benchmark
 from bench.claims import Claim
-from bench.presets import ASSUMED, preset
+from bench.presets import preset
 from bench.protocol import Protocol
 from bench.report.cells import Cell
 from bench.report.protocols import protocol_differences, written
+from bench.sources import assumed as assumed_by
 
 NOT_JUDGED = "not judged"
 
@@ -105,7 +106,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
         return ["the claim's protocol is not known"]
     theirs = preset(claim.protocol, cell.benchmark)
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
-    assumed = ASSUMED.get(claim.protocol, frozenset())
+    assumed = assumed_by(claim.protocol, cell.benchmark)
     found = protocol_differences(cell.method, ours, theirs)
     differ = [
         f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}

@@ -1,11 +1,11 @@
-"""The methods of one benchmark compared in pairs, on the seeds and test episodes that both have."""
+"""Cells of one benchmark compared in pairs, on the seeds and test episodes that both have: methods, and iterations."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from bench import statistics
@@ -33,7 +33,19 @@ class Compared:
 
 def compared(cells: Sequence[Cell]) -> list[Compared]:
     """Every pair of methods trained and evaluated alike, with Holm's correction over the pairs that have a p-value."""
-    pairs = _longest([_pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)])
+    return _corrected(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
+
+
+def gains(cells: Sequence[Cell]) -> list[Compared]:
+    """Each later evaluation of the same trainings minus the one before it, alike but for the iteration."""
+    found: dict[Any, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.iterations):
+        if cell.evaluated.evaluation.weights == "last":
+            found.setdefault((cell.record.path.parent, cell.evaluated.evaluation), []).append(cell)
+    return _corrected([pair(b, a) for same in found.values() for a, b in pairwise(same) if _common_seeds(a, b)])
+
+
+def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
     tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
     corrected = dict(zip(tested, statistics.holm([pairs[k].paired.p_value for k in tested]), strict=True))
     return [replace(pair, holm=corrected.get(k, math.nan)) for k, pair in enumerate(pairs)]
@@ -51,7 +63,8 @@ def _longest(pairs: Sequence[Compared]) -> list[Compared]:
     return [pair for pair in pairs if pair in best.values()]
 
 
-def _pair(a: Cell, b: Cell) -> Compared:
+def pair(a: Cell, b: Cell) -> Compared:
+    """a minus b, on the seeds (at least one) and the first test episodes that both have."""
     seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
     episodes = min(a.scores.shape[1], b.scores.shape[1])  # of one stream: the first ones are the common ones
     x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
@@ -67,5 +80,9 @@ def _comparable(a: Cell, b: Cell) -> bool:
         and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
         and (a.iterations == b.iterations or a.evaluated.evaluation.weights == "best")
         and not evaluation_differences("", a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
-        and not set(a.seeds).isdisjoint(b.seeds)
+        and _common_seeds(a, b)
     )
+
+
+def _common_seeds(a: Cell, b: Cell) -> bool:
+    return not set(a.seeds).isdisjoint(b.seeds)

@@ -12,8 +12,9 @@ from bench.report import dissected, words
 from bench.report.cells import Cell
 from bench.report.claimed import Held
 from bench.report.compared import Compared
-from bench.report.protocols import written
+from bench.report.protocols import nearest_preset, written
 from bench.report.sections import Section, command
+from bench.report.sourced import different_settings, sourced
 from bench.report.tables import Row, Table
 
 
@@ -27,17 +28,33 @@ def tables(section: Section) -> list[Table]:
         f"published numbers{_in(unit)}, ours minus theirs{points}": [
             row for c in section.claims for row in _claim(section, c)
         ],
-        "methods compared, paired on common seeds and test episodes": [_pair(pair) for pair in section.pairs],
+        "methods compared, paired on common seeds and test episodes": [
+            _pair(pair, f"{pair.a.method} - {pair.b.method}") for pair in section.pairs
+        ],
+        "what further iterations of the same trainings gain, paired on seeds and test episodes": [
+            _pair(pair, words.gain(pair)) for pair in section.gains
+        ],
         f"each training seed{_in(unit)}, the papers' kind of interval": [
             row for cell in section.cells for row in _seeds(cell)
         ],
         **dissected.tables(section),
     }
+    found |= {f"how {name} differs from paper": rows for name, rows in _protocols(section).items()}
     return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
 
 
 def _in(unit: str) -> str:
     return f" ({unit})" if unit else ""
+
+
+def _protocols(section: Section) -> dict[str, list[Row]]:
+    """Preset -> its settings that are not the paper's, with their sources, for every preset that was run."""
+    found = {nearest_preset(c.benchmark, c.method, c.protocol): c.benchmark for c in section.cells}
+    return {
+        name: different_settings(sourced(name, benchmark), sourced("paper", benchmark))
+        for name, benchmark in found.items()
+        if name != "paper"
+    }
 
 
 def _run(cell: Cell) -> Row:
@@ -106,10 +123,10 @@ def _claim_row(claim: Claim, *rest: str) -> Row:
     return published | dict(zip(names, rest, strict=True))
 
 
-def _pair(pair: Compared) -> Row:
+def _pair(pair: Compared, difference: str) -> Row:
     a, b, form = pair.a.described, pair.b.described, pair.a.measure.form
     return {
-        "difference": f"{pair.a.method} - {pair.b.method}",
+        "difference": difference,
         "protocol": a if a == b else f"{a} / {b}",
         "common seeds": str(len(pair.seeds)),
         "test episodes": str(pair.episodes),
@@ -128,6 +145,7 @@ def _seeds(cell: Cell) -> Iterator[Row]:
         yield {
             "run": record.name,
             "evaluation": evaluation_hash(evaluated.evaluation),
+            "iterations": str(evaluated.iteration),
             "protocol": cell.described,
             f"{cell.measure.name}, over episodes": f"{value:{form}} ± {half:{form}}",
             "at inner step": str(evaluated.step),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +55,21 @@ class Drawn:
 
 def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Drawn]]:
     """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
+    with _styled():
+        return {section.title: _section(section, out) for section in sections}
+
+
+def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
+    """The files of one figure by itself. Raises UserError where they cannot be written."""
+    with _styled():
+        return _drawn("effects", panel, stem).files
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
     with matplotlib.rc_context():
         sns.set_theme(style="whitegrid", palette="colorblind", rc=_STYLE)
-        return {section.title: _section(section, out) for section in sections}
+        yield
 
 
 def _section(section: Section, out: Path) -> list[Drawn]:

@@ -7,21 +7,28 @@ from typing import Any
 
 from bench.benchmarks import Benchmark
 from bench.presets import names, preset
-from bench.protocol import Evaluation, Protocol, Training, differences
+from bench.protocol import Evaluation, Protocol, Training, differences, setting_of_evaluation
 
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
 _VALIDATION = frozenset({"validations", "validation_episodes"})
 _APART = _VALIDATION | {"origin"}  # no setting: said in words
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
 _FINETUNED = ("finetune", "pretrained", "oracle")
-_SHARED = frozenset(field.name for field in fields(Training)) & frozenset(field.name for field in fields(Evaluation))
 
 
 def described(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
     """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
-    return _nearest(
-        {name: protocol_differences(method, protocol, preset(name, benchmark)) for name in names(benchmark)}
-    )
+    return _nearest(_by_preset(benchmark, method, protocol))
+
+
+def nearest_preset(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
+    """The preset that differs in the fewest fields; the first of equals."""
+    found = _by_preset(benchmark, method, protocol)
+    return min(found, key=lambda name: len(found[name]))
+
+
+def _by_preset(benchmark: Benchmark, method: str, protocol: Protocol) -> dict[str, dict[str, tuple[Any, Any]]]:
+    return {name: protocol_differences(method, protocol, preset(name, benchmark)) for name in names(benchmark)}
 
 
 def described_training(benchmark: Benchmark, training: Training) -> str:
@@ -41,7 +48,7 @@ def protocol_differences(method: str, ours: Protocol, theirs: Protocol) -> dict[
     evaluation = evaluation_differences(method, ours.evaluation, theirs.evaluation)
     return {
         **training_differences(ours.training, theirs.training),
-        **{(f"evaluation.{k}" if k in _SHARED else k): v for k, v in evaluation.items()},
+        **{setting_of_evaluation(k): v for k, v in evaluation.items()},
     }
 
 

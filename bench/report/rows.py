@@ -15,6 +15,7 @@ from bench.report import words
 from bench.report.cells import Cell
 from bench.report.claimed import Held, nearest
 from bench.report.sections import Section
+from bench.report.sourced import assumed_settings
 
 
 def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
@@ -41,6 +42,7 @@ def _run(cell: Cell) -> dict[str, Any]:
         "benchmark": cell.title,
         "method": cell.method,
         "protocol": cell.described,
+        "assumed": tuple(assumed_settings(cell.benchmark, cell.method, cell.protocol)),
         "data": data["known_as"] or data["name"],
         "data_digest": data["digest"],
         "data_partial": data["partial"],

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from bench.benchmarks import BENCHMARKS, Benchmark, get, of_record
 from bench.claims import Claim
-from bench.presets import preset
+from bench.presets import milestones, preset
 from bench.records import Record
 from bench.report.cells import Cell, title
 from bench.report.claimed import Held, held
-from bench.report.compared import Compared, compared
+from bench.report.compared import Compared, compared, gains
 from bench.report.grouping import grouped, outcome
 
 FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
@@ -28,6 +28,7 @@ class Section:
     claims: tuple[Claim, ...]
     held: tuple[Held, ...]
     pairs: tuple[Compared, ...]
+    gains: tuple[Compared, ...]  # of later over earlier iterations of the same trainings
 
     @property
     def benchmark(self) -> Benchmark:
@@ -75,9 +76,8 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
     # The claim that the project is about comes first; the rest as they stand in their files.
     about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
     against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
-    return Section(
-        name, tuple(r for r in records if title(r) == name), mine, tuple(about), against, tuple(compared(mine))
-    )
+    run = tuple(r for r in records if title(r) == name)
+    return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
 
 
 def command(claim: Claim) -> str:
@@ -86,5 +86,7 @@ def command(claim: Claim) -> str:
         return ""
     asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
     text = f"python -m bench run {asked}"
-    full = preset(claim.protocol, get(claim.benchmark)).training.iterations
-    return text if claim.iterations in (None, full) else f"{text} --iterations {claim.iterations}"
+    benchmark = get(claim.benchmark)
+    full = preset(claim.protocol, benchmark).training.iterations
+    evaluated = (None, full, *milestones(claim.protocol, benchmark, full))
+    return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 Row = dict[str, str]  # column -> plain text; all rows of a table have the same columns
 
-_WRAPPED = frozenset({"why", "source"})  # columns of prose, which LaTeX breaks into lines
+_WRAPPED = ("why", "source")  # how columns of prose begin, which LaTeX breaks into lines
 _MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -30,6 +30,13 @@ class Table:
         return [tuple(self.rows[0]), *(tuple(row.values()) for row in self.rows)]
 
 
+def text(rows: Sequence[Row]) -> list[str]:
+    """Lines for a terminal: the names of the columns, then the rows, in columns."""
+    lines = Table("", rows).lines
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines]
+
+
 def markdown(table: Table) -> str:
     """A Markdown table under its caption as a heading."""
     header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
@@ -39,7 +46,7 @@ def markdown(table: Table) -> str:
 
 def latex(table: Table) -> str:
     r"""A `table` with booktabs rules, scaled to the line (`\resizebox`, package graphicx)."""
-    columns = "".join("p{7cm}" if name in _WRAPPED else "l" for name in table.rows[0])
+    columns = "".join("p{7cm}" if name.startswith(_WRAPPED) else "l" for name in table.rows[0])
     header, *rows = (" & ".join(map(latex_text, cells)) + r" \\" for cells in table.lines)
     return "\n".join(
         [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.report import words
 from bench.report.cells import Cell
 from bench.report.claimed import NOT_JUDGED, Held, nearest, would_decide
+from bench.report.compared import Compared
 from bench.report.sections import FIRST, Section, command
 
 _REASONS_SHOWN = 2
@@ -20,8 +21,9 @@ def lines(sections: Sequence[Section]) -> list[str]:
 def _section(section: Section) -> list[str]:
     heading = [section.title] if section.cells or section.outcomes else []
     cells = [line for cell in section.cells for line in _cell(section, cell)]
+    gains = [_gain(pair) for pair in section.gains]
     outcomes = [f"  {line}" for line in section.outcomes]
-    return [*heading, *cells, *outcomes, *_not_run(section)]
+    return [*heading, *cells, *gains, *outcomes, *_not_run(section)]
 
 
 def _cell(section: Section, cell: Cell) -> list[str]:
@@ -30,10 +32,20 @@ def _cell(section: Section, cell: Cell) -> list[str]:
     measure = cell.measure
     value = f"{cell.headline.value:{measure.form}} {measure.unit or measure.name}"
     score = f"{value} ({words.ends(cell.intervals[kind], measure.form)}, {kind})"
-    first = f"  {cell.method} [{cell.described}] {score}, seeds: {words.seeds(cell)}"
+    part = (
+        "" if cell.iterations == (cell.record.training.iterations,) else f" after {words.iterations(cell)} iterations"
+    )
+    first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {words.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)
     return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number"]
+
+
+def _gain(pair: Compared) -> str:
+    measure, form = pair.a.measure, f"+{pair.a.measure.form}"
+    value = f"{pair.paired.difference.value:{form}} {measure.points}"
+    interval = f"{words.ends(pair.interval, form)}, {pair.paired.kind}"
+    return f"  {words.gain(pair)} [{pair.a.described}]: {value} ({interval}), paired"
 
 
 def _claim(held: Held) -> str:

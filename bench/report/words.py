@@ -9,6 +9,7 @@ from bench.claims import Claim
 from bench.measures import Measure
 from bench.report.cells import Cell
 from bench.report.claimed import spread
+from bench.report.compared import Compared
 
 NONE = "–"
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
@@ -63,6 +64,11 @@ def ends(interval: tuple[float, float], form: str = ".2f") -> str:
     """`62.19 to 64.03`, or a dash where there is no interval."""
     low, high = interval
     return NONE if low != low else f"{low:{form}} to {high:{form}}"
+
+
+def gain(pair: Compared) -> str:
+    """Such as `maml at 75000 - at 60000 iterations`."""
+    return f"{pair.a.method} at {spread(pair.a.iterations)} - at {spread(pair.b.iterations)} iterations"
 
 
 def p_value(p: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import checkpoints, plan, records, run, streams
+from bench import checkpoints, plan, records, standing, streams
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError
 from bench.verify import differences, expected
@@ -101,7 +101,7 @@ def _evaluation(again: Again, path: Path) -> Finding:
 def _weights_of(again: Again, recorded: records.Evaluated) -> str:
     """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
     at = None if recorded.evaluation.weights == "best" else recorded.iteration
-    iteration, name = run.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
+    iteration, name = standing.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
     if iteration != recorded.iteration:
         raise records.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
     return name

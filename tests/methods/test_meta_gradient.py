@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from bench import batches, benchmarks
+from bench import batches, benchmarks, presets
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
@@ -20,6 +20,7 @@ from bench.networks import conv4
 from bench.protocol import Protocol, Training
 from bench.speed.case import Case
 from methods.contract import Episode, Method, Params, State
+from methods.inner_loop import trajectory
 from tests.conftest import build, double, meta_step
 
 CPU = torch.device("cpu")
@@ -120,6 +121,27 @@ def plain_loop(
         total = total + F.cross_entropy(network(fast, query, statistics), query_labels) / len(batch.support)
     gradient = torch.autograd.grad(total, list(leaves.values()))
     return total, dict(zip(leaves, gradient, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["paper", "article"])
+@pytest.mark.parametrize("name", ["tiny", "miniimagenet-5w5s"])
+def test_what_the_inner_loop_changes(preset: str, name: str) -> None:
+    """protocols.md: all of the article's parameters, gamma and beta too; the paper's has no gamma, and keeps beta."""
+    benchmark = benchmarks.get(name)
+    method = build("maml", benchmark, presets.preset(preset, benchmark))
+    state = method.init(torch.Generator().manual_seed(0))
+    images = torch.rand(5, *benchmark.image_shape, generator=torch.Generator().manual_seed(1))
+    labels, norms = torch.arange(5), [f"norm{k}.shift" for k in (1, 2, 3, 4)]
+
+    def support_loss(params: Params) -> Tensor:
+        return F.cross_entropy(method.setup.network(params, images), labels)
+
+    _, after = trajectory(support_loss, state.params, method._adapted(state.params), 0.1, 1)
+    kept = {name for name, value in after.items() if torch.equal(value, state.params[name])}
+    assert {name for name in after if "scale" in name} == (
+        {f"norm{k}.scale" for k in (1, 2, 3, 4)} if preset == "article" else set()
+    )
+    assert kept & {name for name in after if "bias" not in name} == (set() if preset == "article" else set(norms))
 
 
 @pytest.mark.parametrize("name", ["maml", "fomaml"])

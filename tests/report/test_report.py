@@ -9,10 +9,12 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench import records, report
-from tests.report.synthetic import write_run
+from bench import presets, records, report, statistics
+from bench.benchmarks import BENCHMARKS
+from tests.report.synthetic import write_run, write_scores
 
 ROOT = Path(__file__).parents[2]
 _SEABORN_SECONDS = 1.3  # to import it, on 2 cores of the kind that the five seconds are stated for
@@ -147,6 +149,37 @@ def test_pairs_of_methods(runs: Path, out: Path) -> None:
     assert [pair.split(" | ")[0] for pair in pairs] == ["| maml - fomaml", "| maml - nearest", "| fomaml - nearest"]
     assert "| 3 | 600 |" in pairs[0] and "| both |" in pairs[0]
     assert "| 2 | 600 |" in pairs[1] and "for these models | – | – |" in pairs[1]
+
+
+def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None:
+    article = {"benchmark": "miniimagenet-5w5s", "preset": "article"}
+    evaluation = presets.article(BENCHMARKS["miniimagenet-5w5s"]).evaluation
+    for seed in range(3):
+        folder = write_run(runs, seed=seed, accuracy=0.62, **article)
+        write_scores(folder, BENCHMARKS["miniimagenet-5w5s"], "maml", seed, evaluation, 60_000, 0.61)
+        write_run(runs, method="nearest", seed=seed, **article)
+    made = report.build(runs, out)
+    table = markdown(made).split("what further iterations")[1].split("####")[0]
+    (row,) = [line for line in table.splitlines() if " - at " in line]
+    assert row.startswith("| maml at 75000 - at 60000 iterations | article | 3 | 1000 |") and "| both |" in row
+    (line,) = [line for line in made.text.splitlines() if "- at 60000 iterations" in line]
+    earlier, later = (
+        np.stack(
+            [
+                e.final
+                for r in records.read_all(runs)[0]
+                for e in r.evaluations
+                if e.iteration == at and r.method == "maml"
+            ]
+        )
+        for at in (60_000, 75_000)
+    )
+    gain = statistics.paired(100 * later, 100 * earlier).difference
+    assert "{:+.2f} points ({:+.2f} to {:+.2f}, both), paired".format(gain.value, *gain.interval()) in line
+    assert "claim 61.03 ± 0.41" in made.text and "claim 62.32 ± 0.40" in made.text
+    protocols = markdown(made).split("how article differs from paper")[1].split("####")[0]
+    assert "0.01 (assumed)" in protocols and "initialisation" in protocols
+    assert "inner_lr" in rows(made)[0]["assumed"].split() and "queries" not in rows(made)[0]["assumed"].split()
 
 
 def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""`diff`: what differs between two protocols."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from bench.cli.parsing import add_command, add_protocol_choice
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "diff", diff, "what differs between two protocols, with the source of each value")
+    parser.add_argument("one", metavar="PROTOCOL", help="paper, article, ravi or quick")
+    parser.add_argument("other", metavar="PROTOCOL")
+    add_protocol_choice(parser)
+
+
+def diff(options: Namespace) -> int:
+    """A row a setting that differs."""
+    from bench.data import store
+    from bench.report import sourced, tables
+
+    benchmark = store.benchmark(options.benchmark)
+    one, other = (sourced.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
+    rows = sourced.different_settings(one, other)
+    heading = f"{one.name} and {other.name} on {benchmark.name}: {len(rows)} settings differ"
+    print("\n".join([heading, *(tables.text(rows) if rows else [])]))
+    return 0

@@ -1,0 +1,70 @@
+"""`explain`: what each factor between two protocols does."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli.parsing import FIRST, add_command
+from bench.cli.running import add_running, requested, run_all
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(
+        top,
+        "explain",
+        explain,
+        "run two protocols and the changes between them, one at a time",
+        results=True,
+        data=True,
+        device=True,
+    )
+    parser.add_argument("--from", required=True, dest="start", metavar="P", help="such as article")
+    parser.add_argument("--to", required=True, dest="end", metavar="P", help="such as paper")
+    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"default {FIRST}")
+    parser.add_argument("--method", default="maml", metavar="M", help="default maml")
+    parser.add_argument(
+        "--factor", action="append", default=[], metavar="F", help="only this one; may be given several times"
+    )
+    parser.add_argument(
+        "--direction",
+        choices=("from", "to", "both"),
+        default="from",
+        help="change a factor in the start alone (default), in all but the end, or both",
+    )
+    add_running(parser)
+    parser.add_argument("--dry-run", action="store_true", help="list the cells, and run nothing")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where files go (default: `report` beside the records)")
+
+
+def explain(options: Namespace) -> int:
+    """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
+    from bench import environment, factors, plan
+    from bench import explain as library
+    from bench.data import store
+    from bench.report import effects, explained, tables
+
+    environment.make_repeatable(options.threads, options.fast)
+    environment.reuse_memory()
+    o = options
+    request = requested(o, [o.method], [o.benchmark], None)
+    comparison = factors.compared(
+        store.benchmark(o.benchmark, o.data_dir), o.method, (o.start, o.end), request.settings, o.factor, o.direction
+    )
+    works = library.planned(comparison, request)
+    print("\n".join(library.listed(comparison, works)), flush=True)
+    if o.dry_run:
+        return 0
+    code = run_all([group for work in works for group in plan.groups(work.jobs, o.together)], options)
+    if code not in (0, 1):
+        return code
+    scores = library.scores(comparison, works)
+    found = effects.effects(comparison, scores)
+    print("\n".join(["", *tables.text(explained.cells(comparison, scores)), ""]))
+    print("\n".join(tables.text(explained.rows(comparison, found))))
+    out = o.out or o.results.parent / "report"
+    files = explained.write(comparison, scores, found, o.command_line, out)
+    print(f"{out}: {', '.join(path.name for path in files)}")
+    return code

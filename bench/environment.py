@@ -8,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,25 @@ def make_repeatable(threads: int | None) -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def has_tf32(where: torch.device) -> bool:
+    """Whether the device has that arithmetic: NVIDIA's, from compute capability 8.0 on."""
+    return where.type == "cuda" and torch.cuda.get_device_capability(where) >= (8, 0)
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Products of float32 in TF32 or, as everywhere else, not: 10 bits of the factors' mantissas, not 23."""
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = on
+        yield
+    finally:
+        for switch, old in zip(switches, before, strict=True):
+            switch.allow_tf32 = old
 
 
 def reuse_memory() -> None:

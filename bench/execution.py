@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils._pytree import tree_map
 
+from bench import environment
 from bench.benchmarks import Benchmark
 from bench.errors import UserError, unknown
 from bench.protocol import Training
@@ -45,6 +46,7 @@ class Execution:
     chunk: int
     mode: str = EAGER
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
 
     @property
     def compiled(self) -> bool:
@@ -59,12 +61,13 @@ class Execution:
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
         """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
         assert self.layers != "native" or self.chunk == len(batch[0]) == 1, _ALONE
-        if method.training_batch == "images":
-            return _whole(method, self.compiled)(state, batch)
-        step, total = _summed_chunk(method, self.compiled), None
-        for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
-            summed = step(state, Episode(*parts))
-            total = summed if total is None else tree_map(torch.add, total, summed)
+        with environment.tf32(self.precision == "tf32"):
+            if method.training_batch == "images":
+                return _whole(method, self.compiled)(state, batch)
+            step, total = _summed_chunk(method, self.compiled), None
+            for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
+                summed = step(state, Episode(*parts))
+                total = summed if total is None else tree_map(torch.add, total, summed)
         return tree_map(lambda value: value / batch.support.shape[1], total)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
@@ -79,23 +82,36 @@ class Execution:
             full = [
                 torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part for part in parts
             ]
-            outputs.append(step(state, *full, chosen)[:count])
+            with environment.tf32(self.precision == "tf32"):
+                outputs.append(step(state, *full, chosen)[:count])
         return torch.cat(outputs)
 
 
 def choose(
-    benchmark: Benchmark, training: Training, device: torch.device, chunk: int, seeds: int, mode: str | None
+    benchmark: Benchmark,
+    training: Training,
+    device: torch.device,
+    chunk: int,
+    seeds: int,
+    mode: str | None,
+    precision: str = "fp32",
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
-    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or without CUDA."""
+    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or where the device
+    has no such mode or precision."""
     preferred = mode or _mode(benchmark, training, device)
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
+    if precision == "tf32" and not environment.has_tf32(device):
+        raise UserError(
+            f"precision=tf32: {device} cannot; NVIDIA GPUs can from Ampere on (2020), and bf16 runs anywhere"
+        )
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
     modes, alone = simpler.get(preferred, (EAGER,)), chunk == seeds == 1
-    return tuple(Execution(device, chunk, each, _layers(training, device, each, alone)) for each in modes)
+    layers = [_layers(training, device, each, alone) for each in modes]
+    return tuple(Execution(device, chunk, *each, precision) for each in zip(modes, layers, strict=True))
 
 
 def chunk_size(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +30,7 @@ class Conv4:
     image_shape: tuple[int, int, int]
     training: Training
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
 
     @property
     def feature_count(self) -> int:
@@ -63,7 +66,7 @@ class Conv4:
 
     def head(self, params: Params, features: Tensor) -> Tensor:
         """Features [images, features] -> outputs [images, outputs]."""
-        return F.linear(features, params["head.weight"], params["head.bias"])
+        return self._product(F.linear, features, params["head.weight"], params["head.bias"])
 
     def features(
         self,
@@ -78,7 +81,8 @@ class Conv4:
         layers, stride = LAYERS[self.layers], 2 if self.training.downsampling == "stride" else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
-            hidden = layers.convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"], stride)
+            weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
+            hidden = self._product(partial(layers.convolution, stride=stride), hidden, weight, bias)
             hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
             if self.training.downsampling == "max-pool":
                 hidden = layers.max_pool(hidden)
@@ -104,6 +108,13 @@ class Conv4:
         factor = torch.rsqrt(statistics[f"norm{k}.variance"] + epsilon) * scale
         return torch.addcmul(shift, hidden - statistics[f"norm{k}.mean"], factor)
 
+    def _product(self, operation: Callable[..., Tensor], *factors: Tensor) -> Tensor:
+        """As it is, or with factors and result rounded to bfloat16: what `torch.autocast` does, but for the same
+        operations in every version of torch, and through any nesting of `vmap`, `grad` and a compiler."""
+        if self.precision != "bf16":
+            return operation(*factors)
+        return operation(*(factor.bfloat16() for factor in factors)).to(factors[0].dtype)
+
     def _initialisation(self, part: str) -> str:
         if self.training.initialisation == "glorot-normal-head":
             return "normal" if part == "head" else "glorot"
@@ -123,6 +134,6 @@ class Conv4:
         return {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
-def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised") -> Conv4:
+def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
     """The benchmark's network under this protocol."""
-    return Conv4(benchmark.image_shape, training, layers)
+    return Conv4(benchmark.image_shape, training, layers, precision)

@@ -1,4 +1,5 @@
-"""The methods of one benchmark compared in pairs, on the seeds and test episodes that both have."""
+"""The methods of one benchmark, and the precisions of one method, compared in pairs: on the seeds and test episodes
+that both have."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from bench import statistics
+from bench.protocol import differences
 from bench.report.cells import Cell
 from bench.report.protocols import evaluation_differences
 
@@ -32,7 +34,8 @@ class Compared:
 
 
 def compared(cells: Sequence[Cell]) -> list[Compared]:
-    """Every pair of methods trained and evaluated alike, with Holm's correction over the pairs that have a p-value."""
+    """Every pair of methods trained and evaluated alike, or of one method's precisions, with Holm's correction over the
+    pairs that have a p-value."""
     pairs = _longest([_pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)])
     tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
     corrected = dict(zip(tested, statistics.holm([pairs[k].paired.p_value for k in tested]), strict=True))
@@ -59,13 +62,22 @@ def _pair(a: Cell, b: Cell) -> Compared:
 
 
 def _comparable(a: Cell, b: Cell) -> bool:
-    """Two methods, one training and one evaluation (but for the settings of fine-tuning), the same test episodes."""
+    """One factor apart, and on the same test episodes of some common seeds."""
     return (
-        a.method != b.method
-        and a.record.training == b.record.training
+        _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
         and a.data["digest"] == b.data["digest"]
         and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
         and (a.iterations == b.iterations or a.evaluated.evaluation.weights == "best")
-        and not evaluation_differences("", a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
         and not set(a.seeds).isdisjoint(b.seeds)
     )
+
+
+def _factors(a: Cell, b: Cell) -> set[str]:
+    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
+    method = a.method if a.method == b.method else ""
+    evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+    return {
+        *({"method"} if a.method != b.method else ()),
+        *differences(a.record.training, b.record.training),
+        *(f"evaluation.{name}" for name in evaluation),
+    }

@@ -97,7 +97,7 @@ def describe() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cuda": torch.version.cuda,
         "packages": {name: version_of(name) for name in _PACKAGES},
-        **_commit(),
+        **commit(),
     }
 
 
@@ -145,7 +145,8 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
+    """Of the project, and whether it was changed since: None where that cannot be told."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bench.cli import kinds
+from bench.cli import engine, kinds
 from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings
 from bench.cli.words import score
 
 if TYPE_CHECKING:
+    from bench.engines import Cell, Ended
     from bench.job import Job
 
 
@@ -38,6 +39,7 @@ def add(top: Any) -> None:
         metavar="N",
         help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
     )
+    engine.add(parser)
     add_execution(parser)
     add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
@@ -57,8 +59,11 @@ def add(top: Any) -> None:
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
     from bench import environment, plan
+    from bench.engines import Cell
 
-    environment.make_repeatable(options.threads)
+    device = environment.device(options.device)
+    spread = engine.chosen(options, device)
+    environment.make_repeatable(engine.threads(options, spread))
     environment.reuse_memory()
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(
@@ -67,7 +72,7 @@ def run(options: Namespace) -> int:
         plan.seeds(options.seeds, options.seed),
         options.protocol,
         settings,
-        environment.device(options.device),
+        device,
         options.results,
         options.data_dir,
         options.chunk,
@@ -76,47 +81,75 @@ def run(options: Namespace) -> int:
     )
     jobs = plan.jobs(request)
     print("\n".join(plan.described(jobs)), flush=True)
-    return _run_all(plan.groups(jobs, options.together), options)
-
-
-def _run_all(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
-    from bench.train import Interrupted
-
-    console, code = Console(stderr=True), 0
-    for done, group in enumerate(groups):
-        try:
-            code = max(code, _run_together(group, len(groups) - done, options, console))
-        except Interrupted as interrupted:
-            return _stopped(f"{_name(group)} at iteration {interrupted}", options)
-        except KeyboardInterrupt:
-            return _stopped(f"{_name(group)}, whose last checkpoint stands", options)
-    print(f"tables and figures: python -m bench report{_results_option(options)}")
+    groups = plan.groups(jobs, options.together, spread.workers if spread else 1)
+    cells = [Cell(tuple(group)) for group in groups]
+    code = _here(cells, options) if spread is None else _spread(spread, cells, options)
+    if code != 130:
+        print(f"tables and figures: python -m bench report{_results_option(options)}")
     return code
 
 
-def _name(group: Sequence[Job]) -> str:
-    """What runs that train together are called: the first one's name, and the other seeds."""
-    return group[0].name + "".join(f",{job.seed}" for job in group[1:])
+def _here(cells: Sequence[Cell], options: Namespace) -> int:
+    """One cell after the other, in this process."""
+    from bench.train import Interrupted
+
+    console, code = Console(stderr=True), 0
+    for done, cell in enumerate(cells):
+        try:
+            code = max(code, _run_together(cell, len(cells) - done, options, console))
+        except Interrupted as interrupted:
+            return _stopped([f"{cell.name} at iteration {interrupted}"], options)
+        except KeyboardInterrupt:
+            return _stopped([f"{cell.name}, whose last checkpoint stands"], options)
+    return code
 
 
-def _stopped(where: str, options: Namespace) -> int:
+def _spread(spread: engine.Engine, cells: Sequence[Cell], options: Namespace) -> int:
+    """All cells, by as many workers as there are."""
+    import torch
+
+    from bench.engines import Orders
+    from bench.engines.board import Board
+
+    orders = Orders(torch.get_num_threads(), options.checkpoint_every, tuple(options.keep), options.force)
+    code, missing, left = 0, len(cells), []
+    with Board(cells, spread.workers, Console(stderr=True)) as board:
+        try:
+            for place, ended in spread.run(cells, orders, board, Stop()):
+                cell = cells[place]
+                code = max(code, _told(cell, ended))
+                left += [f"{cell.name} {ended.stopped}"] * bool(ended.stopped)
+                missing -= 1
+        except KeyboardInterrupt:
+            left.append("at once, and the last checkpoints stand")
+    left += [f"{missing} not finished"] * bool(missing)
+    return _stopped(left, options) if left else code
+
+
+def _told(cell: Cell, ended: Ended) -> int:
+    """Says what became of a cell."""
+    if ended.error:
+        print(f"error: {cell.name}: {ended.error}", file=sys.stderr)
+    for job, outcome in zip(cell.jobs, ended.outcomes, strict=False):
+        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
+    return 2 if ended.error else int("diverged" in ended.outcomes)
+
+
+def _stopped(where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # which would begin anew
-    print(f"stopped: {where}; go on with: {again}", file=sys.stderr)
+    print(f"stopped: {'; '.join(where)}; go on with: {again}", file=sys.stderr)
     return 130
 
 
-def _run_together(group: Sequence[Job], remaining: int, options: Namespace, console: Console) -> int:
-    from bench import presets, run, train
-    from bench.progress import Display
+def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console) -> int:
+    from bench import run, train
+    from bench.engines import Ended
+    from bench.engines.board import display
 
-    first = group[0]
-    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    with Display(_name(group), first.protocol.training.iterations, remaining, full, console) as display:
-        watch = train.Watch(display.step, Stop(), options.checkpoint_every, tuple(options.keep), display.say)
-        outcomes = run.complete(group, watch, options.force)
-    for job, outcome in zip(group, outcomes, strict=True):
-        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
-    return int("diverged" in outcomes)
+    with display(cell, remaining, console) as shown:
+        watch = train.Watch(shown.step, Stop(), options.checkpoint_every, tuple(options.keep), shown.say)
+        outcomes = run.complete(cell.jobs, watch, options.force)
+    return _told(cell, Ended(tuple(outcomes)))
 
 
 def _outcome(job: Job, outcome: str) -> str:

@@ -89,6 +89,8 @@ class Cluster:
         try:
             with stop:
                 yield from self._ended(cells, orders, Shared(probe, environment.commit()), listener, stop)
+        except self.ray.exceptions.RayError as error:
+            raise UserError(f"the Ray cluster has gone, the last checkpoints stand: {_first_line(error)}") from error
         finally:
             probe.unlink(missing_ok=True)
             self.ray.shutdown()  # which ends the tasks that still run
@@ -135,7 +137,7 @@ class Cluster:
         try:
             return self.ray.get(task)
         except self.ray.exceptions.RayError as error:
-            return Ended(error=f"its worker died {ATTEMPTS} times: {str(error).strip().splitlines()[0]}")
+            return Ended(error=f"its worker died {ATTEMPTS} times: {_first_line(error)}")
 
 
 def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
@@ -148,7 +150,7 @@ def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise UserError(f"--address {address}: {str(error).strip().splitlines()[0]}") from error
+        raise UserError(f"--engine ray: {_first_line(error)}") from error
     needs = {"num_gpus": 1, "num_cpus": 0} if cuda else {"num_cpus": threads}
     kind, each = ("GPU", 1) if cuda else ("CPU", threads)
     workers = sum(int(node["Resources"].get(kind, 0)) // each for node in ray.nodes() if node["Alive"])
@@ -197,6 +199,10 @@ def _pass_on(place: int, event: Event | None, listener: Listener) -> None:
         listener.began(place)
     else:
         listener.told(place, event)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _absolute(cell: Cell) -> Cell:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench import checkpoints, environment, episodes, records, train
+from bench import checkpoints, environment, episodes, records, streams, train
 from bench.execution import Execution
 from bench.job import Job
 
@@ -31,7 +31,7 @@ def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
         "status": "unfinished",
         "iteration": 0,
         "best_iteration": 0,
-        "data": {k: getattr(job.images, k) for k in ("name", "digest", "known_as", "partial")},
+        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")},
         "episodes_digest": {
             "train": digest(job, "train", job.seed, training.queries),
             "valid": digest(job, "valid", episodes.EVALUATION_SEED, evaluation.queries),
@@ -106,4 +106,4 @@ def executed(
 
 def digest(job: Job, split: str, seed: int, queries: int) -> str:
     """Of the content of a stream's first episodes."""
-    return episodes.digest(job.benchmark, job.images, split, seed, queries)
+    return streams.digest(job.benchmark, job.data, split, seed, queries)

@@ -26,10 +26,6 @@ class Drawn(NamedTuple):
     turns: Tensor
     classes: Tensor
 
-    def to(self, device: torch.device) -> Drawn:
-        """The same on the device."""
-        return Drawn(*(part.to(device, non_blocking=True) for part in self))
-
 
 @dataclass(frozen=True)
 class Source:
@@ -43,6 +39,11 @@ class Source:
     classes: tuple[ImageClass, ...]
     pixels: Tensor = field(repr=False)
     base: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.pixels.device
 
     def draw(self, first: int, count: int) -> Drawn:
         """Episodes `first` .. `first + count - 1` of the stream."""
@@ -60,7 +61,7 @@ class Source:
 
     def episodes(self, first: int, count: int) -> Episode:
         """Episodes `first` .. `first + count - 1`, each tensor with a leading dimension [episodes, ...]."""
-        return self.as_episodes(self.draw(first, count).to(self.pixels.device))
+        return self.as_episodes(Drawn(*(part.to(self.device) for part in self.draw(first, count))))
 
     def as_episodes(self, drawn: Drawn) -> Episode:
         """What is drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from bench.data.images import ImageClass, ImageSet
 from bench.errors import UserError
 
 EVALUATION_SEED = 0  # validation and test episodes are the same for every training seed and every method
-_DIGEST_EPISODES = 16
+DIGEST_EPISODES = 16
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def draw(
     benchmark: Benchmark, classes: Sequence[ImageClass], split: str, seed: int, first: int, count: int, queries: int
 ) -> Draw:
     """Episodes `first` .. `first + count - 1` of a split's stream."""
-    key = _key(f"{benchmark.name}/{split}/{seed}")
-    picks = [_one(benchmark, classes, _raw(key, first + i, benchmark, queries)) for i in range(count)]
+    size = benchmark.ways * (2 + benchmark.shots + queries)
+    picks = [_one(benchmark, classes, raw(benchmark, split, seed, first + i, size).tolist()) for i in range(count)]
     return Draw(*(np.array(part, dtype=np.int64) for part in zip(*picks, strict=True)))
 
 
@@ -65,10 +66,9 @@ def draw_images(
     benchmark: Benchmark, classes: Sequence[ImageClass], seed: int, first: int, count: int, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Batches of `size` images, drawn uniformly from the training classes: image and class indices, [count, size]."""
-    key = _key(f"{benchmark.name}/train/{seed}/images")
-    raw = np.array([np.random.Philox(key=key, counter=[0, first + i, 0, 0]).random_raw(size) for i in range(count)])
+    drawn = np.array([raw(benchmark, "train", f"{seed}/images", first + i, size) for i in range(count)])
     ends = np.cumsum([c.distinct for c in classes])
-    position = _bounded_array(raw, int(ends[-1]))
+    position = _bounded_array(drawn, int(ends[-1]))
     chosen = np.searchsorted(ends, position, side="right")
     starts = ends - [c.distinct for c in classes]
     offsets = np.array([c.offset for c in classes])
@@ -77,7 +77,7 @@ def draw_images(
 
 def digest(benchmark: Benchmark, images: ImageSet, split: str, seed: int, queries: int) -> str:
     """SHA-256 over the content of a stream's first episodes: image bytes, turns and order."""
-    drawn = draw(benchmark, classes_of(benchmark, images, split), split, seed, 0, _DIGEST_EPISODES, queries)
+    drawn = draw(benchmark, classes_of(benchmark, images, split), split, seed, 0, DIGEST_EPISODES, queries)
     total = hashlib.sha256()
     for episode, turns in zip(drawn.images, drawn.turns, strict=True):
         total.update(turns.astype("<i8").tobytes())
@@ -85,19 +85,21 @@ def digest(benchmark: Benchmark, images: ImageSet, split: str, seed: int, querie
     return total.hexdigest()
 
 
+def raw(benchmark: Benchmark, split: str, seed: int | str, index: int, size: int) -> np.ndarray:
+    """The first `size` raw values, uint64, of one place in the stream of these names."""
+    key = _key(f"{benchmark.name}/{split}/{seed}")
+    return np.random.Philox(key=key, counter=[0, index, 0, 0]).random_raw(size)
+
+
+@cache
 def _key(name: str) -> np.ndarray:
     return np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8").astype(np.uint64)
-
-
-def _raw(key: np.ndarray, index: int, benchmark: Benchmark, queries: int) -> list[int]:
-    """Classes first, then turns, then the images by rank and class: more queries only lengthen the list."""
-    size = benchmark.ways * (2 + benchmark.shots + queries)
-    return np.random.Philox(key=key, counter=[0, index, 0, 0]).random_raw(size).tolist()
 
 
 def _one(
     benchmark: Benchmark, classes: Sequence[ImageClass], raw: list[int]
 ) -> tuple[list[int], list[int], list[list[int]]]:
+    """Classes first, then turns, then the images by rank and class: more queries only lengthen the list."""
     ways = benchmark.ways
     chosen = list(_distinct(raw[:ways], len(classes)))
     turns = [_bounded(value, 4) if benchmark.rotations else 0 for value in raw[ways : 2 * ways]]

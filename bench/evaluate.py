@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bench.batches import Source
 from bench.execution import Execution
-from bench.objectives import accuracy
+from bench.objectives import objective
+from bench.streams import Source
 from methods.contract import Method, Setting, State
 
 BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
@@ -28,12 +28,13 @@ def scores(
     execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
+    score = objective(source.benchmark).score
     blocks, size = [], execution.chunk * max(1, BLOCK // execution.chunk)
     with torch.no_grad():
         for first in range(0, count, size):
             batch = source.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
-            blocks.append(accuracy(outputs, batch.query_labels[:, None]).cpu().numpy())
+            blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
     return np.concatenate(blocks)
 
 
@@ -42,15 +43,15 @@ def choose(execution: Execution, method: Method, state: State, valid: Source, ep
 
     A method with nothing to choose is scored on `episodes` of them, at its last step; else every candidate is scored
     on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
-    candidates = method.candidates()
+    candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
         means = scores(execution, method, state, valid, episodes, candidates[0]).mean(0)
         return Choice(candidates[0], len(means) - 1, float(means[-1]))
     best: Choice | None = None
     for setting in candidates:
         means = scores(execution, method, state, valid, choosing, setting).mean(0)
-        means = np.where(np.isnan(means), -1, means)  # a rate that diverges is never the best
-        if best is None or means.max() > best.score:
-            best = Choice(setting, int(means.argmax()), float(means.max()))
+        step = measure.best(means)  # of which a rate that diverges never is
+        if best is None or measure.better(means[step], best.score):
+            best = Choice(setting, step, float(means[step]))
     assert best is not None
     return best

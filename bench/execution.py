@@ -7,7 +7,7 @@ Nothing here moves a number beyond rounding; what ran is recorded, and bits are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from torch.utils._pytree import tree_map
 from bench import environment
 from bench.benchmarks import Benchmark
 from bench.errors import UserError, unknown
+from bench.layers import ALONE
+from bench.networks import network
 from bench.protocol import Training
 from methods.contract import Episode, Method, Params, Setting, State
 
@@ -27,13 +29,7 @@ MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 
 # One copy of all activations of a chunk. On a CPU a chunk beyond the caches is slower than its episodes one by one.
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 2 * 2**30}
-# Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes, the share of
-# an eager meta-step that it saves, and the rate of an eager meta-step. For a GPU these are guesses.
-_COMPILATION_SECONDS = 400
-_SAVED = {"stride": 0.5, "max-pool": 0.1}
-_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
-
-_ALONE = "native layers are for one episode at a time"
+_ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
 
 Result = TypeVar("Result")
 
@@ -60,7 +56,9 @@ class Execution:
 
     def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
         """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
-        assert self.layers != "native" or self.chunk == len(batch[0]) == 1, _ALONE
+        assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
+            f"{self.layers} layers are for one episode at a time"
+        )
         with environment.tf32(self.precision == "tf32"):
             if method.training_batch == "images":
                 return _whole(method, self.compiled)(state, batch)
@@ -72,7 +70,7 @@ class Execution:
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
-        assert self.layers != "native" or self.chunk == 1, _ALONE
+        assert self.layers not in ALONE or self.chunk == 1, _ALONE
         step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
         outputs = []
         for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
@@ -105,13 +103,11 @@ def choose(
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
     if precision == "tf32" and not environment.has_tf32(device):
-        raise UserError(
-            f"precision=tf32: {device} cannot; NVIDIA GPUs can from Ampere on (2020), and bf16 runs anywhere"
-        )
+        raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
-    modes, alone = simpler.get(preferred, (EAGER,)), chunk == seeds == 1
-    layers = [_layers(training, device, each, alone) for each in modes]
-    return tuple(Execution(device, chunk, *each, precision) for each in zip(modes, layers, strict=True))
+    made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
+    fastest, alone = network(benchmark, training).fastest_layers, chunk == seeds == 1
+    return tuple(replace(each, layers=fastest(device.type, each.compiled, alone)) for each in made)
 
 
 def chunk_size(
@@ -132,10 +128,7 @@ def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device
 
 def _episode_bytes(benchmark: Benchmark, training: Training, queries: int) -> int:
     """One copy of an episode's activations."""
-    images = benchmark.ways * max(benchmark.shots, queries)
-    height, width = benchmark.image_shape[1:]
-    first_layer = height * width // (4 if training.downsampling == "stride" else 1)
-    return 4 * images * training.filters * first_layer * 4 // 3
+    return network(benchmark, training).activation_bytes(benchmark.ways * max(benchmark.shots, queries))
 
 
 def smaller(training_chunk: int, evaluation_chunk: int) -> int:
@@ -177,34 +170,12 @@ def first_that_runs(
 
 def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
     """Compiled where the whole training is long enough to win the compilation back."""
-    seconds = training.iterations * _operations(benchmark, training) / _OPERATIONS_A_SECOND[device.type]
-    pays = seconds * _SAVED[training.downsampling] > _COMPILATION_SECONDS
+    used, ways = network(benchmark, training), benchmark.ways
+    step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
+    pays = training.iterations * step * used.saved_by_compiling(device.type) > used.compilation_seconds
     if device.type == "cuda":
         return COMPILED_GRAPH if pays else GRAPH
     return COMPILED if pays else EAGER
-
-
-def _layers(training: Training, device: torch.device, mode: str, alone: bool) -> str:
-    """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no deterministic
-    backward, by reasoning only. `alone`: one episode of one seed at a time."""
-    if mode in (COMPILED, COMPILED_GRAPH):
-        return "patches" if training.downsampling == "stride" or device.type == "cuda" else "masked"
-    if device.type == "cuda":
-        return "masked"
-    return "native" if alone else "vectorised"
-
-
-def _operations(benchmark: Benchmark, training: Training) -> float:
-    """Roughly, of a meta-step: the products of the convolutions, an inner step of second order as nine passes."""
-    channels, size, total = benchmark.image_shape[0], benchmark.image_shape[1], 0.0
-    for _ in range(4):
-        if training.downsampling == "stride":
-            size = (size + 1) // 2
-        total += 2 * 9 * channels * training.filters * size * size
-        channels = training.filters
-        size = size // 2 if training.downsampling != "stride" else size
-    passes = benchmark.ways * (benchmark.shots * training.inner_steps * 9 + training.queries * 3)
-    return total * passes * training.meta_batch
 
 
 def _chunk_bytes(device: torch.device) -> int:

@@ -1,4 +1,4 @@
-"""What each iteration of a training is fed with, drawn ahead in blocks and put on the device as indices."""
+"""What each iteration of a training is fed with, drawn ahead in blocks and put on the device, images as indices."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map
 
-from bench.batches import Drawn, Source
 from bench.protocol import Training
+from bench.streams import Drawn, Source
 
 _AHEAD = 32  # iterations that are drawn at once
 
@@ -18,7 +19,7 @@ _AHEAD = 32  # iterations that are drawn at once
 @dataclass(frozen=True)
 class Feed:
     """`kind` ("episodes" or "images") is what the method asks for; `sources` are those of the seeds that are trained
-    together, which share their images."""
+    together, which share their data."""
 
     kind: str
     training: Training
@@ -30,16 +31,16 @@ class Feed:
         if block not in self._blocks:
             self._blocks.clear()
             self._blocks[block] = self._drawn(block * _AHEAD, min(_AHEAD, self.training.iterations - block * _AHEAD))
-        return Drawn(*(part[place] for part in self._blocks[block]))
+        return tree_map(lambda part: part[place], self._blocks[block])
 
     def updates(self, drawn: Drawn) -> list[Drawn]:
         """The same as one part for each step of the optimiser."""
         if self.training.meta_update != "episode" or self._uniform:
             return [drawn]
-        return [Drawn(*parts) for parts in zip(*(part.split(1, dim=1) for part in drawn), strict=True)]
+        return [tree_map(lambda part, k=k: part[:, k : k + 1], drawn) for k in range(drawn[0].shape[1])]
 
     def batch(self, drawn: Drawn) -> Any:
-        """Indices as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
+        """What is drawn as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
         source = self.sources[0]
         return source.as_images(drawn) if self.kind == "images" else source.as_episodes(drawn)
 
@@ -55,12 +56,12 @@ class Feed:
     def _drawn(self, first: int, count: int) -> Drawn:
         """[iterations, seeds, episodes, ...]"""
         seeds = [self._of_seed(source, first, count) for source in self.sources]
-        together = Drawn(*(torch.stack(parts, dim=1) for parts in zip(*seeds, strict=True)))
-        return together.to(self.sources[0].pixels.device)
+        device = self.sources[0].device
+        return tree_map(lambda *parts: torch.stack(parts, dim=1).to(device, non_blocking=True), *seeds)
 
     def _of_seed(self, source: Source, first: int, count: int) -> Drawn:
         size = self.training.meta_batch
         if self._uniform:
             return source.draw_images(first, count, self.training.image_batch or size)
         drawn = source.draw(first * size, count * size)
-        return Drawn(*(part.unflatten(0, (count, size)) for part in drawn))
+        return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)

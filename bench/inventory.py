@@ -45,9 +45,8 @@ def manifest(found: Mapping[str, Any]) -> list[str]:
 
 def _benchmark(benchmark: Benchmark) -> str:
     training = presets.paper(benchmark).training
-    channels, height, width = benchmark.image_shape
     return (
-        f"  {benchmark.name:<18}{benchmark.ways} ways, {benchmark.shots} shots, {height}x{width}x{channels}, "
+        f"  {benchmark.name:<18}{benchmark.described}, "
         f"{benchmark.source}; paper: {training.iterations} iterations of {training.meta_batch} episodes, "
         f"quick: {presets.quick(benchmark).training.iterations}"
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from bench import batches, episodes, evaluate, execution, objectives, presets, protocol, records
+from bench import evaluate, execution, networks, presets, protocol, records, streams
 from bench.benchmarks import Benchmark
-from bench.data.images import ImageSet
 from bench.errors import UserError
-from bench.networks import conv4
+from bench.objectives import objective
+from bench.streams import Data, Source
 from methods import METHODS
-from methods.contract import Method, Setup, State
+from methods.contract import NEEDS, Method, Setup, State
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Job:
     seed: int
     protocol: protocol.Protocol
     preset: str
-    images: ImageSet
+    data: Data
     results: Path
     device: torch.device
     chunk: int | None = None
@@ -38,7 +38,7 @@ class Job:
     @cached_property
     def hash(self) -> str:
         """The training hash."""
-        return protocol.training_hash(self.protocol.training, self.images.digest)
+        return protocol.training_hash(self.protocol.training, self.data.digest)
 
     @cached_property
     def folder(self) -> Path:
@@ -52,31 +52,36 @@ class Job:
 
     def check(self) -> None:
         """Raises UserError where this can never run, before anything starts."""
-        able = METHODS[self.method].batch_statistics
+        able, needs = METHODS[self.method].batch_statistics, METHODS[self.method].needs
+        if needs is not None and needs not in self.benchmark.offers:
+            raise UserError(f"{self.method} needs {NEEDS[needs]}, and {self.benchmark.name} has none")
         for evaluation in (self.protocol.evaluation, self.validating().protocol.evaluation):
             if evaluation.batch_statistics not in able:
                 mode = f"batch_statistics={evaluation.batch_statistics}"
                 raise UserError(f"{self.method} cannot be evaluated with {mode}: it has {' or '.join(able)}")
             for split in ("valid", "test"):
-                episodes.check(
-                    self.benchmark, episodes.classes_of(self.benchmark, self.images, split), evaluation.queries
-                )
-        train_classes = episodes.classes_of(self.benchmark, self.images, "train")
-        episodes.check(self.benchmark, train_classes, self.protocol.training.queries)
+                streams.check(self.benchmark, self.data, split, evaluation.queries)
+        streams.check(self.benchmark, self.data, "train", self.protocol.training.queries)
         self.evaluation_executions()
 
     def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
         """The method, for this benchmark and protocol, as an execution asks for it; one and the same for all seeds, so
         that what is compiled for one is for all."""
-        classes = len(episodes.classes_of(self.benchmark, self.images, "train"))
+        classes = streams.class_count(self.benchmark, self.data)
         training, evaluation = self.protocol.training, self.protocol.evaluation
-        network = conv4(self.benchmark, training, layers, precision)
-        setup = Setup(network, objectives.cross_entropy, self.benchmark.ways, classes, training, evaluation)
+        given = self.data.parameters if self._told else 0
+        network = networks.network(self.benchmark, training, layers, given, precision)
+        setup = Setup(network, objective(self.benchmark).loss, self.benchmark.ways, classes, training, evaluation)
         return _built(METHODS[self.method], setup)
 
-    def source(self, split: str, seed: int, queries: int) -> batches.Source:
+    def source(self, split: str, seed: int, queries: int) -> Source:
         """The episodes of a split, on the device."""
-        return batches.source(self.benchmark, self.images, split, seed, queries, self.device)
+        return streams.source(self.benchmark, self.data, split, seed, queries, self.device, self._told)
+
+    @property
+    def _told(self) -> bool:
+        """Whether the parameters of an episode's function are given with its inputs."""
+        return METHODS[self.method].needs == "parameters"
 
     def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""

@@ -14,15 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.moments import mean_and_variance
+
 _TAPS = tuple(product(range(3), range(3)))
 
 
 class Layers(NamedTuple):
-    """The operations of a network that have more than one way of being carried out."""
+    """The operations of a network that have more than one way of being carried out. `pools_first`: images are pooled
+    before they are normalised, where that is the same (`bench.pooling`)."""
 
     convolution: Callable[[Tensor, Tensor, Tensor, int], Tensor]
     batch_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     max_pool: Callable[[Tensor], Tensor]
+    pools_first: bool = False
 
 
 def padding(size: int, stride: int) -> tuple[int, int]:
@@ -31,11 +35,16 @@ def padding(size: int, stride: int) -> tuple[int, int]:
 
 
 def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-    """3x3 with `weight` [filters, channels, 3, 3], by torch's own; it runs in torch's `channels_last`."""
+    """3x3 with `weight` [filters, channels, 3, 3], by torch's own."""
     before, after = padding(images.shape[1], stride)
     if before != after:
         images, before = F.pad(images, (0, 0, before, after, before, after)), 0
     return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride=stride, padding=before).permute(0, 2, 3, 1)
+
+
+def contiguous_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    """The same, and really in `channels_last`: in which torch lays out what it makes is decided by what it is given."""
+    return native_convolution(images.contiguous(), weight, bias, stride)
 
 
 def patch_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
@@ -80,22 +89,11 @@ def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: fl
     return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
 
 
-def mean_and_variance(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each channel: [images, rows, columns, channels] -> two of [channels]."""
-    mean = _mean(images)
-    return mean, _mean((images - mean).square())
-
-
-def _mean(images: Tensor) -> Tensor:
-    """A dimension at a time: compiled, a sum over all three at once is one long chain of additions, and its rounding
-    turned enough ReLUs to move a meta-gradient by half a percent."""
-    return images.mean(2).mean(1).mean(0)
-
-
-# "native" is for one episode at a time; the others may be vectorised.
 LAYERS: dict[str, Layers] = {
     "native": Layers(native_convolution, native_batch_norm, native_max_pool),
+    "pooled": Layers(contiguous_convolution, written_batch_norm, native_max_pool, pools_first=True),
     "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool),
     "masked": Layers(native_convolution, written_batch_norm, masked_max_pool),
     "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
 }
+ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised

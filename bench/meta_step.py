@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from bench.batches import Drawn
 from bench.execution import Execution
 from bench.feed import Feed
+from bench.streams import Drawn
 from methods.contract import Method, State
 
 _WARM_UPS = 3  # calls before a capture, in which libraries choose their algorithms and compilers compile
@@ -69,7 +70,7 @@ class MetaStep:
         self.optimiser.step()
 
     def _capture(self, drawn: Drawn) -> None:
-        self._input = Drawn(*(part.clone() for part in drawn))
+        self._input = tree_map(torch.clone, drawn)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

@@ -1,8 +1,10 @@
-"""The network of the field, Conv4, as pure functions of (parameters, images)."""
+"""The network of a benchmark: the field's Conv4, as pure functions of (parameters, images), or an MLP.
+
+A network also knows what it costs, which `bench.execution` asks when it chooses how a step runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,10 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.benchmarks import Benchmark
-from bench.layers import LAYERS, mean_and_variance
+from bench import initialisation
+from bench.benchmarks import FUNCTIONS, Benchmark
+from bench.layers import LAYERS
+from bench.mlp import Mlp
+from bench.moments import mean_and_variance
+from bench.pooling import measured_max_pool
+from bench.precision import product
 from bench.protocol import Training
 
+# Rates of an eager meta-step; for a GPU a guess.
+_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 5e12}
 _BLOCKS = (1, 2, 3, 4)
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
@@ -27,28 +36,46 @@ class Conv4:
     protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
     """
 
-    image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     training: Training
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
     precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
+
+    # Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes.
+    compilation_seconds = 400.0
+
+    def saved_by_compiling(self, device: str) -> float:
+        """The share of an eager meta-step, seen there too. On a CPU nothing where images are pooled first."""
+        if self._strided:
+            return 0.5
+        return 0.1 if device == "cuda" or self.training.batch_norm_scale else 0.0
+
+    @property
+    def _strided(self) -> bool:
+        return self.training.downsampling == "stride"
+
+    @property
+    def _pools_first(self) -> bool:
+        """Only without a scale, which could be negative and make the greatest the least."""
+        return LAYERS[self.layers].pools_first and not self._strided and not self.training.batch_norm_scale
 
     @property
     def feature_count(self) -> int:
         """Inputs of the head."""
         if self.training.head_input == "mean":
             return self.training.filters
-        size = self.image_shape[1]
+        size = self.input_shape[1]
         for _ in _BLOCKS:
-            size = (size + 1) // 2 if self.training.downsampling == "stride" else size // 2
+            size = (size + 1) // 2 if self._strided else size // 2
         return self.training.filters * size * size
 
     def init(self, generator: torch.Generator, outputs: int) -> Params:
         """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
-        channels = self.image_shape[0]
+        channels = self.input_shape[0]
         for k in _BLOCKS:
             weight = torch.empty(self.training.filters, channels, 3, 3)
-            params |= self._init_linear(f"conv{k}", weight, generator, self._initialisation("conv"))
+            params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
             params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
             if self.training.batch_norm_scale:
                 params[f"norm{k}.scale"] = torch.ones(self.training.filters)
@@ -58,7 +85,10 @@ class Conv4:
     def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
         """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""
         weight = torch.empty(outputs, self.feature_count)
-        return self._init_linear("head", weight, generator, self._initialisation(like))
+        kind = self.training.initialisation
+        if like == "conv" and kind == "glorot-normal-head":
+            kind = "glorot"
+        return initialisation.linear("head", weight, generator, kind)
 
     def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> Tensor:
         """Images [images, channels, height, width] -> outputs [images, outputs]."""
@@ -66,7 +96,7 @@ class Conv4:
 
     def head(self, params: Params, features: Tensor) -> Tensor:
         """Features [images, features] -> outputs [images, outputs]."""
-        return self._product(F.linear, features, params["head.weight"], params["head.bias"])
+        return product(self.precision, F.linear, features, params["head.weight"], params["head.bias"])
 
     def features(
         self,
@@ -78,13 +108,16 @@ class Conv4:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
-        layers, stride = LAYERS[self.layers], 2 if self.training.downsampling == "stride" else 1
+        layers, stride = LAYERS[self.layers], 2 if self._strided else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
             weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
-            hidden = self._product(partial(layers.convolution, stride=stride), hidden, weight, bias)
-            hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
-            if self.training.downsampling == "max-pool":
+            hidden = product(self.precision, partial(layers.convolution, stride=stride), hidden, weight, bias)
+            measured = None
+            if self._pools_first:
+                hidden, *measured = measured_max_pool(hidden)
+            hidden = F.relu(self._batch_norm(k, params, hidden, measured, statistics, seen))
+            if not self._strided and not self._pools_first:
                 hidden = layers.max_pool(hidden)
         if self.training.head_input == "mean":
             return hidden.mean((1, 2))
@@ -97,43 +130,72 @@ class Conv4:
         return seen
 
     def _batch_norm(
-        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics | None
+        self,
+        k: int,
+        params: Params,
+        hidden: Tensor,
+        measured: Sequence[Tensor] | None,
+        statistics: Statistics | None,
+        seen: Statistics | None,
     ) -> Tensor:
+        """`measured`: mean and variance of the layer where pooling has left only a part of it."""
         shift, epsilon = params[f"norm{k}.shift"], self.training.batch_norm_epsilon
         scale = params[f"norm{k}.scale"] if self.training.batch_norm_scale else torch.ones_like(shift)
         if seen is not None:
-            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = mean_and_variance(hidden)
-        if statistics is None:
+            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = measured or mean_and_variance(hidden)
+        if statistics is not None:
+            measured = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
+        if measured is None:
             return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
-        factor = torch.rsqrt(statistics[f"norm{k}.variance"] + epsilon) * scale
-        return torch.addcmul(shift, hidden - statistics[f"norm{k}.mean"], factor)
+        mean, variance = measured
+        return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
 
-    def _product(self, operation: Callable[..., Tensor], *factors: Tensor) -> Tensor:
-        """As it is, or with factors and result rounded to bfloat16: what `torch.autocast` does, but for the same
-        operations in every version of torch, and through any nesting of `vmap`, `grad` and a compiler."""
-        if self.precision != "bf16":
-            return operation(*factors)
-        return operation(*(factor.bfloat16() for factor in factors)).to(factors[0].dtype)
+    def activation_bytes(self, images: int) -> int:
+        """One copy of the activations of so many images."""
+        height, width = self.input_shape[1:]
+        first_layer = height * width // (4 if self._strided else 1)
+        return 4 * images * self.training.filters * first_layer * 4 // 3
 
-    def _initialisation(self, part: str) -> str:
-        if self.training.initialisation == "glorot-normal-head":
-            return "normal" if part == "head" else "glorot"
-        return self.training.initialisation
+    def meta_step_seconds(self, support: int, query: int, device: str) -> float:
+        """Roughly, eager, of so many images an episode: the products, an inner step of second order as nine passes."""
+        passes = support * self.training.inner_steps * 9 + query * 3
+        return self._operations * passes * self.training.meta_batch / _OPERATIONS_A_SECOND[device]
 
-    @staticmethod
-    def _init_linear(name: str, weight: Tensor, generator: torch.Generator, kind: str) -> Params:
-        bias = torch.zeros(weight.shape[0])
-        if kind == "normal":
-            weight.normal_(generator=generator)
-        elif kind == "glorot":
-            torch.nn.init.xavier_uniform_(weight, generator=generator)
-        else:  # PyTorch's default: both uniform within 1 / sqrt(fan in)
-            bound = weight[0].numel() ** -0.5
-            weight.uniform_(-bound, bound, generator=generator)
-            bias.uniform_(-bound, bound, generator=generator)
-        return {f"{name}.weight": weight, f"{name}.bias": bias}
+    @property
+    def _operations(self) -> float:
+        """Of the convolutions of one image, forward."""
+        channels, size, total = self.input_shape[0], self.input_shape[1], 0.0
+        for _ in _BLOCKS:
+            size = (size + 1) // 2 if self._strided else size
+            total += 2 * 9 * channels * self.training.filters * size * size
+            channels = self.training.filters
+            size = size if self._strided else size // 2
+        return total
+
+    def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
+        """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
+        deterministic backward, by reasoning only. `alone`: one episode of one seed at a time."""
+        if compiled:
+            return "patches" if self._strided or device == "cuda" else "masked"
+        if device == "cuda":
+            return "masked"
+        if not alone:
+            return "vectorised"
+        return "native" if self._strided or self.training.batch_norm_scale else "pooled"
+
+
+Network = Conv4 | Mlp
+
+
+def network(
+    benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0, precision: str = "fp32"
+) -> Network:
+    """The benchmark's network under this protocol; `given` more numbers stand beside every input."""
+    if benchmark.form == FUNCTIONS:
+        return Mlp(benchmark.input_shape[0] + given, training, precision)
+    return conv4(benchmark, training, layers, precision)
 
 
 def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
-    """The benchmark's network under this protocol."""
-    return Conv4(benchmark.image_shape, training, layers, precision)
+    """The network of a benchmark of images."""
+    return Conv4(benchmark.input_shape, training, layers, precision)

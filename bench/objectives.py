@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from bench.benchmarks import Benchmark
+from bench.measures import ACCURACY, SQUARED_ERROR
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -18,3 +24,31 @@ def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
     NaN where an output is: what is no prediction is not a wrong one, and must be seen."""
     score = (outputs.argmax(-1) == labels).double().mean(-1)
     return score.where(~outputs.isnan().any(-1).any(-1), torch.nan)
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of outputs [points, 1] and targets [points, 1]."""
+    return F.mse_loss(outputs, targets)
+
+
+def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The same of each episode: two of [..., points, 1] -> [...]."""
+    return (outputs.double() - targets.double()).square().mean((-2, -1))
+
+
+class Objective(NamedTuple):
+    """`loss` (outputs, labels) -> scalar, a mean; `score` takes leading dimensions, and is a float64 for each."""
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[Tensor, Tensor], Tensor]
+
+
+_OBJECTIVES = {
+    ACCURACY.name: Objective(cross_entropy, accuracy),
+    SQUARED_ERROR.name: Objective(squared_error, mean_squared_error),
+}
+
+
+def objective(benchmark: Benchmark) -> Objective:
+    """That of a benchmark."""
+    return _OBJECTIVES[benchmark.measure.name]

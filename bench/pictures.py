@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from bench import batches, benchmarks, presets, records
-from bench.benchmarks import SPLITS
+from bench.benchmarks import FUNCTIONS, SPLITS
 from bench.data import store
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError, unknown
@@ -27,6 +27,8 @@ def episode(
         raise unknown("split", split, SPLITS)
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the picture is a PNG, name it so")
+    if benchmark.form == FUNCTIONS:
+        raise UserError(f"{benchmark.name} has no images to show; `python -m bench report` draws its functions")
     protocol = presets.paper(benchmark)
     images = store.load(benchmark.source, data_dir, protocol.training.resize)
     wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bench import benchmarks, claims, presets, protocol, records
-from bench.benchmarks import Benchmark
+from bench import benchmarks, claims, presets, protocol, records, streams
+from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.data import store
 from bench.errors import UserError, unknown
 from bench.execution import seeds_at_once
@@ -72,7 +72,7 @@ def default_protocol(device: torch.device) -> str:
 def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
     settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
-    images = store.load(benchmark.source, request.data_dir, settings.training.resize)
+    data = streams.load(benchmark, settings.training, request.data_dir)
     made = [
         Job(
             benchmark,
@@ -80,7 +80,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
             seed,
             settings,
             name,
-            images,
+            data,
             request.results,
             request.device,
             request.chunk,
@@ -123,14 +123,12 @@ def evaluation_job(
     if info["status"] != "finished":
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
     benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])
-    images, theirs = store.load(benchmark.source, data_dir, training.resize), info["data"]["digest"]
-    if images.digest != theirs:
-        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {images.digest[:12]})")
+    data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
+    if data.digest != theirs:
+        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
     changed, method = protocol.Protocol(training, evaluation), _known(info["method"])
-    job = Job(
-        benchmark, method, info["seed"], changed, info["preset"], images, results, where, chunk, mode, place=folder
-    )
+    job = Job(benchmark, method, info["seed"], changed, info["preset"], data, results, where, chunk, mode, place=folder)
     job.check()
     return job
 
@@ -153,20 +151,25 @@ def described(made: Sequence[Job]) -> list[str]:
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
-    shape = "x".join(str(n) for n in job.benchmark.image_shape[1:])
     base = presets.preset(job.preset, job.benchmark)
     changed = protocol.differences(training, base.training)
     changed |= {f"evaluation.{k}": v for k, v in protocol.differences(evaluation, base.evaluation).items()}
-    known = job.images.known_as or f"an unknown copy ({job.images.digest[:12]})"
+    known = job.data.known_as or f"an unknown copy ({job.data.digest[:12]})"
     return [
-        f"benchmark   {job.benchmark.name}: {job.benchmark.ways} ways, {job.benchmark.shots} shots, {shape}",
+        f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
-        f"batch norm by {evaluation.batch_statistics} statistics",
+        f"{_norm(job)}",
         f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
     ]
+
+
+def _norm(job: Job) -> str:
+    if job.benchmark.form == FUNCTIONS:
+        return "no batch norm"
+    return f"batch norm by {job.protocol.evaluation.batch_statistics} statistics"
 
 
 def _how(job: Job) -> str:
@@ -182,7 +185,7 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
     """The published number nearest to each method's runs, and what will stand in the way of a verdict."""
     seeds = tuple(dict.fromkeys(job.seed for job in group))
     for job in {job.method: job for job in group}.values():
-        data = {"name": job.images.name, "partial": job.images.partial}
+        data = {"name": job.data.name, "partial": job.data.partial}
         planned = Planned(job.benchmark, job.method, job.protocol, seeds, data, (job.protocol.training.iterations,))
         known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]

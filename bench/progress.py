@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bench.measures import Measure
+
 _PLAIN_SECONDS = 15.0
 _LIVE_SECONDS = 0.2
 _WARM_STEPS = 5
@@ -65,6 +67,7 @@ class Display:
     remaining_runs: int
     full_iterations: int | None
     console: Console
+    measure: Measure
     area: Area | None = None
     _own: Area | None = field(default=None, init=False)
     _first: tuple[int, float] | None = field(default=None, init=False)
@@ -118,7 +121,7 @@ class Display:
         rate = self._rate(iteration, now)
         parts = [f"{self.name}: {iteration}/{self.iterations}"]
         parts += [f"loss {loss:.4f}"] if loss is not None else []
-        parts += [f"validation {100 * self._valid:.1f} %"] if self._valid is not None else []
+        parts += [f"validation {self.measure.written(self._valid)}"] if self._valid is not None else []
         parts += [f"{1 / rate:.1f} steps/s, {duration(rate * (self.iterations - iteration))} left"] if rate else []
         return ", ".join(parts)
 

@@ -49,11 +49,11 @@ class Training:
     queries: int = _setting(15, "query images per class", least=1)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
-    filters: int = _setting(32, "filters of each of the four convolutions", least=1)
+    filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1)
     downsampling: str = _setting("max-pool", "after each convolution", choices=("max-pool", "stride"))
     head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
     initialisation: str = _setting(
-        "glorot", "of convolutions and head", choices=("glorot", "glorot-normal-head", "pytorch")
+        "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "truncated-normal")
     )
     batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
     batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")

@@ -110,7 +110,7 @@ def _scored(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str],
         return None
     about = {
         "setting": dict(choice.setting),
-        "score": "accuracy",
+        "score": job.benchmark.measure.name,
         "seconds": time.monotonic() - started,
         "episodes_digest": account.digest(job, "test", episodes.EVALUATION_SEED, evaluation.queries),
         "execution": account.executed(runner),

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from bench import checkpoints, evaluate, records
-from bench.batches import Source
 from bench.errors import UserError
 from bench.execution import Execution
 from bench.feed import Feed
 from bench.meta_step import MetaStep
 from bench.protocol import Protocol
+from bench.streams import Source
 from methods.contract import Method, State
 
 _CURVE_ROWS = 200
@@ -60,7 +60,7 @@ class Track:
     """What is kept of one seed, beside its place in the tensors of all."""
 
     best: State
-    best_score: float = -math.inf
+    best_score: float
     best_iteration: int = 0
     diverged_at: int | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -198,7 +198,7 @@ class Trainer:
     def _validate(self, progress: Progress, track: Track, state: State) -> float:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
         score = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing).score
-        if score > track.best_score:  # the first of equals stays
+        if self.valid.benchmark.measure.better(score, track.best_score):  # the first of equals stays
             track.best, track.best_score, track.best_iteration = _copied(state), score, progress.iteration
         progress.spend("validation")
         return score
@@ -214,7 +214,9 @@ class Trainer:
         capturable = self.execution.graph
         optimiser = torch.optim.Adam(state.params.values(), lr=self.protocol.training.meta_lr, capturable=capturable)
         progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
-        progress.tracks = [Track(_copied(progress.of(place))) for place in range(len(initial))]
+        progress.tracks = [
+            Track(_copied(progress.of(place)), self.valid.benchmark.measure.worst) for place in range(len(initial))
+        ]
         return progress
 
     def _save(self, progress: Progress) -> None:
@@ -248,7 +250,7 @@ Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors, and w
 
 
 def curve(track: Track) -> pd.DataFrame:
-    """The learning curve: iteration, train_loss (mean since the row before), valid_score in [0, 1] or NaN, seconds."""
+    """The learning curve: iteration, train_loss (mean since the row before), valid_score or NaN, seconds."""
     columns = {"iteration": "int64", "train_loss": "float64", "valid_score": "float64", "seconds": "float64"}
     return pd.DataFrame(track.rows, columns=list(columns)).astype(columns)
 
@@ -304,7 +306,8 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
     for name in _SHARED:
         setattr(progress, name, saved[0][1][name])
     for track, (own, about) in zip(progress.tracks, saved, strict=True):
+        worst = track.best_score
         for name in _OF_SEED:
             setattr(track, name, about[name])
-        track.best_score = -math.inf if about["best_score"] is None else about["best_score"]
+        track.best_score = worst if about["best_score"] is None else about["best_score"]
         track.best = checkpoints.unflat(own, "best.")

@@ -6,10 +6,13 @@ from methods.contract import Method
 from methods.finetune import Finetune
 from methods.maml import FirstOrderMaml, Maml
 from methods.nearest import Nearest
+from methods.pretrained import Oracle, Pretrained
 
 METHODS: dict[str, type[Method]] = {
     "maml": Maml,
     "fomaml": FirstOrderMaml,
     "finetune": Finetune,
     "nearest": Nearest,
+    "pretrained": Pretrained,
+    "oracle": Oracle,
 }

@@ -21,7 +21,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # (outputs [images, ways], labels [im
 
 
 class Episode(NamedTuple):
-    """One episode: support [ways * shots, channels, height, width] with labels [ways * shots], the query alike.
+    """One episode: support [ways * shots, channels, height, width] with labels [ways * shots], the query alike; of
+    functions, support [shots, inputs] with targets [shots, 1].
 
     The harness hands out batches of them, with a leading dimension [episodes, ...]."""
 
@@ -57,12 +58,20 @@ class Setup:
     evaluation: Any
 
 
+NEEDS = {
+    "classes": "classes that episodes share",
+    "functions": "targets that mean the same in all episodes, as those of functions do",
+    "parameters": "functions whose parameters stand beside each input",
+}
+
+
 class Method(Protocol):
     """Built once from a `Setup`; every function is pure."""
 
     training_batch: str | None  # "episodes" or "images": what `loss_and_gradient` is fed with; None: trains nothing
     weights_of: str | None  # a method that trains nothing names the one whose weights it evaluates
     batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
+    needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
 
     def __init__(self, setup: Setup) -> None: ...
 

@@ -23,6 +23,7 @@ class Finetune:
     training_batch = "images"
     weights_of: str | None = None
     batch_statistics: tuple[str, ...] = ("batch", "support", "running")
+    needs: str | None = "classes"
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -37,7 +38,7 @@ class Finetune:
         params |= network.init_head(generator, setup.training_classes, like="conv")
         head = network.init_head(generator, setup.ways, like="conv")
         fresh = {f"episode.{name}": value for name, value in head.items()}
-        blank = torch.zeros(1, *network.image_shape)
+        blank = torch.zeros(1, *network.input_shape)
         seen = network.observed(params, blank)
         running = {name: torch.full_like(value, float(name.endswith("variance"))) for name, value in seen.items()}
         return State(params, running | fresh)

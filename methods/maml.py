@@ -18,6 +18,7 @@ class Maml:
     training_batch = "episodes"
     weights_of = None
     batch_statistics = ("batch", "support")
+    needs = None
     second_order = True
 
     def __init__(self, setup: Setup) -> None:

@@ -20,8 +20,8 @@ from bench.__main__ import main
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageClass, ImageSet
 from bench.execution import Execution
-from bench.networks import conv4
-from bench.objectives import cross_entropy
+from bench.networks import network
+from bench.objectives import objective
 from bench.protocol import Protocol
 from methods import METHODS
 from methods.contract import Method, Params, Setup, State
@@ -61,6 +61,14 @@ def tiny_protocol() -> Protocol:
     protocol = presets.paper(benchmarks.get("tiny"))
     training = replace(protocol.training, filters=4, iterations=6, meta_batch=3, queries=2, inner_lr=0.4, inner_steps=2)
     return Protocol(training, replace(protocol.evaluation, queries=3, episodes=8, inner_steps=2))
+
+
+@pytest.fixture
+def sinusoid_protocol() -> Protocol:
+    """Of `sinusoid-5s`, with few episodes."""
+    protocol = presets.paper(benchmarks.get("sinusoid-5s"))
+    training = replace(protocol.training, filters=8, iterations=6, meta_batch=3)
+    return Protocol(training, replace(protocol.evaluation, episodes=8, finetune_episodes=4))
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +113,10 @@ def typed(
 
 
 def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "vectorised") -> Method:
-    """A method under a protocol, for the eight training classes of `noise`."""
-    network = conv4(benchmark, protocol.training, layers)
-    return METHODS[name](Setup(network, cross_entropy, benchmark.ways, 8, protocol.training, protocol.evaluation))
+    """A method under a protocol, for the eight training classes of `noise`, or for sinusoids."""
+    used = network(benchmark, protocol.training, layers, given=2 if METHODS[name].needs == "parameters" else 0)
+    loss = objective(benchmark).loss
+    return METHODS[name](Setup(used, loss, benchmark.ways, 8, protocol.training, protocol.evaluation))
 
 
 def meta_step(execution: Execution, method: Method, state: State, batch: Any) -> tuple[torch.Tensor, Params, Params]:

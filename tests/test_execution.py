@@ -14,6 +14,7 @@ from bench.benchmarks import Benchmark
 from bench.errors import UserError
 from bench.execution import Execution
 from bench.job import Job
+from bench.layers import ALONE
 from bench.protocol import Protocol
 from tests.conftest import Command, bench_command, bench_environment, one_line
 
@@ -27,30 +28,42 @@ def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: 
 
     assert size(small, 2048) < size(small, 64) <= 64
     assert size(small, 2048, seeds=2) <= size(small, 2048)
-    assert size(replace(small, image_shape=(3, 840, 840)), 2048) == 1
+    assert size(replace(small, input_shape=(3, 840, 840)), 2048) == 1
     assert all(64 % size(small, filters) == 0 for filters in (64, 300, 1000, 3000))
 
 
-@pytest.mark.parametrize("name", ["omniglot-5w1s", "miniimagenet-5w5s"])
-def test_the_mode_follows_the_whole_training(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "preset", "modes"),
+    [
+        ("omniglot-5w1s", "paper", ["compiled", "eager"]),
+        ("omniglot-5w1s", "quick", ["eager"]),
+        ("miniimagenet-5w5s", "paper", ["eager"]),  # whose images are pooled first, which is faster still
+        ("miniimagenet-5w5s", "article", ["compiled", "eager"]),
+    ],
+)
+def test_the_mode_follows_the_whole_training(name: str, preset: str, modes: list[str]) -> None:
     """A compilation takes minutes: it is for trainings of hours, not for those of minutes."""
     benchmark = benchmarks.get(name)
-    modes = {}
-    for preset in ("paper", "quick"):
-        training = presets.preset(preset, benchmark).training
-        modes[preset] = [each.mode for each in execution.choose(benchmark, training, CPU, 1, 1, None)]
-    assert modes == {"paper": ["compiled", "eager"], "quick": ["eager"]}
+    training = presets.preset(preset, benchmark).training
+    assert [each.mode for each in execution.choose(benchmark, training, CPU, 1, 1, None)] == modes
 
 
-def test_native_layers_are_for_an_episode_alone() -> None:
+def test_some_layers_are_for_an_episode_alone() -> None:
     """Whatever trains one at a time is validated so too, by the same method."""
     for name in ("miniimagenet-5w1s", "miniimagenet-5w5s", "omniglot-5w1s"):
         benchmark = benchmarks.get(name)
         job = Job(benchmark, "maml", 0, presets.quick(benchmark), "quick", None, Path(), CPU)
         for seeds in (1, 2):
-            native = job.training_executions(seeds)[0].layers == "native"
-            assert native == (name != "omniglot-5w1s" and seeds == 1)
-            assert not native or job.evaluation_chunk() == 1
+            alone = job.training_executions(seeds)[0].layers in ALONE
+            assert alone == (name != "omniglot-5w1s" and seeds == 1)
+            assert not alone or job.evaluation_chunk() == 1
+
+
+def test_images_are_pooled_first_where_batch_norm_has_no_scale(small: Benchmark, tiny_protocol: Protocol) -> None:
+    """With a negative one the greatest would become the least."""
+    for scale, layers in ((False, "pooled"), (True, "native")):
+        training = replace(tiny_protocol.training, downsampling="max-pool", batch_norm_scale=scale)
+        assert execution.choose(small, training, CPU, 1, 1, "eager")[0].layers == layers
 
 
 def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_protocol: Protocol) -> None:

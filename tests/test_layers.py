@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck, gradgradcheck
 
-from bench.layers import LAYERS, Layers, masked_max_pool
+from bench.layers import LAYERS, Layers, masked_max_pool, native_batch_norm, native_max_pool
+from bench.pooling import measured_max_pool
 
 
 @pytest.fixture(params=list(LAYERS))
@@ -70,3 +71,19 @@ def test_first_and_second_derivatives_are_finite_differences(layers: Layers, str
 
     inputs = tuple(tensor.requires_grad_() for tensor in (random(1, 5, 5, 2), random(2, 2, 3, 3), random(2)))
     assert gradcheck(block, inputs) and gradgradcheck(block, inputs)
+
+
+def test_pooling_first_is_normalising_first() -> None:
+    """Maxima, mean and variance of the layer, and both derivatives; the windows leave a row and a column over."""
+    images = random(2, 5, 7, 3) + 2
+    greatest, mean, variance = measured_max_pool(images)
+    normalised = native_batch_norm(images, torch.ones(3).double(), torch.zeros(3).double(), 1e-3)
+    torch.testing.assert_close((greatest - mean) * torch.rsqrt(variance + 1e-3), native_max_pool(normalised))
+    assert gradcheck(measured_max_pool, images.requires_grad_())
+    assert gradgradcheck(measured_max_pool, images)
+
+
+def test_pooling_first_goes_to_the_greatest_that_torchs_own_takes() -> None:
+    images = torch.ones(1, 4, 4, 1).requires_grad_()  # all are equal
+    measured_max_pool(images)[0].sum().backward()
+    assert images.grad[0, :, :, 0].tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]

@@ -26,7 +26,7 @@ meta_batch, steps = int(sys.argv[1]), int(sys.argv[2])
 environment.make_repeatable(1)
 benchmark = benchmarks.get("miniimagenet-5w5s")
 training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8)
-method = METHODS["maml"](Setup(conv4(benchmark, training, "native"), cross_entropy, 5, 64, training, None))
+method = METHODS["maml"](Setup(conv4(benchmark, training, "pooled"), cross_entropy, 5, 64, training, None))
 state = tree_map(lambda tensor: tensor[None], method.init(torch.Generator().manual_seed(0)))
 labels = torch.arange(5).repeat_interleave(5).expand(1, meta_batch, -1)
 one = torch.rand(1, 1, 25, 3, 84, 84, generator=torch.Generator().manual_seed(0))
@@ -38,7 +38,7 @@ def peak():  # not getrusage, whose peak a process takes over from its parent
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 before = peak()
 batch = Episode(images, labels, images, labels)
-Execution(torch.device("cpu"), 1, layers="native").loss_and_gradient(method, state, batch)
+Execution(torch.device("cpu"), 1, layers="pooled").loss_and_gradient(method, state, batch)
 print(peak() - before)
 """
 

@@ -29,7 +29,7 @@ def test_the_authors_network_has_32773_parameters() -> None:
 def test_shapes(name: str) -> None:
     net = network(name)
     params = net.init(torch.Generator().manual_seed(0), 7)
-    images = torch.rand(6, *net.image_shape)
+    images = torch.rand(6, *net.input_shape)
     assert net(params, images).shape == (6, 7) and net.features(params, images).shape == (6, net.feature_count)
     assert net.observed(params, images)["norm4.mean"].shape == (net.training.filters,)
 
@@ -42,10 +42,10 @@ def test_batch_norm_is_the_native_one() -> None:
     params["norm1.shift"] = torch.linspace(-1, 1, 64, dtype=torch.float64)
     seen: dict[str, torch.Tensor] = {}
     last = hidden.movedim(1, -1)
-    ours = net._batch_norm(1, params, last, None, seen).movedim(-1, 1)
+    ours = net._batch_norm(1, params, last, None, None, seen).movedim(-1, 1)
     theirs = F.batch_norm(hidden, None, None, params["norm1.scale"], params["norm1.shift"], training=True, eps=1e-3)
     torch.testing.assert_close(ours, theirs)
-    given = net._batch_norm(1, params, last, {k: v + 1 for k, v in seen.items()}, {}).movedim(-1, 1)
+    given = net._batch_norm(1, params, last, None, {k: v + 1 for k, v in seen.items()}, {}).movedim(-1, 1)
     fixed = F.batch_norm(
         hidden,
         seen["norm1.mean"] + 1,

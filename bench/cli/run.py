@@ -61,10 +61,9 @@ def run(options: Namespace) -> int:
     from bench import environment, plan
     from bench.engines import Cell
 
-    device = environment.device(options.device)
-    spread = engine.chosen(options, device)
-    environment.make_repeatable(engine.threads(options, spread))
+    environment.make_repeatable(options.threads)
     environment.reuse_memory()
+    device = environment.device(options.device)
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(
         options.method or ["maml"],
@@ -80,6 +79,8 @@ def run(options: Namespace) -> int:
         options.command_line,
     )
     jobs = plan.jobs(request)
+    spread = engine.chosen(options, device)
+    environment.make_repeatable(engine.threads(options, spread))
     print("\n".join(plan.described(jobs)), flush=True)
     groups = plan.groups(jobs, options.together, spread.workers if spread else 1)
     cells = [Cell(tuple(group)) for group in groups]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import run, train
-from bench.data.images import ImageSet
 from bench.errors import UserError
 from bench.job import Job
+from bench.streams import Data
 from methods import METHODS
 
 ATTEMPTS = 4  # at a cell whose worker dies
@@ -40,9 +40,9 @@ class Cell:
         lenders = [replace(job, method=owner).folder for job in self.jobs] if owner is not None else []
         return frozenset([*(job.folder for job in self.jobs), *lenders])
 
-    def with_images(self, images: ImageSet | None) -> Cell:
-        """The same with these images, or to be sent without any."""
-        return Cell(tuple(replace(job, images=images) for job in self.jobs))
+    def with_data(self, data: Data | None) -> Cell:
+        """The same with these data, or to be sent without any."""
+        return Cell(tuple(replace(job, data=data) for job in self.jobs))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ def display(cell: Cell, remaining: int, console: Console, area: Area | None = No
     """The progress of one cell; `remaining` counts it and those that come after."""
     first = cell.jobs[0]
     full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    return Display(cell.name, first.protocol.training.iterations, remaining, full, console, area)
+    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
+    return Display(cell.name, iterations, remaining, full, console, measure, area)
 
 
 @dataclass

@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 
 from bench import environment, records
+from bench.data.images import ImageSet
 from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, work
 from bench.errors import UserError
+from bench.streams import Data
 from bench.train import Stop
 
 _LISTEN_SECONDS = 0.5
 _ASK_SECONDS = 1.0
+_ANSWER_SECONDS = 10.0
 
 
 class Mailbox:
@@ -115,15 +118,14 @@ class Cluster:
     def _tasks(self, cells: Sequence[Cell], orders: Orders, shared: Shared, mailbox: Any) -> dict[Any, int]:
         """Each cell's task; one that writes where another does waits for that."""
         remote = self.ray.remote(_work).options(**self.needs, max_retries=ATTEMPTS - 1)
-        images: dict[str, Any] = {}
+        put: dict[str, Any] = {}
         tasks: list[Any] = []
         for place, cell in enumerate(cells):
-            own = cell.jobs[0].images
-            if own.digest not in images:
-                plain = np.asarray(own.images)  # Ray shares the memory of plain arrays among a node's workers
-                images[own.digest] = self.ray.put(replace(own, images=plain))
+            data = cell.jobs[0].data
+            if data.digest not in put:
+                put[data.digest] = self.ray.put(_plain(data))
             before = [tasks[k] for k in range(place) if not cell.folders.isdisjoint(cells[k].folders)]
-            sent = (_absolute(cell.with_images(None)), images[own.digest])
+            sent = (_absolute(cell.with_data(None)), put[data.digest])
             tasks.append(remote.remote(place, *sent, orders, shared, mailbox, *before))
         return {task: place for place, task in enumerate(tasks)}
 
@@ -147,6 +149,8 @@ def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
         import ray
     except ImportError:
         raise UserError("--engine ray needs Ray: pip install 'few-shot-bench[ray]'") from None
+    if address is not None:
+        _check(address)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -160,7 +164,18 @@ def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
     return Cluster(ray, needs, workers)
 
 
-def _work(place: int, cell: Cell, images: Any, orders: Orders, shared: Shared, mailbox: Any, *_before: Ended) -> Ended:
+def _check(address: str) -> None:
+    """Ray itself tries for minutes, and not quietly."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise UserError(f"--address {address}: write the HOST:PORT that `ray start --head` printed")
+    try:
+        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address}: no Ray cluster answers there ({error})") from error
+
+
+def _work(place: int, cell: Cell, data: Any, orders: Orders, shared: Shared, mailbox: Any, *_before: Ended) -> Ended:
     """A task. Ray begins it again where its worker died."""
     import ray
 
@@ -178,7 +193,7 @@ def _work(place: int, cell: Cell, images: Any, orders: Orders, shared: Shared, m
     stopping = _now_and_then(lambda: ray.get(mailbox.stopping.remote()))
     if stopping():
         return Ended(stopped="before it began")
-    return work(cell.with_images(images), orders, tell, stopping, attempt)
+    return work(cell.with_data(data), orders, tell, stopping, attempt)
 
 
 def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:
@@ -203,6 +218,11 @@ def _pass_on(place: int, event: Event | None, listener: Listener) -> None:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _plain(data: Data) -> Data:
+    """With an array that lies in memory, which Ray then shares among the workers of a node."""
+    return replace(data, images=np.asarray(data.images)) if isinstance(data, ImageSet) else data
 
 
 def _absolute(cell: Cell) -> Cell:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from bench import environment
-from bench.data.images import ImageSet
 from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, startable, work
 from bench.train import Stop
 
@@ -191,16 +190,16 @@ class _File:
 
 
 def _by_file(cell: Cell) -> Cell:
-    images = cell.jobs[0].images
-    array = images.images
+    data = cell.jobs[0].data
+    array = getattr(data, "images", None)
     if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a part of a file
         return cell
-    return cell.with_images(replace(images, images=_File(str(array.filename), array.offset, array.shape)))
+    return cell.with_data(replace(data, images=_File(str(array.filename), array.offset, array.shape)))
 
 
 def _opened(cell: Cell) -> Cell:
-    images: ImageSet = cell.jobs[0].images
-    file: Any = images.images
+    data = cell.jobs[0].data
+    file: Any = getattr(data, "images", None)
     if not isinstance(file, _File):
         return cell
-    return cell.with_images(replace(images, images=np.memmap(file.path, np.uint8, "r", file.offset, file.shape)))
+    return cell.with_data(replace(data, images=np.memmap(file.path, np.uint8, "r", file.offset, file.shape)))

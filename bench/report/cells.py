@@ -11,6 +11,7 @@ import numpy as np
 
 from bench import statistics
 from bench.benchmarks import BENCHMARKS, Benchmark
+from bench.measures import Measure
 from bench.presets import paper
 from bench.protocol import Protocol
 from bench.records import Evaluated, Record
@@ -25,7 +26,7 @@ class Cell:
     """Runs that differ in their seed only, in one evaluation: (record, evaluation) by seed, at least one.
 
     `diverged`: seeds of the same training that left no scores; an average without them says so. `bootstrap`: the
-    crossed bootstrap's interval in percent, drawn once for all cells of a shape."""
+    crossed bootstrap's interval, drawn once for all cells of a shape. All are in the measure's unit."""
 
     runs: tuple[Pair, ...]
     diverged: tuple[int, ...] = ()
@@ -45,6 +46,11 @@ class Cell:
     def benchmark(self) -> Benchmark:
         """What was run."""
         return BENCHMARKS[self.record.benchmark]
+
+    @property
+    def measure(self) -> Measure:
+        """What its scores are."""
+        return self.benchmark.measure
 
     @property
     def method(self) -> str:
@@ -68,14 +74,14 @@ class Cell:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """[seeds, episodes], in percent: at the step that counts."""
-        return 100 * np.stack([evaluated.final for _, evaluated in self.runs])
+        """[seeds, episodes]: at the step that counts."""
+        return self.measure.factor * np.stack([evaluated.final for _, evaluated in self.runs])
 
     @property
     def by_step(self) -> np.ndarray:
-        """[inner steps + 1, seeds, episodes], in percent."""
+        """[inner steps + 1, seeds, episodes]."""
         steps = min(evaluated.scores.shape[1] for _, evaluated in self.runs)
-        return 100 * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
+        return self.measure.factor * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
 
     @property
     def iterations(self) -> tuple[int, ...]:
@@ -99,36 +105,33 @@ class Cell:
 
     @cached_property
     def headline(self) -> statistics.Estimate:
-        """Over seeds and episodes, in percent; its interval is NaN for one seed."""
+        """Over seeds and episodes; its interval is NaN for one seed."""
         return statistics.over_both(self.scores)
 
     @cached_property
     def intervals(self) -> dict[str, Range]:
-        """Name -> 95 % interval in percent, inside [0, 100]; NaN where one seed cannot tell."""
+        """Name -> 95 % interval, inside the measure's bounds; NaN where one seed cannot tell."""
+        return self.intervals_of(self.scores) | {"crossed bootstrap": self.measure.clipped(self.bootstrap)}
+
+    def intervals_of(self, scores: np.ndarray) -> dict[str, Range]:
+        """The same of any scores [seeds, episodes], in closed form."""
         found = {
-            "both": self.headline.interval(),
-            "over episodes": statistics.over_episodes(self.scores).interval(),
-            "over seeds": statistics.over_seeds(self.scores).interval(),
-            "crossed bootstrap": self.bootstrap,
+            "both": statistics.over_both(scores),
+            "over episodes": statistics.over_episodes(scores),
+            "over seeds": statistics.over_seeds(scores),
         }
-        return {name: clipped(interval) for name, interval in found.items()}
+        return {name: self.measure.clipped(estimate.interval()) for name, estimate in found.items()}
 
     @property
     def near_bound(self) -> bool:
-        """Whether an interval comes within a point of 0 or 100, where the crossed bootstrap is the better guide."""
-        return any(low < 1 or high > 99 for low, high in self.intervals.values())
+        """Whether an interval comes near the measure's bounds, where the crossed bootstrap is the better guide."""
+        return any(map(self.measure.near_bound, self.intervals.values()))
 
     @property
     def demonstration(self) -> bool:
         """Whether it only shows that things work: too few seeds to judge, and less training than the paper's."""
         full = paper(self.benchmark).training.iterations
         return len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
-
-
-def clipped(interval: tuple[Any, Any]) -> Range:
-    """Inside [0, 100]; NaN stays."""
-    low, high = interval
-    return float(np.clip(low, 0, 100)), float(np.clip(high, 0, 100))
 
 
 def title(record: Record) -> str:

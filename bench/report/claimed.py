@@ -117,7 +117,9 @@ def _judged(claim: Claim, cell: Cell) -> Held:
     verdict = str(statistics.verdict(difference, claim.margin))
     smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
     low, high = map(float, difference.interval())
-    why = f"{_why(verdict, difference, claim.margin)}; {_UNKNOWABLE[cell.benchmark.source]}"
+    why = _why(verdict, difference, claim.margin)
+    if cell.benchmark.source in _UNKNOWABLE:
+        why = f"{why}; {_UNKNOWABLE[cell.benchmark.source]}"
     if cell.diverged:
         why = f"{why}; without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if verdict == "inconclusive" and smallest >= claim.margin:

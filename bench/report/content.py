@@ -19,33 +19,60 @@ from bench.report.tables import Row, Table
 
 def tables(section: Section) -> list[Table]:
     """Those of a section that have rows."""
+    measure, unit = section.benchmark.measure, section.benchmark.measure.unit
+    points = f" in {measure.points}" if unit else ""
     found = {
-        "accuracy (%) and its 95 % intervals": [_run(cell) for cell in section.cells],
-        "published numbers (%), ours minus theirs in points": [
+        f"{measure.label} and its 95 % intervals": [_run(cell) for cell in section.cells],
+        f"{measure.label} after inner steps, with 95 % intervals": [row for c in section.cells for row in _steps(c)],
+        f"published numbers{_in(unit)}, ours minus theirs{points}": [
             row for c in section.claims for row in _claim(section, c)
         ],
         "methods compared, paired on common seeds and test episodes": [_pair(pair) for pair in section.pairs],
-        "each training seed (%), the papers' kind of interval": [row for cell in section.cells for row in _seeds(cell)],
+        f"each training seed{_in(unit)}, the papers' kind of interval": [
+            row for cell in section.cells for row in _seeds(cell)
+        ],
         "anatomy of the intervals (points)": list(_anatomy(section)),
     }
     return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
 
 
+def _in(unit: str) -> str:
+    return f" ({unit})" if unit else ""
+
+
 def _run(cell: Cell) -> Row:
-    ends = {name: words.ends(interval) for name, interval in cell.intervals.items()}
+    form = cell.measure.form
+    ends = {name: words.ends(interval, form) for name, interval in cell.intervals.items()}
     return {
         "method": cell.method + " (demonstration)" * cell.demonstration,
         "protocol": cell.described,
         "seeds": words.seeds(cell),
         "iterations": words.iterations(cell),
-        "batch norm": words.BATCH_NORM[cell.evaluated.evaluation.batch_statistics],
+        "batch norm": words.batch_norm(cell),
         "weights": cell.evaluated.evaluation.weights,
         "test episodes": words.episodes(cell),
-        "accuracy": f"{cell.headline.value:.2f}",
+        cell.measure.name: f"{cell.headline.value:{form}}",
         "both (headline)": ends.pop("both"),
         **ends,
         "data": words.data(cell),
     }
+
+
+def _steps(cell: Cell) -> Iterator[Row]:
+    """Where the benchmark asks for it, a row an inner step, as far as the method takes them."""
+    for step in cell.benchmark.steps:
+        if step < len(cell.by_step):
+            scores = cell.by_step[step]
+            ends = {
+                name: words.ends(interval, cell.measure.form) for name, interval in cell.intervals_of(scores).items()
+            }
+            yield {
+                "method": cell.method,
+                "protocol": cell.described,
+                "inner steps": str(step),
+                cell.measure.name: f"{scores.mean():{cell.measure.form}}",
+                **ends,
+            }
 
 
 def _claim(section: Section, claim: Claim) -> list[Row]:
@@ -54,16 +81,16 @@ def _claim(section: Section, claim: Claim) -> list[Row]:
 
 
 def _held(h: Held) -> Row:
-    smallest = h.smallest_half_width
+    smallest, form = h.smallest_half_width, h.cell.measure.form
     return _claim_row(
         h.claim,
-        f"{h.cell.headline.value:.2f}",
+        f"{h.cell.headline.value:{form}}",
         f"{h.cell.described}, seeds {words.seeds(h.cell)}",
-        f"{h.difference:+.2f}",
-        words.NONE if h.interval is None else words.ends(h.interval, "+.2f"),
+        f"{h.difference:+{form}}",
+        words.NONE if h.interval is None else words.ends(h.interval, f"+{form}"),
         h.verdict,
         h.why,
-        words.NONE if smallest is None else f"{smallest:.2f} (margin {h.claim.margin:g})",
+        words.NONE if smallest is None else f"{smallest:{form}} (margin {h.claim.margin:g})",
     )
 
 
@@ -79,14 +106,14 @@ def _claim_row(claim: Claim, *rest: str) -> Row:
 
 
 def _pair(pair: Compared) -> Row:
-    a, b = pair.a.described, pair.b.described
+    a, b, form = pair.a.described, pair.b.described, pair.a.measure.form
     return {
         "difference": f"{pair.a.method} - {pair.b.method}",
         "protocol": a if a == b else f"{a} / {b}",
         "common seeds": str(len(pair.seeds)),
         "test episodes": str(pair.episodes),
-        "points": f"{pair.paired.difference.value:+.2f}",
-        "95 % interval": words.ends(pair.interval, "+.2f"),
+        pair.a.measure.points: f"{pair.paired.difference.value:+{form}}",
+        "95 % interval": words.ends(pair.interval, f"+{form}"),
         "which": pair.paired.kind,
         "p": words.p_value(pair.paired.p_value),
         "p (Holm)": words.p_value(pair.holm),
@@ -94,20 +121,23 @@ def _pair(pair: Compared) -> Row:
 
 
 def _seeds(cell: Cell) -> Iterator[Row]:
-    each = statistics.per_seed(cell.scores)
+    each, form = statistics.per_seed(cell.scores), cell.measure.form
     for (record, evaluated), value, half in zip(cell.runs, each.value, each.half_width(), strict=True):
         chosen = ", ".join(f"{name}={written(v)}" for name, v in evaluated.info.get("setting", {}).items())
         yield {
             "run": record.name,
             "evaluation": evaluation_hash(evaluated.evaluation),
             "protocol": cell.described,
-            "accuracy, over episodes": f"{value:.2f} ± {half:.2f}",
+            f"{cell.measure.name}, over episodes": f"{value:{form}} ± {half:{form}}",
             "at inner step": str(evaluated.step),
             "chosen on validation": chosen or words.NONE,
         }
 
 
 def _anatomy(section: Section) -> Iterator[Row]:
+    """Of what is counted: the variance of another measure has no binomial part."""
+    if not section.benchmark.measure.counted:
+        return
     for cell in section.cells:
         parts = statistics.anatomy(cell.scores / 100, cell.queries)
         yield _anatomy_row(f"{cell.method}: {cell.described}", parts, cell.queries)

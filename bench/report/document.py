@@ -24,9 +24,6 @@ judged** under three seeds, or where the protocol or the data differ or are not 
 more model, since a published number is that of one. Beside a verdict stands the smallest 90 % half-width that the
 claim permits on these episodes, however many seeds are run: at the margin or above, it can never agree.
 """
-_NEAR_BOUND = (
-    "within a point of 0 or 100, where the crossed bootstrap is the better guide; intervals are shown inside [0, 100]"
-)
 _DEPENDENT = """\
 Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an approximation.
 """
@@ -62,9 +59,11 @@ def _section(section: Section, figures: Iterable[str]) -> list[str]:
     if not section.cells:
         blocks.append("Not run.\n")
     blocks += [markdown(table) for table in content.tables(section)]
-    if any(cell.evaluated.evaluation.batch_statistics == "batch" for cell in section.cells):
+    counted = section.benchmark.measure.counted
+    if counted and any(cell.evaluated.evaluation.batch_statistics == "batch" for cell in section.cells):
         blocks.append(_DEPENDENT)
-    notes = [f"{cell.method}, {cell.described}: {_NEAR_BOUND}." for cell in section.cells if cell.near_bound]
+    near = words.near_bound(section.benchmark.measure)
+    notes = [f"{cell.method}, {cell.described}: {near}." for cell in section.cells if cell.near_bound]
     blocks += [_bullets([*notes, *section.outcomes])] if notes or section.outcomes else []
     return blocks + [f"![{name}]({name}.png)\n" for name in figures]
 

@@ -15,7 +15,14 @@ from bench.protocol import evaluation_hash
 from bench.records import Evaluated, Record
 from bench.report.cells import Cell, Pair
 
-_METHODS = ("maml", "fomaml", "finetune", "nearest")  # the order of tables; others follow by name
+_METHODS = (
+    "maml",
+    "fomaml",
+    "finetune",
+    "nearest",
+    "pretrained",
+    "oracle",
+)  # the order of tables; others follow by name
 _BOOTSTRAP_SEED = 0
 
 
@@ -67,14 +74,14 @@ def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
 
 
 def _check(record: Record) -> None:
-    benchmarks.get(record.benchmark)
+    low, high = benchmarks.get(record.benchmark).measure.bounds
     data, _ = record.info["data"], record.info["iteration"]
     for key in ("name", "digest", "known_as", "partial"):
         data[key]
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
-        if not np.all((evaluated.scores >= 0) & (evaluated.scores <= 1)):
-            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from 0 to 1")
+        if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):
+            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from bench.benchmarks import BENCHMARKS
 from bench.claims import Claim
 from bench.records import Record
 from bench.report import words
-from bench.report.cells import Cell, clipped
+from bench.report.cells import Cell
 from bench.report.compared import Compared
 from bench.report.grouping import method_order
 from bench.report.protocols import described_training
@@ -64,13 +64,13 @@ def accuracy(section: Section) -> Panel | None:
     published = Line2D(
         [], [], color=_GREY, marker="D", markerfacecolor="white", label="published (its own 95 % interval)"
     )
-    title = f"{section.title}: accuracy with 95 % intervals"
+    title = f"{section.title}: {section.benchmark.measure.name} with 95 % intervals"
     labels = [_label(row) for row in rows]
-    return Panel(title, "accuracy on test episodes (%)", draw, [*keys, published], rows=labels) if rows else None
+    return Panel(title, _axis(section, "test"), draw, [*keys, published], rows=labels) if rows else None
 
 
 def curves(section: Section) -> Panel | None:
-    """Validation accuracy by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
+    """Validation score by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
     runs = {r.path: _validations(r) for r in section.records if len(r.curve) > 0 and "weights_of" not in r.info}
     shown = [record for record in section.records if len(runs.get(record.path, ()))]
     colours = _colours(section)
@@ -80,7 +80,7 @@ def curves(section: Section) -> Panel | None:
     def draw(axes: Axes) -> None:
         for record in shown:
             style = {"color": colours[record.method], "ls": dashes[names[record.path]]}
-            axes.plot("iteration", "accuracy", data=runs[record.path], lw=1.2, alpha=0.8, **style)
+            axes.plot("iteration", "score", data=runs[record.path], lw=1.2, alpha=0.8, **style)
         lasts = [record.training.iterations for record in shown]
         if max(lasts) > _WIDE * min(lasts):
             axes.set_xscale("log")  # or the short runs could not be seen
@@ -88,13 +88,11 @@ def curves(section: Section) -> Panel | None:
     keys = [Line2D([], [], color=colours[m], label=m) for m in colours if m in {record.method for record in shown}]
     keys += [Line2D([], [], color="black", ls=dash, label=name) for name, dash in dashes.items()]
     title = f"{section.title}: learning curves, a line a training seed"
-    return (
-        Panel(title, "iteration (meta-steps)", draw, keys, y="accuracy on validation episodes (%)") if shown else None
-    )
+    return Panel(title, "iteration (meta-steps)", draw, keys, y=_axis(section, "validation")) if shown else None
 
 
 def steps(section: Section) -> Panel | None:
-    """Accuracy after each inner step, with the headline interval; of one seed, with that over episodes."""
+    """The score after each inner step, with the headline interval; of one seed, with that over episodes."""
     cells = [cell for cell in section.cells if len(cell.by_step) > 1]
     colours = _colours(section)
     dashes = [_DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(_DASHES)] for cell in cells]
@@ -108,8 +106,8 @@ def steps(section: Section) -> Panel | None:
         Line2D([], [], color=colours[cell.method], ls=dash, label=f"{_label(cell)} ({_kind(cell)})")
         for cell, dash in zip(cells, dashes, strict=True)
     ]
-    title = f"{section.title}: accuracy by inner step, with 95 % intervals"
-    return Panel(title, "inner steps taken at test", draw, keys, 2, "accuracy on test episodes (%)") if cells else None
+    title = f"{section.title}: {section.benchmark.measure.name} by inner step, with 95 % intervals"
+    return Panel(title, "inner steps taken at test", draw, keys, 2, _axis(section, "test")) if cells else None
 
 
 def differences(section: Section) -> Panel | None:
@@ -123,11 +121,15 @@ def differences(section: Section) -> Panel | None:
 
     labels = [_pair_label(pair) for pair in section.pairs]
     title = f"{section.title}: methods compared in pairs, with 95 % intervals"
-    return (
-        Panel(title, "difference in accuracy (points); p after Holm's correction", draw, [], rows=labels)
-        if labels
-        else None
-    )
+    measure = section.benchmark.measure
+    unit = f" ({measure.points})" if measure.unit else ""
+    x = f"difference in {measure.name}{unit}; p after Holm's correction"
+    return Panel(title, x, draw, [], rows=labels) if labels else None
+
+
+def _axis(section: Section, split: str) -> str:
+    measure = section.benchmark.measure
+    return f"{measure.name} on {split} episodes" + f" ({measure.unit})" * bool(measure.unit)
 
 
 def _draw_cell(axes: Axes, y: int, cell: Cell, colour: str) -> None:
@@ -141,14 +143,15 @@ def _draw_cell(axes: Axes, y: int, cell: Cell, colour: str) -> None:
 
 def _draw_claim(axes: Axes, y: int, claim: Claim) -> None:
     half = claim.ci95 or 0
-    axes.plot(clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=_GREY, lw=1.5)
+    measure = BENCHMARKS[claim.benchmark].measure
+    axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=_GREY, lw=1.5)
     axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=_GREY, ms=6, zorder=3)
 
 
 def _draw_steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> None:
     scores = cell.by_step
     estimate = statistics.over_both(scores) if _kind(cell) == "both" else statistics.over_episodes(scores)
-    low, high = (np.clip(end, 0, 100) for end in estimate.interval())
+    low, high = (np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
     x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
     axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
     axes.vlines(x, low, high, color=colour, lw=1.2)
@@ -180,6 +183,7 @@ def _colours(section: Section) -> dict[str, str]:
 
 
 def _validations(record: Record) -> pd.DataFrame:
-    """The run's validations: iteration, accuracy in percent."""
+    """The run's validations: iteration, and the score in its unit."""
+    factor = BENCHMARKS[record.benchmark].measure.factor
     curve = record.curve[["iteration", "valid_score"]].apply(pd.to_numeric).dropna()
-    return pd.DataFrame({"iteration": curve["iteration"], "accuracy": 100 * curve["valid_score"]})
+    return pd.DataFrame({"iteration": curve["iteration"], "score": factor * curve["valid_score"]})

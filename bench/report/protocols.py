@@ -6,23 +6,28 @@ from dataclasses import fields
 from typing import Any
 
 from bench.benchmarks import Benchmark
-from bench.presets import PRESETS, preset
+from bench.presets import names, preset
 from bench.protocol import Evaluation, Protocol, Training, differences
 
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
 _VALIDATION = frozenset({"validations", "validation_episodes"})
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
+_FINETUNED = ("finetune", "pretrained", "oracle")
 _SHARED = frozenset(field.name for field in fields(Training)) & frozenset(field.name for field in fields(Evaluation))
 
 
 def described(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
     """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
-    return _nearest({name: protocol_differences(method, protocol, preset(name, benchmark)) for name in PRESETS})
+    return _nearest(
+        {name: protocol_differences(method, protocol, preset(name, benchmark)) for name in names(benchmark)}
+    )
 
 
 def described_training(benchmark: Benchmark, training: Training) -> str:
     """The same, of the training part alone."""
-    return _nearest({name: training_differences(training, preset(name, benchmark).training) for name in PRESETS})
+    return _nearest(
+        {name: training_differences(training, preset(name, benchmark).training) for name in names(benchmark)}
+    )
 
 
 def _nearest(found: dict[str, dict[str, tuple[Any, Any]]]) -> str:
@@ -45,9 +50,9 @@ def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[An
 
 
 def evaluation_differences(method: str, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
-    """Field -> (ours, theirs); the settings of fine-tuning concern `finetune` alone."""
+    """Field -> (ours, theirs); the settings of fine-tuning concern the methods that do it."""
     found = differences(ours, theirs)
-    return found if method == "finetune" else {k: v for k, v in found.items() if k not in _FINETUNING}
+    return found if method in _FINETUNED else {k: v for k, v in found.items() if k not in _FINETUNING}
 
 
 def written(value: Any) -> str:

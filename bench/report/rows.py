@@ -16,7 +16,8 @@ from bench.report.sections import Section
 
 
 def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
-    """`parts`: (where the records lie, sections). Accuracies in percent, differences in points, SDs in points."""
+    """`parts`: (where the records lie, sections). Accuracies in percent, differences and SDs in points; a
+    squared error in the square of the target's unit."""
     rows = [
         {"results": origin, **_run(cell), **_numbers(cell), **_claim(section, cell), **_provenance(cell)}
         for origin, sections in parts
@@ -45,7 +46,7 @@ def _run(cell: Cell) -> dict[str, Any]:
         "seed_numbers": cell.seeds,
         "diverged_seeds": cell.diverged,
         "iterations": cell.iterations,
-        "batch_norm": words.BATCH_NORM[evaluation.batch_statistics],
+        "batch_norm": words.batch_norm(cell),
         "weights": evaluation.weights,
         "test_episodes": cell.scores.shape[1],
         "queries_per_class": evaluation.queries,
@@ -54,18 +55,24 @@ def _run(cell: Cell) -> dict[str, Any]:
 
 
 def _numbers(cell: Cell) -> dict[str, Any]:
-    each = statistics.per_seed(cell.scores)
-    parts = statistics.anatomy(cell.scores / 100, cell.queries)
+    each, name = statistics.per_seed(cell.scores), cell.measure.name.replace(" ", "_")
     ends = {
         f"{name.replace(' ', '_')}_{end}": interval[k]
         for name, interval in cell.intervals.items()
         for k, end in enumerate(("low", "high"))
     }
     return {
-        "accuracy": float(cell.headline.value),
+        name: float(cell.headline.value),
         **ends,
-        "accuracy_per_seed": tuple(each.value),
+        f"{name}_per_seed": tuple(each.value),
         "over_episodes_half_width_per_seed": tuple(each.half_width()),
+        **(_anatomy(cell) if cell.measure.counted else {}),
+    }
+
+
+def _anatomy(cell: Cell) -> dict[str, float]:
+    parts = statistics.anatomy(cell.scores / 100, cell.queries)
+    return {
         "sd_between_episodes": 100 * math.sqrt(parts.between),
         "sd_binomial": 100 * math.sqrt(parts.binomial),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.benchmarks import BENCHMARKS
+from bench.benchmarks import BENCHMARKS, Benchmark
 from bench.claims import Claim
 from bench.presets import preset
 from bench.records import Record
@@ -28,6 +28,11 @@ class Section:
     claims: tuple[Claim, ...]
     held: tuple[Held, ...]
     pairs: tuple[Compared, ...]
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """What was run, or a part of it."""
+        return BENCHMARKS[self.title.removeprefix("part of ")]
 
     @property
     def outcomes(self) -> list[str]:

@@ -27,17 +27,21 @@ def _section(section: Section) -> list[str]:
 def _cell(section: Section, cell: Cell) -> list[str]:
     few = len(cell.seeds)
     kind = "both" if few > 1 else "over episodes"
-    accuracy = f"{cell.headline.value:.2f} % ({words.ends(cell.intervals[kind])}, {kind})"
-    first = f"  {cell.method} [{cell.described}] {accuracy}, seeds: {words.seeds(cell)}"
+    measure = cell.measure
+    value = f"{cell.headline.value:{measure.form}} {measure.unit or measure.name}"
+    score = f"{value} ({words.ends(cell.intervals[kind], measure.form)}, {kind})"
+    first = f"  {cell.method} [{cell.described}] {score}, seeds: {words.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)
     return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number"]
 
 
 def _claim(held: Held) -> str:
-    claim = f"claim {held.claim.number} ({held.claim.variant or held.claim.source}): {held.difference:+.2f} points"
+    measure, form = held.cell.measure, held.cell.measure.form
+    source, difference = held.claim.variant or held.claim.source, f"{held.difference:+{form}} {measure.points}"
+    claim = f"claim {held.claim.number} ({source}): {difference}"
     if held.verdict != NOT_JUDGED:
-        return f"{claim} ({words.ends(held.interval or (0, 0), '+.2f')}), {held.verdict}"
+        return f"{claim} ({words.ends(held.interval or (0, 0), f'+{form}')}), {held.verdict}"
     more = len(held.reasons) - _REASONS_SHOWN
     rest = f"; {more} more in report.md" if more > 0 else ""
     return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
+from bench.benchmarks import FUNCTIONS
 from bench.claims import Claim
+from bench.measures import Measure
 from bench.report.cells import Cell
 from bench.report.claimed import spread
 
 NONE = "–"
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
+
+
+def batch_norm(cell: Cell) -> str:
+    """What its statistics are of, where the network has it."""
+    return NONE if cell.benchmark.form == FUNCTIONS else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
+
+
+def near_bound(measure: Measure) -> str:
+    """What is to be said of an interval there."""
+    low, high = measure.shown_bounds
+    place, inside = (f"at {low:g}", f"above {low:g}")
+    if isfinite(high):
+        place, inside = f"within a point of {low:g} or {high:g}", f"inside [{low:g}, {high:g}]"
+    return f"{place}, where the crossed bootstrap is the better guide; intervals are shown {inside}"
 
 
 def source(claim: Claim) -> str:

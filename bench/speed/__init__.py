@@ -17,7 +17,7 @@ import torch
 from bench import benchmarks, environment
 from bench.errors import UserError
 from bench.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
-from bench.layers import LAYERS
+from bench.layers import ALONE, LAYERS
 from bench.speed import contenders, measure
 from bench.speed.case import Case
 
@@ -150,7 +150,7 @@ def _variants(chosen: Execution) -> list[Execution]:
     return [
         replace(chosen, layers=layers, chunk=chunk)
         for layers in LAYERS
-        for chunk in dict.fromkeys((1,) if layers == "native" else (chosen.chunk, 1))
+        for chunk in dict.fromkeys((1,) if layers in ALONE else (chosen.chunk, 1))
     ]
 
 

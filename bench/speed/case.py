@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 from torch.utils._pytree import tree_map
 
-from bench import presets
-from bench.benchmarks import Benchmark
-from bench.data import store
+from bench import presets, streams
+from bench.benchmarks import IMAGES, Benchmark
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError, unknown
 from bench.execution import Execution
@@ -55,11 +54,13 @@ class Case:
         """As `bench run` would build it. Raises UserError where the method has no meta-step on episodes."""
         if self.method not in METHODS:
             raise unknown("method", self.method, METHODS)
+        if self.benchmark.form != IMAGES:
+            raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
         if METHODS[self.method].training_batch != "episodes":
             raise UserError(f"speed: {self.method} has no inner loop in training; time maml or fomaml")
-        images = store.load(self.benchmark.source, self.data_dir, self.protocol.training.resize)
+        data = streams.load(self.benchmark, self.protocol.training, self.data_dir)
         nowhere = Path("speed")
-        return Job(self.benchmark, self.method, 0, self.protocol, "paper", images, nowhere, self.device)
+        return Job(self.benchmark, self.method, 0, self.protocol, "paper", data, nowhere, self.device)
 
     @cached_property
     def initial(self) -> State:

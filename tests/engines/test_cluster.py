@@ -89,7 +89,11 @@ def test_without_ray_it_says_so(typed: Command, tmp_path: Path, monkeypatch: pyt
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.full
-def test_no_cluster_at_that_address(bench: Command) -> None:
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1:1", "no Ray cluster answers there"), ("here", "HOST:PORT"), ("ray://10.0.0.1:10001", "HOST:PORT")],
+)
+def test_no_cluster_at_that_address(typed: Command, tmp_path: Path, address: str, expected: str) -> None:
     pytest.importorskip("ray")
-    assert "--engine ray: " in one_line(bench(*TINY, "--engine", "ray", "--address", "127.0.0.1:1"))
+    assert expected in one_line(typed(*TINY, "--engine", "ray", "--address", address))
+    assert not list(tmp_path.iterdir())

@@ -83,11 +83,11 @@ def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytes
 def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
     cell = Cell(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
     sent = _by_file(cell)
-    assert not hasattr(sent.jobs[0].images.images, "dtype")
+    assert not hasattr(sent.jobs[0].data.images, "dtype")
     back = _opened(sent)
-    assert (back.jobs[1].images.images == cell.jobs[1].images.images).all()
+    assert (back.jobs[1].data.images == cell.jobs[1].data.images).all()
     assert back.jobs[1].folder == cell.jobs[1].folder
-    half = cell.with_images(sent.jobs[0].images)  # what is no mapped file goes as it is
+    half = cell.with_data(sent.jobs[0].data)  # what is no mapped file goes as it is
     assert _by_file(half) is half
 
 

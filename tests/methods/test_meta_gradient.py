@@ -59,7 +59,7 @@ def case(request: pytest.FixtureRequest, small: Benchmark, noise: ImageSet, tiny
     if request.param == POOLED:
         import numpy as np
 
-        small = replace(small, image_shape=(1, 16, 16))
+        small = replace(small, input_shape=(1, 16, 16))
         noise = replace(noise, images=np.pad(noise.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
     return small, noise, training, tiny_protocol.evaluation
 
@@ -82,6 +82,7 @@ def product(gradient: Params, along: Params) -> float:
 
 EXECUTIONS = [
     (1, "eager", "native"),
+    (1, "eager", "pooled"),
     (2, "eager", "vectorised"),
     (100, "eager", "patches"),
     (2, "eager", "masked"),

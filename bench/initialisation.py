@@ -1,0 +1,26 @@
+"""How fresh parameters are drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_TRUNCATED_SD = 0.01  # cut at two standard deviations: the authors' `construct_fc_weights` (maml.py)
+
+
+def linear(name: str, weight: Tensor, generator: torch.Generator, initialisation: str) -> dict[str, Tensor]:
+    """`<name>.weight`, into the given tensor [outputs, inputs, ...], and `<name>.bias`, as the protocol's
+    `initialisation` has it; of `glorot-normal-head` only the head is normal."""
+    bias = torch.zeros(weight.shape[0])
+    if initialisation == "glorot-normal-head" and name == "head":
+        weight.normal_(generator=generator)
+    elif initialisation.startswith("glorot"):
+        torch.nn.init.xavier_uniform_(weight, generator=generator)
+    elif initialisation == "truncated-normal":
+        sd = _TRUNCATED_SD
+        torch.nn.init.trunc_normal_(weight, std=sd, a=-2 * sd, b=2 * sd, generator=generator)
+    else:  # PyTorch's default: both uniform within 1 / sqrt(fan in)
+        bound = weight[0].numel() ** -0.5
+        weight.uniform_(-bound, bound, generator=generator)
+        bias.uniform_(-bound, bound, generator=generator)
+    return {f"{name}.weight": weight, f"{name}.bias": bias}

@@ -1,0 +1,56 @@
+"""The two baselines of the sinusoid experiment (Finn et al. 2017, section 5.1): one network for all functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from methods.contract import Episode, Params, Setting, Setup, State
+from methods.inner_loop import trajectory
+
+
+class Pretrained:
+    """Trained on the points of all functions together, then fine-tuned by gradient descent at a tuned step size."""
+
+    training_batch = "episodes"
+    weights_of = None
+    batch_statistics = ("batch", "support")
+    needs: str | None = "functions"
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    def init(self, generator: torch.Generator) -> State:
+        """As MAML's."""
+        return State(self.setup.network.init(generator, self.setup.ways), {})
+
+    def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        """The loss on the support points, before any adaptation: the authors' `pretrain_op`."""
+        gradient, loss = grad_and_value(lambda params: self._loss(params, batch.support, batch.support_labels))(
+            state.params
+        )
+        return loss, gradient, state.carried
+
+    def candidates(self) -> Sequence[Setting]:
+        """The step sizes to choose from; the number of steps is read off each one's trajectory."""
+        return tuple({"lr": lr} for lr in self.setup.evaluation.finetune_lrs)
+
+    def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
+        """[steps + 1, query points, 1]: the query's outputs along the fine-tuning."""
+        steps = self.setup.evaluation.finetune_steps
+        visited = trajectory(
+            lambda params: self._loss(params, support, labels), state.params, state.params.keys(), setting["lr"], steps
+        )
+        return torch.stack([self.setup.network(params, query) for params in visited])
+
+    def _loss(self, params: Params, inputs: Tensor, targets: Tensor) -> Tensor:
+        return self.setup.loss(self.setup.network(params, inputs), targets)
+
+
+class Oracle(Pretrained):
+    """The same, told amplitude and phase of the function beside each input: what knowing the episode is worth."""
+
+    needs = "parameters"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,14 @@ def device(name: str) -> torch.device:
     return torch.device("cuda", int(index or 0))
 
 
-def make_repeatable(threads: int | None) -> None:
-    """Deterministic algorithms, no TF32, a fixed number of threads: equal execution then gives equal bits."""
+def make_repeatable(threads: int | None, fast: bool = False) -> None:
+    """Deterministic algorithms, no TF32, a fixed number of threads: equal execution then gives equal bits.
+
+    `fast`: whichever algorithms are the fastest, and no bits are promised. TF32 stays off: it is of the protocol."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(not fast)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs a tenth; nothing here reads such memory
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = fast
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if threads is not None:
@@ -127,6 +129,12 @@ def peak_memory_bytes(where: torch.device) -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def lock() -> list[str]:
+    """`name==version` of every installed package, by name."""
+    found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
+    return [f"{name}=={number}" for name, number in sorted(found.items())]
 
 
 def version_of(package: str) -> str | None:

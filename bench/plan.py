@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -122,15 +123,25 @@ def evaluation_job(
     info = records.read_info(folder)
     if info["status"] != "finished":
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
+    benchmark, training, data = trained_on(folder, info, data_dir)
+    evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
+    changed, method = protocol.Protocol(training, evaluation), info["method"]
+    job = Job(benchmark, method, info["seed"], changed, info["preset"], data, results, where, chunk, mode, place=folder)
+    job.check()
+    return job
+
+
+def trained_on(
+    folder: Path, info: Mapping[str, Any], data_dir: Path | None
+) -> tuple[Benchmark, protocol.Training, streams.Data]:
+    """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
+    something of it is not known here."""
+    _known(info["method"])
     benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])
     data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
-    evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
-    changed, method = protocol.Protocol(training, evaluation), _known(info["method"])
-    job = Job(benchmark, method, info["seed"], changed, info["preset"], data, results, where, chunk, mode, place=folder)
-    job.check()
-    return job
+    return benchmark, training, data
 
 
 def _known(method: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,18 +117,31 @@ def folders(results: Path) -> Iterator[Path]:
     return (path.parent for path in sorted(results.glob(f"*/*/*/seed*/{RECORD}")))
 
 
-def find(results: Path, run: str) -> Path:
-    """The one run that `run` names: a folder, or a unique prefix of `<benchmark>/<method>/<hash>/seed<k>`."""
+def matching(results: Path, run: str) -> list[Path]:
+    """The runs that `run` names: one by its folder or its whole name `<benchmark>/<method>/<hash>/seed<k>`, or all
+    whose names begin so. Raises UserError where there is none."""
     if (Path(run) / RECORD).is_file():
-        return Path(run).resolve()
+        return [Path(run).resolve()]
     named = {"/".join(path.parts[-4:]): path for path in folders(results)}
-    matches = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
-    if len(matches) == 1:
-        return matches[0]
-    if not matches:
+    found = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
+    if not found:
         raise UserError(f"no run {run!r} under {results}: `python -m bench report` names those there are")
-    example = "/".join(matches[0].parts[-4:])
-    raise UserError(f"{run!r} names {len(matches)} runs under {results}; write more of the name, such as {example}")
+    return found
+
+
+def named(results: Path, runs: Iterable[str]) -> list[Path]:
+    """All that `matching` finds, each once, in the order in which they are named."""
+    return list(dict.fromkeys(path for run in runs for path in matching(results, run)))
+
+
+def find(results: Path, run: str) -> Path:
+    """The one run that `run` names. Raises UserError where there is none, or several."""
+    first, *others = matching(results, run)
+    if others:
+        example = "/".join(first.parts[-4:])
+        count = 1 + len(others)
+        raise UserError(f"{run!r} names {count} runs under {results}; write more of the name, such as {example}")
+    return first
 
 
 def read(folder: Path) -> Record:

@@ -39,7 +39,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
         outcomes = [_first_look(locks, job, force) for job in jobs]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
         for together in _by_beginning(left):
-            _train(together, watch)
+            trained(together, watch)
         return [outcome or _tested(job, watch.say) for job, outcome in zip(jobs, outcomes, strict=True)]
 
 
@@ -89,13 +89,22 @@ def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.E
 
 def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
-    return _through_shortage([job], lambda smaller: _scored(smaller[0], info, at, say), say)
+    iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
+    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, say)
+    if not np.isfinite(found.final).all():
+        return None
+    records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
+    return found
 
 
-def _scored(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
+def scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) -> records.Evaluated:
+    """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
+    return _through_shortage([job], lambda smaller: _scored(smaller[0], weights, iteration, say), say)
+
+
+def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) -> records.Evaluated:
     evaluation, started = job.protocol.evaluation, time.monotonic()
-    iteration, name = weights_of(job.folder, info, evaluation, at)
-    state = checkpoints.load_state(records.checked(job.folder, name, info["files"]), job.device)
+    state = checkpoints.load_state(weights, job.device)
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 
@@ -106,8 +115,6 @@ def _scored(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str],
         return runner, choice, evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
 
     runner, choice, scores = execution.first_that_runs(job.evaluation_executions(), attempt, say)
-    if not np.isfinite(scores[:, choice.step]).all():
-        return None
     about = {
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
@@ -116,7 +123,6 @@ def _scored(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str],
         "execution": account.executed(runner),
         "environment": environment.describe(),
     }
-    records.write_evaluation(job.folder, evaluation, iteration, choice.step, scores, about)
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
 
 
@@ -137,7 +143,7 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
     return at, known[at]
 
 
-def _train(jobs: Sequence[Job], watch: train.Watch) -> None:
+def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
     """Trains runs that differ in their seeds alone, together, and leaves each its record."""
     owner = METHODS[jobs[0].method].weights_of
     if owner is not None:
@@ -199,7 +205,7 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     with _locked(lender.folder):
         info = _read(lender.folder)
         if info is None or info["status"] == "unfinished":
-            _train([lender], watch)
+            trained([lender], watch)
             info = records.read_info(lender.folder)
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in info["files"]:

@@ -101,6 +101,16 @@ def test_a_precision_moves_the_gradient_by_what_its_mantissa_lacks(mode: str, pr
     assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_what_ran_here_is_verified_here(typed: Command, mode: str) -> None:
+    """Scored and trained again as recorded, two seeds at once."""
+    run = ("run", "--benchmark", "tiny", "--device", "cuda", "--mode", mode, "--seeds", "2", "--together", "2")
+    assert typed(*run).returncode == 0
+    result = typed("verify", "--all", "--retrain")
+    assert result.returncode == 0 and result.stdout.count("verified: bit for bit") == 2, result.stdout
+    assert result.stdout.count("bits are promised here") == 2 and f", {mode}, " in result.stdout
+
+
 def test_scores_hardly_depend_on_the_chunk(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
     method = build("maml", small, tiny_protocol, "patches")
     state = job.initial_state(method, 0)

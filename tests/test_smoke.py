@@ -40,6 +40,9 @@ def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     assert "omniglot-20w5s" in ok(bench, "list")
     assert "omniglot" in ok(bench, "data", "list")
     ok(bench, "data", "verify")
+    assert "verified: bit for bit" in ok(bench, "verify", run)
+    ok(bench, "export", run, "--out", "capsule.zip")
+    assert "imported" in ok(bench, "import", "capsule.zip", "--results", "theirs")
     ok(bench, "show", "episode", "--benchmark", "tiny", "--split", "train", "--index", "7", "--out", "episode.png")
     with Image.open(tmp_path / "episode.png") as picture:
         assert picture.size[0] > 28 and len(picture.convert("L").getcolors()) > 1

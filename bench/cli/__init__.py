@@ -8,10 +8,10 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from bench.cli import data, evaluate, list, report, run, show, speed
+from bench.cli import data, evaluate, export, import_, list, report, run, show, speed, verify
 from bench.cli.parsing import Parser
 
-COMMANDS = (run, evaluate, report, list, show, data, speed)
+COMMANDS = (run, evaluate, report, list, show, data, speed, verify, export, import_)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ def add(top: Any) -> None:
     parser.add_argument("path", type=Path, metavar="PATH")
     parser.add_argument("--partial", action="store_true", help="accept a part of the classes")
     add_command(data, "list", list_data, "which data are here", data=True)
-    add_command(data, "verify", verify_data, "compute the sums of all data again", data=True)
+    add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
 
 
 def add_data(options: Namespace) -> int:
@@ -39,9 +39,10 @@ def list_data(options: Namespace) -> int:
 
 
 def verify_data(options: Namespace) -> int:
-    """Sums of all data, computed again; 1 where one is not the recorded one."""
+    """Sums of all data and digests of all episode streams, computed again; 1 where one is not the recorded one."""
+    from bench import golden
     from bench.data import store
 
-    results = store.verify(options.data_dir)
+    results = store.verify(options.data_dir) + golden.verify(options.data_dir)
     print("\n".join(found["line"] for found in results))
     return 0 if all(found["ok"] for found in results) else 1

@@ -33,7 +33,7 @@ def evaluate(options: Namespace) -> int:
     """Evaluates a run's weights once more, under another evaluation; it adds to the record."""
     from bench import environment, plan, run
 
-    environment.make_repeatable(options.threads)
+    environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
     where = environment.device(options.device)
     o = options

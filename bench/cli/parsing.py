@@ -66,6 +66,7 @@ def add_execution(parser: Parser) -> None:
     parser.add_argument(
         "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
     )
+    parser.add_argument("--fast", action="store_true", help="algorithms that may end in other bits each time")
 
 
 def add_settings(parser: Parser, help: str) -> None:

@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
     from bench import environment, plan
     from bench.engines import Cell
 
-    environment.make_repeatable(options.threads)
+    environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
     device = environment.device(options.device)
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bench.errors import UserError
@@ -65,6 +66,20 @@ def read_archives(paths: list[Path], suffixes: tuple[str, ...]) -> dict[str, byt
     return found
 
 
+def read_stored(path: Path) -> dict[str, bytes]:
+    """Member path -> content, of a zip archive of plain files, none of them compressed or encrypted: there is no more
+    in it than its size. Raises UserError where it is anything else, damaged, or too large."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = list(_plain_members(path, archive))
+            for member in members:
+                if member.is_dir() or member.compress_type or member.flag_bits & 1 or member.comment or member.extra:
+                    raise UserError(f"{path}: {member.filename} is not a plain stored file, which is refused")
+            return _within_limits(path, ((m.filename, m.file_size, partial(archive.read, m)) for m in members))
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+
+
 def read_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
     """Path below the folder -> content, of all files with these suffixes. Raises UserError where one is unreadable."""
     paths = (path for path in sorted(folder.rglob("*")) if _wanted(path.name, suffixes) and path.is_file())
@@ -81,8 +96,12 @@ def _read_archive(path: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
     try:
         return _within_limits(path, members(path, suffixes))
     except UNREADABLE as error:
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise UserError(f"{path}: damaged or not an archive ({reason[0]}): get it again") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = str(error).splitlines() or [type(error).__name__]
+    return UserError(f"{path}: damaged or not an archive ({reason[0]}): get it again")
 
 
 def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
@@ -94,7 +113,7 @@ def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
         if size > MOST_BYTES_EACH or total > MOST_BYTES or len(found) >= MOST_MEMBERS:
             raise UserError(
                 f"{where}: more than {MOST_MEMBERS} files, {MOST_BYTES >> 20} MiB in all or {MOST_BYTES_EACH >> 20} MiB"
-                f" in one ({name}): these are not the small images expected"
+                f" in one ({name}), which is refused: nothing that is read here has so much"
             )
         if name in found:
             raise UserError(f"{where}: {name} stands there twice: keep one of the two")
@@ -114,12 +133,18 @@ def _tar_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
 
 def _zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
     with zipfile.ZipFile(path) as archive:
-        for seen, member in enumerate(archive.infolist()):
-            _check_name(path, member.filename, seen)
-            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise UserError(f"{path}: {member.filename} is a link or a device, which is refused: pack plain files")
+        for member in _plain_members(path, archive):
             if not member.is_dir() and _wanted(member.filename, suffixes):
                 yield member.filename, member.file_size, lambda member=member: archive.read(member)
+
+
+def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    """Files and folders. Raises UserError at whatever else there is, and at a name that leads out of the archive."""
+    for seen, member in enumerate(archive.infolist()):
+        _check_name(path, member.filename, seen)
+        if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise UserError(f"{path}: {member.filename} is a link or a device, which is refused: pack plain files")
+        yield member
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
@@ -131,4 +156,4 @@ def _check_name(path: Path, name: str, seen: int) -> None:
     if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or name[1:2] == ":":
         raise UserError(f"{path}: {name} leads out of the archive, which is refused: pack relative paths")
     if seen >= MOST_MEMBERS:
-        raise UserError(f"{path}: more than {MOST_MEMBERS} files: these are not the small images expected")
+        raise UserError(f"{path}: more than {MOST_MEMBERS} files, which is refused: nothing read here has so many")

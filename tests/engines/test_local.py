@@ -21,7 +21,7 @@ from tests.test_interruption import contents
 
 TINY = ("run", "--benchmark", "tiny", "--method", "maml", "--checkpoint-every", "0.05")
 TWO = ("--seeds", "2", "--threads", "1", "--workers", "2")
-LONG = ("--iterations", "150")
+LONG = ("--iterations", "200")
 
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
@@ -51,10 +51,15 @@ def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]
     return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
+def iterations(results: Path) -> list[int]:
+    """Of every run there: that of its last checkpoint, or its last."""
+    return [records.read_info(folder)["iteration"] for folder in records.folders(results)]
+
+
 def wait_for_checkpoints(process: subprocess.Popen[str], results: Path, count: int) -> None:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
-        if len(list(results.glob("*/*/*/*/checkpoint.safetensors"))) >= count:
+        if len([iteration for iteration in iterations(results) if iteration > 0]) >= count:
             return
         time.sleep(0.01)
     pytest.fail(f"no checkpoints were written: {process.communicate()}")
@@ -125,13 +130,16 @@ def test_a_worker_that_dies_is_reported_and_its_cell_goes_on(
 ) -> None:
     process = started(tmp_path, data_dir, "--force")
     results = tmp_path / "results" / "runs"
-    wait_for_checkpoints(process, results, 1)
-    iteration = records.read_info(next(records.folders(results)))["iteration"]
+    wait_for_checkpoints(process, results, 2)
+    at_kill = iterations(results)
     os.kill(children(process.pid)[0], signal.SIGKILL)
+    while process.poll() is None:  # had it begun anew, as the command was ordered to, it would show here
+        assert all(now >= then for now, then in zip(iterations(results), at_kill, strict=True))
+        time.sleep(0.02)
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert errors.count("its worker died (signal 9); it goes on from its last checkpoint") == 1
-    assert iteration > 0 and sums(results) == alone and len(alone) == 2
+    assert sums(results) == alone and len(alone) == 2
     assert output.count("on 20 test episodes") == 2
 
 

@@ -1,0 +1,28 @@
+"""`import`: takes in what `export` wrote elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli.parsing import RESULTS, add_command
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "import", import_, "take in exported runs: checked, never executed", results=True)
+    parser.add_argument("file", type=Path, metavar="ZIP")
+
+
+def import_(options: Namespace) -> int:
+    """Puts the runs in place, and says how to verify them."""
+    from bench import capsule
+
+    outcomes = capsule.bring_in(options.file, options.results)
+    for name, outcome in outcomes.items():
+        print(f"{name}: {outcome}")
+    where = [] if options.results == RESULTS else ["--results", str(options.results)]
+    print(f"verify with: {shlex.join(['python', '-m', 'bench', 'verify', *outcomes, *where])}")
+    return 0

@@ -1,0 +1,114 @@
+"""`verify`: does runs again as they were done, and compares."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.cli.parsing import add_command
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.records import Corrupt
+    from bench.verify import Again, Finding
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "verify", verify, "do runs again as recorded, and compare", results=True, data=True)
+    parser.add_argument("run", nargs="*", metavar="RUN", help="a run's folder, or the beginning of names")
+    parser.add_argument("--all", action="store_true", help="every run in the results")
+    parser.add_argument("--retrain", action="store_true", help="train again too, into a folder that is left empty")
+
+
+def verify(options: Namespace) -> int:
+    """Compares every score and, where asked, every weight; 1 where something is not what the record says."""
+    from bench import environment, verify
+    from bench.train import Interrupted
+
+    environment.make_repeatable(None)
+    environment.reuse_memory()
+    runs = [(folder, _opened(folder, options.data_dir)) for folder in _folders(options)]
+    try:
+        outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
+    except Interrupted:
+        _say("stopped: nothing was changed")
+        return 130
+    return int(verify.DIFFERENT in outcomes)
+
+
+def _opened(folder: Path, data_dir: Path | None) -> Again | Corrupt:
+    """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
+    from bench import records, verify
+
+    try:
+        return verify.opened(folder, data_dir, _say)
+    except records.Corrupt as error:
+        return error
+
+
+def _folders(options: Namespace) -> list[Path]:
+    from bench import records
+
+    if options.all == bool(options.run):
+        raise UserError("name runs, or write --all for every run in the results")
+    return records.named(options.results, [""] if options.all else options.run)
+
+
+def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
+    """Prints what is found as it is found; the worst of the outcomes."""
+    from bench import verify
+
+    print("/".join(folder.parts[-4:]), flush=True)
+    outcomes = [_shown(finding) for finding in _findings(again, retrain)]
+    outcome = max(outcomes, key=[verify.EQUAL, verify.CLOSE, verify.DIFFERENT].index)
+    print(f"  {_SUMMARY[outcome]}", flush=True)
+    return outcome
+
+
+def _findings(again: Again | Corrupt, retrain: bool) -> Iterator[Finding]:
+    from bench import records, verify
+
+    try:
+        if isinstance(again, records.Corrupt):
+            raise again
+        yield from verify.stored(again)
+        if retrain and again.info["status"] != "unfinished":
+            yield from _retrained(again)
+    except records.Corrupt as error:
+        yield verify.Finding("record", str(error), verify.DIFFERENT)
+
+
+_SUMMARY = {
+    "equal": "verified: bit for bit",
+    "close": "verified: as far as bits are not promised here, the difference is measured above",
+    "different": "NOT VERIFIED",
+}
+
+
+def _retrained(again: Again) -> Iterator[Finding]:
+    from rich.console import Console
+
+    from bench import train, verify
+    from bench.cli.run import Stop
+    from bench.progress import Display
+
+    title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
+        with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
+            folder = again.trained(Path(results), train.Watch(display.step, Stop(), keep=again.kept, say=display.say))
+        yield from verify.retrained(again, folder)
+
+
+def _shown(finding: Finding) -> str:
+    print(f"  {finding.what:<28}{finding.text}", flush=True)
+    return finding.outcome
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

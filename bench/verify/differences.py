@@ -1,0 +1,70 @@
+"""Where two results differ first, and by how much at most. Equal means equal bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+_CURVE = ["iteration", "train_loss", "valid_score"]  # and not `seconds`
+Named = Callable[..., str]  # the words for a place in an array
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`first` says where, and both values; `most` is the greatest absolute difference, infinite between unlike shapes,
+    and where one is no number."""
+
+    first: str
+    most: float
+
+
+def of_scores(recorded: np.ndarray, found: np.ndarray) -> Difference | None:
+    """Of two [episodes, inner steps + 1]: the first episode, and in it the first inner step."""
+    return _of_arrays("scores", recorded, found, lambda episode, step: f"episode {episode}, inner step {step}")
+
+
+def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> Difference | None:
+    """Of two sets of weights: in the order of their names the first tensor, and in it the first element."""
+    if unlike := recorded.keys() ^ found.keys():
+        return Difference(f"tensor {min(unlike)} is in one of them alone", math.inf)
+    each = [
+        _of_arrays(name, recorded[name], found[name], lambda *place, name=name: f"tensor {name} {list(place)}")
+        for name in sorted(recorded)
+    ]
+    unequal = [difference for difference in each if difference is not None]
+    return Difference(unequal[0].first, max(difference.most for difference in unequal)) if unequal else None
+
+
+def of_curves(recorded: pd.DataFrame, found: pd.DataFrame) -> Difference | None:
+    """Of two learning curves, whatever time they took: the first row, and in it the first column."""
+    ours, theirs = (frame.reindex(columns=_CURVE).to_numpy(np.float64) for frame in (recorded, found))
+
+    def named(row: int, column: int) -> str:
+        return f"row {row} (iteration {ours[row, 0]:.0f}), {_CURVE[column]}"
+
+    return _of_arrays("curve", ours, theirs, named)
+
+
+def _of_arrays(what: str, recorded: np.ndarray, found: np.ndarray, named: Named) -> Difference | None:
+    if (recorded.shape, recorded.dtype) != (found.shape, found.dtype):
+        return Difference(f"{what}: {_shape(recorded)} recorded, {_shape(found)} here", math.inf)
+    unlike = np.argwhere(_bits(recorded) != _bits(found))
+    if not len(unlike):
+        return None
+    first, everywhere = tuple(unlike[0].tolist()), tuple(unlike.T)
+    apart = np.abs(recorded[everywhere].astype(np.float64) - found[everywhere].astype(np.float64))
+    most = math.inf if np.isnan(apart).any() else float(apart.max())
+    return Difference(f"{named(*first)}: {recorded[first]:.9g} recorded, {found[first]:.9g} here", most)
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """As whole numbers, of which NaN equals itself and 0 is not -0."""
+    return np.ascontiguousarray(array).reshape(array.shape).view(f"u{array.dtype.itemsize}")
+
+
+def _shape(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"

@@ -125,3 +125,9 @@ def test_fp32_is_one_network_for_all(case: Case) -> None:
     made = replace(case.job)
     assert made.build("patches") is made.build("patches", "fp32") is not made.build("patches", "bf16")
     assert job.initial_state(made.build(), 0).params.keys() == case.initial.params.keys()
+
+
+def test_what_was_computed_in_bf16_is_verified_in_bf16(typed: Command) -> None:
+    assert typed(*TINY, "--set", "precision=bf16", "--set", "evaluation.precision=bf16").returncode == 0
+    result = typed("verify", "--all", "--retrain")
+    assert result.returncode == 0 and "verified: bit for bit" in result.stdout, result.stdout

@@ -11,6 +11,7 @@ import torch
 from bench import checkpoints, environment, episodes, records, streams, train
 from bench.execution import Execution
 from bench.job import Job
+from methods.contract import State
 
 
 def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
@@ -20,29 +21,51 @@ def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str
 
 def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
-    info = {
+    info = _of_any(job) | {
+        "status": "unfinished",
+        "iteration": 0,
+        "best_iteration": 0,
+        "episodes_digest": {
+            "train": digest(job, "train", job.seed, training.queries),
+            "valid": digest(job, "valid", episodes.EVALUATION_SEED, evaluation.queries),
+        },
+        "execution": how,
+        "files": {},
+    }
+    records.write_json(job.folder / records.RECORD, info)
+    return info
+
+
+def adopted(job: Job, state: State, about: dict[str, Any]) -> None:
+    """Writes the record of weights that were trained elsewhere, `about` which is what is known: nothing was executed
+    here, no episode was seen, and there is no best on validation."""
+    checkpoints.save_state(job.folder / records.WEIGHTS, state)
+    iteration = job.protocol.training.iterations
+    info = _of_any(job) | {
+        "status": "finished",
+        "iteration": iteration,
+        "best_iteration": iteration,
+        "origin": about,
+        "execution": {},
+        "files": {records.WEIGHTS: records.sha256(job.folder / records.WEIGHTS)},
+    }
+    records.write_json(job.folder / records.RECORD, info)
+
+
+def _of_any(job: Job) -> dict[str, Any]:
+    """What every record says."""
+    return {
         "format": records.FORMAT,
         "benchmark": job.benchmark.name,
         "method": job.method,
         "seed": job.seed,
         "preset": job.preset,
-        "training": asdict(training),
+        "training": asdict(job.protocol.training),
         "training_hash": job.hash,
-        "status": "unfinished",
-        "iteration": 0,
-        "best_iteration": 0,
         "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")},
-        "episodes_digest": {
-            "train": digest(job, "train", job.seed, training.queries),
-            "valid": digest(job, "valid", episodes.EVALUATION_SEED, evaluation.queries),
-        },
         "environment": environment.describe(),
-        "execution": how,
         "command": job.command,
-        "files": {},
     }
-    records.write_json(job.folder / records.RECORD, info)
-    return info
 
 
 def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:

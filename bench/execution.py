@@ -120,8 +120,8 @@ def chunk_size(
 
 
 def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device) -> int:
-    """How many seeds to train together: on a GPU as many as fit an episode of each; a CPU is busy with one."""
-    if device.type == "cpu":
+    """How many seeds to train together: as many as fit an episode of each, but where one fills a CPU."""
+    if device.type == "cpu" and network(benchmark, training).fills_a_cpu:
         return 1
     return max(1, _chunk_bytes(device) // _episode_bytes(benchmark, training, training.queries))
 
@@ -169,7 +169,9 @@ def first_that_runs(
 
 
 def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
-    """Compiled where the whole training is long enough to win the compilation back."""
+    """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
+    if training.origin is not None:
+        return EAGER
     used, ways = network(benchmark, training), benchmark.ways
     step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
     pays = training.iterations * step * used.saved_by_compiling(device.type) > used.compilation_seconds

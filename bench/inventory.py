@@ -10,6 +10,7 @@ from typing import Any
 from bench import presets
 from bench.benchmarks import BENCHMARKS, Benchmark
 from bench.data import catalogue, store
+from bench.data.functions import SINUSOIDS
 from methods import METHODS
 
 
@@ -18,7 +19,21 @@ def everything(data_dir: Path | None) -> list[str]:
     methods = [f"  {name:<12}{_first_line(kind)}" for name, kind in METHODS.items()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     protocols = [f"  {name:<12}{_first_line(preset)}" for name, preset in presets.PRESETS.items()]
-    return ["methods", *methods, "benchmarks", *shapes, "protocols", *protocols, "data", *data_sets(data_dir)]
+    return [
+        "methods",
+        *methods,
+        "benchmarks",
+        *shapes,
+        "protocols",
+        *protocols,
+        "data",
+        *data_sets(data_dir),
+        *_generated(),
+    ]
+
+
+def _generated() -> list[str]:
+    return [f"  {SINUSOIDS.name:<16}generated: {SINUSOIDS.known_as}"]
 
 
 def data_sets(data_dir: Path | None) -> list[str]:

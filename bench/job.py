@@ -52,6 +52,8 @@ class Job:
 
     def check(self) -> None:
         """Raises UserError where this can never run, before anything starts."""
+        if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
+            raise UserError("weights=best: what was trained elsewhere has the weights of one iteration, weights=last")
         able, needs = METHODS[self.method].batch_statistics, METHODS[self.method].needs
         if needs is not None and needs not in self.benchmark.offers:
             raise UserError(f"{self.method} needs {NEEDS[needs]}, and {self.benchmark.name} has none")

@@ -43,8 +43,8 @@ class Measure:
     @property
     def label(self) -> str:
         """Such as `accuracy (%)`."""
-        named = f"{self.name} ({self.unit})" if self.unit else self.name
-        return named if self.higher_is_better else f"{named}, lower is better"
+        said = [self.unit] * bool(self.unit) + ["lower is better"] * (not self.higher_is_better)
+        return f"{self.name} ({', '.join(said)})" if said else self.name
 
     @property
     def shown_bounds(self) -> tuple[float, float]:
@@ -64,8 +64,8 @@ class Measure:
         return f".{self.digits}f"
 
     def written(self, score: float) -> str:
-        """A stored score with its unit, such as `62.19 %`."""
-        return f"{self.factor * score:{self.form}} {self.unit}".rstrip()
+        """A stored score with its unit, or with its name where it has none: `62.19 %`."""
+        return f"{self.factor * score:{self.form}} {self.unit or self.name}"
 
     def clipped(self, interval: tuple[Any, Any]) -> tuple[float, float]:
         """An interval of what is shown, inside its bounds; NaN stays."""

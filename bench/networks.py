@@ -43,6 +43,7 @@ class Conv4:
 
     # Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes.
     compilation_seconds = 400.0
+    fills_a_cpu = True
 
     def saved_by_compiling(self, device: str) -> float:
         """The share of an eager meta-step, seen there too. On a CPU nothing where images are pooled first."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench import benchmarks, claims, presets, protocol, records, streams
+from bench import benchmarks, claims, foreign, presets, protocol, records, streams
 from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.data import store
 from bench.errors import UserError, unknown
 from bench.execution import seeds_at_once
+from bench.foreign import Checkpoint
 from bench.job import Job
 from bench.report.claimed import Planned, disqualified_by
+from bench.streams import Data
 from methods import METHODS
 
 _FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
@@ -75,25 +77,26 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     settings = protocol.with_settings(presets.preset(name, benchmark), request.settings)
     data = streams.load(benchmark, settings.training, request.data_dir)
     made = [
-        Job(
-            benchmark,
-            method,
-            seed,
-            settings,
-            name,
-            data,
-            request.results,
-            request.device,
-            request.chunk,
-            request.mode,
-            request.command,
-        )
+        _job(request, benchmark, method, seed, settings, name, data)
         for seed in request.seeds
         for method in dict.fromkeys(request.methods)
     ]
     for job in made:
         job.check()
     return made
+
+
+def _job(
+    request: Request,
+    benchmark: Benchmark,
+    method: str,
+    seed: int,
+    settings: protocol.Protocol,
+    preset: str,
+    data: Data,
+) -> Job:
+    where = (request.results, request.device, request.chunk, request.mode, request.command)
+    return Job(benchmark, method, seed, settings, preset, data, *where)
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
@@ -108,25 +111,17 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
     return list(found.values())
 
 
-def evaluation_job(
-    run: str,
-    results: Path,
-    data_dir: Path | None,
-    settings: Sequence[str],
-    where: torch.device,
-    chunk: int | None,
-    mode: str | None,
-) -> Job:
+def evaluation_job(run: str, request: Request) -> Job:
     """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
     those that it was trained on."""
-    folder = records.find(results, run)
+    folder = records.find(request.results, run)
     info = records.read_info(folder)
     if info["status"] != "finished":
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
-    benchmark, training, data = trained_on(folder, info, data_dir)
-    evaluation = protocol.with_evaluation_settings(presets.preset(info["preset"], benchmark).evaluation, settings)
-    changed, method = protocol.Protocol(training, evaluation), info["method"]
-    job = Job(benchmark, method, info["seed"], changed, info["preset"], data, results, where, chunk, mode, place=folder)
+    benchmark, training, data = trained_on(folder, info, request.data_dir)
+    evaluation = presets.preset(info["preset"], benchmark).evaluation
+    changed = protocol.Protocol(training, protocol.with_evaluation_settings(evaluation, request.settings))
+    job = replace(_job(request, benchmark, info["method"], info["seed"], changed, info["preset"], data), place=folder)
     job.check()
     return job
 
@@ -142,6 +137,25 @@ def trained_on(
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data
+
+
+def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
+    """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
+    of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
+    benchmark = benchmarks.get(request.benchmarks[0])
+    if benchmark.form == FUNCTIONS:
+        raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
+    known = foreign.known(checkpoint.files)
+    if known and known.benchmark != benchmark.name:
+        raise UserError(f"--benchmark {benchmark.name}: {known.name} are of {known.benchmark}")
+    evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
+    evaluation = protocol.with_evaluation_settings(evaluation, request.settings)
+    training = presets.paper(benchmark).training
+    training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
+    data = streams.load(benchmark, training, request.data_dir)
+    job = _job(request, benchmark, "maml", 0, protocol.Protocol(training, evaluation), "paper", data)
+    job.check()
+    return job
 
 
 def _known(method: str) -> str:

@@ -30,7 +30,7 @@ def draw(
     """Episodes `first` .. `first + count - 1` of a split's stream, in float64: the parameters of their functions
     [episodes, 2], and inputs [episodes, shots + queries], so that more queries only lengthen the list."""
     size = functions.parameters + benchmark.shots + queries
-    raw = np.array([episodes.raw(benchmark, split, seed, first + i, size) for i in range(count)], dtype=np.uint64)
+    raw = episodes.raw(benchmark, split, seed, first, count, size)
     parameters = [_uniform(raw[:, k], bounds) for k, bounds in enumerate((functions.amplitude, functions.phase))]
     return np.stack(parameters, -1), _uniform(raw[:, functions.parameters :], functions.inputs)
 

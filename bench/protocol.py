@@ -67,6 +67,9 @@ class Training:
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+    origin: str | None = _setting(
+        None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
+    )
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,8 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _names(part: type) -> list[str]:
-    return [f.name for f in fields(part) if f.name != "meaning"]
+    """The fields that `--set` may change."""
+    return [f.name for f in fields(part) if f.name not in ("meaning", "origin")]
 
 
 def _owner(name: str) -> tuple[str, str]:

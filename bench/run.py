@@ -14,10 +14,15 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from bench import account, checkpoints, environment, episodes, evaluate, execution, protocol, records, train
+from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError
 from bench.execution import Execution
+from bench.fits import fit
+from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
+from bench.networks import conv4
 from methods import METHODS
+from methods.contract import State
 
 Result = TypeVar("Result")
 
@@ -87,6 +92,15 @@ def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.E
     return found
 
 
+def adopt(job: Job, checkpoint: Checkpoint) -> None:
+    """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
+    as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
+    params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
+    with _locked(job.folder):
+        if _read(job.folder) is None:
+            account.adopted(job, State(params, {}), checkpoint.about())
+
+
 def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
@@ -108,20 +122,24 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 
-    def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray]:
+    def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray, dict[str, Any]]:
         method = job.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
-        return runner, choice, evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+        found = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+        kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
+        return runner, choice, found, kept
 
-    runner, choice, scores = execution.first_that_runs(job.evaluation_executions(), attempt, say)
+    runner, choice, scores, kept = execution.first_that_runs(job.evaluation_executions(), attempt, say)
     about = {
+        "command": job.command,
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
         "seconds": time.monotonic() - started,
         "episodes_digest": account.digest(job, "test", episodes.EVALUATION_SEED, evaluation.queries),
         "execution": account.executed(runner),
         "environment": environment.describe(),
+        **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)
 

@@ -55,13 +55,6 @@ class Paired(NamedTuple):
     kind: str
 
 
-class Anatomy(NamedTuple):
-    """The variance of an episode's score in [0, 1]: what lies between episodes, and its queries' binomial part."""
-
-    between: float
-    binomial: float
-
-
 def mean_squares(scores: np.ndarray) -> MeanSquares:
     """[..., seeds, episodes] -> MS_s, MS_e, MS_r; NaN where a factor has one level only."""
     seeds, episodes = scores.shape[-2:]
@@ -122,9 +115,15 @@ def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: floa
     """D = x - c against a claim c +- h of one model on n_c episodes, all in one unit.
 
     V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model."""
-    n_seeds, n_episodes = scores.shape[-2:]
+    error = error_of_difference(mean_squares(scores), *scores.shape[-2:], half_width, episodes)
+    return Estimate(scores.mean((-2, -1)) - accuracy, *error)
+
+
+def error_of_difference(
+    ms: MeanSquares, n_seeds: int, n_episodes: int, half_width: float, episodes: int
+) -> tuple[Values, Values]:
+    """sqrt(V) of that difference and its degrees of freedom, from the mean squares of so many seeds and episodes."""
     n = n_seeds * n_episodes
-    ms = mean_squares(scores)
     of_claim = (half_width / CLAIM_Z) ** 2
     variance = _variance_total(ms) / n + _model_variance(ms, n_episodes) + of_claim
     k = 1 / n + 1 / n_episodes
@@ -134,7 +133,20 @@ def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: floa
         (k * ms.rest, (n_seeds - 1) * (n_episodes - 1)),
         (of_claim, episodes - 1),
     )
-    return Estimate(scores.mean((-2, -1)) - accuracy, np.sqrt(variance), _satterthwaite(variance, terms, n_seeds - 1))
+    return np.sqrt(variance), _satterthwaite(variance, terms, n_seeds - 1)
+
+
+def difference_of_same_weights(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
+    """D = x - c where the claim's own weights are scored again, [..., episodes]: V = sd^2/E + (h/1.96)^2, no seeds."""
+    n, variance = scores.shape[-1], scores.var(-1, ddof=1)
+    return Estimate(scores.mean(-1) - accuracy, *error_of_same_weights(variance, n, half_width, episodes))
+
+
+def error_of_same_weights(variance: Values, n_episodes: int, half_width: float, episodes: int) -> tuple[Values, Values]:
+    """sqrt(V) of that difference and its degrees of freedom; `variance` is that of one episode's score, sd^2."""
+    terms = ((variance / n_episodes, n_episodes - 1), ((half_width / CLAIM_Z) ** 2, episodes - 1))
+    total = terms[0][0] + terms[1][0]
+    return np.sqrt(total), _satterthwaite(total, terms, 1)
 
 
 def verdict(difference: Estimate, margin: float) -> np.ndarray:
@@ -159,6 +171,11 @@ def smallest_half_width(scores: np.ndarray, half_width: float, episodes: int, le
     return Estimate(0.0, np.sqrt(variance), df).half_width(level)
 
 
+def smallest_half_width_of_same_weights(half_width: float, episodes: int, level: float = 0.90) -> float:
+    """The same where the claim's own weights are scored again, on however many episodes: (h/1.96)^2 remains."""
+    return float(Estimate(0.0, half_width / CLAIM_Z, episodes - 1).half_width(level))
+
+
 def paired(a: np.ndarray, b: np.ndarray) -> Paired:
     """A - B, both [common seeds, common episodes] in one order: the headline interval and its two-sided p-value.
 
@@ -177,23 +194,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
     return corrected.tolist()
-
-
-def anatomy(scores: np.ndarray, queries: int) -> Anatomy:
-    """Of scores in [0, 1], [seeds, episodes], with `queries` images an episode in all; sd^2 is that of one model."""
-    return _anatomy(float(scores.var(-1, ddof=1).mean()), float(scores.mean()), queries)
-
-
-def anatomy_of_claim(accuracy: float, half_width: float, episodes: int, queries: int) -> Anatomy:
-    """The same, worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
-    return _anatomy((half_width / CLAIM_Z) ** 2 * episodes, accuracy, queries)
-
-
-def _anatomy(variance: float, accuracy: float, queries: int) -> Anatomy:
-    if queries < 2:
-        return Anatomy(float("nan"), float("nan"))  # one query is all binomial or all between: nothing tells
-    between = max(0.0, (variance - accuracy * (1 - accuracy) / queries) * queries / (queries - 1))
-    return Anatomy(between, variance - between)
 
 
 def _of_sample(values: np.ndarray) -> Estimate:

@@ -37,6 +37,13 @@ def test_random_access(small: Benchmark, noise: ImageSet) -> None:
         np.testing.assert_array_equal(getattr(together, name)[7:], getattr(apart, name))
 
 
+@pytest.mark.parametrize("size", [1, 4, 7, 30])
+def test_a_place_of_the_stream_is_its_counter(small: Benchmark, size: int) -> None:
+    together = episodes.raw(small, "test", 0, 5, 9, size)
+    for index, row in enumerate(together, start=5):
+        np.testing.assert_array_equal(row, episodes.raw(small, "test", 0, index, 1, size)[0])
+
+
 def test_the_raw_stream_is_pinned(small: Benchmark, noise: ImageSet) -> None:
     # Written down once: another NumPy, Python or machine must draw the same.
     draw = drawn(small, noise, count=2)

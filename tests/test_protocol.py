@@ -45,8 +45,9 @@ def test_quick_differs_from_the_paper_in_its_size_alone(name: str) -> None:
     assert set(protocol.differences(quick.evaluation, full.evaluation)) <= {"episodes"}
 
 
-@pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
-@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize(
+    ("name", "preset"), [(b.name, preset) for b in benchmarks.BENCHMARKS.values() for preset in presets.names(b)]
+)
 def test_a_record_gives_the_protocol_back(preset: str, name: str) -> None:
     made = presets.preset(preset, benchmarks.get(name))
     for part in (made.training, made.evaluation):

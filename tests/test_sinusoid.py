@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from dataclasses import replace
@@ -15,7 +16,10 @@ from scipy import stats
 from bench import benchmarks, execution, points, presets, records, streams
 from bench.benchmarks import Benchmark
 from bench.data.functions import SINUSOIDS
+from bench.evaluate import choose, scores
 from bench.execution import Execution
+from bench.job import initial_state
+from bench.measures import ACCURACY, SQUARED_ERROR
 from bench.mlp import Mlp
 from bench.objectives import objective
 from bench.protocol import Protocol
@@ -98,6 +102,23 @@ def test_the_network_is_the_papers() -> None:
     assert not any(value.any() for name, value in params.items() if name.endswith("bias"))
 
 
+def test_the_network_computes_what_torchs_own_does() -> None:
+    network = Mlp(3, replace(presets.paper(FIVE).training, initialisation="pytorch"))
+    params, inputs = network.init(torch.Generator().manual_seed(0), 1), torch.randn(6, 3)
+    layers = [torch.nn.Linear(3, 40), torch.nn.ReLU(), torch.nn.Linear(40, 40), torch.nn.ReLU(), torch.nn.Linear(40, 1)]
+    theirs = torch.nn.Sequential(*layers)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), params.values(), strict=True)))
+    torch.testing.assert_close(network(params, inputs), theirs(inputs))
+
+
+def test_pretraining_is_regression_on_the_support_points(sinusoid_protocol: Protocol) -> None:
+    method = build("pretrained", FIVE, sinusoid_protocol)
+    state, batch = initial_state(method, 0), streams.source(FIVE, SINUSOIDS, "train", 0, 5, CPU).episodes(0, 3)
+    loss, _, _ = meta_step(Execution(CPU, 3), method, state, batch)
+    outputs = method.setup.network(state.params, batch.support.flatten(0, 1))
+    torch.testing.assert_close(loss, (outputs - batch.support_labels.flatten(0, 1)).square().mean())
+
+
 @pytest.mark.parametrize("name", ["maml", "fomaml", "pretrained", "oracle"])
 def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protocol: Protocol) -> None:
     """First-order MAML's is another one."""
@@ -119,6 +140,16 @@ def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protoco
         ends.append(meta_step(run, method, state._replace(params=moved), batch)[0].item())
     ours = sum((gradient[k] * direction[k]).sum().item() for k in gradient)
     assert (ours == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)) != (name == "fomaml")
+
+
+def test_the_step_size_that_is_chosen_has_the_least_error(sinusoid_protocol: Protocol) -> None:
+    method = build("pretrained", FIVE, sinusoid_protocol)
+    state, run = initial_state(method, 0), Execution(CPU, 20)
+    valid = streams.source(FIVE, SINUSOIDS, "valid", 0, 5, CPU)
+    choice = choose(run, method, state, valid, 4, 20)
+    table = {s["lr"]: scores(run, method, state, valid, 20, s).mean(0) for s in method.candidates()}
+    least = min(means.min() for means in table.values())
+    assert choice.score == least == table[choice.setting["lr"]][choice.step]
 
 
 def test_a_long_training_is_compiled_and_a_short_one_is_not() -> None:
@@ -145,8 +176,39 @@ def test_a_run_its_baselines_and_its_report(typed: Command, tmp_path: Path) -> N
     report = typed("report")
     assert report.returncode == 0 and "mean squared error" in report.stdout
     text = (tmp_path / "results" / "report" / "report.md").read_text()
-    assert "mean squared error, lower is better after inner steps" in text
+    assert "mean squared error (lower is better) after inner steps" in text
+    assert "![fits-sinusoid-5s](fits-sinusoid-5s.png)" in text
+    path = next((tmp_path / "results" / "runs").glob("sinusoid-5s/maml/*/seed1/evaluations/*.json"))
+    kept = json.loads(path.read_text())
+    assert [len(kept["fit"][name]) for name in ("inputs", "targets", "support")] == [101, 101, 5]
+    assert sorted(kept["fit"]["outputs"]) == ["0", "1", "10", "5"]
     assert "anatomy" not in text.split("### sinusoid-5s")[1].split("## ")[0]
+
+
+@pytest.mark.parametrize("wrong", [{"inputs": ["x"]}, {"outputs": {}}, {"outputs": {"0": [1, 2]}}, {"support": 3}, 7])
+def test_a_fit_that_is_none_is_named_and_left_out(typed: Command, tmp_path: Path, wrong: object) -> None:
+    assert typed(*RUN, *SMALL, "--set", "evaluation.inner_steps=2").returncode == 0
+    (path,) = (tmp_path / "results" / "runs").glob("*/*/*/seed0/evaluations/*.json")
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"fit": kept["fit"] | wrong if isinstance(wrong, dict) else wrong}))
+    report = typed("report")
+    assert report.returncode == 1 and "seed0" in report.stderr and "Traceback" not in report.stderr
+
+
+def test_what_is_no_number_is_never_the_best() -> None:
+    nan = math.nan
+    for measure, order in ((ACCURACY, [0.1, 0.9, 0.9]), (SQUARED_ERROR, [0.9, 0.1, 0.1])):
+        assert measure.best(np.array([nan, *order])) == 2
+        assert measure.better(order[1], order[0]) and not measure.better(order[2], order[1])
+        assert not measure.better(nan, order[0]) and not measure.better(nan, measure.worst)
+        assert measure.better(order[0], nan) and measure.better(order[0], measure.worst)
+
+
+def test_what_is_shown_has_the_unit_and_bounds_of_its_measure() -> None:
+    assert ACCURACY.written(0.6219) == "62.19 %" and SQUARED_ERROR.written(0.25) == "0.2500 mean squared error"
+    assert ACCURACY.clipped((-3, 104)) == (0, 100) and SQUARED_ERROR.clipped((-3, 104)) == (0, 104)
+    assert ACCURACY.near_bound((98, 99.5)) and not ACCURACY.near_bound((2, 98))
+    assert SQUARED_ERROR.near_bound((0, 4)) and not SQUARED_ERROR.near_bound((0.1, 400))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +220,7 @@ def test_a_run_its_baselines_and_its_report(typed: Command, tmp_path: Path) -> N
         (("run", "--benchmark", "tiny", "--method", "oracle"), "tiny has none"),
         (("run", "--benchmark", "sinusoid-5"), "did you mean 'sinusoid-5s'"),
         (("run", "--benchmark", "sinusoid-5s", "--protocol", "article"), "use paper or quick"),
+        (("show", "episode", "--benchmark", "sinusoid-5s", "--out", "x.png"), "no images to show"),
         (("speed", "--benchmark", "sinusoid-5s"), "written for images"),
     ],
 )

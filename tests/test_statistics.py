@@ -204,28 +204,3 @@ def test_holm() -> None:
     assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
     assert statistics.holm([]) == []
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "half", "episodes", "queries", "sd", "between"),
-    [
-        (63.11, 0.92, 600, 25, 0.1150, 0.064),
-        (48.70, 1.84, 600, 5, 0.2300, 0.060),
-        (49.79, 0.79, 600, 75, 0.0987, 0.081),
-    ],
-)
-def test_anatomy_of_published_intervals(
-    accuracy: float, half: float, episodes: int, queries: int, sd: float, between: float
-) -> None:
-    """The table of protocols.md."""
-    parts = statistics.anatomy_of_claim(accuracy / 100, half / 100, episodes, queries)
-    assert np.sqrt(sum(parts)) == pytest.approx(sd, abs=1e-4)
-    assert np.sqrt(parts.between) == pytest.approx(between, abs=1.5e-3)
-
-
-def test_anatomy_finds_the_variance_between_episodes() -> None:
-    draw = np.random.default_rng(0)
-    expected = draw.normal(0.6, 0.06, 20_000)
-    parts = statistics.anatomy(draw.binomial(25, np.stack([expected] * 3)) / 25, 25)
-    assert np.sqrt(parts.between) == pytest.approx(0.06, rel=0.05)
-    assert np.isnan(statistics.anatomy(draw.binomial(1, 0.6, (1, 50)).astype(float), 1).between)

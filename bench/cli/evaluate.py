@@ -1,15 +1,20 @@
-"""`evaluate`: evaluates a run's weights once more."""
+"""`evaluate`: evaluates a run's weights once more, or weights that were trained elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_execution, add_settings
+from bench.cli.parsing import add_command, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.job import Job
+    from bench.plan import Request
 
 
 def add(top: Any) -> None:
@@ -18,28 +23,69 @@ def add(top: Any) -> None:
         top,
         "evaluate",
         evaluate,
-        "evaluate a run's weights again, without training",
+        "evaluate a run's weights again, without training, or weights that were trained elsewhere",
         results=True,
         data=True,
         device=True,
     )
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
+    parser.add_argument("run", metavar="RUN", nargs="?", help="a run's folder, or the beginning of its name")
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="DIR", help="a TensorFlow checkpoint of the paper's code, instead of a RUN"
+    )
+    parser.add_argument("--benchmark", metavar="B", help="what the checkpoint was trained for")
+    parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
     add_execution(parser)
     add_settings(parser, "such as queries=15 or batch_statistics=support")
     parser.add_argument("--at", type=kinds.positive, metavar="N", help="the weights of iteration N")
 
 
 def evaluate(options: Namespace) -> int:
-    """Evaluates a run's weights once more, under another evaluation; it adds to the record."""
-    from bench import environment, plan, run
+    """Evaluates weights once more, under another evaluation; it adds to the record."""
+    from bench import environment, run
 
+    _check(options)
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
-    where = environment.device(options.device)
-    o = options
-    job = plan.evaluation_job(o.run, o.results, o.data_dir, o.settings, where, o.chunk, o.mode)
     try:
-        print(f"{job.name}: {score(run.evaluated(job, o.at, lambda line: print(line, file=sys.stderr)))}")
-    except run.Busy:
-        raise UserError(f"another process works on {job.name}") from None
+        job = _job(options)
+        print(f"{job.name}: {score(run.evaluated(job, options.at, lambda line: print(line, file=sys.stderr)))}")
+    except run.Busy as busy:
+        raise UserError(f"another process works on {busy}") from None
     return 0
+
+
+def _check(options: Namespace) -> None:
+    if (options.run is None) == (options.checkpoint is None):
+        raise UserError("evaluate: name a RUN, or a --checkpoint DIR with its --benchmark")
+    if options.checkpoint is not None and options.benchmark is None:
+        raise UserError("--checkpoint: --benchmark is needed too, such as miniimagenet-5w1s: it is not in the files")
+    if options.checkpoint is not None and options.at is not None:
+        raise UserError("--at: a checkpoint holds the weights of one iteration")
+    if options.run is not None and (options.benchmark or options.protocol):
+        raise UserError("--benchmark and --protocol go with --checkpoint: a RUN has its own; --set changes settings")
+
+
+def _job(options: Namespace) -> Job:
+    from bench import foreign, plan, run
+
+    if options.run is not None:
+        return plan.evaluation_job(options.run, _request(options))
+    checkpoint = foreign.read(options.checkpoint)
+    job = plan.checkpoint_job(checkpoint, _request(options))
+    run.adopt(job, checkpoint)
+    files = ", ".join(f"{name} {digest[:12]}" for name, digest in checkpoint.files.items())
+    print(f"weights     {checkpoint.about()['name']}, trained elsewhere; sums verified: {files}", flush=True)
+    return job
+
+
+def _request(options: Namespace) -> Request:
+    from bench import plan
+
+    return plan.Request(
+        [],
+        [options.benchmark] if options.benchmark else [],
+        [],
+        options.protocol,
+        options.settings,
+        *asked_of_every_job(options),
+    )

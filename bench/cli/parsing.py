@@ -69,6 +69,14 @@ def add_execution(parser: Parser) -> None:
     parser.add_argument("--fast", action="store_true", help="algorithms that may end in other bits each time")
 
 
+def asked_of_every_job(options: argparse.Namespace) -> tuple[Any, ...]:
+    """The last fields of a `plan.Request`: where and how, and the command."""
+    from bench import environment
+
+    where = environment.device(options.device)
+    return where, options.results, options.data_dir, options.chunk, options.mode, options.command_line
+
+
 def add_settings(parser: Parser, help: str) -> None:
     """`--set name=value`, for fields of the protocol."""
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help=help)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from bench.cli import engine, kinds
-from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings
+from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def run(options: Namespace) -> int:
 
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
-    device = environment.device(options.device)
     settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(
         options.method or ["maml"],
@@ -71,16 +70,11 @@ def run(options: Namespace) -> int:
         plan.seeds(options.seeds, options.seed),
         options.protocol,
         settings,
-        device,
-        options.results,
-        options.data_dir,
-        options.chunk,
-        options.mode,
-        options.command_line,
+        *asked_of_every_job(options),
     )
     jobs = plan.jobs(request)
-    spread = engine.chosen(options, device)
-    environment.make_repeatable(engine.threads(options, spread))
+    spread = engine.chosen(options, request.device)
+    environment.make_repeatable(engine.threads(options, spread), options.fast)
     print("\n".join(plan.described(jobs)), flush=True)
     groups = plan.groups(jobs, options.together, spread.workers if spread else 1)
     cells = [Cell(tuple(group)) for group in groups]
@@ -112,7 +106,7 @@ def _spread(spread: engine.Engine, cells: Sequence[Cell], options: Namespace) ->
     from bench.engines import Orders
     from bench.engines.board import Board
 
-    orders = Orders(torch.get_num_threads(), options.checkpoint_every, tuple(options.keep), options.force)
+    orders = Orders(torch.get_num_threads(), options.checkpoint_every, tuple(options.keep), options.force, options.fast)
     code, missing, left = 0, len(cells), []
     with Board(cells, spread.workers, Console(stderr=True)) as board:
         try:

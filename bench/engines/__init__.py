@@ -53,6 +53,7 @@ class Orders:
     checkpoint_every: float
     keep: tuple[int, ...] = ()
     force: bool = False
+    fast: bool = False
 
 
 @dataclass(frozen=True)

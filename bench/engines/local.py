@@ -170,7 +170,7 @@ def _serve(pipe: Connection, orders: Orders, place: str | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     if place is not None:
         os.environ[_VISIBLE] = place  # before CUDA is first used: to every worker its GPU is cuda:0
-    environment.make_repeatable(orders.threads)
+    environment.make_repeatable(orders.threads, orders.fast)
     environment.reuse_memory()
     try:
         while (given := pipe.recv()) is not None:

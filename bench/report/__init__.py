@@ -2,8 +2,9 @@
 
 In the order of the work: `grouping` pools records into `cells` (a matrix of scores and its intervals; `protocols` names
 what was run), `claimed` holds published numbers against them and `compared` pairs methods; `sections` gathers a
-benchmark's; `content` and `words` turn a section into tables, which `document` (with `tables`), `rows` and `terminal`
-write as Markdown, LaTeX, CSV and text; `figures` draws `panels`.
+benchmark's; `content`, `origins` and `words` turn a section into tables, which `document` (with `tables`), `rows` and
+`terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks`; `page` (with `answers`
+and `inline`) makes one HTML file of it all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from bench import claims, records
 from bench.claims import Claim
-from bench.report import document, figures, rows, terminal
+from bench.report import document, figures, page, rows, terminal
 from bench.report.grouping import usable
 from bench.report.sections import FIRST, Section, sections
 
@@ -39,16 +40,17 @@ def build(results: Path, out: Path, claims_file: Path | None = None) -> Report:
     parts, problems = _parts(results, known)
     mine = parts[0][1]
     drawn = figures.draw(mine, out)
-    names = {title: [path.stem for path in paths if path.suffix == ".png"] for title, paths in drawn.items()}
+    names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
     shown = {section.title for section in mine}
     unmet = [claim for claim in known if claim.benchmark not in shown]
     texts = {
+        "report.html": page.as_html(parts, unmet, problems, drawn),
         "report.md": document.as_markdown(parts, unmet, problems, names),
         "report.tex": document.as_latex(parts),
         "report.csv": rows.as_csv(parts),
     }
     files = [_write(out / name, text) for name, text in texts.items()]
-    files += [path for paths in drawn.values() for path in paths]
+    files += [path for made in drawn.values() for figure in made for path in figure.files]
     return Report(_text(parts, len(unmet), files), problems, files)
 
 
@@ -82,7 +84,7 @@ def _text(parts: Sequence[tuple[str, Sequence[Section]]], unmet: int, files: Seq
     not_run = unmet + sum(len(section.unmet) for section in parts[0][1])
     lines.append(f"{not_run} published numbers have no run here; they are in report.md")
     drawn = sum(path.suffix == ".png" for path in files)
-    lines.append(f"{files[0].parent}: report.md, report.tex, report.csv and {drawn} figures")
+    lines.append(f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures")
     return "\n".join(lines)
 
 

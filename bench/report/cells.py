@@ -64,8 +64,15 @@ class Cell:
 
     @cached_property
     def described(self) -> str:
-        """The protocol by its values: the nearest preset and what differs from it."""
-        return protocols.described(self.benchmark, self.method, self.protocol)
+        """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
+        are where they were not trained here."""
+        ours = protocols.described(self.benchmark, self.method, self.protocol)
+        return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Of weights that were trained elsewhere: name, and the SHA-256 of their files; None: trained here."""
+        return self.record.info.get("origin")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ class Cell:
     def demonstration(self) -> bool:
         """Whether it only shows that things work: too few seeds to judge, and less training than the paper's."""
         full = paper(self.benchmark).training.iterations
-        return len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
+        return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 
 
 def title(record: Record) -> str:

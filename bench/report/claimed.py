@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench import statistics
+from bench import anatomy, foreign, statistics
 from bench.benchmarks import Benchmark
 from bench.claims import Claim
 from bench.presets import ASSUMED, preset
@@ -35,6 +35,7 @@ class Held:
     smallest_half_width: float | None
     verdict: str
     why: str
+    needed: anatomy.Needed = field(default_factory=dict)  # where the verdict is inconclusive
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Planned:
     seeds: tuple[int, ...]
     data: Mapping[str, Any]
     iterations: tuple[int, ...]
+    origin: None = None
 
 
 def held(claim: Claim, cell: Cell) -> Held:
@@ -65,10 +67,20 @@ def nearest(claims: Sequence[Held]) -> Held:
 
 def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
     """Everything that keeps this cell from being judged by this claim, in words."""
-    return [*_of_seeds(cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
+    return [*_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
 
 
-def _of_seeds(cell: Cell | Planned) -> list[str]:
+def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
+    """Whether the cell's are the very weights of the claim's authors, scored again: judged from one model."""
+    known = foreign.known(cell.origin["files"]) if cell.origin else None
+    return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
+
+
+def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
+    if same_weights(claim, cell):
+        return []
+    if cell.origin:
+        return ["weights that were trained elsewhere, not known to be the claim's"]
     few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
     return [f"{n} seed{'s' * (n > 1)}, and {few} are needed"] if n < few else []
 
@@ -87,7 +99,8 @@ def _of_data(cell: Cell | Planned) -> list[str]:
 
 def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
-    last. The number of test episodes never disqualifies: the interval tells it."""
+    last; of the claim's own weights it is theirs. The number of test episodes never disqualifies: the interval
+    tells it."""
     if not claim.protocol:
         return ["the claim's protocol is not known"]
     theirs = preset(claim.protocol, cell.benchmark)
@@ -98,6 +111,8 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
         f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}
     ]
     unknown = [f"the claim's {', '.join(sorted(assumed))} not known (assumed)"] if assumed else []
+    if same_weights(claim, cell):
+        return [*differ, *unknown]
     return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
 
 
@@ -113,18 +128,42 @@ def spread(iterations: tuple[int, ...]) -> str:
 
 def _judged(claim: Claim, cell: Cell) -> Held:
     assert claim.ci95 is not None and claim.tasks is not None and claim.margin is not None
-    difference = statistics.difference_from_claim(cell.scores, claim.accuracy, claim.ci95, claim.tasks)
+    published = (claim.accuracy, claim.ci95, claim.tasks)
+    if same := same_weights(claim, cell):
+        difference = statistics.difference_of_same_weights(cell.scores[0], *published)
+        smallest = statistics.smallest_half_width_of_same_weights(claim.ci95, claim.tasks)
+        needed = anatomy.needed_of_same_weights(cell.scores[0], *published, claim.margin)
+    else:
+        difference = statistics.difference_from_claim(cell.scores, *published)
+        smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
+        needed = anatomy.needed(cell.scores, *published, claim.margin)
     verdict = str(statistics.verdict(difference, claim.margin))
-    smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
+    needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
-    why = _why(verdict, difference, claim.margin)
+    why = "; ".join([_why(verdict, difference, claim.margin), *_beside(cell, same, needed)])
+    return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
+
+
+def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
+    """What stands beside a verdict."""
     if cell.benchmark.source in _UNKNOWABLE:
-        why = f"{why}; {_UNKNOWABLE[cell.benchmark.source]}"
+        yield _UNKNOWABLE[cell.benchmark.source]
+    if same:
+        yield f"one model, and no spread between trainings: its weights are of iteration {spread(cell.iterations)}"
     if cell.diverged:
-        why = f"{why}; without seed {', '.join(map(str, cell.diverged))}, which diverged"
-    if verdict == "inconclusive" and smallest >= claim.margin:
-        why = f"{why}; no number of seeds would make this claim agree on these episodes"
-    return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why)
+        yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
+    if needed:
+        yield would_decide(needed)
+
+
+def would_decide(needed: anatomy.Needed) -> str:
+    """What would decide an inconclusive verdict, in words."""
+    would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
+    would_not = " or ".join(what for what, count in needed.items() if count is None)
+    if not would:
+        return f"no number of {would_not} would decide it"
+    rest = f", no number of {would_not} would" if would_not else ""
+    return f"{would} would decide it, if all else stays{rest}"
 
 
 def _why(verdict: str, difference: statistics.Estimate, margin: float) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import statistics
-from bench.benchmarks import BENCHMARKS
 from bench.claims import Claim
 from bench.protocol import evaluation_hash
-from bench.report import words
+from bench.report import dissected, words
 from bench.report.cells import Cell
 from bench.report.claimed import Held
 from bench.report.compared import Compared
@@ -31,7 +30,7 @@ def tables(section: Section) -> list[Table]:
         f"each training seed{_in(unit)}, the papers' kind of interval": [
             row for cell in section.cells for row in _seeds(cell)
         ],
-        "anatomy of the intervals (points)": list(_anatomy(section)),
+        **dissected.tables(section),
     }
     return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
 
@@ -85,7 +84,8 @@ def _held(h: Held) -> Row:
     return _claim_row(
         h.claim,
         f"{h.cell.headline.value:{form}}",
-        f"{h.cell.described}, seeds {words.seeds(h.cell)}",
+        h.cell.described,
+        words.seeds(h.cell),
         f"{h.difference:+{form}}",
         words.NONE if h.interval is None else words.ends(h.interval, f"+{form}"),
         h.verdict,
@@ -96,11 +96,11 @@ def _held(h: Held) -> Row:
 
 def _not_run(claim: Claim) -> Row:
     why = command(claim) or "published context: its protocol is not known here"
-    return _claim_row(claim, "not run", words.NONE, words.NONE, words.NONE, words.NONE, why, words.NONE)
+    return _claim_row(claim, "not run", *5 * (words.NONE,), why, words.NONE)
 
 
 def _claim_row(claim: Claim, *rest: str) -> Row:
-    names = ("ours", "protocol", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
+    names = ("ours", "protocol", "seeds", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
     published = {"method": claim.method, "published": claim.number, "source": words.source(claim)}
     return published | dict(zip(names, rest, strict=True))
 
@@ -132,27 +132,3 @@ def _seeds(cell: Cell) -> Iterator[Row]:
             "at inner step": str(evaluated.step),
             "chosen on validation": chosen or words.NONE,
         }
-
-
-def _anatomy(section: Section) -> Iterator[Row]:
-    """Of what is counted: the variance of another measure has no binomial part."""
-    if not section.benchmark.measure.counted:
-        return
-    for cell in section.cells:
-        parts = statistics.anatomy(cell.scores / 100, cell.queries)
-        yield _anatomy_row(f"{cell.method}: {cell.described}", parts, cell.queries)
-    for claim in section.claims:
-        if claim.ci95 and claim.tasks and claim.queries_per_class:
-            queries = BENCHMARKS[claim.benchmark].ways * claim.queries_per_class
-            parts = statistics.anatomy_of_claim(claim.accuracy / 100, claim.ci95 / 100, claim.tasks, queries)
-            yield _anatomy_row(f"{claim.method}: {claim.number} ({claim.variant})", parts, queries)
-
-
-def _anatomy_row(name: str, parts: statistics.Anatomy, queries: int) -> Row:
-    return {
-        "result": name,
-        "queries of an episode": str(queries),
-        "SD of an episode's accuracy": f"{100 * sum(parts) ** 0.5:.2f}",
-        "binomial part (SD)": f"{100 * parts.binomial**0.5:.2f}",
-        "between episodes (SD)": f"{100 * parts.between**0.5:.2f}",
-    }

@@ -1,9 +1,11 @@
-"""The figures of a report, PNG and SVG: four a benchmark at most, each left out where it would be empty."""
+"""The figures of a report, PNG and SVG: six a benchmark at most, each left out where it would be empty."""
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -16,6 +18,8 @@ from matplotlib.figure import Figure
 
 from bench.records import write_atomically
 from bench.report import panels
+from bench.report.fit_panel import fits
+from bench.report.marks import Mark
 from bench.report.panels import Panel
 from bench.report.sections import Section
 
@@ -28,55 +32,92 @@ _STYLE = {
     "ytick.labelsize": 9,
 }
 _WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure, height of a plane, of a row; free edges
+TITLE = "title"  # the id of what a page says in its own words
 _CHARACTER, _KEY_ROW = 0.073, 0.2  # inches: a character of 9-point text, a row of the legend
 
 
-def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Path]]:
-    """Title of a section -> the files drawn for it. Raises UserError where they cannot be written."""
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and its files. `values`: id of a mark in the SVG -> its values in words, one for each of its points."""
+
+    kind: str
+    title: str
+    svg: str
+    values: dict[str, Sequence[str]]
+    files: tuple[Path, Path]
+
+    @property
+    def png(self) -> Path:
+        """The file to look at, or to embed."""
+        return self.files[0]
+
+
+def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Drawn]]:
+    """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
     with matplotlib.rc_context():
         sns.set_theme(style="whitegrid", palette="colorblind", rc=_STYLE)
         return {section.title: _section(section, out) for section in sections}
 
 
-def _section(section: Section, out: Path) -> list[Path]:
+def _section(section: Section, out: Path) -> list[Drawn]:
     name = section.title.replace(" ", "-")
     made = {
-        "accuracy": panels.accuracy(section),
+        section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
         "curves": panels.curves(section),
         "steps": panels.steps(section),
+        "distributions": panels.distributions(section),
         "differences": panels.differences(section),
+        "fits": fits(section),
     }
-    return [path for kind, panel in made.items() if panel for path in _drawn(panel, out / f"{kind}-{name}")]
+    return [_drawn(kind, panel, out / f"{kind}-{name}") for kind, panel in made.items() if panel]
 
 
-def _drawn(panel: Panel, stem: Path) -> list[Path]:
+def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
     """Places are computed, not searched for: layout engines and labels that move measure every text again."""
     key_rows = math.ceil(len(panel.keys) / panel.columns)
     left = 0.25 + _CHARACTER * max(map(len, panel.rows)) if panel.rows else 0.8
     bottom = 0.6 + _KEY_ROW * key_rows
     body = _ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
-    figure, axes = plt.subplots(figsize=(_WIDTH, height))
+    draws = (panel.draw, *panel.beside)
+    figure, grid = plt.subplots(1, len(draws), figsize=(_WIDTH, height), sharey=True, squeeze=False)
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
-    axes.xaxis.set_label_coords(0.5, -0.34 / body)
-    axes.yaxis.set_label_coords(-0.45 / (_WIDTH - left - 0.2), 0.5)
-    panel.draw(axes)
+    marks: list[Mark] = []
+    for place, draw in zip(grid[0], draws, strict=True):
+        place.xaxis.set_label_coords(0.5, -0.34 / body)
+        marks += draw(place)
+        place.set_xlabel(panel.x or place.get_xlabel())
+    axes, values = grid[0, 0], _named(marks)
+    axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
         axes.set_yticks(range(len(panel.rows)), panel.rows)
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
-    axes.set(xlabel=panel.x, ylabel=panel.y)
-    figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11)
+    axes.set_ylabel(panel.y)
+    figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11, gid=TITLE)
     if panel.keys:
         figure.legend(
             handles=panel.keys, loc="lower center", ncols=panel.columns, fontsize=8.5, frameon=False, borderpad=0.1
         )
-    files = [_saved(figure, stem.with_name(f"{stem.name}.{kind}"), kind) for kind in ("png", "svg")]
+    png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
     plt.close(figure)
-    return files
+    files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
+    return Drawn(kind, panel.title, svg.decode(), values, files)
 
 
-def _saved(figure: Figure, path: Path, kind: str) -> Path:
-    metadata = {"Date": None} if kind == "svg" else None
-    write_atomically(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=metadata))
+def _named(marks: Sequence[Mark]) -> dict[str, Sequence[str]]:
+    """Gives each mark an id, by which it is found in the SVG."""
+    for number, (artist, _) in enumerate(marks):
+        artist.set_gid(f"mark{number}")
+    return {f"mark{number}": values for number, (_, values) in enumerate(marks)}
+
+
+def _rendered(figure: Figure, kind: str) -> bytes:
+    image = io.BytesIO()
+    figure.savefig(image, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return image.getvalue()
+
+
+def _written(path: Path, content: bytes) -> Path:
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
     return path

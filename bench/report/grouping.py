@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from bench import benchmarks, statistics
+from bench import benchmarks, foreign, statistics
 from bench.errors import UserError
 from bench.protocol import evaluation_hash
 from bench.records import Evaluated, Record
 from bench.report.cells import Cell, Pair
+from bench.report.fits import fit
 
 _METHODS = (
     "maml",
@@ -78,10 +79,20 @@ def _check(record: Record) -> None:
     data, _ = record.info["data"], record.info["iteration"]
     for key in ("name", "digest", "known_as", "partial"):
         data[key]
+    _check_origin(record)
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
         if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):
             raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
+        fit(evaluated)
+
+
+def _check_origin(record: Record) -> None:
+    """Weights are of the files that the record names, or of none: then they were trained here."""
+    about = record.info.get("origin")
+    found = None if about is None else foreign.origin(dict(about["files"]))
+    if found != record.training.origin:
+        raise ValueError(f"its settings do not name the files of {about and about['name']}")
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from bench.protocol import Evaluation, Protocol, Training, differences
 
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
 _VALIDATION = frozenset({"validations", "validation_episodes"})
+_APART = _VALIDATION | {"origin"}  # no setting: said in words
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
 _FINETUNED = ("finetune", "pretrained", "oracle")
 _SHARED = frozenset(field.name for field in fields(Training)) & frozenset(field.name for field in fields(Evaluation))
@@ -45,8 +46,8 @@ def protocol_differences(method: str, ours: Protocol, theirs: Protocol) -> dict[
 
 
 def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[Any, Any]]:
-    """Field -> (ours, theirs), but for when validation happens."""
-    return {k: v for k, v in differences(ours, theirs).items() if k not in _VALIDATION}
+    """Field -> (ours, theirs), but for when validation happens, and for where the weights come from."""
+    return {k: v for k, v in differences(ours, theirs).items() if k not in _APART}
 
 
 def evaluation_differences(method: str, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:

@@ -8,10 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench import statistics
+import numpy as np
+
+from bench import anatomy, statistics
 from bench.report import words
 from bench.report.cells import Cell
-from bench.report.claimed import nearest
+from bench.report.claimed import Held, nearest
 from bench.report.sections import Section
 
 
@@ -42,8 +44,9 @@ def _run(cell: Cell) -> dict[str, Any]:
         "data": data["known_as"] or data["name"],
         "data_digest": data["digest"],
         "data_partial": data["partial"],
-        "seeds": len(cell.seeds),
-        "seed_numbers": cell.seeds,
+        "origin": cell.origin and cell.origin["name"],
+        "seeds": 0 if cell.origin else len(cell.seeds),
+        "seed_numbers": () if cell.origin else cell.seeds,
         "diverged_seeds": cell.diverged,
         "iterations": cell.iterations,
         "batch_norm": words.batch_norm(cell),
@@ -70,11 +73,16 @@ def _numbers(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _anatomy(cell: Cell) -> dict[str, float]:
-    parts = statistics.anatomy(cell.scores / 100, cell.queries)
+def _anatomy(cell: Cell) -> dict[str, Any]:
+    parts, steps = (anatomy.of_scores(scores / 100, cell.queries) for scores in (cell.scores, cell.by_step))
+    crossed = anatomy.components(cell.scores)
     return {
         "sd_between_episodes": 100 * math.sqrt(parts.between),
         "sd_binomial": 100 * math.sqrt(parts.binomial),
+        "sd_between_seeds": math.sqrt(crossed.seeds),
+        "sd_of_episodes_common_to_seeds": math.sqrt(crossed.episodes),
+        "sd_between_episodes_by_step": tuple(100 * np.sqrt(steps.between)),
+        "sd_binomial_by_step": tuple(100 * np.sqrt(steps.binomial)),
     }
 
 
@@ -96,12 +104,21 @@ def _claim(section: Section, cell: Cell) -> dict[str, Any]:
         "verdict": held and held.verdict,
         "why": held and held.why,
         "smallest_half_width_90": held and held.smallest_half_width,
+        **{f"{what}_that_would_decide": _needed(held, what) for what in ("seeds", "episodes")},
     }
 
 
+def _needed(held: Held | None, what: str) -> str:
+    """A number, `none` where no number would do, empty where there is no such question."""
+    if held is None or what not in held.needed:
+        return ""
+    count = held.needed[what]
+    return "none" if count is None else str(count)
+
+
 def _provenance(cell: Cell) -> dict[str, Any]:
-    """What differs between seeds is listed once each."""
-    infos = [record.info for record, _ in cell.runs]
+    """What differs between seeds is listed once each. Weights trained elsewhere were only evaluated here."""
+    infos = [evaluated.info if cell.origin else record.info for record, evaluated in cell.runs]
     environments = [info.get("environment", {}) for info in infos]
     return {
         "device": _distinct(info.get("execution", {}).get("device") for info in infos),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.report import words
 from bench.report.cells import Cell
-from bench.report.claimed import NOT_JUDGED, Held, nearest
+from bench.report.claimed import NOT_JUDGED, Held, nearest, would_decide
 from bench.report.sections import FIRST, Section, command
 
 _REASONS_SHOWN = 2
@@ -41,7 +41,8 @@ def _claim(held: Held) -> str:
     source, difference = held.claim.variant or held.claim.source, f"{held.difference:+{form}} {measure.points}"
     claim = f"claim {held.claim.number} ({source}): {difference}"
     if held.verdict != NOT_JUDGED:
-        return f"{claim} ({words.ends(held.interval or (0, 0), f'+{form}')}), {held.verdict}"
+        decided_by = f": {would_decide(held.needed)}" if held.needed else ""
+        return f"{claim} ({words.ends(held.interval or (0, 0), f'+{form}')}), {held.verdict}{decided_by}"
     more = len(held.reasons) - _REASONS_SHOWN
     rest = f"; {more} more in report.md" if more > 0 else ""
     return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"

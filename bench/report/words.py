@@ -34,7 +34,9 @@ def source(claim: Claim) -> str:
 
 
 def seeds(cell: Cell) -> str:
-    """How many, and which are missing because they diverged."""
+    """How many, and which are missing because they diverged; none where the weights were trained elsewhere."""
+    if cell.origin:
+        return "none of ours"
     lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
     return f"{len(cell.seeds)}{lost}"
 

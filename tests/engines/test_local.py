@@ -187,6 +187,16 @@ def test_a_cell_that_fails_leaves_the_others(typed: Command, tmp_path: Path) -> 
     assert records.read(folder.with_name("seed1")).status == "finished"
 
 
+@pytest.mark.slow
+def test_a_worker_works_as_the_options_say(typed: Command, tmp_path: Path) -> None:
+    short = ("--iterations", "2", "--set", "validations=1")
+    assert typed(*TINY, *TWO, *short, "--fast", "--keep", "1").returncode == 0
+    for folder in records.folders(tmp_path / "results" / "runs"):
+        info = records.read_info(folder)
+        assert info["execution"]["threads"] == 1 and not info["execution"]["deterministic"]
+        assert "weights@1.safetensors" in info["files"]
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two CUDA GPUs on this machine")
 def test_two_gpus_leave_what_one_does(tmp_path: Path, data_dir: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench import benchmarks, presets, protocol, records
+from bench import benchmarks, foreign, presets, protocol, records
 
 DIGEST = "d" * 64
 
@@ -27,10 +27,13 @@ def write_run(
     iteration: int | None = None,
     data: dict[str, Any] | None = None,
     episodes_digest: str = "e" * 64,
+    origin: dict[str, Any] | None = None,
 ) -> Path:
     """Writes a run with one evaluation (a finished one), or without; returns its folder."""
     named = benchmarks.get(benchmark)
     of = protocol.with_settings(presets.preset(preset, named), settings)
+    if origin:
+        of = replace(of, training=replace(of.training, origin=foreign.origin(origin["files"])))
     about = {"name": named.source, "digest": DIGEST, "known_as": None, "partial": False} | (data or {})
     key = protocol.training_hash(of.training, about["digest"])
     folder = records.run_folder(results, benchmark, method, key, seed)
@@ -43,6 +46,8 @@ def write_run(
         "execution": {"device": "cpu", "chunk": 4, "threads": 2, "deterministic": True},
         "seconds": {"training": 1.0, "validation": 0.1}, "peak_memory_bytes": 1,
     }  # fmt: skip
+    if origin:
+        info["origin"] = origin
     if status != "unfinished":
         info["files"] = {records.CURVE: write_curve(folder, done, accuracy)}
     if method == "nearest":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import claims, records
+from bench import claims, records, statistics
 from bench.claims import Claim
 from bench.report.cells import Cell
-from bench.report.claimed import NOT_JUDGED, Held, held
+from bench.report.claimed import NOT_JUDGED, Held, held, would_decide
 from bench.report.grouping import grouped
 from tests.report.synthetic import write_run
 
@@ -48,12 +49,79 @@ def test_agrees(tmp_path: Path) -> None:
 def test_a_claim_too_wide_for_its_margin_says_so(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95)
     wide = held(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)
-    assert wide.verdict == "inconclusive" and "no number of seeds would make this claim agree" in wide.why
+    assert wide.verdict == "inconclusive" and "no number of seeds or episodes would decide it" in wide.why
 
 
 def test_more_test_episodes_and_other_validation_do_not_disqualify(tmp_path: Path) -> None:
     of = cell(tmp_path, settings=("episodes=1000", "validations=5", "validation_episodes=20", "finetune_steps=3"))
     assert held(PAPER, of).reasons == () and of.described == "paper, episodes=1000"
+
+
+def test_what_would_decide_is_said(tmp_path: Path) -> None:
+    of = cell(tmp_path, accuracy=0.95)
+    near = held(replace(PAPER, accuracy=float(of.headline.value) + 0.7), of)
+    seeds = near.needed["seeds"]
+    assert near.verdict == "inconclusive" and seeds is not None and f"{seeds:,} seeds" in near.why
+    assert f"{seeds:,} seeds" in would_decide(near.needed)
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        ({"seeds": 7, "episodes": 2400}, "7 seeds or 2,400 episodes would decide it, if all else stays"),
+        ({"seeds": 7, "episodes": None}, "7 seeds would decide it, if all else stays, no number of episodes would"),
+        ({"episodes": None}, "no number of episodes would decide it"),
+    ],
+)
+def test_the_words_of_what_would_decide(needed: dict[str, int | None], said: str) -> None:
+    assert would_decide(needed) == said
+
+
+AUTHORS = {
+    "files": {
+        "a": "f7e14e6f544371a562441d378f4bc5765431008400cc07a16ad5ed488ea9dea0",
+        "b": "1aa0796e828abfecda13d14b8edae381ec2fc00b190a0aee985d05dba4814c4f",
+    },
+    "name": "the authors' weights",
+}
+
+
+def elsewhere(results: Path, *settings: str, origin: dict[str, Any] = AUTHORS) -> Cell:
+    """The cell of weights that were trained elsewhere, evaluated so."""
+    what = {"benchmark": "miniimagenet-5w1s", "accuracy": 0.487, "origin": origin}
+    return cell(results, settings=("iterations=59000", *settings), seeds=1, **what)
+
+
+FINN_1 = claim("miniimagenet-5w1s", "maml", "paper")
+
+
+def test_the_claims_own_weights_are_judged_from_one_model(tmp_path: Path) -> None:
+    of = elsewhere(tmp_path)
+    found = held(FINN_1, of)
+    expected = statistics.difference_of_same_weights(of.scores[0], 48.70, 1.84, 600)
+    assert found.reasons == () and found.interval == pytest.approx(expected.interval())
+    assert found.smallest_half_width == pytest.approx(1.647 * 1.84 / 1.96, abs=1e-3)
+    assert "one model" in found.why and "iteration 59000" in found.why and not of.demonstration
+    assert of.described == "the authors' weights, trained elsewhere: paper, iterations=59000"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (("evaluation.queries=15",), "evaluation.queries 15, not 1"),
+        (("evaluation.batch_statistics=support",), "evaluation.batch_statistics support, not batch"),
+    ],
+)
+def test_only_where_the_evaluation_is_the_claims(tmp_path: Path, settings: tuple[str, ...], reason: str) -> None:
+    assert held(FINN_1, elsewhere(tmp_path, *settings)).reasons == (reason,)
+
+
+def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
+    unknown = {"files": {"a": 64 * "0"}, "name": "checkpoint model59000"}
+    found = held(FINN_1, elsewhere(tmp_path / "a", origin=unknown))
+    assert "not known to be the claim's" in found.why and found.verdict == NOT_JUDGED
+    other = claim("miniimagenet-5w1s", "maml", "CloserLook Conv4-64")
+    assert "not known to be the claim's" in held(other, elsewhere(tmp_path / "b")).why
 
 
 @pytest.mark.parametrize(

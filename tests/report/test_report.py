@@ -19,16 +19,6 @@ _SEABORN_SECONDS = 1.3  # to import it, on 2 cores of the kind that the five sec
 CLAIM = "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s --protocol paper"
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "runs"
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def markdown(made: report.Report) -> str:
     return next(path for path in made.files if path.name == "report.md").read_text()
 
@@ -181,7 +171,7 @@ def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> Non
         first, second = (report.build(runs, tmp_path / name).files for name in ("one", "two"))
     assert {path.name for path in first} >= {
         f"{kind}-omniglot-5w1s.{suffix}"
-        for kind in ("accuracy", "curves", "steps", "differences")
+        for kind in ("accuracy", "curves", "steps", "distributions", "differences")
         for suffix in ("png", "svg")
     }
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
@@ -204,7 +194,8 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
     # Processor time, and against that of an import: on a machine that does other things the clock says nothing.
     slowness = max(1.0, processor_seconds("import seaborn") / _SEABORN_SECONDS)
     assert processor_seconds(script) < 5 * slowness
-    assert len(list(out.glob("*.png"))) == 20
+    assert len(list(out.glob("*.png"))) == 25
+    assert (out / "report.html").stat().st_size < 5e6
 
 
 def processor_seconds(script: str) -> float:

@@ -1,0 +1,111 @@
+"use strict";
+// Sorting, filtering, values on hover and by key. Without it the page says the same.
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const make = (tag, text = "", properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
+
+// A number that a cell begins with, so that 67.84 stands for "67.84 to 92.09"; none is ranged last.
+const number = text => parseFloat(text.replace(/^[<\s]+/, "").replace("−", "-"));
+
+function sortable(table) {
+  const heads = all("thead th", table), body = table.tBodies[0];
+  heads.forEach((head, column) => {
+    const button = make("button", head.textContent, { type: "button" });
+    head.dataset.name = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") === "ascending", numeric = head.classList.contains("number");
+      heads.forEach(other => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const key = row => numeric ? number(row.cells[column].textContent) : row.cells[column].textContent;
+      const compare = (a, b) => numeric ? (isNaN(a) - isNaN(b)) || (down ? b - a : a - b) || 0
+        : (down ? -1 : 1) * a.localeCompare(b, "en", { numeric: true });
+      body.append(...[...body.rows].sort((a, b) => compare(key(a), key(b))));
+    });
+  });
+}
+
+// One form a benchmark filters all its tables that have the column.
+function filterable(section) {
+  const form = section.querySelector(".filters"), shown = make("output"), rows = [];
+  for (const table of all("table", section)) {
+    const names = all("thead th", table).map(head => head.dataset.name);
+    for (const row of table.tBodies[0].rows) {
+      rows.push({ row, cells: Object.fromEntries(names.map((name, k) => [name, row.cells[k].textContent.trim()])) });
+    }
+  }
+  const chosen = ["method", "protocol", "seeds"].map(name => {
+    const value = cells => name === "seeds" ? cells[name] && String(number(cells[name])) : cells[name]?.replace(" (demonstration)", "");
+    const found = [...new Set(rows.map(({ cells }) => value(cells)))].filter(text => text && text !== "–" && text !== "NaN");
+    const select = make("select", "", { name });
+    select.append(make("option", "all", { value: "" }), ...found.sort().map(text => make("option", text, { value: text })));
+    const label = make("label", name);
+    label.append(select);
+    if (found.length > 1) form.append(label);
+    return { select, value };
+  });
+  if (!form.childElementCount) return;
+  const update = () => {
+    let visible = 0;
+    for (const { row, cells } of rows) {
+      row.hidden = chosen.some(({ select, value }) => select.value && value(cells) !== undefined && value(cells) !== select.value);
+      visible += !row.hidden;
+    }
+    shown.textContent = visible === rows.length ? "" : `${visible} of ${rows.length} rows`;
+  };
+  const reset = make("button", "Show all", { type: "reset" });
+  form.append(reset, shown);
+  form.addEventListener("change", update);
+  form.addEventListener("reset", () => setTimeout(update));
+  form.addEventListener("submit", event => event.preventDefault());
+  form.hidden = false;
+}
+
+const tip = document.getElementById("tip");
+const centre = mark => { const box = mark.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; };
+
+function show(mark) {
+  all(".value.on").forEach(other => other.classList.remove("on"));
+  tip.hidden = !mark;
+  if (!mark) return;
+  mark.classList.add("on");
+  tip.textContent = mark.getAttribute("aria-label");
+  const [x, y] = centre(mark), box = tip.getBoundingClientRect(), edge = document.documentElement.clientWidth - box.width - 8;
+  tip.style.left = `${Math.max(8, Math.min(x - box.width / 2, edge))}px`;
+  tip.style.top = `${y > box.height + 24 ? y - box.height - 14 : y + 14}px`;
+}
+
+// A figure is one stop of the Tab key; the arrows go from value to value.
+function askable(svg) {
+  const marks = all(".value", svg);
+  const current = mark => marks.forEach(other => other.setAttribute("tabindex", other === mark ? 0 : -1));
+  for (const mark of marks) {
+    const title = mark.querySelector("title");
+    mark.setAttribute("role", "img");
+    mark.setAttribute("aria-label", title.textContent);
+    title.remove();
+    mark.addEventListener("focus", () => { current(mark); show(mark); });
+    mark.addEventListener("blur", () => show(null));
+  }
+  if (!marks.length) return;
+  current(marks[0]);
+  const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  svg.addEventListener("keydown", event => {
+    if (event.key === "Escape") show(null);
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const next = marks.indexOf(document.activeElement) + steps[event.key];
+    marks[Math.max(0, Math.min(next, marks.length - 1))].focus();
+  });
+  svg.addEventListener("pointermove", event => {
+    const inside = event.target.closest(".value");
+    const away = mark => { const [x, y] = centre(mark); return Math.hypot(x - event.clientX, y - event.clientY); };
+    const near = marks.reduce((best, mark) => away(mark) < away(best) ? mark : best);
+    show(away(near) < 16 ? near : inside);
+  });
+  svg.addEventListener("pointerleave", () => show(null));
+}
+
+all("table").forEach(sortable);
+all(".benchmark").forEach(filterable);
+all("figure svg").forEach(askable);

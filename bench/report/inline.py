@@ -1,0 +1,82 @@
+"""A figure's SVG made part of a page: in the page's colours, without styles of its own, its values beside its marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from bench.report.figures import TITLE, Drawn
+
+# What figures are drawn in -> the page's variable, which has another value on a dark ground. The numbered ones are
+# seaborn's palette for the colour-blind, in its order.
+_PALETTE = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
+_COLOURS = {f"#{colour}": f"var(--c{number})" for number, colour in enumerate(_PALETTE)} | {
+    "#000000": "currentColor", "#262626": "currentColor", "#555555": "var(--soft)", "#cccccc": "var(--grid)",
+    "#ffffff": "var(--ground)",
+}  # fmt: skip
+_KEPT = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "opacity", "font-size",
+         "text-anchor", "stroke-linecap", "stroke-linejoin", "stroke-opacity", "fill-opacity")  # fmt: skip
+_BACKGROUNDS = ("patch_1", "patch_2")  # of the figure and of its axes
+_TITLE_POINTS = 14  # of the height of the title, which is left out; below may stand an axis's power of ten
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+_REFERENCE = re.compile(r"url\(#(.*)\)")
+
+
+def inline(drawn: Drawn, prefix: str) -> str:
+    """The `svg` element. `prefix` keeps its ids apart from those of the page's other figures."""
+    root = ElementTree.fromstring(drawn.svg)
+    for parent in root.iter():
+        for child in [child for child in parent if _unwanted(child)]:
+            parent.remove(child)
+    for mark in [element for element in root.iter() if element.get("id") in drawn.values]:
+        _name_points(mark, drawn.values[mark.get("id", "")])
+    for element in root.iter():
+        _restyle(element, prefix)
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    box = f"0 {_TITLE_POINTS} {width:g} {height - _TITLE_POINTS:g}"
+    root.attrib = {"viewBox": box, "fill": "currentColor", "role": "group", "aria-label": drawn.title}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def alternative(drawn: Drawn) -> list[str]:
+    """What the figure shows, in words: of a line with many points, where it begins and ends."""
+    return [text for values in drawn.values.values() for text in ((*values[:1], *values[-1:])[: len(values)])]
+
+
+def _unwanted(element: Element) -> bool:
+    return _local(element.tag) in ("metadata", "style") or element.get("id") in (TITLE, *_BACKGROUNDS)
+
+
+def _name_points(mark: Element, values: Sequence[str]) -> None:
+    """Puts each value into its point, or into the mark as a whole where its points are not drawn one by one."""
+    points = [element for element in mark.iter() if _local(element.tag) == "use"]
+    for point, value in zip(points if len(points) == len(values) else [mark], values, strict=False):
+        point.set("class", "value")
+        SubElement(point, "title").text = value
+
+
+def _restyle(element: Element, prefix: str) -> None:
+    """Its tag without namespace; its style as attributes, which the page's security policy lets pass."""
+    element.tag, element.tail = _local(element.tag), None
+    element.text = None if element.text is None or not element.text.strip() else element.text
+    found = {_local(name): value for name, value in element.attrib.items()}
+    declared = dict(part.split(": ", 1) for part in found.pop("style", "").split("; ") if part)
+    found |= {name: _COLOURS.get(value, value) for name, value in declared.items() if name in _KEPT}
+    if element.tag == "g":
+        found.pop("id", None)
+    element.attrib = {name: _attribute(name, value, prefix) for name, value in found.items()}
+
+
+def _attribute(name: str, value: str, prefix: str) -> str:
+    if name == "id":
+        return prefix + value
+    if name == "href":
+        return f"#{prefix}{value.removeprefix('#')}"
+    value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
+    return " ".join(_LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value).split())
+
+
+def _local(name: str) -> str:
+    return name.rsplit("}", 1)[-1]

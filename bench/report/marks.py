@@ -1,0 +1,124 @@
+"""What is drawn into the panels, row by row and run by run, and the values in words that a reader can ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from bench import statistics
+from bench.benchmarks import BENCHMARKS
+from bench.claims import Claim
+from bench.records import Record
+from bench.report import words
+from bench.report.cells import Cell
+from bench.report.compared import Compared
+
+Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
+
+GREY = "#555555"
+# Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
+INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
+_LONGEST = 42  # characters of a row's label
+_BINS = 80  # of a distribution, whose scores can take more values than that
+
+
+def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
+    """A point with its three intervals."""
+    for name, (width, dash, offset) in INTERVALS.items():
+        faint = 0.5 if name == "both" else 1.0
+        axes.plot(
+            cell.intervals[name], (y + offset,) * 2, color=colour, lw=width, ls=dash, alpha=faint, solid_capstyle="butt"
+        )
+    ends = [f"{name} {words.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
+    (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
+    return point, [f"{label(cell)}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
+
+
+def claim(axes: Axes, y: int, claim: Claim) -> Mark:
+    """An open diamond with the interval that was published."""
+    half, measure = claim.ci95 or 0, BENCHMARKS[claim.benchmark].measure
+    axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
+    (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
+    return point, [f"{claim.method}, published: {claim.number}, {words.source(claim)}"]
+
+
+def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: str) -> Mark:
+    """The validations of one run."""
+    x, y, form = validations["iteration"], validations["score"], BENCHMARKS[record.benchmark].measure.form
+    (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
+    name = f"{record.method}, seed {record.seed}"
+    return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]
+
+
+def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark:
+    """A cell's scores after each inner step."""
+    scores, of, form = cell.by_step, kind(cell), cell.measure.form
+    estimate = statistics.over_both(scores) if of == "both" else statistics.over_episodes(scores)
+    low, high = (np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
+    x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
+    (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
+    axes.vlines(x, low, high, color=colour, lw=1.2)
+    ends = [words.ends(interval, form) for interval in zip(low, high, strict=True)]
+    values = zip(estimate.value, ends, strict=True)
+    return line, [f"{label(cell)}: {v:{form}} after inner step {k}; {of} {end}" for k, (v, end) in enumerate(values)]
+
+
+def pair(axes: Axes, y: int, pair: Compared) -> Mark:
+    """The difference of two methods with its interval."""
+    axes.plot(pair.interval, (y, y), color="C0", lw=3, solid_capstyle="butt")
+    form, measure = f"+{pair.a.measure.form}", pair.a.measure
+    value, ends = pair.paired.difference.value, words.ends(pair.interval, form)
+    (point,) = axes.plot(value, y, "o", color="C0", ms=6)
+    return point, [f"{pair_label(pair)}: {value:{form}} {measure.points}; {pair.paired.kind} {ends}"]
+
+
+def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
+    """The share of the episodes at each score, standing on its row, and the mean of each seed below."""
+    scores, form = cell.scores, cell.measure.form
+    shares, edges = np.histogram(scores, _edges(cell))
+    outline = axes.stairs(y - 0.7 * shares / shares.max(), edges, baseline=y, fill=True, color=colour, alpha=0.45, lw=0)
+    quartiles = ", ".join(f"{value:{form}}" for value in np.percentile(scores, (25, 50, 75)))
+    means = scores.mean(-1)
+    (points,) = axes.plot(means, np.full(len(means), y + 0.1), "|", color=colour, ms=7, mew=1.5)
+    seeds = zip(cell.seeds, means, scores.std(-1, ddof=1), strict=True)
+    return [
+        (outline, [f"{label(cell)}, {scores.shape[1]} episodes: quartiles {quartiles}"]),
+        (
+            points,
+            [f"{label(cell)}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}" for k, m, sd in seeds],
+        ),
+    ]
+
+
+def _edges(cell: Cell) -> np.ndarray:
+    """Of bins: one for each number of right answers, as long as they are not too many to tell apart."""
+    if cell.measure.counted and cell.queries < _BINS:
+        low, high = cell.measure.shown_bounds
+        return low + (np.arange(cell.queries + 2) - 0.5) * (high - low) / cell.queries
+    return np.histogram_bin_edges(cell.scores, _BINS)
+
+
+def kind(cell: Cell) -> str:
+    """The interval that a cell is shown with where there is room for one."""
+    return "both" if len(cell.seeds) > 1 else "over episodes"
+
+
+def label(row: Cell | Claim) -> str:
+    """Of a row, short enough for a figure."""
+    if isinstance(row, Claim):
+        return _short(f"{row.method}: {words.source(row)}")
+    return f"{_short(f'{row.method}, {row.described}')}, {len(row.seeds)} seed{'s' * (len(row.seeds) > 1)}"
+
+
+def pair_label(pair: Compared) -> str:
+    """Of a row, with what is known of chance."""
+    p = f"p = {words.p_value(pair.holm)}" if pair.holm == pair.holm else pair.paired.kind
+    return f"{_short(f'{pair.a.method} − {pair.b.method}, {pair.a.described}')} ({p.replace('= <', '<')})"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

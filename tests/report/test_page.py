@@ -1,0 +1,168 @@
+"""The report's page as a file: what it says, what it may do, and that nothing in it is what a name made of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+from bench import records, report
+from bench.report.answers import Answer, summary
+from tests.report.synthetic import write_run
+
+_VOID = {"meta", "link", "img", "br", "input"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: (tag, attributes) in order, the text between them, and whether every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """What is read, spaces made one."""
+        return " ".join(" ".join(self.words).split())
+
+    def values(self, name: str) -> list[str]:
+        """Those of an attribute, wherever it stands."""
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+
+def page(runs: Path, out: Path) -> tuple[str, Page]:
+    made = next(path for path in report.build(runs, out).files if path.name == "report.html").read_text()
+    return made, Page(made)
+
+
+def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, "miniimagenet-5w5s", seed=seed, accuracy=0.40)
+        write_run(runs, "omniglot-5w1s", "nearest", seed, accuracy=0.9)
+    _, found = page(runs, out)
+    answer, runs_of = found.text.split("The answer")[1].split("Runs in", 1)
+    assert "1 differs" in answer and "1 differs" not in runs_of
+    numbers, verdict = answer.split("maml on miniimagenet-5w5s")[1].split("verdict", 1)
+    assert "63.11 ± 0.92" in numbers and "Finn et al. 2017 Table 1 (paper)" in numbers and "3 seeds" in numbers
+    assert verdict.startswith(" differs the 95 % interval of the difference") and "excludes 0" in verdict
+    assert answer.index("excludes 0") < answer.index("not judged, and why")
+
+
+def test_every_table_and_every_figure_is_in_it(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, method="maml", seed=seed, preset="quick")
+        write_run(runs, method="fomaml", seed=seed, preset="quick")
+    _, found = page(runs, out)
+    tables = (
+        "95 % intervals",
+        "published numbers",
+        "compared",
+        "each training seed",
+        "anatomy",
+        "differs",
+        "provenance",
+    )
+    for caption in (*tables, "learning curves", "by inner step", "over test episodes"):
+        assert caption in found.text, caption
+    svgs = [attributes for tag, attributes in found.tags if tag == "svg"]
+    assert len(svgs) == 5 and all(attributes["aria-label"] for attributes in svgs)
+    assert Counter(tag for tag, _ in found.tags)["figcaption"] == 5
+    assert "python -m bench run" in found.text and "commit" in found.text and "c" * 12 in found.text
+
+
+def test_without_runs_it_says_so_and_what_would_run(runs: Path, out: Path) -> None:
+    _, found = page(runs, out)
+    assert "Nothing has been run yet" in found.text and "63.11 ± 0.92" in found.text
+    assert "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s" in found.text
+
+
+def test_bad_records_and_lost_runs_are_in_it(runs: Path, out: Path) -> None:
+    folders = [write_run(runs, seed=seed) for seed in range(2)]
+    write_run(runs, seed=7, status="diverged")
+    (folders[0] / records.RECORD).write_text("{")
+    _, found = page(runs, out)
+    assert f"Left out {folders[0]}" in found.text and "seed7: diverged at iteration 10; in no average" in found.text
+
+
+def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
+    write_run(runs)
+    write_run(runs.parent / "reference", seed=1)
+    _, found = page(runs, out)
+    assert "This project’s runs in" in found.text and "omniglot-5w1s (reference)" in found.text
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_a_name_cannot_become_markup(runs: Path, out: Path) -> None:
+    hostile = ["<script>alert(1)</script>", "\"><img src=x onerror='a'>", "{{ 7 * 7 }}", "a&lt;b", "]]>--></title>"]
+    for text in hostile:
+        folder = write_run(runs, method=text.replace("/", " "))
+        info = records.read(folder).info
+        records.write_json(folder / records.RECORD, info | {"command": text, "environment": {"commit": text}})
+    _, found = page(runs, out)
+    assert all(text in found.text and text.replace("/", " ") in found.text for text in hostile)
+    assert found.open == [] and [tag for tag, _ in found.tags if tag in ("img", "script")] == ["script"]
+    assert not [name for _, attributes in found.tags for name in attributes if name.startswith("on")]
+
+
+def test_it_may_do_nothing_but_its_own_script_and_style(runs: Path, out: Path) -> None:
+    write_run(runs)
+    text, found = page(runs, out)
+    policy = next(a["content"] or "" for tag, a in found.tags if tag == "meta" and "http-equiv" in a)
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
+    for kind in ("style", "script"):
+        (content,) = re.findall(f"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert found.values("style") == []  # the policy would not let it pass
+    links = [*found.values("src"), *found.values("href")]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    targets = set(found.values("id"))
+    assert {link[1:] for link in links if link.startswith("#")} <= targets
+    assert set(found.values("aria-labelledby")) <= targets
+
+
+def test_headings_do_not_skip_a_level(runs: Path, out: Path) -> None:
+    write_run(runs)
+    _, found = page(runs, out)
+    levels = [int(tag[1]) for tag, _ in found.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_no_colour_is_left_that_a_dark_page_could_not_change(runs: Path, out: Path) -> None:
+    for method in ("maml", "fomaml", "finetune", "nearest"):
+        write_run(runs, method=method)
+    _, found = page(runs, out)
+    drawn = {value for name in ("fill", "stroke") for value in found.values(name)}
+    assert drawn and all(value == "none" or value == "currentColor" or value.startswith("var(--") for value in drawn)
+
+
+def test_the_summary_counts() -> None:
+    def answer(verdict: str) -> Answer:
+        return Answer("", "", "", "", "", "", "", verdict, "")
+
+    assert summary([answer("not judged")]) == "1 comparison with a published number: 1 not judged."
+    told = summary([answer("inconclusive"), answer("agrees"), answer("agrees")])
+    assert told == "3 comparisons with a published number: 2 agrees, 1 inconclusive."

@@ -1,0 +1,216 @@
+"""The report's page in a real headless Chromium: sorted, filtered, asked for values, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bench import report
+from tests.report.synthetic import write_run
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+
+from selenium.common.exceptions import JavascriptException
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+from tests.report.browser import CHROMIUM, DRIVER, browser, colours, emulate, requested
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium with its chromedriver is installed"),
+]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The browser, with the page of a few runs open."""
+    folder = tmp_path_factory.mktemp("page")
+    runs, out = folder / "results" / "runs", folder / "out"
+    for seed in range(3):
+        write_run(runs, method="maml", seed=seed, accuracy=0.985)
+        write_run(runs, method="fomaml", seed=seed, accuracy=0.90)
+        write_run(runs, method="finetune", seed=seed, preset="quick", accuracy=0.80)
+    write_run(runs, method=HOSTILE, accuracy=0.5)
+    report.build(runs, out)
+    with browser(folder / "profile") as driver:
+        driver.get((out / "report.html").as_uri())
+        yield driver
+
+
+@pytest.fixture(autouse=True)
+def _as_opened(page: Any) -> None:
+    """Each test meets the page as it is opened, and no error or request of the one before."""
+    emulate(page)
+    page.refresh()
+
+
+def table(page: Any, caption: str) -> Any:
+    """The table of Omniglot under that heading."""
+    path = f"//section[contains(@class, 'benchmark')][h3='omniglot-5w1s']//section[h4[contains(., '{caption}')]]//table"
+    return page.find_element(By.XPATH, path)
+
+
+def column(page: Any, found: Any, name: str) -> list[str]:
+    """The cells of its visible rows in that column."""
+    script = """const [table, name] = arguments, heads = [...table.tHead.rows[0].cells];
+    const shown = [...table.tBodies[0].rows].filter(row => row.checkVisibility());
+    return shown.map(row => row.cells[heads.findIndex(head => head.dataset.name === name)].textContent.trim());"""
+    texts: list[str] = page.execute_script(script, found, name)
+    return texts
+
+
+def head(page: Any, found: Any, name: str) -> Any:
+    """The button that sorts by that column, where it can be clicked."""
+    button = found.find_element(By.XPATH, f".//thead//button[normalize-space()='{name}']")
+    to_the_middle(page, button)
+    return button
+
+
+def to_the_middle(page: Any, element: Any) -> None:
+    """Scrolls, at once, to where nothing covers the element."""
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+
+
+def tip(page: Any) -> str:
+    """What the page shows of a value, or nothing."""
+    return page.find_element(By.ID, "tip").text
+
+
+def labels_of(page: Any, values: list[Any]) -> list[str]:
+    """What the marks are called."""
+    found: list[str] = page.execute_script("return arguments[0].map(value => value.ariaLabel)", values)
+    return found
+
+
+def focused(page: Any) -> str | None:
+    return page.switch_to.active_element.get_attribute("aria-label")
+
+
+def test_nothing_is_asked_for_and_nothing_goes_wrong(page: Any) -> None:
+    for log in ("performance", "browser"):
+        page.get_log(log)  # what came before
+    page.refresh()
+    for figure in page.find_elements(By.CSS_SELECTOR, "figure svg"):
+        ActionChains(page).move_to_element(figure).perform()
+    assert requested(page) == [page.current_url]
+    assert page.get_log("browser") == []
+
+
+def test_a_name_is_text_and_nothing_else(page: Any) -> None:
+    assert HOSTILE in "".join(column(page, table(page, "95 % intervals"), "method"))
+    assert page.find_elements(By.TAG_NAME, "img") == []
+    # Were it markup all the same, the page's policy would keep it from doing anything.
+    with pytest.raises(JavascriptException, match="TrustedScript"):
+        page.execute_script("document.body.setAttribute('onclick', 'alert(1)')")
+
+
+def test_sorting(page: Any) -> None:
+    found = table(page, "accuracy (%)")
+    button = head(page, found, "accuracy")
+    button.click()
+    rising = list(map(float, column(page, found, "accuracy")))
+    assert rising == sorted(rising) and len(set(rising)) == 4
+    button.send_keys(Keys.ENTER)
+    assert list(map(float, column(page, found, "accuracy"))) == rising[::-1]
+    assert button.find_element(By.XPATH, "..").get_attribute("aria-sort") == "descending"
+    head(page, found, "method").click()
+    assert column(page, found, "method")[1:] == ["finetune", "fomaml", "maml"]
+    assert [e.text[:6] for e in found.find_elements(By.CSS_SELECTOR, "[aria-sort]")] == ["method"]
+
+
+def test_what_has_no_number_is_ranged_last(page: Any) -> None:
+    found = table(page, "accuracy (%)")
+    head(page, found, "accuracy").click()
+    assert column(page, found, "both (headline)")[0] == "–"
+    for _ in range(2):
+        head(page, found, "both (headline)").click()
+        assert column(page, found, "both (headline)")[-1] == "–"
+
+
+def test_filters(page: Any) -> None:
+    found = table(page, "accuracy (%)")
+    form = page.find_element(By.XPATH, "//section[h3='omniglot-5w1s']/form")
+    Select(form.find_element(By.NAME, "method")).select_by_visible_text("maml")
+    assert column(page, found, "method") == ["maml"] and set(column(page, table(page, "published"), "method")) == {
+        "maml"
+    }
+    assert "rows" in form.find_element(By.TAG_NAME, "output").text
+    Select(form.find_element(By.NAME, "protocol")).select_by_visible_text("quick")
+    assert column(page, found, "method") == []
+    form.find_element(By.CSS_SELECTOR, "[type=reset]").send_keys(Keys.SPACE)
+    assert len(column(page, found, "method")) == 4 and form.find_element(By.TAG_NAME, "output").text == ""
+    Select(form.find_element(By.NAME, "seeds")).select_by_visible_text("1")
+    assert column(page, found, "method") == [HOSTILE]
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "curves", "steps", "distributions", "differences"])
+def test_values_on_hover_and_by_key(page: Any, kind: str) -> None:
+    figure = page.find_element(By.CSS_SELECTOR, f"figure[id$={kind}]")
+    values = figure.find_elements(By.CSS_SELECTOR, ".value")
+    labels = labels_of(page, values)
+    assert tip(page) == "" and len(values) > 2 and all(labels)
+    to_the_middle(page, figure)
+    ActionChains(page).move_to_element(values[0]).perform()
+    assert tip(page) in labels
+    ActionChains(page).move_to_element(figure.find_element(By.TAG_NAME, "figcaption")).perform()
+    assert tip(page) == ""
+    page.execute_script("arguments[0].focus()", values[0])
+    for key, wanted in ((Keys.ARROW_RIGHT, 1), (Keys.END, -1), (Keys.ARROW_RIGHT, -1), (Keys.HOME, 0)):
+        page.switch_to.active_element.send_keys(key)
+        assert tip(page) == focused(page) == labels[wanted]
+    page.switch_to.active_element.send_keys(Keys.TAB)  # one stop a figure, however many values
+    assert focused(page) not in labels and tip(page) == ""
+    page.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB)
+    assert focused(page) == labels[0]
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert tip(page) == ""
+
+
+def test_a_value_of_a_figure_is_that_of_the_table(page: Any) -> None:
+    found = table(page, "accuracy (%)")
+    means = dict(zip(column(page, found, "method"), column(page, found, "accuracy"), strict=True))
+    labels = labels_of(page, page.find_elements(By.CSS_SELECTOR, "[id$=accuracy] .value"))
+    assert any(label.startswith(f"maml, paper, 3 seeds: {means['maml']}; both ") for label in labels)
+
+
+def test_the_first_key_leads_to_the_answer(page: Any) -> None:
+    page.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert page.switch_to.active_element.text == "To the answer"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert page.switch_to.active_element.get_attribute("id") == "main"
+
+
+@pytest.mark.parametrize(("scheme", "ground_is_lighter"), [("light", True), ("dark", False)])
+def test_light_and_dark(page: Any, scheme: str, ground_is_lighter: bool) -> None:
+    emulate(page, color_scheme=scheme)
+    ground = sum(colours(page, "body", "backgroundColor"))
+    for selector, name in (("body", "color"), ("td", "color"), ("figure svg text", "fill")):
+        difference = ground - sum(colours(page, selector, name))
+        assert (difference > 0) is ground_is_lighter and abs(difference) > 400, (selector, difference)
+
+
+def test_on_a_telephone_only_tables_and_figures_scroll_sideways(page: Any) -> None:
+    emulate(page, width=360)
+    assert page.execute_script("return document.documentElement.scrollWidth") <= 360
+
+
+def test_printed(page: Any) -> None:
+    emulate(page, media="print", width=700)
+    for selector in ("nav", ".filters", ".skip"):
+        assert not page.find_element(By.CSS_SELECTOR, selector).is_displayed()
+    assert colours(page, "body", "backgroundColor") == [255, 255, 255]
+    widths = page.execute_script("return [...document.querySelectorAll('table, svg')].map(e => e.offsetWidth ?? 0)")
+    assert max(widths) <= 700  # nothing is cut off at the edge of the paper
+
+
+def test_reduced_motion(page: Any) -> None:
+    behaviour = "return getComputedStyle(document.documentElement).scrollBehavior"
+    emulate(page, reduced_motion="reduce")
+    assert page.execute_script(behaviour) == "auto"
+    emulate(page, reduced_motion="no-preference")
+    assert page.execute_script(behaviour) == "smooth"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import benchmarks, plan, presets, records
+from bench import benchmarks, environment, plan, presets, records
 from bench.data import store
 from bench.engines import Cell, startable
 from bench.engines.local import _by_file, _opened, gpus
@@ -191,6 +191,7 @@ def test_a_cell_that_fails_leaves_the_others(typed: Command, tmp_path: Path) -> 
 def test_a_worker_works_as_the_options_say(typed: Command, tmp_path: Path) -> None:
     short = ("--iterations", "2", "--set", "validations=1")
     assert typed(*TINY, *TWO, *short, "--fast", "--keep", "1").returncode == 0
+    environment.make_repeatable(1)  # which the command has undone for this process too
     for folder in records.folders(tmp_path / "results" / "runs"):
         info = records.read_info(folder)
         assert info["execution"]["threads"] == 1 and not info["execution"]["deterministic"]

@@ -62,10 +62,16 @@ def _of_any(job: Job) -> dict[str, Any]:
         "preset": job.preset,
         "training": asdict(job.protocol.training),
         "training_hash": job.hash,
-        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")},
+        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
+        | {"shape": list(job.data.shape)},
         "environment": environment.describe(),
-        "command": job.command,
+        **asked(job),
     }
+
+
+def asked(job: Job) -> dict[str, Any]:
+    """The command that asked for a run, and the experiment that this read, or None."""
+    return {"command": job.command, "experiment": job.experiment and job.experiment.kept}
 
 
 def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.benchmarks import BENCHMARKS
+from bench import benchmarks
 from bench.errors import UserError, unknown
 from bench.presets import PRESETS
 
@@ -131,7 +131,7 @@ def _whole(least: int) -> Callable[[str, str], int | None]:
 
 
 _COLUMNS: dict[str, Callable[[str, str], Any]] = {
-    "benchmark": _one_of(BENCHMARKS, "benchmark"),
+    "benchmark": lambda _name, text: benchmarks.get(text).name,
     "method": _some,
     "variant": _text,
     "accuracy": _number(0, 100, may_be_empty=False),

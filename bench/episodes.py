@@ -44,12 +44,15 @@ def classes_of(benchmark: Benchmark, images: ImageSet, split: str) -> tuple[Imag
 def check(benchmark: Benchmark, classes: Sequence[ImageClass], queries: int) -> None:
     """Raises UserError where the classes are too few, or have too few images, for such an episode."""
     if len(classes) < benchmark.ways:
-        raise UserError(f"{benchmark.name}: {benchmark.ways} ways, but the data have {len(classes)} classes in a split")
+        split = f"{classes[0].split} classes" if classes else "classes in a split"
+        raise UserError(f"{benchmark.name}: {benchmark.ways} ways, but the data have {len(classes)} {split}")
     smallest = min(classes, key=lambda c: c.distinct)
-    if smallest.distinct < benchmark.shots + queries:
+    left = smallest.distinct - benchmark.shots
+    if left < queries:
+        mend = f"set queries to at most {left}" if left > 0 else "take fewer shots"
         raise UserError(
             f"{benchmark.name}: {benchmark.shots} shots + {queries} queries a class, but {smallest.name} has "
-            f"{smallest.distinct} images: set queries to at most {smallest.distinct - benchmark.shots}"
+            f"{smallest.distinct} images: {mend}"
         )
 
 

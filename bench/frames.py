@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench import records
-from bench.benchmarks import BENCHMARKS
+from bench.benchmarks import of_record
 from bench.errors import UserError, unknown
 from bench.protocol import Protocol, evaluation_hash
 from bench.records import Evaluated, Record
@@ -59,7 +59,7 @@ def _keys(folder: Path, record: Record, protocol: str) -> dict[str, Any]:
 def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
     info, seconds = record.info, record.info.get("seconds", {})
     environment = info["environment"]
-    described = protocols.described_training(BENCHMARKS[record.benchmark], record.training)
+    described = protocols.described_training(of_record(record.info), record.training)
     yield {
         **_keys(folder, record, described),
         "status": record.status,
@@ -114,7 +114,7 @@ def _steps(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
 
 def _of_evaluation(folder: Path, record: Record, evaluated: Evaluated) -> dict[str, Any]:
     protocol = Protocol(record.training, evaluated.evaluation)
-    described = protocols.described(BENCHMARKS[record.benchmark], record.method, protocol)
+    described = protocols.described(of_record(record.info), record.method, protocol)
     which = {"evaluation": evaluation_hash(evaluated.evaluation), "evaluated_iteration": evaluated.iteration}
     return _keys(folder, record, described) | which
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import presets
-from bench.benchmarks import BENCHMARKS, Benchmark
+from bench import experiments, presets
+from bench.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
 from bench.data import catalogue, store
 from bench.data.functions import SINUSOIDS
 from methods import METHODS
@@ -18,17 +18,17 @@ def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
     methods = [f"  {name:<12}{_first_line(kind)}" for name, kind in METHODS.items()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
+    own = store.own_shapes(data_dir)
+    shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
+    shapes += [_any(data, shape, data) for data, shape in own.items()]
     protocols = [f"  {name:<12}{_first_line(preset)}" for name, preset in presets.PRESETS.items()]
+    named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
     return [
-        "methods",
-        *methods,
-        "benchmarks",
-        *shapes,
-        "protocols",
-        *protocols,
-        "data",
-        *data_sets(data_dir),
-        *_generated(),
+        *("methods", *methods),
+        *("benchmarks", *shapes),
+        *("protocols", *protocols),
+        *("experiments, for `run --file`", *named),
+        *("data", *data_sets(data_dir), *_generated()),
     ]
 
 
@@ -43,16 +43,17 @@ def data_sets(data_dir: Path | None) -> list[str]:
 
 def manifest(found: Mapping[str, Any]) -> list[str]:
     """What has just been prepared."""
-    named = found["known_as"] or "an unknown copy: its digest is recorded and shown in every report"
+    named = found["known_as"] or f"{found['source']['kind']}: the digest is recorded and shown in every report"
     part = " (a part of the classes)" if found["partial"] else ""
     replaced = f" what had the digest {found['replaced']}" if found["replaced"] else ""
+    counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
     lines = [
         f"{found['status']}{replaced}: {found['name']}{part}",
-        f"{found['shape'][0]} images of {len(found['classes'])} classes, {named}",
+        f"{found['shape'][0]} images of {len(found['classes'])} classes ({counts}), {named}",
         f"digest {found['digest']}",
     ]
     lines += [f"missing: {'; '.join(found['missing'])}"] if found["missing"] else []
-    lines += [f"not decoded: {', '.join(found['corrupt'])}"] if found["corrupt"] else []
+    lines += [f"not decoded: {len(found['corrupt'])}: {', '.join(found['corrupt'])}"] if found["corrupt"] else []
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["identical"]["kinds"].items() if count)
     lines += [f"byte-identical images: {kinds}"] if kinds else []
     return lines + [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]
@@ -67,12 +68,17 @@ def _benchmark(benchmark: Benchmark) -> str:
     )
 
 
+def _any(data: str, shape: Shape, source: str) -> str:
+    channels, height, width = shape
+    return f"  {data}-<ways>w<shots>s: any ways and shots, {height}x{width}x{channels}, {source}"
+
+
 def _data_set(found: Mapping[str, Any]) -> str:
     if not found["here"]:
         problem = found["problem"] or f"not here: {catalogue.command(found['source'])}"
         return f"  {found['source']:<16}{problem}"
     counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
-    named = found["known_as"] or f"an unknown copy ({found['digest'][:12]})"
+    named = catalogue.called(found["source"], found["digest"], found["known_as"])
     where = "embedded" if found["embedded"] else found["where"]
     part = "a part of it, " if found["partial"] else ""
     return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"

@@ -12,6 +12,7 @@ import torch
 from bench import evaluate, execution, networks, presets, protocol, records, streams
 from bench.benchmarks import Benchmark
 from bench.errors import UserError
+from bench.experiments import Experiment
 from bench.objectives import objective
 from bench.streams import Data, Source
 from methods import METHODS
@@ -34,6 +35,7 @@ class Job:
     mode: str | None = None
     command: str = ""
     place: Path | None = None  # the record's folder, where a user named one
+    experiment: Experiment | None = None  # the file that asked for it
 
     @cached_property
     def hash(self) -> str:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench import batches, benchmarks, presets, records
+from bench import batches, presets, records
 from bench.benchmarks import FUNCTIONS, SPLITS
 from bench.data import store
 from bench.episodes import EVALUATION_SEED
@@ -22,7 +22,7 @@ def episode(
     benchmark_name: str, split: str, seed: int, index: int, queries: int | None, out: Path, data_dir: Path | None
 ) -> str:
     """Writes an episode as a PNG, a row per class, support on the left; returns a line that says what it shows."""
-    benchmark = benchmarks.get(benchmark_name)
+    benchmark = store.benchmark(benchmark_name, data_dir)
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if out.suffix.lower() != ".png":

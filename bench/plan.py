@@ -12,9 +12,10 @@ import torch
 
 from bench import benchmarks, claims, foreign, presets, protocol, records, streams
 from bench.benchmarks import FUNCTIONS, Benchmark
-from bench.data import store
+from bench.data import catalogue, store
 from bench.errors import UserError, unknown
 from bench.execution import seeds_at_once
+from bench.experiments import Block, Experiment
 from bench.foreign import Checkpoint
 from bench.job import Job
 from bench.report.claimed import Planned, disqualified_by
@@ -40,6 +41,7 @@ class Request:
     chunk: int | None
     mode: str | None
     command: str
+    experiment: Experiment | None = None
 
 
 def seeds(count: int | None, named: Sequence[int]) -> list[int]:
@@ -57,8 +59,31 @@ def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
     for method in request.methods:
         _known(method)
-    chosen = [benchmarks.get(name) for name in request.benchmarks] or [_default_benchmark(request)]
+    chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
+
+
+def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
+    """The runs of each block; `common` says how and where. Raises UserError, with the line of the file, before
+    anything starts."""
+    return [_of_block(experiment, block, common) for block in experiment.blocks]
+
+
+def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
+    for method in block.methods:
+        with experiment.at(block, "methods", method):
+            _known(method)
+    for name in block.benchmarks:
+        with experiment.at(block, "benchmarks", name):
+            benchmark = store.benchmark(name, common.data_dir)
+        with experiment.at(block, "protocol"):
+            preset = presets.preset(block.protocol, benchmark)
+        for setting in block.settings:
+            with experiment.at(block, setting.partition("=")[0]):
+                protocol.with_settings(preset, [setting])
+    asked = {name: getattr(block, name) for name in ("methods", "benchmarks", "seeds", "protocol", "settings")}
+    with experiment.at(block):
+        return jobs(replace(common, **asked, experiment=experiment))
 
 
 def _default_benchmark(request: Request) -> Benchmark:
@@ -96,7 +121,7 @@ def _job(
     data: Data,
 ) -> Job:
     where = (request.results, request.device, request.chunk, request.mode, request.command)
-    return Job(benchmark, method, seed, settings, preset, data, *where)
+    return Job(benchmark, method, seed, settings, preset, data, *where, experiment=request.experiment)
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
@@ -132,7 +157,7 @@ def trained_on(
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     _known(info["method"])
-    benchmark, training = benchmarks.get(info["benchmark"]), protocol.from_fields(protocol.Training, info["training"])
+    benchmark, training = benchmarks.of_record(info), protocol.from_fields(protocol.Training, info["training"])
     data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
@@ -142,7 +167,7 @@ def trained_on(
 def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
     of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
-    benchmark = benchmarks.get(request.benchmarks[0])
+    benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
     known = foreign.known(checkpoint.files)
@@ -179,7 +204,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
     base = presets.preset(job.preset, job.benchmark)
     changed = protocol.differences(training, base.training)
     changed |= {f"evaluation.{k}": v for k, v in protocol.differences(evaluation, base.evaluation).items()}
-    known = job.data.known_as or f"an unknown copy ({job.data.digest[:12]})"
+    known = catalogue.called(job.data.name, job.data.digest, job.data.known_as)
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",

@@ -229,7 +229,7 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     for name in info["files"]:
         source = records.checked(lender.folder, name, info["files"])
         records.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
-    info = info | {"method": job.method, "weights_of": lender.name, "command": job.command}
+    info = info | {"method": job.method, "weights_of": lender.name, **account.asked(job)}
     records.write_json(job.folder / records.RECORD, info)
 
 

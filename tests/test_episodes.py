@@ -139,7 +139,7 @@ def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: I
 def test_too_few_classes_or_images_is_an_error(small: Benchmark, noise: ImageSet) -> None:
     with pytest.raises(UserError, match="at most 9"):
         episodes.check(small, noise.split("test"), 10)
-    with pytest.raises(UserError, match="2 classes"):
+    with pytest.raises(UserError, match="2 test classes"):
         episodes.check(small, noise.split("test")[:2], 3)
 
 

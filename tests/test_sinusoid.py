@@ -195,6 +195,17 @@ def test_a_fit_that_is_none_is_named_and_left_out(typed: Command, tmp_path: Path
     assert report.returncode == 1 and "seed0" in report.stderr and "Traceback" not in report.stderr
 
 
+def test_a_rate_that_diverges_after_the_step_that_counts_is_shown_so(typed: Command, tmp_path: Path) -> None:
+    wild = ("--set", "finetune_lrs=1e9,2e9", "--set", "finetune_steps=10")
+    assert typed(*RUN, *SMALL, *wild, "--method", "pretrained").returncode == 0
+    (record,), _ = records.read_all(tmp_path / "results" / "runs")
+    (evaluated,) = record.evaluations
+    assert np.isfinite(evaluated.final).all() and not np.isfinite(evaluated.scores).all()
+    report = typed("report")
+    assert report.returncode == 0 and "left out" not in report.stderr, report.stderr
+    assert "| diverged |" in (tmp_path / "results" / "report" / "report.md").read_text()
+
+
 def test_what_is_no_number_is_never_the_best() -> None:
     nan = math.nan
     for measure, order in ((ACCURACY, [0.1, 0.9, 0.9]), (SQUARED_ERROR, [0.9, 0.1, 0.1])):

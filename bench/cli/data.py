@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bench.cli import kinds
 from bench.cli.parsing import add_command, add_group
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    from bench.data.catalogue import DataSet
 
 
 def add(top: Any) -> None:
     """Declares it."""
     data = add_group(top, "data", "add, list and verify data", "ACTION")
     parser = add_command(data, "add", add_data, "prepare a data set from your copy of it", data=True)
-    parser.add_argument("source", metavar="SOURCE", help="mini-imagenet or omniglot")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="omniglot, mini-imagenet, cifar-fs, fc100, tiered-imagenet, cub, or folder: images of your own",
+    )
     parser.add_argument("path", type=Path, metavar="PATH")
-    parser.add_argument("--partial", action="store_true", help="accept a part of the classes")
+    parser.add_argument(
+        "--partial", action="store_true", help="accept a part of the classes, and files that are broken"
+    )
+    own = parser.add_argument_group("images of your own, a folder per class (SOURCE folder)")
+    own.add_argument("--name", metavar="NAME", help="what they are called: NAME-5w1s is a benchmark then")
+    own.add_argument("--size", type=kinds.positive, metavar="PIXELS", help="a side of the prepared images (default 84)")
+    own.add_argument("--grey", action="store_true", help="one channel instead of three")
+    own.add_argument(
+        "--split-seed", type=kinds.index, metavar="K", help="of the split, where there is none (default 0)"
+    )
     add_command(data, "list", list_data, "which data are here", data=True)
     add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
 
@@ -25,9 +43,26 @@ def add_data(options: Namespace) -> int:
     from bench import inventory
     from bench.data import store
 
-    manifest = store.add(options.source, options.path, options.data_dir, options.partial)
+    o = options
+    manifest = store.add_as(o.name or o.source, _data_set(o), o.path, o.data_dir, o.partial)
     print("\n".join(inventory.manifest(manifest)))
     return 0
+
+
+def _data_set(o: Namespace) -> DataSet:
+    """How the copy is read. Raises UserError where options of a user's own images are given for others, or lack."""
+    from bench.data import catalogue
+
+    if o.source == catalogue.OWN:
+        if o.name is None:
+            raise UserError("data add folder: call your images something with --name")
+        return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed or 0)
+    given = {"--name": o.name, "--size": o.size, "--grey": o.grey or None, "--split-seed": o.split_seed}
+    if named := [option for option, value in given.items() if value is not None]:
+        raise UserError(
+            f"{', '.join(named)}: only for `data add folder`; {o.source} has a name, size and split already"
+        )
+    return catalogue.get(o.source)
 
 
 def list_data(options: Namespace) -> int:

@@ -14,14 +14,17 @@ def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "report", report, "tables and figures from everything in the results", results=True)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where files go (default: `report` beside the records)")
+    parser.add_argument("--file", metavar="FILE", help="only what this experiment asks for (see `run --file`)")
     parser.add_argument("--claims", type=Path, metavar="FILE", help="published numbers of your own")
 
 
 def report(options: Namespace) -> int:
     """Tables and figures; 1 where a record could not be read."""
-    from bench import report
+    from bench import experiments, report
 
-    made = report.build(options.results, options.out or options.results.parent / "report", options.claims)
+    experiment = experiments.read(options.file) if options.file else None
+    beside = options.results.parent / (f"report-{experiment.name}" if experiment else "report")
+    made = report.build(options.results, options.out or beside, options.claims, experiment)
     print(made.text)
     for problem in made.problems:
         print(f"left out: {problem}", file=sys.stderr)

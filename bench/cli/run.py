@@ -14,9 +14,11 @@ from rich.console import Console
 from bench.cli import engine, kinds
 from bench.cli.parsing import RESULTS, add_command, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.engines import Cell, Ended
+    from bench.experiments import Experiment
     from bench.job import Job
 
 
@@ -54,33 +56,59 @@ def add(top: Any) -> None:
         "--checkpoint-every", type=kinds.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
     )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
+    parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
+    parser.add_argument("--dry-run", action="store_true", help="show the cells and how long they would train, no more")
 
 
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
     from bench import environment, plan
-    from bench.engines import Cell
 
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
-    settings = options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else [])
     request = plan.Request(
         options.method or ["maml"],
         options.benchmark or [],
         plan.seeds(options.seeds, options.seed),
         options.protocol,
-        settings,
+        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
         *asked_of_every_job(options),
     )
-    jobs = plan.jobs(request)
+    blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
     spread = engine.chosen(options, request.device)
     environment.make_repeatable(engine.threads(options, spread), options.fast)
-    print("\n".join(plan.described(jobs)), flush=True)
-    groups = plan.groups(jobs, options.together, spread.workers if spread else 1)
+    print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
+    workers = spread.workers if spread else 1
+    groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
+    return _dry_run(groups) if options.dry_run else _run_all(groups, spread, options)
+
+
+def _experiment(options: Namespace) -> Experiment:
+    """The file's. Raises UserError where an option says what the file says."""
+    from bench import experiments
+
+    said = {"--method": options.method, "--benchmark": options.benchmark, "--protocol": options.protocol}
+    said |= {"--seeds": options.seeds is not None, "--seed": options.seed, "--set": options.settings}
+    said |= {"--iterations": options.iterations is not None, "--keep": options.keep}
+    if named := [option for option, given in said.items() if given]:
+        raise UserError(f"--file says what is run, so {', '.join(named)} cannot: change the file, or leave one of both")
+    return experiments.read(options.file)
+
+
+def _dry_run(groups: Sequence[Sequence[Job]]) -> int:
+    from bench import estimate
+
+    print("\n".join(estimate.lines(groups, lambda line: print(line, file=sys.stderr, flush=True))))
+    return 0
+
+
+def _run_all(groups: Sequence[Sequence[Job]], spread: engine.Engine | None, options: Namespace) -> int:
+    from bench.engines import Cell
+
     cells = [Cell(tuple(group)) for group in groups]
     code = _here(cells, options) if spread is None else _spread(spread, cells, options)
     if code != 130:
-        print(f"tables and figures: python -m bench report{_results_option(options)}")
+        print(f"tables and figures: python -m bench report{_report_options(options)}")
     return code
 
 
@@ -161,8 +189,9 @@ def _outcome(job: Job, outcome: str) -> str:
     return ("already finished (--force runs it again): " if outcome == "skipped" else "") + score(found)
 
 
-def _results_option(options: Namespace) -> str:
-    return "" if options.results == RESULTS else f" --results {options.results}"
+def _report_options(options: Namespace) -> str:
+    results = "" if options.results == RESULTS else f" --results {options.results}"
+    return results + (f" --file {options.file}" if options.file else "")
 
 
 class Stop:

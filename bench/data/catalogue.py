@@ -1,18 +1,21 @@
-"""The data sets that this project knows."""
+"""The data sets that this project knows, and how a user's own become some."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import platformdirs
 
-from bench.data import mini_imagenet, omniglot
+from bench.benchmarks import BENCHMARKS, BUILT_IN, is_name
+from bench.data import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
 from bench.data.arrange import Transform
 from bench.data.images import Source
-from bench.errors import unknown
+from bench.errors import UserError, unknown
 
 OMNIGLOT_DIGEST = "ae4278357272782c72c132146af3036b75e1038b4158712ba38a44fad7c11bf7"
 MINI_IMAGENET_DIGEST = "0987dcf32175fd81f4a7a2b97aad23b0251c7c564cf2f3575377af0d5d7618f1"
@@ -24,24 +27,48 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set's full content (`<split>_split.txt`, images per class), how a copy of it is read, and the forms that
-    are prepared of it: the name of a subfolder -> how its images are resized."""
+    """How a copy of a data set is read, what it has when it is whole, and the forms that are prepared of it.
 
-    split: str
-    per_class: int
+    `split`: the classes of each split are those of `<split>_split.txt`; `per_class`: images of a class, or None where
+    that varies. Where there is no such file, `counts` tells how many classes a split has, as far as that is known.
+    `forms`: the name of a subfolder -> how its images are resized."""
+
     open_source: Callable[[Path, bool], Source]
-    forms: dict[str, Transform | None]
+    split: str | None = None
+    per_class: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    forms: Mapping[str, Transform | None] = field(default_factory=lambda: {"": None})
 
 
 SOURCES = {
     "omniglot": DataSet(
+        omniglot.open_source,
         "omniglot",
         omniglot.DRAWINGS,
-        omniglot.open_source,
-        {"nearest": omniglot.resize_nearest, "lanczos": omniglot.resize_lanczos},
+        forms={"nearest": omniglot.resize_nearest, "lanczos": omniglot.resize_lanczos},
     ),
-    "mini-imagenet": DataSet("mini_imagenet", mini_imagenet.PER_CLASS, mini_imagenet.open_source, {"": None}),
+    "mini-imagenet": DataSet(mini_imagenet.open_source, "mini_imagenet", mini_imagenet.PER_CLASS),
+    "cifar-fs": DataSet(partial(cifar100.open_source, split="cifar_fs"), "cifar_fs", cifar100.PER_CLASS),
+    "fc100": DataSet(partial(cifar100.open_source, split="fc100"), "fc100", cifar100.PER_CLASS),
+    "tiered-imagenet": DataSet(tiered_imagenet.open_source, counts=tiered_imagenet.CLASSES),
+    "cub": DataSet(cub.open_source, "cub"),
 }
+
+OWN = "folder"  # what a user's own images are added as
+SMALLEST, LARGEST = 16, 256  # pixels a side: four blocks halve 16 to one, and 256 is beyond what few-shot work uses
+_OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_TAKEN = {*SOURCES, *BUILT_IN, *BENCHMARKS, *(each.source for each in BENCHMARKS.values()), OWN, "omniglot-embedded"}
+
+
+def own(name: str, side: int, grey: bool, seed: int) -> DataSet:
+    """A user's own images, a folder per class. Raises UserError where the name cannot be a data set's."""
+    if name in _TAKEN or is_name(name):
+        raise UserError(f"--name {name}: this is the name of something else here: take another")
+    if not _OWN_NAME.fullmatch(name):
+        raise UserError(f"--name {name!r}: up to 40 small letters, digits, - and _, the first a letter")
+    if not SMALLEST <= side <= LARGEST:
+        raise UserError(f"--size {side}: from {SMALLEST} to {LARGEST} pixels")
+    return DataSet(partial(folder.open_source, side=side, grey=grey, seed=seed))
 
 
 def get(source: str) -> DataSet:
@@ -53,7 +80,21 @@ def get(source: str) -> DataSet:
 
 def command(source: str) -> str:
     """The command that adds it, or mends it."""
-    return f"`python -m bench data add {source} PATH`"
+    return f"`python -m bench data add {source if source in SOURCES else OWN} PATH{_named(source)}`"
+
+
+def called(source: str, digest: str, known_as: str | None) -> str:
+    """Which copy that is, in words."""
+    return known_as or f"{'an unknown copy' if source in SOURCES else 'images of your own'} ({digest[:12]})"
+
+
+def forms(source: str) -> Mapping[str, Transform | None]:
+    """Those that are prepared of a data set, built in or a user's own."""
+    return SOURCES[source].forms if source in SOURCES else {"": None}
+
+
+def _named(source: str) -> str:
+    return "" if source in SOURCES else f" --name {source}"
 
 
 def data_dir(explicit: Path | None = None) -> Path:

@@ -3,30 +3,66 @@
 from __future__ import annotations
 
 import io
-import struct
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bench.errors import UserError
 
-_BROKEN = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+MOST_PIXELS = 1 << 26
+# How one file becomes [side, side] in Pillow's mode: (content, name, side, mode) -> pixels.
+Reader = Callable[[bytes, str, int, str], np.ndarray]
+
+
+def exactly(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
+    """A JPEG or PNG file that has this size. Raises UserError, before its pixels are decoded, where it has another."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        if image.size != (side, side):
+            raise UserError(
+                f"{name}: {image.width}x{image.height} pixels, not {side}x{side}: use the copy that is already resized"
+            )
+        return np.asarray(image.convert(mode))
+
+
+def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
+    """A file of any format and size: as a viewer shows it, transparent on white, cut to its middle square, resized
+    by Pillow's LANCZOS. Raises ValueError where it has more than 8 bits a channel, or too many pixels."""
+    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=_readable()) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
+        if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255
+            raise ValueError(f"pixels of mode {image.mode}, not of 8 bits")
+        shown = ImageOps.exif_transpose(image)
+        if shown.has_transparency_data:
+            shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown.convert("RGBA"))
+        return np.asarray(square(shown.convert(mode), side))
+
+
+def square(image: Image.Image, side: int) -> Image.Image:
+    """The middle square of an image, [side, side]."""
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
 def decode(
-    files: Mapping[str, bytes], names: Sequence[str], side: int, mode: str, corrupt: list[str] | None
+    files: Mapping[str, bytes],
+    names: Sequence[str],
+    side: int,
+    mode: str,
+    corrupt: list[str] | None,
+    reader: Reader = exactly,
 ) -> np.ndarray:
-    """uint8 [images, side, side, channels] of the named JPEG or PNG files, in Pillow's `mode`.
+    """uint8 [images, side, side, channels] of the named files, in Pillow's `mode`.
 
-    A file that cannot be decoded is noted in `corrupt` and left out, or, where that is None, a UserError. One of
-    another size is always a UserError, raised before its pixels are decoded.
-    """
+    A file that cannot be decoded is noted in `corrupt` and left out, or, where that is None, a UserError."""
     images = []
     for name in names:
         try:
-            images.append(_decoded(files[name], name, side, mode))
-        except _BROKEN as error:
+            images.append(reader(files[name], name, side, mode))
+        except UserError:
+            raise
+        except Exception as error:  # what a damaged or hostile image raises has no bounds
             if corrupt is None:
                 raise UserError(
                     f"{name}: cannot be decoded ({error}): get it again, or leave such images out with --partial"
@@ -39,10 +75,13 @@ def decode(
     )
 
 
-def _decoded(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-        if image.size != (side, side):
-            raise UserError(
-                f"{name}: {image.width}x{image.height} pixels, not {side}x{side}: use the copy that is already resized"
-            )
-        return np.asarray(image.convert(mode))
+def readable_suffixes() -> frozenset[str]:
+    """Those of the files that `fitted` reads, in lower case."""
+    formats = _readable()
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
+
+
+def _readable() -> list[str]:
+    """Pillow's formats, but for the one that starts another program to draw the image."""
+    Image.init()
+    return [name for name in Image.OPEN if name != "EPS"]

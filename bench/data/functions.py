@@ -23,6 +23,7 @@ class Sinusoids:
     name = "sinusoid"
     partial = False
     parameters = 2
+    shape = (1,)  # of an input
 
     @property
     def known_as(self) -> str:

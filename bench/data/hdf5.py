@@ -54,6 +54,21 @@ def read_array(path: Path, array: Any) -> np.ndarray:
         raise _damaged(path, error) from error
 
 
+def count_of_files(path: Path, name: str, array: Any) -> int:
+    """How many files the array on disk holds. Raises UserError where it is no list of bytes."""
+    import h5py
+
+    kind = getattr(array, "dtype", None)
+    if kind is None or h5py.check_vlen_dtype(kind) != np.uint8 or len(array.shape) != 1:
+        raise UserError(f"{path}: {name} is {kind}, not a list of image files: use the file that torchmeta made")
+    return array.shape[0]
+
+
+def read_files(path: Path, array: Any) -> list[bytes]:
+    """The files in memory. Raises UserError where the HDF5 file is damaged."""
+    return [content.tobytes() for content in read_array(path, array)]
+
+
 def _damaged(path: Path, error: Exception) -> UserError:
     reason = str(error).splitlines() or [type(error).__name__]
     return UserError(f"{path}: damaged or not HDF5 ({reason[0]}): get it again")

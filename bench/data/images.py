@@ -40,6 +40,11 @@ class ImageSet:
     known_as: str | None = None
     partial: bool = False
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[height, width, channels] of an image."""
+        return self.images.shape[1:]
+
     def split(self, name: str) -> tuple[ImageClass, ...]:
         """The classes of one split, in their canonical order (by name)."""
         return tuple(c for c in self.classes if c.split == name)

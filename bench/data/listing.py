@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.benchmarks import Shape
 from bench.data import catalogue, omniglot, prepared
 from bench.data.arrange import assemble
 from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, SOURCES, command
@@ -17,23 +19,37 @@ from bench.errors import UserError
 
 
 def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
-    """A row for each known source: `source`, `here`, `where`, `embedded`, `counts` (classes by split), `images`,
-    `digest`, `known_as`, `partial`, and the `problem` that keeps what lies there from being used, or None."""
-    return [_available(source, catalogue.data_dir(data_dir) / source) for source in SOURCES]
+    """A row for each known source and each data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
+    (classes by split), `images`, `digest`, `known_as`, `partial`, and the `problem` that keeps what lies there from
+    being used, or None."""
+    home = catalogue.data_dir(data_dir)
+    return [_available(source, home / source) for source in [*SOURCES, *_own(home)]]
+
+
+def own_shapes(data_dir: Path | None = None) -> dict[str, Shape]:
+    """The user's own data sets that can be used: name -> [channels, height, width] of an image."""
+    home, found = catalogue.data_dir(data_dir), {}
+    for name in _own(home):
+        with suppress(Unusable):
+            _, height, width, channels = prepared.read_manifest(home / name)["shape"]
+            found[name] = (channels, height, width)
+    return found
 
 
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """Everything here, read again whole: `source`, `where`, `ok`, and a `line` that says what was found."""
     home = catalogue.data_dir(data_dir)
-    folders = [
-        (source, home / source / form)
-        for source in SOURCES
-        for form in SOURCES[source].forms
-        if (home / source).exists()
-    ]
+    here = [source for source in [*SOURCES, *_own(home)] if (home / source).exists()]
+    folders = [(source, home / source / form) for source in here for form in catalogue.forms(source)]
     folders += [("omniglot", folder) for folder in sorted((home / "omniglot-embedded").glob("*"))]
     checks = [(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
     return [_checked(*check) for check in (("omniglot", omniglot.EMBEDDED, _verify_embedded), *checks)]
+
+
+def _own(home: Path) -> list[str]:
+    """The data sets in a data directory that are no known source."""
+    names = (path.parent.name for path in sorted(home.glob(f"*/{prepared.MANIFEST}")))
+    return [name for name in names if name not in SOURCES and not name.startswith(".")]
 
 
 def _available(source: str, folder: Path) -> dict[str, Any]:
@@ -42,7 +58,7 @@ def _available(source: str, folder: Path) -> dict[str, Any]:
     if not folder.exists():
         return row | (_embedded_row() if source == "omniglot" else {})
     try:
-        for form in SOURCES[source].forms:
+        for form in catalogue.forms(source):
             prepared.read(folder / form)
         manifest = prepared.read_manifest(folder / form)
     except Unusable as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -18,13 +17,13 @@ import numpy as np
 
 from bench.data.decode import decode
 from bench.data.files import archives_in, is_archive, read_archives, read_file, read_folder
-from bench.data.hdf5 import arrays, count_of, open_hdf5, read_array
+from bench.data.hdf5 import count_of, read_array
 from bench.data.images import Source, SourceClass
 from bench.data.pickles import load_plain
+from bench.data.torchmeta import SPLIT_FILES, by_split, labelled
 from bench.errors import UserError
 
 SIDE, PER_CLASS = 84, 600
-SPLIT_FILES = {"train": "train", "val": "valid", "test": "test"}
 CSVS = tuple(f"{split}.csv" for split in SPLIT_FILES)
 JPEGS = (".jpg", ".jpeg", ".png")
 ACCEPTED = (
@@ -38,11 +37,11 @@ def open_source(path: Path, keep_going: bool) -> Source:
     if is_archive(path):
         return _in_csv(path, read_archives([path], (".csv", *JPEGS)), keep_going)
     for folder in (path, path / "miniimagenet"):
-        if hdf5 := _by_split(folder, "{}_data.hdf5"):
+        if hdf5 := by_split(folder, "{}_data.hdf5"):
             return Source(
                 folder, "HDF5 of torchmeta", tuple(c for split, file in hdf5.items() for c in _in_hdf5(split, file))
             )
-        if pickles := _by_split(folder, "mini-imagenet-cache-{}.pkl"):
+        if pickles := by_split(folder, "mini-imagenet-cache-{}.pkl"):
             return Source(
                 folder, "pickles", tuple(c for split, file in pickles.items() for c in _in_pickle(split, file))
             )
@@ -51,25 +50,10 @@ def open_source(path: Path, keep_going: bool) -> Source:
     raise UserError(f"{path}: no miniImageNet there: give a folder with {ACCEPTED}")
 
 
-def _by_split(folder: Path, name: str) -> dict[str, Path]:
-    """Split -> the file of that name, of those that are there."""
-    paths = {split: folder / name.format(file) for file, split in SPLIT_FILES.items()}
-    return {split: path for split, path in paths.items() if path.is_file()}
-
-
 def _in_hdf5(split: str, path: Path) -> Iterator[SourceClass]:
-    labels = _labels(path.with_name(path.name.replace("_data.hdf5", "_labels.json")))
-    for name, array in arrays(path, open_hdf5(path).get("datasets", {}), depth=1):
-        if name in labels:
-            count = count_of(path, name, array, (SIDE, SIDE, 3))
-            yield SourceClass(name, split, count, partial(read_array, path, array))
-
-
-def _labels(path: Path) -> set[str]:
-    try:
-        return set(json.loads(read_file(path)))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: no JSON list of class names: get it again") from error
+    for name, array in labelled(path):
+        count = count_of(path, name, array, (SIDE, SIDE, 3))
+        yield SourceClass(name, split, count, partial(read_array, path, array))
 
 
 def _in_pickle(split: str, path: Path) -> Iterator[SourceClass]:

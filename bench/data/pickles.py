@@ -100,4 +100,6 @@ def _arrays(value: Any) -> Any:
         return value.value
     if isinstance(value, dict):
         return {key: _arrays(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_arrays(item) for item in value]
     return value

@@ -72,6 +72,16 @@ def workplace(data_dir: Path, name: str) -> Iterator[Path]:
         ) from error
 
 
+def check_replaceable(folder: Path) -> None:
+    """Raises UserError where a folder holds what this module did not write: images that only look like a cache."""
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    if foreign := next((path for path in files if path.name not in (IMAGES, MANIFEST)), None):
+        raise UserError(
+            f"{folder} is no prepared data set ({foreign.name} lies in it) and is left alone: name another folder "
+            "with --data-dir or BENCH_DATA"
+        )
+
+
 def install(finished: Path, target: Path) -> None:
     """Puts a finished folder in place. What stood there is moved aside first, and comes back if that fails."""
     aside = finished.with_name("replaced")

@@ -1,59 +1,87 @@
 """Data sets: loaded, added, listed, verified.
 
-In the data directory, `mini-imagenet/` and `omniglot/{nearest,lanczos}/` are what the user added; the embedded
-Omniglot is prepared under `omniglot-embedded/` when it is first used.
+In the data directory, `omniglot/{nearest,lanczos}/` and the folders that are named as a source or as a data set of
+the user's own are what the user added; the embedded Omniglot is prepared under `omniglot-embedded/` when it is first
+used.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.data import catalogue, omniglot, prepared
+from bench import benchmarks
+from bench.benchmarks import Benchmark
+from bench.data import catalogue, cifar100, cub, omniglot, prepared, tiered_imagenet
 from bench.data.arrange import Transform, assemble
-from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, command, data_dir
+from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, DataSet, command, data_dir
 from bench.data.images import ImageSet, Source
-from bench.data.listing import available, verify
+from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
-from bench.data.splits import check_belongs, missing, read_split
+from bench.data.splits import check_belongs, check_once, missing, read_split, some, too_few
 from bench.errors import UserError, unknown
 
-__all__ = ["add", "available", "data_dir", "load", "verify"]
+__all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
 
-HOW_TO_GET = (
-    "get the copy that other libraries pass round (mini-imagenet-cache-{train,val,test}.pkl, as torchmeta and "
-    "learn2learn download them, or images/ with train.csv, val.csv and test.csv of Ravi & Larochelle)"
-)
+HOW_TO_GET = {
+    "mini-imagenet": " that other libraries pass round (mini-imagenet-cache-{train,val,test}.pkl, as torchmeta and "
+    "learn2learn download them, or images/ with train.csv, val.csv and test.csv of Ravi & Larochelle)",
+    "cifar-fs": f" ({cifar100.ACCEPTED})",
+    "fc100": f" ({cifar100.ACCEPTED})",
+    "tiered-imagenet": f" ({tiered_imagenet.ACCEPTED})",
+    "cub": f" ({cub.ACCEPTED})",
+}
 _home = data_dir  # which the parameters of that name hide
+
+
+def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
+    """The benchmark of that name, on a data set that is known or, a user's own, here. Raises UserError."""
+    return benchmarks.get(name, own_shapes(data_dir))
 
 
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
     """The prepared images of a source; `resize` is for Omniglot. Raises UserError where they are missing or damaged."""
-    data_set, home = catalogue.get(source), _home(data_dir)
-    form = resize if source == "omniglot" else ""
-    if form not in data_set.forms:
-        raise unknown("resize", resize, data_set.forms)
+    home = _home(data_dir)
+    if source not in catalogue.SOURCES and not (home / source).exists():
+        raise UserError(
+            f"{unknown('data set', source, [*catalogue.SOURCES, *own_shapes(data_dir)])}; images of your own: "
+            f"{command(source)}"
+        )
+    forms, form = catalogue.forms(source), resize if source == "omniglot" else ""
+    if form not in forms:
+        raise unknown("resize", resize, forms)
     if (home / source).exists():
         images = _added(home / source / form, source)
     elif source == "omniglot":
         images = _embedded(home, resize)
     else:
-        raise UserError(f"{source} is not in {home}: {HOW_TO_GET}, then {command(source)}")
-    return replace(images, known_as=KNOWN.get(images.digest))
+        raise UserError(f"{source} is not in {home}: get a copy{HOW_TO_GET.get(source, '')}, then {command(source)}")
+    return replace(images, name=source, known_as=KNOWN.get(images.digest))  # a user may rename the folder
 
 
 def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:
     """Prepares a user's copy; returns its manifest with `known_as`, `where`, `status` ("added", "kept": the same was
     here, "mended", or "replaced") and the digest that was `replaced`. Raises UserError; what was here then stays."""
-    found = _opened(source, Path(path).expanduser(), partial)
-    lacking = _lacking(source, found, partial)
+    return add_as(source, catalogue.get(source), path, data_dir, partial)
+
+
+def add_as(
+    source: str, data_set: DataSet, path: Path, data_dir: Path | None = None, partial: bool = False
+) -> dict[str, Any]:
+    """The same for a data set that needs not be known, such as a user's own (`catalogue.own`)."""
+    found = _opened(source, data_set, Path(path).expanduser(), partial)
+    lacking = _lacking(data_set, found, partial)
     folder = _home(data_dir) / source
+    prepared.check_replaceable(folder)
     with prepared.workplace(folder.parent, source) as temporary:
-        manifest = _write_forms(temporary / "new", source, found, lacking)
-        status, replaced = _status(folder, source, manifest["digest"])
+        manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
+        if manifest["corrupt"] and not partial:
+            raise _undecoded(found.path, manifest["corrupt"])
+        status, replaced = _status(folder, data_set, manifest["digest"])
         if status != "kept":
             prepared.install(temporary / "new", folder)
     about = {"known_as": KNOWN.get(manifest["digest"]), "where": str(folder), "status": status, "replaced": replaced}
@@ -67,19 +95,21 @@ def _added(folder: Path, source: str) -> ImageSet:
         raise UserError(f"{error}: prepare it again with {command(source)}") from error
 
 
-def _opened(source: str, path: Path, partial: bool) -> Source:
-    data_set = catalogue.get(source)
+def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: write {command(source)} with the PATH of your copy")
     return data_set.open_source(path, partial)
 
 
-def _lacking(source: str, found: Source, partial: bool) -> list[str]:
+def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
     """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
-    data_set = catalogue.get(source)
-    expected = read_split(data_set.split)
-    check_belongs(found.classes, expected, data_set.per_class, str(found.path))
-    lacking = missing(found.classes, expected, data_set.per_class)
+    if data_set.split is None:
+        lacking = too_few(found.classes, data_set.counts)
+    else:
+        expected = read_split(data_set.split)
+        check_belongs(found.classes, expected, data_set.per_class, str(found.path))
+        lacking = missing(found.classes, expected, data_set.per_class)
+    check_once(found.classes, str(found.path))
     if lacking and not partial:
         raise UserError(
             f"{found.path}: missing {' and '.join(lacking)}: complete it, or add what there is with --partial"
@@ -87,10 +117,17 @@ def _lacking(source: str, found: Source, partial: bool) -> list[str]:
     return lacking
 
 
-def _write_forms(folder: Path, source: str, found: Source, lacking: list[str]) -> dict[str, Any]:
+def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
+    files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
+    return UserError(
+        f"{path}: {files} cannot be decoded ({some(corrupt)}): mend or remove them, or leave them out with --partial"
+    )
+
+
+def _write_forms(folder: Path, source: str, data_set: DataSet, found: Source, lacking: list[str]) -> dict[str, Any]:
     """Prepares every form of a data set below `folder`; returns the manifest of the first."""
     manifests = []
-    for form, transform in catalogue.get(source).forms.items():
+    for form, transform in data_set.forms.items():
         (folder / form).mkdir(parents=True, exist_ok=True)
         manifests.append(_write_form(folder / form, source, found, form, transform, lacking))
     return manifests[0]
@@ -114,15 +151,15 @@ def _write_form(
     return prepared.write(folder, found.classes, transform, described)
 
 
-def _status(folder: Path, source: str, digest: str) -> tuple[str, str | None]:
+def _status(folder: Path, data_set: DataSet, digest: str) -> tuple[str, str | None]:
     """What adding a data set of this digest does to the folder, and the digest that it replaces."""
     if not folder.exists():
         return "added", None
     try:
-        old = {prepared.read_manifest(folder / form)["digest"] for form in catalogue.get(source).forms}
+        old = {prepared.read_manifest(folder / form)["digest"] for form in data_set.forms}
         if old != {digest}:
             return "replaced", ", ".join(sorted(old))
-        for form in catalogue.get(source).forms:
+        for form in data_set.forms:
             prepared.verify(folder / form)
     except Unusable:
         return "mended", None

@@ -1,10 +1,10 @@
 """Records and claims to tables and figures. Reads results only, and imports no torch.
 
-In the order of the work: `grouping` pools records into `cells` (a matrix of scores and its intervals; `protocols` names
-what was run), `claimed` holds published numbers against them and `compared` pairs methods; `sections` gathers a
-benchmark's; `content`, `origins` and `words` turn a section into tables, which `document` (with `tables`), `rows` and
-`terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks`; `page` (with `answers`
-and `inline`) makes one HTML file of it all.
+In the order of the work: `selection` takes what an experiment asks for, `grouping` pools records into `cells` (a matrix
+of scores and its intervals; `protocols` names what was run), `claimed` holds published numbers against them and
+`compared` pairs methods; `sections` gathers a benchmark's; `content`, `origins` and `words` turn a section into tables,
+which `document` (with `tables`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels`
+with their `marks`; `page` (with `answers` and `inline`) makes one HTML file of it all.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 
 from bench import claims, records
 from bench.claims import Claim
+from bench.experiments import Experiment
 from bench.report import document, figures, page, rows, terminal
 from bench.report.grouping import usable
 from bench.report.sections import FIRST, Section, sections
+from bench.report.selection import claims_about, progress, selected
 
 REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
 CLAIMS = "claims.csv"  # a user's own claims, in the results folder
@@ -32,12 +34,14 @@ class Report:
     files: list[Path]
 
 
-def build(results: Path, out: Path, claims_file: Path | None = None) -> Report:
-    """Everything that is in `results` (and in `reference` beside it), written into `out`.
+def build(results: Path, out: Path, claims_file: Path | None = None, experiment: Experiment | None = None) -> Report:
+    """Everything that is in `results` (and in `reference` beside it), or only what an experiment asks for, written
+    into `out`.
 
     Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
     known = _claims(results, claims_file)
-    parts, problems = _parts(results, known)
+    known = known if experiment is None else claims_about(known, experiment)
+    parts, problems = _parts(results, known, experiment)
     mine = parts[0][1]
     drawn = figures.draw(mine, out)
     names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
@@ -51,7 +55,8 @@ def build(results: Path, out: Path, claims_file: Path | None = None) -> Report:
     }
     files = [_write(out / name, text) for name, text in texts.items()]
     files += [path for made in drawn.values() for figure in made for path in figure.files]
-    return Report(_text(parts, len(unmet), files), problems, files)
+    text = _text(parts, len(unmet), files)
+    return Report(text if experiment is None else f"{_progress(parts, experiment)}\n{text}", problems, files)
 
 
 def _claims(results: Path, own: Path | None) -> list[Claim]:
@@ -61,14 +66,22 @@ def _claims(results: Path, own: Path | None) -> list[Claim]:
     return claims.published() + (claims.read(path) if path else [])
 
 
-def _parts(results: Path, known: Sequence[Claim]) -> tuple[list[tuple[str, list[Section]]], list[str]]:
+def _progress(parts: Sequence[tuple[str, list[Section]]], experiment: Experiment) -> str:
+    return progress([record for section in parts[0][1] for record in section.records], experiment)
+
+
+def _parts(
+    results: Path, known: Sequence[Claim], experiment: Experiment | None
+) -> tuple[list[tuple[str, list[Section]]], list[str]]:
     """(Where the records lie, their sections): the results, and this project's reference runs apart from them."""
     reference = results.parent / REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
     parts, problems = [], []
-    for folder, always in ((results, [FIRST]), (reference, []))[: 1 + apart]:
+    first = [FIRST] if experiment is None else []
+    for folder, always in ((results, first), (reference, []))[: 1 + apart]:
         found, corrupt = records.read_all(folder)
         good, unusable = usable(found)
+        good = good if experiment is None else selected(good, experiment)
         made, unpooled = sections(good, known, always)
         parts.append((str(folder), made))
         problems += [*corrupt, *unusable, *unpooled]

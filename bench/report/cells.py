@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench import statistics
-from bench.benchmarks import BENCHMARKS, Benchmark
+from bench.benchmarks import Benchmark, of_record
 from bench.measures import Measure
 from bench.presets import paper
 from bench.protocol import Protocol
@@ -42,10 +42,10 @@ class Cell:
         """The first seed's evaluation, for what all of them share."""
         return self.runs[0][1]
 
-    @property
+    @cached_property
     def benchmark(self) -> Benchmark:
         """What was run."""
-        return BENCHMARKS[self.record.benchmark]
+        return of_record(self.record.info)
 
     @property
     def measure(self) -> Measure:

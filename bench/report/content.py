@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 from bench import statistics
 from bench.claims import Claim
@@ -69,7 +70,7 @@ def _steps(cell: Cell) -> Iterator[Row]:
                 "method": cell.method,
                 "protocol": cell.described,
                 "inner steps": str(step),
-                cell.measure.name: f"{scores.mean():{cell.measure.form}}",
+                cell.measure.name: f"{scores.mean():{cell.measure.form}}" if isfinite(scores.mean()) else "diverged",
                 **ends,
             }
 

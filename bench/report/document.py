@@ -71,11 +71,12 @@ def _section(section: Section, figures: Iterable[str]) -> list[str]:
 
 def notes(section: Section) -> list[str]:
     """What a reader of its tables must know besides."""
+    unknown = [] if section.claims else ["No published number is known for this benchmark, so nothing is judged."]
     counted = section.benchmark.measure.counted
     batch = counted and any(cell.evaluated.evaluation.batch_statistics == "batch" for cell in section.cells)
     bound = words.near_bound(section.benchmark.measure)
     near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
-    return [*([_DEPENDENT] if batch else []), *near, *section.outcomes]
+    return [*unknown, *([_DEPENDENT] if batch else []), *near, *section.outcomes]
 
 
 def _bullets(items: Iterable[str]) -> str:

@@ -75,14 +75,15 @@ def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
 
 
 def _check(record: Record) -> None:
-    low, high = benchmarks.get(record.benchmark).measure.bounds
+    low, high = benchmarks.of_record(record.info).measure.bounds
     data, _ = record.info["data"], record.info["iteration"]
     for key in ("name", "digest", "known_as", "partial"):
         data[key]
     _check_origin(record)
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
-        if not np.all(np.isfinite(evaluated.scores) & (evaluated.scores >= low) & (evaluated.scores <= high)):
+        outside = (evaluated.scores < low) | (evaluated.scores > high)
+        if not np.all(np.isfinite(evaluated.final)) or np.any(outside):  # at other steps a rate may have diverged
             raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
         fit(evaluated)
 

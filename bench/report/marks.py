@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bench import statistics
-from bench.benchmarks import BENCHMARKS
+from bench.benchmarks import get, of_record
 from bench.claims import Claim
 from bench.records import Record
 from bench.report import words
@@ -40,7 +40,7 @@ def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
     """An open diamond with the interval that was published."""
-    half, measure = claim.ci95 or 0, BENCHMARKS[claim.benchmark].measure
+    half, measure = claim.ci95 or 0, get(claim.benchmark).measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
     (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
     return point, [f"{claim.method}, published: {claim.number}, {words.source(claim)}"]
@@ -48,7 +48,7 @@ def claim(axes: Axes, y: int, claim: Claim) -> Mark:
 
 def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: str) -> Mark:
     """The validations of one run."""
-    x, y, form = validations["iteration"], validations["score"], BENCHMARKS[record.benchmark].measure.form
+    x, y, form = validations["iteration"], validations["score"], of_record(record.info).measure.form
     (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
     name = f"{record.method}, seed {record.seed}"
     return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]

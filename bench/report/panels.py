@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.benchmarks import BENCHMARKS
+from bench.benchmarks import of_record
 from bench.claims import Claim
 from bench.records import Record
 from bench.report import marks
@@ -76,7 +76,7 @@ def curves(section: Section) -> Panel | None:
     runs = {r.path: _validations(r) for r in section.records if len(r.curve) > 0 and "weights_of" not in r.info}
     shown = [record for record in section.records if len(runs.get(record.path, ()))]
     colours = _colours(section)
-    names = {r.path: described_training(BENCHMARKS[r.benchmark], r.training) for r in shown}
+    names = {r.path: described_training(of_record(r.info), r.training) for r in shown}
     dashes = dict(zip(dict.fromkeys(names.values()), cycle(_DASHES), strict=False))
 
     def draw(axes: Axes) -> list[Mark]:
@@ -163,6 +163,6 @@ def _colours(section: Section) -> dict[str, str]:
 
 def _validations(record: Record) -> pd.DataFrame:
     """The run's validations: iteration, and the score in its unit."""
-    factor = BENCHMARKS[record.benchmark].measure.factor
+    factor = of_record(record.info).measure.factor
     curve = record.curve[["iteration", "valid_score"]].apply(pd.to_numeric).dropna()
     return pd.DataFrame({"iteration": curve["iteration"], "score": factor * curve["valid_score"]})

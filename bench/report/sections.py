@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.benchmarks import BENCHMARKS, Benchmark
+from bench.benchmarks import BENCHMARKS, Benchmark, get, of_record
 from bench.claims import Claim
 from bench.presets import preset
 from bench.records import Record
@@ -15,7 +15,7 @@ from bench.report.compared import Compared, compared
 from bench.report.grouping import grouped, outcome
 
 FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
-_ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]
+_ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]  # others follow by name
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Section:
     @property
     def benchmark(self) -> Benchmark:
         """What was run, or a part of it."""
-        return BENCHMARKS[self.title.removeprefix("part of ")]
+        return of_record(self.records[0].info) if self.records else get(self.title)
 
     @property
     def outcomes(self) -> list[str]:
@@ -56,8 +56,12 @@ def sections(
     """A section a benchmark that was run, in part or whole, or is named in `always`; and what could not be pooled."""
     cells, problems = grouped(records)
     titles = {title(record) for record in records} | set(always)
-    ordered = sorted(titles, key=lambda name: (_ORDER.index(name.removeprefix("part of ")), name))
-    return [_section(name, records, cells, claims) for name in ordered], problems
+    return [_section(name, records, cells, claims) for name in sorted(titles, key=_place)], problems
+
+
+def _place(title: str) -> tuple[int, str]:
+    name = title.removeprefix("part of ")
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER)), title
 
 
 def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims: Sequence[Claim]) -> Section:
@@ -82,5 +86,5 @@ def command(claim: Claim) -> str:
         return ""
     asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
     text = f"python -m bench run {asked}"
-    full = preset(claim.protocol, BENCHMARKS[claim.benchmark]).training.iterations
+    full = preset(claim.protocol, get(claim.benchmark)).training.iterations
     return text if claim.iterations in (None, full) else f"{text} --iterations {claim.iterations}"

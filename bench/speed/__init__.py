@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from bench import benchmarks, environment
+from bench import environment
+from bench.data import store
 from bench.errors import UserError
 from bench.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
 from bench.layers import ALONE, LAYERS
@@ -43,7 +44,7 @@ class Request:
 def run(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
     """Everything that was measured: raw samples, medians, memory, and where. Raises UserError where two contenders
     do not compute the same gradient."""
-    case = Case(benchmarks.get(request.benchmark), request.method, request.device, request.data_dir)
+    case = Case(store.benchmark(request.benchmark, request.data_dir), request.method, request.device, request.data_dir)
     everybody = dict(_contenders(case, request, say))
     _check(case, everybody, say)
     steps = {name: each.meta_step for name, each in everybody.items()}

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from bench import benchmarks, environment
+from bench import environment
+from bench.data import store
 from bench.speed.case import Case
 from bench.speed.contenders import LIBRARIES, Contender, Loop, Ours
 from bench.speed.measure import added_at_the_peak
@@ -20,7 +21,7 @@ def main(request: dict[str, Any]) -> int:
     environment.make_repeatable(request["threads"])
     data_dir = request["data_dir"] and Path(request["data_dir"])
     case = Case(
-        benchmarks.get(request["benchmark"]),
+        store.benchmark(request["benchmark"], data_dir),
         request["method"],
         torch.device(request["device"]),
         data_dir,

@@ -218,7 +218,7 @@ def test_a_manifest_that_was_changed_is_found_by_verify(home, folder):
 
 def test_what_is_here_is_listed(home, folder):
     rows = _rows(store.available(home))
-    assert rows.keys() == {"omniglot", "mini-imagenet"}
+    assert rows.keys() == set(catalogue.SOURCES)
     here = rows["mini-imagenet"]
     assert here["here"] and here["partial"] and here["images"] == 16 and here["where"] == str(folder)
     assert here["counts"] == {"train": 2, "valid": 1, "test": 1} and here["known_as"] is None

@@ -1,0 +1,101 @@
+"""A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each.
+
+Where no split is given, classes are split as miniImageNet's are, 64 : 16 : 20, in the order of a hash of a seed and
+their names: which class lands where depends on nothing else, and a class that is added moves few others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from bench.benchmarks import SPLITS
+from bench.data.decode import decode, fitted, readable_suffixes
+from bench.data.files import MOST_BYTES_EACH, read_file
+from bench.data.images import Source, SourceClass
+from bench.errors import UserError
+
+SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
+
+
+def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int) -> Source:
+    """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
+    found before anything is refused, whatever `keep_going`. Raises UserError where a class or split lacks."""
+    folders = _folders(path)
+    given = bool(folders) and all(folder.name in SPLIT_NAMES for folder in folders)
+    classes = _given(path, folders) if given else _split(path, folders, seed)
+    corrupt: list[str] = []
+    made = [_class(path, split, folder, side, "L" if grey else "RGB", corrupt) for split, folder in classes]
+    how = "the split of the folders" if given else f"split by seed {seed}"
+    return Source(path, f"a folder per class, {how}", tuple(made), corrupt)
+
+
+def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
+    """Class name -> split; at least one class each. Raises UserError where there are fewer than three."""
+    if len(names) < len(SPLITS):
+        raise UserError(f"{len(names)} classes, and {len(SPLITS)} are needed: one for each split at least")
+    ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    valid, test = (max(1, round(share * len(names))) for share in SHARES.values())
+    splits = ["valid"] * valid + ["test"] * test + ["train"] * (len(names) - valid - test)
+    return dict(zip(ordered, splits, strict=True))
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.is_dir():
+        raise UserError(f"{path}: no folder: give the one that holds a folder per class")
+    found = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    return sorted(map(_printable, found))
+
+
+def _printable(path: Path) -> Path:
+    """The path, which manifests and reports will show. Raises UserError where its name is no text of one line."""
+    if not path.name.isprintable():
+        raise UserError(f"{str(path)!a}: its name is no text of one line: call it otherwise")
+    return path
+
+
+def _given(path: Path, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """(split, folder) of every class. Raises UserError where a split is missing, or a class stands in two."""
+    owner: dict[str, Path] = {}
+    for split in SPLITS:
+        found = [inner for folder in folders if SPLIT_NAMES[folder.name] == split for inner in _folders(folder)]
+        if not found:
+            raise UserError(f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}")
+        for folder in found:
+            if folder.name in owner:
+                raise UserError(
+                    f"{path}: class {folder.name} stands in {owner[folder.name].parent.name} and in "
+                    f"{folder.parent.name}, but splits are of whole classes: put all of its images into one"
+                )
+            owner[folder.name] = folder
+            yield split, folder
+
+
+def _split(path: Path, folders: Sequence[Path], seed: int) -> Iterator[tuple[str, Path]]:
+    try:
+        owner = split_by_seed([folder.name for folder in folders], seed)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return ((owner[folder.name], folder) for folder in folders)
+
+
+def _class(path: Path, split: str, folder: Path, side: int, mode: str, corrupt: list[str]) -> SourceClass:
+    known = readable_suffixes()
+    found = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in known and file.is_file()]
+    names = [_printable(file).relative_to(path).as_posix() for file in found if not file.name.startswith(".")]
+    return SourceClass(folder.name, split, len(names), partial(_read, path, names, side, mode, corrupt))
+
+
+def _read(path: Path, names: Sequence[str], side: int, mode: str, corrupt: list[str]) -> np.ndarray:
+    files = {name: _content(path / name) for name in names}
+    return decode(files, names, side, mode, corrupt, fitted)
+
+
+def _content(file: Path) -> bytes:
+    """What is too large for an image file is not read at all, and so no image."""
+    return read_file(file) if file.stat().st_size <= MOST_BYTES_EACH else b""

@@ -8,6 +8,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,25 @@ def make_repeatable(threads: int | None, fast: bool = False) -> None:
         torch.set_num_threads(threads)
 
 
+def has_tf32(where: torch.device) -> bool:
+    """Whether the device has that arithmetic: NVIDIA's, from compute capability 8.0 on."""
+    return where.type == "cuda" and torch.cuda.get_device_capability(where) >= (8, 0)
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Products of float32 in TF32 or, as everywhere else, not: 10 bits of the factors' mantissas, not 23."""
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = on
+        yield
+    finally:
+        for switch, old in zip(switches, before, strict=True):
+            switch.allow_tf32 = old
+
+
 def reuse_memory() -> None:
     """Has glibc keep what is freed: by default it maps every large tensor anew, and the kernel's clearing of those
     pages takes more than half of the time of a step on miniImageNet's image batches. Elsewhere it does nothing."""
@@ -78,7 +99,7 @@ def describe() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cuda": torch.version.cuda,
         "packages": {name: version_of(name) for name in _PACKAGES},
-        **_commit(),
+        **commit(),
     }
 
 
@@ -132,7 +153,8 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
+    """Of the project, and whether it was changed since: None where that cannot be told."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(

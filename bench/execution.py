@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils._pytree import tree_map
 
+from bench import environment
 from bench.benchmarks import Benchmark
 from bench.errors import UserError, unknown
 from bench.layers import ALONE
@@ -41,6 +42,7 @@ class Execution:
     chunk: int
     mode: str = EAGER
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
 
     @property
     def compiled(self) -> bool:
@@ -57,12 +59,13 @@ class Execution:
         assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
             f"{self.layers} layers are for one episode at a time"
         )
-        if method.training_batch == "images":
-            return _whole(method, self.compiled)(state, batch)
-        step, total = _summed_chunk(method, self.compiled), None
-        for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
-            summed = step(state, Episode(*parts))
-            total = summed if total is None else tree_map(torch.add, total, summed)
+        with environment.tf32(self.precision == "tf32"):
+            if method.training_batch == "images":
+                return _whole(method, self.compiled)(state, batch)
+            step, total = _summed_chunk(method, self.compiled), None
+            for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
+                summed = step(state, Episode(*parts))
+                total = summed if total is None else tree_map(torch.add, total, summed)
         return tree_map(lambda value: value / batch.support.shape[1], total)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
@@ -77,22 +80,32 @@ class Execution:
             full = [
                 torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part for part in parts
             ]
-            outputs.append(step(state, *full, chosen)[:count])
+            with environment.tf32(self.precision == "tf32"):
+                outputs.append(step(state, *full, chosen)[:count])
         return torch.cat(outputs)
 
 
 def choose(
-    benchmark: Benchmark, training: Training, device: torch.device, chunk: int, seeds: int, mode: str | None
+    benchmark: Benchmark,
+    training: Training,
+    device: torch.device,
+    chunk: int,
+    seeds: int,
+    mode: str | None,
+    precision: str = "fp32",
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
-    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or without CUDA."""
+    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or where the device
+    has no such mode or precision."""
     preferred = mode or _mode(benchmark, training, device)
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
+    if precision == "tf32" and not environment.has_tf32(device):
+        raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
-    made = [Execution(device, chunk, each) for each in simpler.get(preferred, (EAGER,))]
+    made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
     fastest, alone = network(benchmark, training).fastest_layers, chunk == seeds == 1
     return tuple(replace(each, layers=fastest(device.type, each.compiled, alone)) for each in made)
 

@@ -69,13 +69,13 @@ class Job:
         streams.check(self.benchmark, self.data, "train", self.protocol.training.queries)
         self.evaluation_executions()
 
-    def build(self, layers: str = "vectorised") -> Method:
-        """The method, for this benchmark and protocol; one and the same for all seeds, so that what is compiled for
-        one is for all."""
+    def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
+        """The method, for this benchmark and protocol, as an execution asks for it; one and the same for all seeds, so
+        that what is compiled for one is for all."""
         classes = streams.class_count(self.benchmark, self.data)
         training, evaluation = self.protocol.training, self.protocol.evaluation
         given = self.data.parameters if self._told else 0
-        network = networks.network(self.benchmark, training, layers, given)
+        network = networks.network(self.benchmark, training, layers, given, precision)
         setup = Setup(network, objective(self.benchmark).loss, self.benchmark.ways, classes, training, evaluation)
         return _built(METHODS[self.method], setup)
 
@@ -91,11 +91,12 @@ class Job:
     def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""
         training = self.protocol.training
-        return self._executions(self._chunk(training.queries, training.meta_batch, seeds), seeds)
+        chunk = self._chunk(training.queries, training.meta_batch, seeds)
+        return self._executions(chunk, seeds, training.precision)
 
     def evaluation_executions(self) -> tuple[execution.Execution, ...]:
         """The same of evaluations."""
-        return self._executions(self.evaluation_chunk(), 1)
+        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
@@ -109,8 +110,9 @@ class Job:
         training = self.protocol.training
         return self.chunk or execution.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
 
-    def _executions(self, chunk: int, seeds: int) -> tuple[execution.Execution, ...]:
-        return execution.choose(self.benchmark, self.protocol.training, self.device, chunk, seeds, self.mode)
+    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[execution.Execution, ...]:
+        training = self.protocol.training
+        return execution.choose(self.benchmark, training, self.device, chunk, seeds, self.mode, precision)
 
     def validating(self) -> Job:
         """The same under the evaluation of its preset: validation, and so the best weights, are the training's own

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench import initialisation
+from bench.precision import product
 from bench.protocol import Training
 
 Params = dict[str, Tensor]
@@ -23,6 +24,7 @@ class Mlp:
 
     inputs: int
     training: Training
+    precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
 
     compilation_seconds = 80.0  # seen on a CPU core, as the share that it saves
     fills_a_cpu = False
@@ -44,8 +46,11 @@ class Mlp:
         """Inputs [points, inputs] -> outputs [points, outputs]."""
         hidden = inputs
         for name in ("hidden1", "hidden2"):
-            hidden = F.relu(F.linear(hidden, params[f"{name}.weight"], params[f"{name}.bias"]))
-        return F.linear(hidden, params["head.weight"], params["head.bias"])
+            hidden = F.relu(self._linear(name, params, hidden))
+        return self._linear("head", params, hidden)
+
+    def _linear(self, name: str, params: Params, inputs: Tensor) -> Tensor:
+        return product(self.precision, F.linear, inputs, params[f"{name}.weight"], params[f"{name}.bias"])
 
     def observed(self, params: Params, inputs: Tensor) -> Params:
         """No statistics: nothing is normalised."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from bench.layers import LAYERS
 from bench.mlp import Mlp
 from bench.moments import mean_and_variance
 from bench.pooling import measured_max_pool
+from bench.precision import product
 from bench.protocol import Training
 
 # Rates of an eager meta-step; for a GPU a guess.
@@ -37,6 +39,7 @@ class Conv4:
     input_shape: tuple[int, int, int]
     training: Training
     layers: str = "vectorised"  # one of `bench.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocol.PRECISIONS`
 
     # Seen on two CPU cores (results/reference/speed): what a compilation of meta-step and evaluation takes.
     compilation_seconds = 400.0
@@ -94,7 +97,7 @@ class Conv4:
 
     def head(self, params: Params, features: Tensor) -> Tensor:
         """Features [images, features] -> outputs [images, outputs]."""
-        return F.linear(features, params["head.weight"], params["head.bias"])
+        return product(self.precision, F.linear, features, params["head.weight"], params["head.bias"])
 
     def features(
         self,
@@ -109,7 +112,8 @@ class Conv4:
         layers, stride = LAYERS[self.layers], 2 if self._strided else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
-            hidden = layers.convolution(hidden, params[f"conv{k}.weight"], params[f"conv{k}.bias"], stride)
+            weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
+            hidden = product(self.precision, partial(layers.convolution, stride=stride), hidden, weight, bias)
             measured = None
             if self._pools_first:
                 hidden, *measured = measured_max_pool(hidden)
@@ -184,13 +188,15 @@ class Conv4:
 Network = Conv4 | Mlp
 
 
-def network(benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0) -> Network:
+def network(
+    benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0, precision: str = "fp32"
+) -> Network:
     """The benchmark's network under this protocol; `given` more numbers stand beside every input."""
     if benchmark.form == FUNCTIONS:
-        return Mlp(benchmark.input_shape[0] + given, training)
-    return conv4(benchmark, training, layers)
+        return Mlp(benchmark.input_shape[0] + given, training, precision)
+    return conv4(benchmark, training, layers, precision)
 
 
-def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised") -> Conv4:
+def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
     """The network of a benchmark of images."""
-    return Conv4(benchmark.input_shape, training, layers)
+    return Conv4(benchmark.input_shape, training, layers, precision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,13 +124,14 @@ def _job(
     return Job(benchmark, method, seed, settings, preset, data, *where, milestones, experiment=request.experiment)
 
 
-def groups(made: Sequence[Job], together: int | None) -> list[list[Job]]:
+def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
     """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
-    `together` seeds (None: as many as the device takes)."""
+    `together` seeds (None: as many as the device takes, but no more than leave every worker something)."""
+    share = math.ceil(len(made) / workers)
     found: dict[tuple[str, int, str], list[Job]] = {}
     for job in made:
         seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
-        size = together or seeds_at_once(job.benchmark, job.protocol.training, job.device)
+        size = together or min(share, seeds_at_once(job.benchmark, job.protocol.training, job.device))
         found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
     return list(found.values())
 

@@ -1,4 +1,4 @@
-"""How a run shows itself: one live line in a terminal, plain lines at intervals elsewhere."""
+"""How runs show themselves: a live line for each in a terminal, plain lines at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -17,23 +17,15 @@ _WARM_STEPS = 5
 
 
 @dataclass
-class Display:
-    """Progress of one run on the terminal; `remaining_runs` counts this one and those after it."""
+class Area:
+    """What the lines of all runs are shown in that go on at one time."""
 
-    name: str
-    iterations: int
-    remaining_runs: int
-    full_iterations: int | None
     console: Console
-    measure: Measure
     _live: Live | None = field(default=None, init=False)
-    _first: tuple[int, float] | None = field(default=None, init=False)
-    _shown: float = field(default_factory=time.monotonic, init=False)
-    _valid: float | None = field(default=None, init=False)
-    _estimated: bool = field(default=False, init=False)
+    _lines: dict[str, str] = field(default_factory=dict, init=False)
 
-    def __enter__(self) -> Display:
-        if self.console.is_terminal:
+    def __enter__(self) -> Area:
+        if self.live:
             self._live = Live(console=self.console, transient=True, auto_refresh=False)
             self._live.start()
         return self
@@ -41,6 +33,58 @@ class Display:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    @property
+    def live(self) -> bool:
+        """Whether a line replaces the one before."""
+        return self.console.is_terminal
+
+    def show(self, name: str, line: str) -> None:
+        """How far `name` is."""
+        if self._live is None:
+            self.console.print(line, highlight=False, soft_wrap=True)
+            return
+        self._lines[name] = line
+        self._draw()
+
+    def forget(self, name: str) -> None:
+        """It goes on no more."""
+        if self._lines.pop(name, None) is not None:
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None:
+            self._live.update(Text("\n".join(self._lines.values())), refresh=True)
+
+
+@dataclass
+class Display:
+    """Progress of one run on the terminal; `remaining_runs` counts this one and those after it. `area`: where several
+    are shown, their common one, which is entered already."""
+
+    name: str
+    iterations: int
+    remaining_runs: int
+    full_iterations: int | None
+    console: Console
+    measure: Measure
+    area: Area | None = None
+    _own: Area | None = field(default=None, init=False)
+    _first: tuple[int, float] | None = field(default=None, init=False)
+    _shown: float = field(default_factory=time.monotonic, init=False)
+    _valid: float | None = field(default=None, init=False)
+    _estimated: bool = field(default=False, init=False)
+
+    def __enter__(self) -> Display:
+        if self.area is None:
+            self.area = self._own = Area(self.console).__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.__exit__()
+        elif self.area is not None:
+            self.area.forget(self.name)
 
     def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
         """Told after every iteration."""
@@ -50,9 +94,9 @@ class Display:
         if not self._estimated and iteration - self._first[0] >= _WARM_STEPS:
             self._estimated = True
             self.console.print(self._estimate(self._rate(iteration, now)), highlight=False, soft_wrap=True)
-        if now - self._shown > (_LIVE_SECONDS if self._live is not None else _PLAIN_SECONDS):
+        if self.area is not None and now - self._shown > (_LIVE_SECONDS if self.area.live else _PLAIN_SECONDS):
             self._shown = now
-            self._show(self._line(iteration, loss, now))
+            self.area.show(self.name, self._line(iteration, loss, now))
 
     def say(self, line: str) -> None:
         """A line that stays."""
@@ -80,12 +124,6 @@ class Display:
         parts += [f"validation {self.measure.written(self._valid)}"] if self._valid is not None else []
         parts += [f"{1 / rate:.1f} steps/s, {duration(rate * (self.iterations - iteration))} left"] if rate else []
         return ", ".join(parts)
-
-    def _show(self, line: str) -> None:
-        if self._live is not None:
-            self._live.update(Text(line), refresh=True)
-        else:
-            self.console.print(line, highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

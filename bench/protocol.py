@@ -33,6 +33,10 @@ def _setting(
     return field(default=default, metadata=rules)
 
 
+PRECISIONS = ("fp32", "tf32", "bf16")
+_PRECISION = "of the products of convolutions and head; all else is fp32"
+
+
 @dataclass(frozen=True)
 class Training:
     """Everything that moves the trained weights. The defaults are no protocol: `bench.presets` gives those."""
@@ -61,7 +65,7 @@ class Training:
     )
     validations: int = _setting(20, "times that validation happens in a run", least=1)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
-    precision: str = _setting("fp32", "of all arithmetic; TF32 is off", choices=("fp32",))
+    precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
     origin: str | None = _setting(
         None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
@@ -81,6 +85,7 @@ class Evaluation:
     finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)
     finetune_lrs: tuple[float, ...] = _setting((0.5, 0.1, 0.02, 0.004), "rates that fine-tuning chooses from")
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
+    precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
 
 

@@ -138,7 +138,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 
     def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray, dict[str, Any]]:
-        method = job.build(runner.layers)
+        method = job.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
         found = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
@@ -204,8 +204,9 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
     folders = [job.folder for job in jobs]
 
     def prepared(runner: Execution) -> tuple[train.Trainer, Any]:
-        method, validation = first.build(runner.layers), replace(runner, chunk=first.evaluation_chunk())
-        trainer = train.Trainer(method, first.protocol, runner, validation, sources, valid, folders, saved)
+        validation = replace(runner, chunk=first.evaluation_chunk(), precision=evaluation.precision)
+        trained, tested = (first.build(each.layers, each.precision) for each in (runner, validation))
+        trainer = train.Trainer(trained, tested, first.protocol, runner, validation, sources, valid, folders, saved)
         return trainer, trainer.prepare(initial)
 
     trainer, begun = execution.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)

@@ -97,10 +97,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trainer:
-    """One training of one or several seeds: the method and its protocol, the episodes of two splits (never the
-    test's; `train` has a stream for each seed), and the folder where each seed writes."""
+    """One training of one or several seeds: the method, as it is trained and as it is validated, its protocol, the
+    episodes of two splits (never the test's; `train` has a stream for each seed), and the folder where each seed
+    writes."""
 
     method: Method
+    tested: Method
     protocol: Protocol
     execution: Execution
     validation: Execution
@@ -118,8 +120,8 @@ class Trainer:
         if progress.iteration < self.protocol.training.iterations:
             step.rehearse(self._feed.at(progress.iteration))
             if self.validation.compiled:
-                setting = self.method.candidates()[0]
-                evaluate.scores(self.validation, self.method, progress.of(0), self.valid, 1, setting)
+                setting = self.tested.candidates()[0]
+                evaluate.scores(self.validation, self.tested, progress.of(0), self.valid, 1, setting)
         return progress, step
 
     def run(self, prepared: tuple[Progress, MetaStep], watch: Watch) -> Progress:
@@ -195,7 +197,7 @@ class Trainer:
 
     def _validate(self, progress: Progress, track: Track, state: State) -> float:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        score = evaluate.choose(self.validation, self.method, state, self.valid, episodes, choosing).score
+        score = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing).score
         if self.valid.benchmark.measure.better(score, track.best_score):  # the first of equals stays
             track.best, track.best_score, track.best_iteration = _copied(state), score, progress.iteration
         progress.spend("validation")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import batches, benchmarks, evaluate, job, records
+from bench import batches, benchmarks, environment, evaluate, job, records
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.errors import UserError
@@ -81,6 +81,24 @@ def test_the_same_command_twice_ends_in_the_same_bits(tmp_path: Path, data_dir: 
         info = records.read_info(next(records.folders(tmp_path / folder)))
         assert info["execution"]["mode"] == mode
     assert sums[0] == sums[1] and len(sums[0]) == 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("precision", "bits"), [("tf32", 11), ("bf16", 8)])
+def test_a_precision_moves_the_gradient_by_what_its_mantissa_lacks(mode: str, precision: str, bits: int) -> None:
+    """And leaves the switches as they were. Some twenty products in a row: tests/test_precision.py."""
+    if precision == "tf32" and not environment.has_tf32(CUDA):
+        pytest.skip("a GPU without TF32")
+    case = Case(benchmarks.get("tiny"), "maml", CUDA, None, meta_batch=2, inner_steps=1)
+    exact = {}
+    for each in ("fp32", precision):
+        execution = Execution(CUDA, 2, mode, "patches", each)
+        method = case.job.build(execution.layers, each)
+        gradient = meta_step(execution, method, case.initial, case.training_batch)[1]
+        exact[each] = torch.cat([value.flatten() for value in gradient.values()])
+    apart = (exact[precision] - exact["fp32"]).norm() / exact["fp32"].norm()
+    assert 2.0**-bits / 10 < apart < 30 * 2.0**-bits
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
 @pytest.mark.parametrize("mode", MODES)

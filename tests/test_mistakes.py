@@ -27,6 +27,9 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--seed", "-1"), "0 or more"),
         (("run", "--seeds", "2", "--seed", "3"), "not both"),
         (("run", "--device", "cuda"), "no CUDA GPU"),
+        (("run", "--set", "precision=tf32"), "cpu has no TF32"),
+        (("run", "--set", "evaluation.precision=tf32"), "cpu has no TF32"),
+        (("run", "--set", "precision=fp16"), "not fp32 or tf32 or bf16"),
         (("run", "--device", "gpu"), "use auto, cpu"),
         (("run", "--set", "queries=20", "--benchmark", "omniglot-5w1s"), "at most 17"),
         (

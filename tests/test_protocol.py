@@ -122,7 +122,7 @@ def test_settings_reach_their_part() -> None:
     "text",
     [
         "meaning=2",
-        "precision=tf32",
+        "precision=fp16",
         "filters=0",
         "inner_lr=inf",
         "inner_lr=nan",

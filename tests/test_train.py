@@ -38,7 +38,7 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
         valid = batches.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
-        made = train.Trainer(method, protocol, Execution(CPU, 1), Execution(CPU, 2), [source], valid, [path])
+        made = train.Trainer(method, method, protocol, Execution(CPU, 1), Execution(CPU, 2), [source], valid, [path])
         return made, job.initial_state(method, seed)
 
     return trainer

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import kinds
+from bench.cli import engine, kinds
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
@@ -24,6 +24,7 @@ def add(top: Any) -> None:
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
     add_running(parser)
+    engine.add(parser)
     parser.add_argument(
         "--keep",
         type=kinds.positive,
@@ -45,9 +46,12 @@ def run(options: Namespace) -> int:
     environment.reuse_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
+    spread = engine.chosen(options, request.device)
+    environment.make_repeatable(engine.threads(options, spread), options.fast)
     print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
-    groups = [group for jobs in blocks for group in plan.groups(jobs, options.together)]
-    return _dry_run(groups) if options.dry_run else _run(groups, options)
+    workers = spread.workers if spread else 1
+    groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
+    return _dry_run(groups) if options.dry_run else _run(groups, spread, options)
 
 
 def _experiment(options: Namespace) -> Experiment:
@@ -69,8 +73,8 @@ def _dry_run(groups: Sequence[Sequence[Job]]) -> int:
     return 0
 
 
-def _run(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
-    code = run_all(groups, options)
+def _run(groups: Sequence[Sequence[Job]], spread: engine.Engine | None, options: Namespace) -> int:
+    code = run_all(groups, options, spread)
     if code in (0, 1):
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")

@@ -19,6 +19,8 @@ from bench.cli.words import score
 
 if TYPE_CHECKING:
     from bench import plan
+    from bench.cli.engine import Engine
+    from bench.engines import Cell, Ended
     from bench.job import Job
 
 TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
@@ -68,51 +70,81 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
     )
 
 
-def run_all(groups: Sequence[Sequence[Job]], options: Namespace) -> int:
-    """Does what is missing of every group: 0, 1 where a run diverged, 130 after Ctrl-C, 75 where the time is up. In
-    whatever time, a command does at least one iteration or evaluation."""
+def run_all(groups: Sequence[Sequence[Job]], options: Namespace, spread: Engine | None = None) -> int:
+    """Does what is missing of every group: 0, 1 where a run diverged, 2 where one could not be made, 130 after Ctrl-C,
+    75 where the time is up. `spread`: over its workers, not one after the other in this process."""
+    from bench.engines import Cell
+
+    cells, stop = [Cell(tuple(group)) for group in groups], Stop(options.started + 60 * options.max_minutes)
+    return _here(cells, options, stop) if spread is None else _spread(spread, cells, options, stop)
+
+
+def _here(cells: Sequence[Cell], options: Namespace, stop: Stop) -> int:
+    """In whatever time, at least one iteration or evaluation is done."""
     from bench.train import Interrupted
 
-    console, code, stop = Console(stderr=True), 0, Stop(options.started + 60 * options.max_minutes)
-    for done, group in enumerate(groups):
+    console, code = Console(stderr=True), 0
+    for done, cell in enumerate(cells):
         try:
-            outcomes = _run_together(group, len(groups) - done, options, console, stop)
+            ended = _run_together(cell, len(cells) - done, options, console, stop)
         except Interrupted as interrupted:
-            return _stopped(stop, f"{_name(group)} {interrupted}", options)
+            return _stopped(stop, [f"{cell.name} {interrupted}"], options)
         except KeyboardInterrupt:
             stop.asked = True
-            return _stopped(stop, f"{_name(group)}, whose last checkpoint stands", options)
-        code = max(code, int("diverged" in outcomes))
-        if stop() and done + 1 < len(groups) and set(outcomes) != {"skipped"}:
-            return _stopped(stop, f"before {_name(groups[done + 1])}", options)
+            return _stopped(stop, [f"{cell.name}, whose last checkpoint stands"], options)
+        code = max(code, _told(cell, ended))
+        if stop() and done + 1 < len(cells) and set(ended.outcomes) != {"skipped"}:
+            return _stopped(stop, [f"before {cells[done + 1].name}"], options)
     return code
 
 
-def _name(group: Sequence[Job]) -> str:
-    """What runs that train together are called: the first one's name, and the other seeds."""
-    return group[0].name + "".join(f",{job.seed}" for job in group[1:])
+def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console, stop: Stop) -> Ended:
+    from bench import run, train
+    from bench.engines import Ended
+    from bench.engines.board import display
+
+    with display(cell, remaining, console) as shown:
+        watch = train.Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say)
+        return Ended(tuple(run.complete(cell.jobs, watch, options.force)))
 
 
-def _stopped(stop: Stop, where: str, options: Namespace) -> int:
+def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop) -> int:
+    """All cells, by as many workers as there are."""
+    import torch
+
+    from bench.engines import Orders
+    from bench.engines.board import Board
+
+    orders = Orders(torch.get_num_threads(), options.checkpoint_every, tuple(options.keep), options.force, options.fast)
+    code, missing, left = 0, len(cells), []
+    with Board(cells, spread.workers, Console(stderr=True)) as board:
+        try:
+            for place, ended in spread.run(cells, orders, board, stop):
+                cell = cells[place]
+                code = max(code, _told(cell, ended))
+                left += [f"{cell.name} {ended.stopped}"] * bool(ended.stopped)
+                missing -= 1
+        except KeyboardInterrupt:
+            stop.asked = True
+            left.append("at once, and the last checkpoints stand")
+    left += [f"{missing} not finished"] * bool(missing)
+    return _stopped(stop, left, options) if left else code
+
+
+def _told(cell: Cell, ended: Ended) -> int:
+    """Says what became of a cell; its exit code."""
+    if ended.error:
+        print(f"error: {cell.name}: {ended.error}", file=sys.stderr)
+    for job, outcome in zip(cell.jobs, ended.outcomes, strict=False):
+        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
+    return 2 if ended.error else int("diverged" in ended.outcomes)
+
+
+def _stopped(stop: Stop, where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # which would begin anew
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
-    print(f"{why}: {where}; go on with: {again}", file=sys.stderr)
+    print(f"{why}: {'; '.join(where)}; go on with: {again}", file=sys.stderr)
     return code
-
-
-def _run_together(group: Sequence[Job], remaining: int, options: Namespace, console: Console, stop: Stop) -> list[str]:
-    from bench import presets, run, train
-    from bench.progress import Display
-
-    first = group[0]
-    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
-    with Display(_name(group), iterations, remaining, full, console, measure) as display:
-        watch = train.Watch(display.step, stop, options.checkpoint_every, tuple(options.keep), display.say)
-        outcomes = run.complete(group, watch, options.force)
-    for job, outcome in zip(group, outcomes, strict=True):
-        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
-    return outcomes
 
 
 def _outcome(job: Job, outcome: str) -> str:

@@ -1,4 +1,5 @@
-"""Cells of one benchmark compared in pairs, on the seeds and test episodes that both have: methods, and iterations."""
+"""Cells of one benchmark compared in pairs, on the seeds and test episodes that both have: methods, the precisions of
+one method, and iterations."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from bench import statistics
+from bench.protocol import differences
 from bench.report.cells import Cell
 from bench.report.protocols import evaluation_differences
 
@@ -32,7 +34,8 @@ class Compared:
 
 
 def compared(cells: Sequence[Cell]) -> list[Compared]:
-    """Every pair of methods trained and evaluated alike, with Holm's correction over the pairs that have a p-value."""
+    """Every pair of methods trained and evaluated alike, or of one method's precisions, with Holm's correction over the
+    pairs that have a p-value."""
     return _corrected(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
 
 
@@ -72,17 +75,26 @@ def pair(a: Cell, b: Cell) -> Compared:
 
 
 def _comparable(a: Cell, b: Cell) -> bool:
-    """Two methods, one training and one evaluation (but for the settings of fine-tuning), the same test episodes."""
+    """One factor apart, and on the same test episodes of some common seeds."""
     return (
-        a.method != b.method
-        and a.record.training == b.record.training
+        _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
         and a.data["digest"] == b.data["digest"]
         and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
         and (a.iterations == b.iterations or a.evaluated.evaluation.weights == "best")
-        and not evaluation_differences("", a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
         and _common_seeds(a, b)
     )
 
 
 def _common_seeds(a: Cell, b: Cell) -> bool:
     return not set(a.seeds).isdisjoint(b.seeds)
+
+
+def _factors(a: Cell, b: Cell) -> set[str]:
+    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
+    method = a.method if a.method == b.method else ""
+    evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+    return {
+        *({"method"} if a.method != b.method else ()),
+        *differences(a.record.training, b.record.training),
+        *(f"evaluation.{name}" for name in evaluation),
+    }

@@ -45,7 +45,7 @@ class Ours:
     def __init__(self, case: Case, execution: Execution) -> None:
         self.case, self.execution, job = case, execution, case.job
         training = case.protocol.training
-        self.method = job.build(execution.layers)
+        self.method = job.build(execution.layers, execution.precision)
         self.feed = Feed("episodes", training, [job.source("train", 0, training.queries)])
         state = State(*({name: t[None].clone() for name, t in part.items()} for part in case.initial))
         optimiser = torch.optim.Adam(state.params.values(), lr=training.meta_lr, capturable=execution.graph)

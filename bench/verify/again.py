@@ -74,10 +74,11 @@ class Repeated(Job):
     def _chunk(self, queries: int, count: int, seeds: int) -> int:
         return self.chunk or self.how.chunk
 
-    def _executions(self, chunk: int, seeds: int) -> tuple[Execution, ...]:
+    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
         on_cuda = self.device.type == "cuda"
         mode = self.how.mode if on_cuda else _ON_A_CPU.get(self.how.mode, self.how.mode)
-        chosen = execution.choose(self.benchmark, self.protocol.training, self.device, chunk, seeds, mode)
+        training = self.protocol.training
+        chosen = execution.choose(self.benchmark, training, self.device, chunk, seeds, mode, precision)
         if on_cuda != self.how.device.startswith("cuda"):
             return chosen
         return tuple(replace(each, layers=self.how.layers) if each.mode == mode else each for each in chosen)

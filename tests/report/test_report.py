@@ -182,6 +182,19 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
     assert "inner_lr" in rows(made)[0]["assumed"].split() and "queries" not in rows(made)[0]["assumed"].split()
 
 
+def test_pairs_of_precisions(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        for settings in ((), ("precision=bf16",), ("precision=bf16", "inner_lr=0.1")):
+            write_run(runs, seed=seed, settings=settings, accuracy=0.95 - 0.1 * bool(settings))
+        write_run(runs, method="fomaml", seed=seed, settings=("precision=bf16",))
+    table = markdown(report.build(runs, out)).split("methods compared")[1].split("####")[0]
+    pairs = {line.split(" | ")[1]: line for line in table.splitlines() if " - " in line}
+    # Not the one that has another inner rate too, nor another method in another precision.
+    assert pairs.keys() == {"paper / paper, precision=bf16", "paper, precision=bf16"}
+    assert "| maml - maml |" in pairs["paper / paper, precision=bf16"]
+    assert "| 3 | 600 | +9" in pairs["paper / paper, precision=bf16"]
+
+
 def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> None:
     for seed in range(2):
         write_run(runs, seed=seed)

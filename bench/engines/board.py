@@ -1,0 +1,61 @@
+"""One display for all cells that are worked on at one time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from bench import presets
+from bench.engines import Cell, Event, Said
+from bench.progress import Area, Display
+
+
+def display(cell: Cell, remaining: int, console: Console, area: Area | None = None) -> Display:
+    """The progress of one cell; `remaining` counts it and those that come after."""
+    first = cell.jobs[0]
+    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
+    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
+    return Display(cell.name, iterations, remaining, full, console, measure, area)
+
+
+@dataclass
+class Board:
+    """Shows what the workers tell: a Listener. To be entered."""
+
+    cells: Sequence[Cell]
+    workers: int
+    console: Console
+    _done: int = field(default=0, init=False)
+    _shown: dict[int, Display] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._area = Area(self.console)
+
+    def __enter__(self) -> Board:
+        self._area.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._area.__exit__()
+
+    def began(self, place: int) -> None:
+        """A worker has begun with a cell, or goes on with it."""
+        remaining = math.ceil((len(self.cells) - self._done) / self.workers)
+        self._shown[place] = display(self.cells[place], remaining, self.console, self._area).__enter__()
+
+    def told(self, place: int, event: Event) -> None:
+        """It has come so far."""
+        shown = self._shown.get(place)
+        if shown is not None and isinstance(event, Said):
+            shown.say(event.line)
+        elif shown is not None:
+            shown.step(event.iteration, event.loss, event.valid)
+
+    def ended(self, place: int) -> None:
+        """It has ended."""
+        self._done += 1
+        if (shown := self._shown.pop(place, None)) is not None:
+            shown.__exit__()

@@ -47,6 +47,7 @@ _PROJECTS_OWN: Sources = {
     "validations": Source("this project; it moves the best weights, not the last"),
     "validation_episodes": Source("this project; it moves the best weights, not the last"),
     "precision": _PROJECT,
+    "evaluation.precision": _PROJECT,
     "image_batch": Source("this project: fine-tuning sees the images of the same episodes"),
     "adapt": Source("this project, after Ravi and Larochelle 2017: the whole network"),
     "finetune_steps": Source("Ravi and Larochelle 2017, code: 15 updates"),

@@ -102,7 +102,7 @@ def work(
     try:
         return Ended(tuple(run.complete(cell.jobs, watch, orders.force and attempt == 0)))
     except train.Interrupted as interrupted:
-        return Ended(stopped=f"at iteration {interrupted}")
+        return Ended(stopped=str(interrupted))
     except UserError as error:
         return Ended(error=str(error))
     except Exception as error:

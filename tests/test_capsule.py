@@ -122,7 +122,7 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
         "or has files that are not its record's",
     ),
     "a damaged file": (lambda c: c.update({member(c, "curve.parquet"): table({"a": [1.0]})}), "damaged"),
-    "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "no table of at most"),
+    "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "damaged"),
     "no table": (lambda c: c.update({member(c, "curve.parquet"): b"PAR1" * 9}), "curve.parquet"),
     "an unfinished run": (
         lambda c: c.update({n: c[n].replace(b'"finished"', b'"unfinished"') for n in [member(c, "record.json")]}),

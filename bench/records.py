@@ -241,7 +241,8 @@ def _checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] 
         raise Corrupt(f"{path}: written by a newer version (format {value['format']}, this reads up to {FORMAT})")
     for name, kind in (shape | (optional or {})).items():
         found = _at(value, name)
-        if not (_is_a(found, kind) or (found is None and name not in shape)):
+        unseen = name in shape and isinstance(found, str) and not found.isprintable()  # no name has a reason to be
+        if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
             raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
     return value
 

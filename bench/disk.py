@@ -17,6 +17,7 @@ from bench.errors import UserError, reason
 
 MOST_JSON_BYTES = 1 << 24
 MOST_NUMBERS = 1 << 24  # in one table
+SUM = "sha256_of_the_rest"
 
 
 class Unreadable(Exception):
@@ -27,6 +28,21 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     """Writes JSON atomically."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """The same with a sum over itself, in the place of an older one."""
+    return value | {SUM: _sum(value)}
+
+
+def is_sealed(value: dict[str, Any]) -> bool:
+    """Whether it is what was sealed; what carries no sum is older than that, and is."""
+    return SUM not in value or value[SUM] == _sum(value)
+
+
+def _sum(value: dict[str, Any]) -> str:
+    plain = json.loads(json.dumps({name: part for name, part in value.items() if name != SUM}))  # as it is read again
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:

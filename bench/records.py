@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import protocol
-from bench.disk import Unreadable, read_json, read_table, sha256, write_atomically, write_json
+from bench import disk, protocol
+from bench.disk import Unreadable, is_sealed, read_json, read_table, sealed, sha256, write_atomically
 from bench.errors import UserError
 
 FORMAT = 1
@@ -180,6 +180,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
         raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
+    _check_seal(path, info)
     return info
 
 
@@ -215,6 +216,11 @@ def write_evaluation(
     write_json(target.with_suffix(".json"), described)
 
 
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes what a record or an evaluation says of itself, atomically, with a sum over it."""
+    disk.write_json(path, sealed(value))
+
+
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
     """The name, without suffix, of an evaluation's two files."""
     return f"{protocol.evaluation_hash(evaluation)}@{iteration}"
@@ -245,6 +251,12 @@ def _checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] 
         if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
             raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
     return value
+
+
+def _check_seal(path: Path, info: dict[str, Any]) -> None:
+    """After everything that can be said more clearly."""
+    if not is_sealed(info):
+        raise Corrupt(f"{path}: damaged, or changed by hand (its content is not what its {disk.SUM} says)")
 
 
 def _is_a(value: Any, kind: type) -> bool:
@@ -293,4 +305,5 @@ def read_evaluation(path: Path) -> Evaluated:
         raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
         raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
+    _check_seal(path, info)
     return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

@@ -72,6 +72,8 @@ def edit(path: Path, **changes: object) -> None:
         (lambda f: edit(f / "record.json", iteration=-1), "iteration is missing, or not"),
         (lambda f: edit(f / "record.json", iteration=float("nan")), "NaN is no number"),
         (lambda f: edit(f / "record.json", status="fine"), "status is none of"),
+        (lambda f: edit(f / "record.json", best_iteration=3), "damaged, or changed by hand"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), episodes_digest="f" * 64), "damaged, or changed"),
         (lambda f: edit(f / "record.json", files={"../x": "0" * 64}), "no file of a record"),
         (lambda f: edit(f / "record.json", environment={"packages": []}), "environment.packages"),
         (lambda f: (f / "record.json").write_text('"' + "x" * disk.MOST_JSON_BYTES + '"'), "are the most"),

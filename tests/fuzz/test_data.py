@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data import mini_imagenet, omniglot, prepared
+from bench.data import mini_imagenet, omniglot, prepared, torchmeta
 from bench.data.decode import decode
 from bench.data.files import read_archives
 from bench.data.images import Source
@@ -192,7 +192,7 @@ def test_tables_of_images(place: Path, data: bytes) -> None:
 @inputs
 @given(mutated(b'["n01532829", "n01558993"]'))
 def test_labels(place: Path, data: bytes) -> None:
-    read("labels of an HDF5 file", lambda: mini_imagenet._labels(written(place, "labels.json", data)))
+    read("labels of an HDF5 file", lambda: torchmeta._labels(written(place, "labels.json", data)))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from bench import checkpoints, environment, episodes, records, streams, train
 from bench.execution import Execution
 from bench.job import Job
 from methods.contract import State
+
+CHECKPOINTS = (records.CHECKPOINT, records.NEXT_CHECKPOINT)
 
 
 def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
@@ -111,9 +114,14 @@ def finished(job: Job, info: dict[str, Any], progress: train.Progress, place: in
     if track.diverged_at is not None:
         info["diverged_at"] = track.diverged_at
     records.write_json(folder / records.RECORD, info)
-    for name in (records.CHECKPOINT, records.NEXT_CHECKPOINT):
-        (folder / name).unlink(missing_ok=True)
+    drop_checkpoints(folder)
     return info
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Once the record vouches for the weights."""
+    for name in CHECKPOINTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def executed(

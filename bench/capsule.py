@@ -20,7 +20,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
 import torch
 
 from bench import checkpoints, environment, records
@@ -36,7 +35,6 @@ _FILE = re.compile(
     r"|evaluations/[0-9a-f]{8}@\d{1,10}\.(json|parquet)",
     re.ASCII,
 )
-_MOST_NUMBERS = 10_000_000  # in one table
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest that a zip archive can say
 
 
@@ -164,8 +162,6 @@ def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
     """Writes one run, and reads it as every command will. Raises UserError where it is none."""
     for name, data in content.items():
         records.write_atomically(folder / name, lambda target, data=data: target.write_bytes(data))
-        if name.endswith(".parquet"):
-            _check_table(path, folder / name)
     try:
         if not records.read_info(folder)["files"].keys() <= content.keys():  # before any of them is opened
             raise UserError("files of its record are not there")
@@ -175,17 +171,6 @@ def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
     except UserError as error:
         reason = str(error).replace(f"{folder}/", "")
         raise UserError(f"{path}: {'/'.join(folder.parts[-4:])}: {reason}") from error
-
-
-def _check_table(path: Path, table: Path) -> None:
-    """Raises UserError unless the table is of plain numbers, and of so many as fit: it may be small only on disk."""
-    try:
-        with pyarrow.parquet.ParquetFile(table) as file:
-            about, kinds = file.metadata, set(map(str, file.schema_arrow.types))
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: {table.name}: {error}".splitlines()[0]) from error
-    if about.num_rows * about.num_columns > _MOST_NUMBERS or not kinds <= {"double", "int64"}:
-        raise UserError(f"{path}: {table.name} is no table of at most {_MOST_NUMBERS} numbers, which is refused")
 
 
 def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:

@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from bench import records
-from bench.errors import UserError
+from bench.errors import UserError, reason
 from methods.contract import State
+
+# Of a damaged file, or of numbers that numpy does not have, or of something else in the place of what we say.
+_UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, AttributeError, RuntimeError)  # also RecursionError
 
 
 def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = None) -> None:
@@ -22,7 +25,9 @@ def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # One entry: safetensors writes several in any order, and equal content must be equal files.
     metadata = {"about": json.dumps({**(about or {}), "sha256": _sum(plain)})}
-    records.write_atomically(path, lambda temporary: save_file(plain, temporary, metadata))
+    # As bytes: safetensors' own error does not tell a full disk from anything else.
+    data = safetensors.torch.save(plain, metadata)
+    records.write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -31,11 +36,11 @@ def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str,
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        about = json.loads(metadata.get("about", "{}"))
-    except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read {path}: {error}; `--force` trains the run again".splitlines()[0]) from error
-    found = _sum(tensors)
-    if about.pop("sha256", found) != found:
+        found, about = _sum(tensors), json.loads(metadata.get("about", "{}"))
+        recorded = about.pop("sha256", found)
+    except _UNREADABLE as error:
+        raise UserError(f"cannot read {path}: {reason(error)}; `--force` trains the run again") from error
+    if recorded != found:
         raise UserError(f"{path} is damaged: its sum is not the recorded one; `--force` trains the run again")
     return {name: tensor.to(device) for name, tensor in tensors.items()}, about
 
@@ -57,6 +62,14 @@ def save_state(path: Path, state: State) -> None:
 def load_state(path: Path, device: torch.device) -> State:
     """The weights that `save_state` wrote."""
     return unflat(load(path, device)[0])
+
+
+def check_fits(path: Path, state: State, like: State) -> None:
+    """Raises UserError where the weights in a file are not of the network that is to have them."""
+    for found, wanted in zip(state, like, strict=True):
+        shapes = [{name: (tensor.shape, tensor.dtype) for name, tensor in part.items()} for part in (found, wanted)]
+        if shapes[0] != shapes[1]:
+            raise UserError(f"{path}: these weights are of another network; `--force` trains the run again")
 
 
 def flat(state: State, prefix: str = "") -> dict[str, Tensor]:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 1000  # characters of a line that people read
+
 
 class UserError(Exception):
-    """A mistake that the user can mend. The message is one line: what, where, what to do. Exit code 2."""
+    """A mistake that the user can mend. The message is one line: what, where, what to do. Exit code 2.
+
+    It stays one whatever names stand in it."""
+
+    def __init__(self, message: str) -> None:
+        line = printable(message.replace("\n", "\\n"))
+        super().__init__(line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
@@ -16,3 +24,14 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UserError(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what a system or a library says of a failure, or else its kind."""
+    text = getattr(error, "strerror", None) or str(error)
+    return next((line for line in text.splitlines() if line), type(error).__name__)[:200]
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would carry out, or show in another order, written as an escape."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -23,8 +23,8 @@ from bench.benchmarks import BENCHMARKS, FUNCTIONS, SPLITS, Benchmark
 from bench.data import catalogue
 from bench.data.images import ImageClass, ImageSet
 from bench.data.splits import read_split
+from bench.disk import write_json
 from bench.errors import UserError
-from bench.records import write_json
 from bench.streams import Data
 
 PINNED = Path(__file__).with_name("golden.json")

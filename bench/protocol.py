@@ -11,7 +11,7 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -116,7 +116,7 @@ def evaluation_hash(evaluation: Evaluation) -> str:
 def _hashed(part: Any) -> dict[str, Any]:
     """The fields that count: all, but for later ones that say what was done before they came."""
     left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
-    return {name: value for name, value in asdict(part).items() if name not in left_out}
+    return {name: value for name, value in vars(part).items() if name not in left_out}
 
 
 def from_fields(part: type, values: Mapping[str, Any]) -> Any:

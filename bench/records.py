@@ -10,11 +10,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import protocol
+from bench import disk, protocol
+from bench.disk import Unreadable, is_sealed, read_json, read_table, sealed, sha256, write_atomically
 from bench.errors import UserError
 
 FORMAT = 1
+STATUSES = ("unfinished", "finished", "diverged")
 RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
     "record.json",
     "curve.parquet",
@@ -55,6 +53,19 @@ _SHAPE: dict[str, type] = {
     "execution": dict,
     "files": dict,
 }
+# What it may say beside that, and is read where it stands.
+_OPTIONAL: dict[str, type] = {
+    "data.known_as": str,
+    "diverged_at": int,
+    "environment.packages": dict,
+    "command": str,
+    "weights_of": str,
+    "resumed": list,
+    "best_score": float,
+    "execution.seeds": list,
+}
+_CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
+_LARGEST = 2**53  # whole numbers are exact up to it, wherever they go
 _EVALUATION_SHAPE: dict[str, type] = {
     "evaluation": dict,
     "iteration": int,
@@ -148,16 +159,11 @@ def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
     info = read_info(folder)
     training = _part(folder / RECORD, protocol.Training, info["training"])
-    try:
-        curve = pd.read_parquet(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
-        evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
-        return Record(
-            folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
-        )
-    except Corrupt:
-        raise
-    except (ValueError, OSError) as error:
-        raise Corrupt(f"{folder / RECORD}: {error}".splitlines()[0]) from error
+    curve = _curve(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
+    evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
+    return Record(
+        folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
+    )
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -165,10 +171,16 @@ def read_info(folder: Path) -> dict[str, Any]:
 
     Raises Corrupt."""
     path = folder / RECORD
-    info = _checked_json(path, _SHAPE)
+    info = _checked_json(path, _SHAPE, _OPTIONAL)
+    if info["status"] not in STATUSES:
+        raise Corrupt(f"{path}: status is none of {', '.join(STATUSES)}")
+    for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
+        if Path(name).name != name or type(total) is not str:
+            raise Corrupt(f"{path}: files names {name[:100]!r}, which is no file of a record")
     key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
         raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
+    _check_seal(path, info)
     return info
 
 
@@ -204,6 +216,11 @@ def write_evaluation(
     write_json(target.with_suffix(".json"), described)
 
 
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes what a record or an evaluation says of itself, atomically, with a sum over it."""
+    disk.write_json(path, sealed(value))
+
+
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
     """The name, without suffix, of an evaluation's two files."""
     return f"{protocol.evaluation_hash(evaluation)}@{iteration}"
@@ -215,61 +232,51 @@ def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
         if sha256(folder / name) == sums[name]:
             return folder / name
     except (OSError, KeyError) as error:
-        raise Corrupt(f"{folder / name}: {error}") from error
+        raise Corrupt(f"{folder / name}: {getattr(error, 'strerror', None) or 'not in the record'}") from error
     raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes JSON atomically."""
-    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` fill a temporary file beside `path`, flushes it to disk and puts it in place at once.
-
-    Raises UserError where the folder cannot be written or the disk is full."""
+def _checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] | None = None) -> dict[str, Any]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as temporary:
-            write(temporary)
-            with open(temporary, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    # Not `tempfile`: its files are for their owner alone, and the finished file keeps that.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.touch()
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _checked_json(path: Path, shape: dict[str, type]) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise Corrupt(f"{path}: {error}".splitlines()[0]) from error
-    if not isinstance(value, dict) or not isinstance(value.get("format"), int):
+        value = read_json(path)
+    except Unreadable as error:
+        raise Corrupt(f"{path}: {error}") from error
+    if not isinstance(value, dict) or type(value.get("format")) is not int:
         raise Corrupt(f"{path}: not a record")
     if value["format"] > FORMAT:
         raise Corrupt(f"{path}: written by a newer version (format {value['format']}, this reads up to {FORMAT})")
-    for name, kind in shape.items():
-        if type(_at(value, name)) is not kind:
+    for name, kind in (shape | (optional or {})).items():
+        found = _at(value, name)
+        unseen = name in shape and isinstance(found, str) and not found.isprintable()  # no name has a reason to be
+        if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
             raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
     return value
+
+
+def _check_seal(path: Path, info: dict[str, Any]) -> None:
+    """After everything that can be said more clearly."""
+    if not is_sealed(info):
+        raise Corrupt(f"{path}: damaged, or changed by hand (its content is not what its {disk.SUM} says)")
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    if kind is int:
+        return type(value) is int and 0 <= value <= _LARGEST
+    return type(value) is kind
+
+
+def _curve(path: Path) -> pd.DataFrame:
+    found = _table(path)
+    if missing := [name for name in _CURVE_COLUMNS if name not in found]:
+        raise Corrupt(f"{path}: no column {', '.join(missing)}")
+    return found
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return read_table(path)
+    except Unreadable as error:
+        raise Corrupt(f"{path}: {error}") from error
 
 
 def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
@@ -293,12 +300,10 @@ def read_evaluation(path: Path) -> Evaluated:
     table = path.with_suffix(".parquet")
     checked(path.parent, table.name, {table.name: info["sha256"]})
     evaluation = _part(path, protocol.Evaluation, info["evaluation"])
-    try:
-        scores = pd.read_parquet(table).to_numpy(dtype=np.float64)
-    except (ValueError, OSError) as error:
-        raise Corrupt(f"{path}: {error}".splitlines()[0]) from error
+    scores = _table(table).to_numpy(dtype=np.float64)
     if evaluation_stem(evaluation, info["iteration"]) != path.stem:
         raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
         raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
+    _check_seal(path, info)
     return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

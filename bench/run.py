@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from bench import account, checkpoints, environment, episodes, evaluate, execution, records, train
 from bench.benchmarks import FUNCTIONS
-from bench.errors import UserError
+from bench.errors import UserError, reason
 from bench.execution import Execution
 from bench.fits import fit
 from bench.foreign import Checkpoint, finn
@@ -26,6 +26,8 @@ from methods import METHODS
 from methods.contract import State
 
 Result = TypeVar("Result")
+_LOCK = ".lock"  # held while somebody works on a run; the file itself stays, and means nothing
+_held: set[Path] = set()  # the runs that this process works on
 
 
 class Busy(Exception):
@@ -46,7 +48,13 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
         beginnings = _by_beginning(left)
         for together in beginnings:
-            trained(together, watch)
+            try:
+                trained(together, watch)
+            except Busy:  # another process trains the run whose weights these evaluate
+                waiting = {job.seed for job in together}
+                outcomes = [
+                    "busy" if job.seed in waiting else outcome for job, outcome in zip(jobs, outcomes, strict=True)
+                ]
         return [
             outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
             for job, outcome in zip(jobs, outcomes, strict=True)
@@ -62,20 +70,23 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     if force:
         _clear(job.folder)
     info = read_if_any(job.folder)
+    if info is not None and info["status"] != "unfinished":
+        account.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
     if info is None or not is_complete(job, info):
         return ""
     return "skipped" if info["status"] == "finished" else str(info["status"])
 
 
 def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones."""
+    """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones. One
+    without a record began too where others began with it, and were cut off before its turn to say so."""
+    infos = [read_if_any(job.folder) for job in jobs]
+    began = [info["execution"].get("seeds", []) for info in infos if info and info["status"] == "unfinished"]
     groups: dict[str, list[Job]] = {}
-    for job in jobs:
-        info = read_if_any(job.folder)
+    for job, info in zip(jobs, infos, strict=True):
         if info is None or info["status"] == "unfinished":
-            groups.setdefault("new" if info is None else str(info["execution"].get("seeds", [job.seed])), []).append(
-                job
-            )
+            seeds = next((seeds for seeds in began if job.seed in seeds), "new")
+            groups.setdefault(str(seeds), []).append(job)
     return list(groups.values())
 
 
@@ -134,6 +145,7 @@ def scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) 
 def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) -> records.Evaluated:
     evaluation, started = job.protocol.evaluation, time.monotonic()
     state = checkpoints.load_state(weights, job.device)
+    checkpoints.check_fits(weights, state, initial_state(job.build(), job.seed))
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 
@@ -172,6 +184,7 @@ def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
         infos, progress = _through_shortage(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
         account.finished(job, info, progress, place)
+        _missed(job.folder, watch.say)
 
 
 def _through_shortage(
@@ -197,6 +210,7 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
     def saved(iteration: int) -> None:
         for job, info in zip(jobs, infos, strict=True):
             records.write_json(job.folder / records.RECORD, info | {"iteration": iteration})
+            _missed(job.folder, watch.say)
 
     training, evaluation = first.protocol.training, first.protocol.evaluation
     sources = [job.source("train", job.seed, training.queries) for job in jobs]
@@ -240,22 +254,31 @@ def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     return info
 
 
+def _missed(folder: Path, say: Callable[[str], None]) -> None:
+    """Says once that a folder was taken away while a run went on: every write makes it anew, but not its lock."""
+    if folder in _held and not (folder / _LOCK).exists():
+        say(f"{folder} has vanished, and was made anew with all that this run still holds")
+        (folder / _LOCK).touch()
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keeps a second process out; the lock of a process that died is free. Raises Busy."""
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise Busy(folder) from None
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:  # the latter where a file system has no locks
+        raise UserError(f"cannot write {folder}: {reason(error)}") from error
+    _held.add(folder)
     try:
         for left_over in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
             left_over.unlink(missing_ok=True)
         yield
     finally:
+        _held.discard(folder)
         lock.release()
 
 

@@ -5,7 +5,6 @@ Several seeds train together as one more dimension of every tensor; each leaves 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from bench import checkpoints, evaluate, records
+from bench import checkpoints, disk, evaluate, records
 from bench.errors import UserError
 from bench.execution import Execution
 from bench.feed import Feed
@@ -148,6 +147,8 @@ class Trainer:
                 saved = time.monotonic()
             if stopping:
                 raise Interrupted(f"at iteration {progress.iteration}")
+        if len(self.folders) > 1:  # a seed that is left behind while others get their records must not go on alone
+            self._save(progress)
         return progress
 
     @cached_property
@@ -227,18 +228,21 @@ class Trainer:
         for place, folder in enumerate(self.folders):
             checkpoints.save(folder / records.NEXT_CHECKPOINT, *_as_saved(progress, place))
         for folder in self.folders:
-            os.replace(folder / records.NEXT_CHECKPOINT, folder / records.CHECKPOINT)
+            with disk.writing(folder / records.CHECKPOINT):
+                disk.replace(folder / records.NEXT_CHECKPOINT, folder / records.CHECKPOINT)
         self.saved(progress.iteration)
 
     def _resumed(self, initial: Sequence[State]) -> Progress:
         progress = self._fresh(initial)
-        found = [_checkpoints(folder, self.execution.device) for folder in self.folders]
-        common = frozenset.intersection(*(frozenset(checkpoint) for checkpoint in found))
-        if not common:
-            return progress
         try:
-            _restore(progress, [checkpoint[max(common)] for checkpoint in found])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+            found = [_checkpoints(folder, self.execution.device) for folder in self.folders]
+            common = frozenset.intersection(*(frozenset(checkpoint) for checkpoint in found))
+            if common:
+                saved = [checkpoint[max(common)] for checkpoint in found]
+                for _, about in saved:
+                    _check_about(about, self.protocol.training.iterations)
+                _restore(progress, saved)
+        except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             path = self.folders[0] / records.CHECKPOINT
             raise UserError(f"{path} is no checkpoint of this run; `--force` trains it again") from error
         return progress
@@ -288,6 +292,21 @@ def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved]:
     return {about.get("iteration", -1): (tensors, about) for tensors, about in found}
 
 
+def _check_about(about: dict[str, Any], iterations: int) -> None:
+    """Raises where a checkpoint says of itself what this run cannot have come to."""
+    numbers = [about["iteration"], about["row_start"], about["best_iteration"], about["diverged_at"] or 0]
+    times = [about["seconds"][part] for part in ("training", "validation")]
+    if not all(type(n) is int and 0 <= n <= iterations for n in numbers) or not all(type(t) is float for t in times):
+        raise ValueError("no iteration, or no time")
+    if type(about["best_score"]) not in (float, type(None)):
+        raise TypeError("no score")
+
+
+def _check_like(ours: Tensor, theirs: Tensor) -> None:
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        raise ValueError("tensors of another shape")  # which torch could broadcast
+
+
 def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
     tensors = {
         name: torch.stack([part[name] for part, _ in saved]) for name in saved[0][0] if not name.startswith("best.")
@@ -295,6 +314,7 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
     now = checkpoints.unflat(tensors, "now.")
     for ours, theirs in zip(progress.state, now, strict=True):
         for name, tensor in ours.items():
+            _check_like(tensor, theirs[name])
             tensor.copy_(theirs[name])
     progress.loss_sum.copy_(tensors["loss_sum"])
     moments: dict[int, dict[str, Tensor]] = {}
@@ -302,6 +322,9 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
         if key.startswith("adam."):
             _, index, name = key.split(".")
             moments.setdefault(int(index), {})[name] = value[0] if name == "step" else value
+    for index, param in enumerate(progress.state.params.values()):
+        for name, like in (("exp_avg", param), ("exp_avg_sq", param), ("step", torch.tensor(0.0))):
+            _check_like(like, moments[index][name])
     progress.optimiser.load_state_dict(progress.optimiser.state_dict() | {"state": moments})
     for name in _SHARED:
         setattr(progress, name, saved[0][1][name])
@@ -311,3 +334,7 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
             setattr(track, name, about[name])
         track.best_score = worst if about["best_score"] is None else about["best_score"]
         track.best = checkpoints.unflat(own, "best.")
+        for ours, theirs in zip(progress.of(0), track.best, strict=True):
+            for name, tensor in ours.items():
+                _check_like(tensor, theirs[name])
+        curve(track)  # raises where its rows are none

@@ -25,10 +25,19 @@ from bench.objectives import objective
 from bench.protocol import Protocol
 from methods import METHODS
 from methods.contract import Method, Params, Setup, State
+from tests.counting import counts
 
 ROOT = Path(__file__).parent.parent
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what was counted."""
+    if counts:
+        terminalreporter.section("counted")
+    for what, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{what}: {count}")
 
 
 @pytest.fixture(scope="session", autouse=True)

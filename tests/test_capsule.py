@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import capsule, cli, records
+from bench import capsule, cli, disk, records
 from bench.data import files
 from tests.conftest import Command, one_line
 
@@ -45,6 +45,12 @@ def packed(path: Path, content: dict[str, bytes]) -> Path:
     manifest = json.loads(content[capsule.MANIFEST]) | {"files": capsule._sums(others)}
     capsule._write(path, others | {capsule.MANIFEST: json.dumps(manifest).encode()})
     return path
+
+
+def resealed(content: dict[str, bytes], **changes: str) -> None:
+    """The record says something else, with a sum that is right."""
+    name = member(content, records.RECORD)
+    content[name] = json.dumps(disk.sealed(json.loads(content[name]) | changes)).encode()
 
 
 def member(content: dict[str, bytes], ending: str) -> str:
@@ -122,14 +128,14 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
         "or has files that are not its record's",
     ),
     "a damaged file": (lambda c: c.update({member(c, "curve.parquet"): table({"a": [1.0]})}), "damaged"),
-    "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "no table of at most"),
+    "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "damaged"),
     "no table": (lambda c: c.update({member(c, "curve.parquet"): b"PAR1" * 9}), "curve.parquet"),
     "an unfinished run": (
-        lambda c: c.update({n: c[n].replace(b'"finished"', b'"unfinished"') for n in [member(c, "record.json")]}),
+        lambda c: resealed(c, status="unfinished"),
         "is unfinished",
     ),
     "another method": (
-        lambda c: c.update({n: c[n].replace(b'"maml"', b'"fomaml"') for n in [member(c, "record.json")]}),
+        lambda c: resealed(c, method="fomaml"),
         "it is not the run of its folder",
     ),
     "no record": (lambda c: c.pop(member(c, "record.json")), "record.json"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
-from bench import records
+from bench import checkpoints, disk, records
 from bench.errors import UserError
 from tests.report.synthetic import write_run
 
@@ -66,6 +69,15 @@ def edit(path: Path, **changes: object) -> None:
         (lambda f: (f / "record.json").write_text('{"format": 1}'), "benchmark is missing"),
         (lambda f: (f / "record.json").write_text("[" * 100_000), "record.json"),
         (lambda f: edit(f / "record.json", seed="0"), "seed is missing, or not"),
+        (lambda f: edit(f / "record.json", iteration=-1), "iteration is missing, or not"),
+        (lambda f: edit(f / "record.json", iteration=float("nan")), "NaN is no number"),
+        (lambda f: edit(f / "record.json", status="fine"), "status is none of"),
+        (lambda f: edit(f / "record.json", best_iteration=3), "damaged, or changed by hand"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), episodes_digest="f" * 64), "damaged, or changed"),
+        (lambda f: edit(f / "record.json", files={"../x": "0" * 64}), "no file of a record"),
+        (lambda f: edit(f / "record.json", environment={"packages": []}), "environment.packages"),
+        (lambda f: (f / "record.json").write_text('"' + "x" * disk.MOST_JSON_BYTES + '"'), "are the most"),
+        (lambda f: f.joinpath("record.json").unlink() or os.mkfifo(f / "record.json"), "no file"),
         (lambda f: edit(f / "record.json", seed=2), "changed by hand"),
         (lambda f: edit(f / "record.json", training={}), "changed by hand"),
         (lambda f: edit(f / "record.json", data={"digest": 1}), "data.name"),
@@ -82,3 +94,25 @@ def test_damage_is_named(folder: Path, tmp_path: Path, damage, message: str) -> 
         records.read(folder)
     assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
     assert records.read_all(tmp_path) == ([], [str(caught.value)])
+
+
+STORED = Path(__file__).parent / "stored"
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+
+
+@pytest.mark.parametrize("results", [*sorted(STORED.iterdir()), REFERENCE], ids=lambda path: path.name)
+def test_records_of_older_versions_are_read(results: Path) -> None:
+    """Those of every format, as they were written: a change that breaks them needs a new format, and reads both."""
+    found, problems = records.read_all(results)
+    assert found and problems == [] and all(record.evaluations for record in found)
+
+
+def test_what_an_older_version_stored_is_what_is_read(tmp_path: Path) -> None:
+    results = shutil.copytree(STORED / "format-1", tmp_path / "runs")
+    (record,) = records.read_all(results)[0]
+    assert (record.name, record.seed, record.status) == ("tiny/maml/9bd34374/seed0", 0, "finished")
+    assert record.info["iteration"] == 4 and record.training.filters == 2 and record.info["best_iteration"] == 2
+    (found,) = record.evaluations
+    assert found.scores.shape == (8, 4) and round(100 * found.final.mean(), 2) == 27.50
+    state = checkpoints.load_state(record.path / records.WEIGHTS, torch.device("cpu"))
+    assert state.params["conv1.weight"].shape == (2, 1, 3, 3)

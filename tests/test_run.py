@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from bench import plan, records
+from bench import checkpoints, plan, records
 from bench.data import store
 from bench.errors import UserError
 from methods import METHODS
@@ -134,6 +135,19 @@ def test_damaged_weights_are_refused(typed: Command, results: Path) -> None:
     assert "damaged" in one_line(typed(*TINY, "--method", "nearest"))
 
 
+def test_weights_of_another_network_are_refused(typed: Command, results: Path) -> None:
+    """Even where the record vouches for them."""
+    assert typed(*TINY).returncode == 0
+    record = only(results)
+    path = record.path / records.WEIGHTS
+    state = checkpoints.load_state(path, torch.device("cpu"))
+    checkpoints.save_state(path, state._replace(params={name: value[:1] for name, value in state.params.items()}))
+    files = record.info["files"] | {path.name: records.sha256(path)}
+    records.write_json(record.path / records.RECORD, record.info | {"files": files})
+    line = one_line(typed("evaluate", record.name, "--set", "queries=2"))
+    assert "of another network" in line and "--force" in line
+
+
 def test_a_damaged_evaluation_is_made_again_and_nothing_else(typed: Command, results: Path) -> None:
     assert typed(*TINY).returncode == 0
     record = only(results)
@@ -149,9 +163,10 @@ def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:
     assert typed(*wild).returncode == 1
     record = only(results)
     assert record.status == "diverged" and not record.evaluations and len(record.curve)
+    at = f"diverged at iteration {record.info['diverged_at']}"
     again = typed(*wild)
-    assert again.returncode == 1 and "diverged" in again.stdout
-    assert "diverged" in typed("report").stdout
+    assert again.returncode == 1 and f"{at}: loss, weights or outputs are no longer finite" in again.stdout
+    assert f"{at}; in no average" in typed("report").stdout
     assert "no trained weights" in one_line(typed("evaluate", record.name))
 
 

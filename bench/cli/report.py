@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.parsing import add_command
+from bench.errors import printable
 
 
 def add(top: Any) -> None:
@@ -25,7 +26,7 @@ def report(options: Namespace) -> int:
     experiment = experiments.read(options.file) if options.file else None
     beside = options.results.parent / (f"report-{experiment.name}" if experiment else "report")
     made = report.build(options.results, options.out or beside, options.claims, experiment)
-    print(made.text)
+    print(printable(made.text))
     for problem in made.problems:
-        print(f"left out: {problem}", file=sys.stderr)
+        print(f"left out: {printable(problem)}", file=sys.stderr)
     return 1 if made.problems else 0

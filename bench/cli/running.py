@@ -152,9 +152,10 @@ def _outcome(job: Job, outcome: str) -> str:
 
     if outcome == "busy":
         return "another process works on it; left to that one"
-    if outcome == "diverged":
-        return "diverged: loss, weights or outputs are no longer finite; the record keeps its curve"
     info = records.read_info(job.folder)
+    if outcome == "diverged":
+        where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
+        return f"{where}: loss, weights or outputs are no longer finite; the record keeps its curve"
     iterations = standing.evaluated_at(job, info)
     found = "; ".join(score(standing.scores_at(job, at)) for at in sorted(iterations))
     lost = [str(at) for at in job.milestones if at not in iterations and job.protocol.evaluation.weights == "last"]

@@ -29,7 +29,7 @@ def add(top: Any) -> None:
 
 def speed(options: Namespace) -> int:
     """Times ours beside the plain loop and the libraries that are installed."""
-    from bench import environment, records, speed
+    from bench import disk, environment, speed
 
     environment.make_repeatable(options.threads)
     environment.reuse_memory()
@@ -42,7 +42,7 @@ def speed(options: Namespace) -> int:
     found["command"] = o.command_line
     print("\n".join(speed.table(found)))
     if o.json is not None:
-        records.write_json(o.json, found)
+        disk.write_json(o.json, found)
     if o.figure is not None:
         speed.figure(found, o.figure)
     return 0

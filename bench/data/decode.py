@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
-from bench.errors import UserError
+from bench.errors import UserError, reason
 
 MOST_PIXELS = 1 << 26
 # How one file becomes [side, side] in Pillow's mode: (content, name, side, mode) -> pixels.
@@ -59,13 +59,15 @@ def decode(
     images = []
     for name in names:
         try:
-            images.append(reader(files[name], name, side, mode))
+            # What says that it is very large is warned of; whether it is too large is the reader's to say.
+            with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+                images.append(reader(files[name], name, side, mode))
         except UserError:
             raise
         except Exception as error:  # what a damaged or hostile image raises has no bounds
             if corrupt is None:
                 raise UserError(
-                    f"{name}: cannot be decoded ({error}): get it again, or leave such images out with --partial"
+                    f"{name}: cannot be decoded ({reason(error)}): get it again, or leave it out with --partial"
                 ) from error
             corrupt.append(name)
     return (

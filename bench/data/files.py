@@ -6,9 +6,13 @@ refused, and so is one that would fill the memory.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -16,13 +20,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Self
 
-from bench.errors import UserError
+from bench.errors import UserError, reason
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
+MOST_NAME_BYTES = 1 << 16
+_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}  # by the first bytes of a file
 UNREADABLE = (
     OSError,
     EOFError,
@@ -30,6 +37,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
     lzma.LZMAError,
     zlib.error,
+    struct.error,
     NotImplementedError,
     RuntimeError,
     ValueError,
@@ -51,7 +59,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def read_archives(paths: list[Path], suffixes: tuple[str, ...]) -> dict[str, bytes]:
@@ -88,7 +96,7 @@ def read_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
             folder, ((p.relative_to(folder).as_posix(), p.stat().st_size, p.read_bytes) for p in paths)
         )
     except OSError as error:
-        raise UserError(f"{error.filename or folder}: cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{error.filename or folder}: cannot be read: {reason(error)}") from error
 
 
 def _read_archive(path: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
@@ -100,8 +108,7 @@ def _read_archive(path: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    reason = str(error).splitlines() or [type(error).__name__]
-    return UserError(f"{path}: damaged or not an archive ({reason[0]}): get it again")
+    return UserError(f"{path}: damaged or not an archive ({reason(error)}): get it again")
 
 
 def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
@@ -122,13 +129,47 @@ def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
 
 
 def _tar_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
-    with tarfile.open(path, "r:*") as archive:
+    with (
+        _decompressed(path) as stream,
+        tarfile.open(fileobj=_Bounded(path, stream), mode="r|", tarinfo=_Member) as archive,
+    ):
         for seen, member in enumerate(archive):
             _check_name(path, member.name, seen)
             if not (member.isreg() or member.isdir()):
                 raise UserError(f"{path}: {member.name} is a link or a device, which is refused: pack plain files")
             if member.isreg() and _wanted(member.name, suffixes):
                 yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+
+
+def _decompressed(path: Path) -> BinaryIO:
+    with open(path, "rb") as file:
+        start = file.read(6)
+    return next((opened for magic, opened in _OPENERS.items() if start.startswith(magic)), open)(path, "rb")
+
+
+class _Member(tarfile.TarInfo):
+    """Refuses names and attributes that would fill the memory: tarfile reads them whole."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if member.size < 0 or (member.type not in tarfile.REGULAR_TYPES and member.size > MOST_NAME_BYTES):
+            raise ValueError(f"a name of {member.size} bytes")
+        return member
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends with a UserError where it grows too long, be it by what is not wanted, or by names."""
+
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        self._path, self._stream, self._left = path, stream, MOST_BYTES + MOST_MEMBERS * tarfile.BLOCKSIZE * 2
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise UserError(f"{self._path}: more than {MOST_BYTES >> 20} MiB: these are not the small images expected")
+        return data
 
 
 def _zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:

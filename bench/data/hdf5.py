@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import UserError, reason
+
+BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py says of a damaged file
+_FILTERS = {1, 2, 3, 32000}  # deflate, shuffle, fletcher32, lzf: those that come with h5py
 
 
 def open_hdf5(path: Path) -> Any:
@@ -19,20 +22,39 @@ def open_hdf5(path: Path) -> Any:
         raise UserError(f"{path}: reading HDF5 needs h5py: `python -m pip install h5py`") from error
     try:
         return h5py.File(path, "r")
-    except OSError as error:
+    except BROKEN as error:
         raise _damaged(path, error) from error
 
 
 def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """(name, array on disk) of everything that lies `depth` levels down, the name with `/` between the levels."""
+    """(name, array on disk) of everything that lies `depth` levels down, the name with `/` between the levels.
+
+    Raises UserError where the file is damaged, or would have other files read: by a link, or as an array's storage."""
     try:
-        for name, item in group.items():
+        for name in group:
+            item = _stored(path, group, name)
             if depth == 1:
                 yield name, item
             else:
                 yield from ((f"{name}/{below}", array) for below, array in arrays(path, item, depth - 1))
-    except (OSError, KeyError, RuntimeError, AttributeError) as error:
+    except BROKEN as error:
         raise _damaged(path, error) from error
+
+
+def _stored(path: Path, group: Any, name: str) -> Any:
+    """What stands in a group under that name, itself."""
+    import h5py
+
+    linked = not isinstance(group.get(name, getlink=True), h5py.HardLink)
+    item = None if linked else group[name]
+    if linked or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external or _filters(item) - _FILTERS)):
+        raise UserError(f"{path}: {name} leads out of the file, or needs a plug-in, which is refused: copy it whole")
+    return item
+
+
+def _filters(array: Any) -> set[int]:
+    made = array.id.get_create_plist()
+    return {made.get_filter(k)[0] for k in range(made.get_nfilters())}
 
 
 def count_of(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> int:
@@ -50,7 +72,7 @@ def read_array(path: Path, array: Any) -> np.ndarray:
     """The array in memory. Raises UserError where the file is damaged."""
     try:
         return array[()]
-    except (OSError, RuntimeError) as error:
+    except BROKEN as error:
         raise _damaged(path, error) from error
 
 
@@ -70,5 +92,4 @@ def read_files(path: Path, array: Any) -> list[bytes]:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    reason = str(error).splitlines() or [type(error).__name__]
-    return UserError(f"{path}: damaged or not HDF5 ({reason[0]}): get it again")
+    return UserError(f"{path}: damaged or not HDF5 ({reason(error)}): get it again")

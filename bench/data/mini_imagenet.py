@@ -68,7 +68,8 @@ def _in_pickle(split: str, path: Path) -> Iterator[SourceClass]:
 
 
 def _indices(listed: Any, images: int, where: str) -> np.ndarray:
-    indices = np.asarray(listed)
+    plain = isinstance(listed, np.ndarray) or (type(listed) in (list, tuple) and all(type(i) is int for i in listed))
+    indices = np.asarray(listed if plain else None)  # what is nested could grow without bound
     if indices.ndim != 1 or indices.dtype.kind not in "ui" or not ((indices >= 0) & (indices < images)).all():
         raise UserError(f"{where}: its indices are no list of numbers from 0 to {images - 1}: get the file again")
     return indices

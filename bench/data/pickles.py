@@ -1,30 +1,45 @@
 """Reads the arrays out of a pickle without running anything that the pickle carries.
 
-A pickle is a program. This one may call nothing but the stand-ins below, which know plain numbers and containers:
-not even numpy's own functions for unpickling run, so it does not matter which numpy wrote the file.
+A pickle is a program. This one may use but the instructions that build plain containers, and may call nothing but the
+stand-ins below, which know plain numbers: not even numpy's own functions for unpickling run, so it does not matter
+which numpy wrote the file. What a few bytes could blow up is bounded: the instructions carried out, the bytes that are
+copied, and keys, which are text or numbers (the hash of nested tuples can take for ever).
 """
 
 from __future__ import annotations
 
 import pickle
-from collections import OrderedDict
+import struct
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import UserError, reason
+
+MOST_INSTRUCTIONS = 2_000_000  # and one more for every hundred bytes: tieredImageNet has an array an image
+_CORES = ("core", "_core")  # of numpy 1 and 2
+_PLAIN = (
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
+    "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
+    "SHORT_BINBYTES", "BINBYTES8", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BYTEARRAY8",
+    "EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_DICT",
+    "DICT", "SETITEM", "SETITEMS", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
+    "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
+)  # fmt: skip
 
 
 class _Type:
     """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
 
     def __init__(self, code: str, *_: Any) -> None:
+        _check(type(code) is str and len(code) < 8, "a type of numbers without a name")
         self.dtype = np.dtype(code)
-        if self.dtype.kind not in "uib":
-            raise pickle.UnpicklingError(f"numbers of type {code!r}")
+        _check(self.dtype.kind in "uib", f"numbers of type {code!r}")
 
     def __setstate__(self, state: tuple) -> None:
+        _check(type(state[1]) is str, "no byte order")
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
@@ -41,6 +56,8 @@ class _Array:
 
 def _from_buffer(data: Any, kind: _Type, shape: tuple, order: str, axes: tuple | None = None) -> np.ndarray:
     """What protocol 5 calls: row-major "C", column-major "F", or "K": row-major with the axes in another order."""
+    for numbers in (shape, axes or ()):
+        _check(type(numbers) is tuple and all(type(n) is int for n in numbers), "no shape")
     values = np.frombuffer(_bytes(data), kind.dtype)
     return values.reshape(shape).transpose(axes) if order == "K" else values.reshape(shape, order=order)
 
@@ -54,52 +71,114 @@ def _bytes(data: Any) -> Any:
     return data.encode("latin1") if isinstance(data, str) else data
 
 
-def _encoded(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"text in {encoding!r}")
-    return text.encode("latin1")
+def _check(fine: bool, otherwise: str) -> None:
+    if not fine:
+        raise pickle.UnpicklingError(otherwise)
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Type,
-    ("_codecs", "encode"): _encoded,
-    ("collections", "OrderedDict"): OrderedDict,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in _CORES},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in _CORES},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in _CORES},
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one in Python: its memory grows with the file, where the other's grows with any number in it."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        super().__init__(file, encoding="latin1")
+        self._size = self._copies_left = size
+        self._instructions_left = MOST_INSTRUCTIONS + size // 100
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is refused")
-        return _ALLOWED[module, name]
+        own = {("_codecs", "encode"): self._encoded, ("collections", "OrderedDict"): self._dictionary}
+        known = _ALLOWED | own
+        _check((module, name) in known, f"it asks for {module}.{name}, which is refused")
+        return known[module, name]
+
+    def count(self) -> None:
+        """One more instruction."""
+        self._instructions_left -= 1
+        _check(self._instructions_left >= 0, "too many instructions")
+
+    def build(self) -> None:
+        """`state` into a stand-in: what has no use for one is not changed."""
+        state, owner = self.stack.pop(), self.stack[-1]
+        _check(isinstance(owner, _Type | _Array) or state is None, "a state of what is plain")
+        if state is not None:
+            owner.__setstate__(state)
+
+    def bytes8(self) -> None:
+        """As many bytes as the file says that it holds, if it is that long."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        _check(length <= self._size, "more bytes than the file has")
+        self.append(self.read(length))
+
+    def _encoded(self, text: str, encoding: str) -> bytes:
+        _check(type(text) is str and encoding == "latin1", "text in another encoding than latin1")
+        self._copy(len(text))
+        return text.encode("latin1")
+
+    def _dictionary(self, items: Sequence = ()) -> dict[Any, Any]:
+        _check(type(items) in (list, tuple), "a dictionary of neither a list nor a tuple")
+        self._copy(len(items))
+        return {_key(key): value for key, value in items}
+
+    def _copy(self, size: int) -> None:
+        """Data stand in a file once, and are copied once: a reference to them costs a byte or two."""
+        self._copies_left -= size
+        _check(self._copies_left >= 0, "it repeats its data")
+
+
+def _key(value: Any) -> Any:
+    _check(type(value) in (str, int, bytes), "a key that is neither text nor a number")
+    return value
+
+
+def _instruction(name: str) -> Callable[[_Unpickler], None]:
+    own = {"BUILD": _Unpickler.build, "BYTEARRAY8": _Unpickler.bytes8, "BINBYTES8": _Unpickler.bytes8}
+    code = getattr(pickle, name)[0]
+    carry_out = own.get(name, pickle._Unpickler.dispatch[code])
+
+    def checked(unpickler: _Unpickler) -> None:
+        unpickler.count()
+        keys = {"SETITEM": slice(-2, -1), "SETITEMS": slice(0, None, 2), "DICT": slice(0, None, 2)}
+        for key in unpickler.stack[keys[name]] if name in keys else ():
+            _key(key)
+        carry_out(unpickler)
+
+    return checked
+
+
+class _Instructions(dict[int, Callable[[_Unpickler], None]]):
+    def __missing__(self, code: int) -> Any:
+        raise pickle.UnpicklingError(f"an instruction that makes no plain container ({chr(code)!r}), which is refused")
+
+
+_Unpickler.dispatch = _Instructions({getattr(pickle, name)[0]: _instruction(name) for name in _PLAIN})
 
 
 def load_plain(path: Path) -> Any:
     """The plain containers, integers and arrays in a pickle. Raises UserError where there is anything else in it."""
     try:
         with open(path, "rb") as file:
-            return _arrays(_unpickled(file))
+            return _arrays(_Unpickler(file, path.stat().st_size).load())
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except Exception as error:  # what a damaged or hostile pickle raises has no bounds
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise UserError(f"{path}: damaged, or no pickle of plain arrays ({reason[0]}): get it again") from error
+        raise UserError(f"{path}: damaged, or no pickle of plain arrays ({reason(error)}): get it again") from error
 
 
-def _unpickled(file: BinaryIO) -> Any:
-    return _Unpickler(file, encoding="latin1").load()
-
-
-def _arrays(value: Any) -> Any:
-    """The value with arrays in the place of their stand-ins, in dictionaries and lists."""
+def _arrays(value: Any, depth: int = 2) -> Any:
+    """The value with arrays in the place of their stand-ins, in dictionaries and those in them. No deeper: a few bytes
+    can nest one dictionary in itself, or forty twice in one another."""
     if isinstance(value, _Array):
         return value.value
-    if isinstance(value, dict):
-        return {key: _arrays(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_arrays(item) for item in value]
+    if isinstance(value, dict) and depth:
+        return {key: _arrays(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list) and depth:
+        return [_arrays(item, depth - 1) for item in value]
     return value

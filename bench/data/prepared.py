@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from bench.benchmarks import SPLITS
 from bench.data.arrange import Transform, assemble
 from bench.data.images import ImageClass, ImageSet, SourceClass
-from bench.errors import UserError
-from bench.records import sha256, write_json
+from bench.disk import Unreadable, flush_folder, read_json, sha256, write_json
+from bench.errors import UserError, reason
 
 FORMAT = 1
 IMAGES, MANIFEST = "images.npy", "manifest.json"
+_LOCK, _ASIDE = ".lock", "replaced"  # in a workplace
 HEADER_BYTES = 128
 FIELDS = {"name", "source", "classes", "counts", "shape", "digest", "sha256", "identical", "corrupt", "partial"}
 
@@ -63,12 +64,15 @@ def workplace(data_dir: Path, name: str) -> Iterator[Path]:
     """An empty folder beside where `name` will lie, gone afterwards. Raises UserError where it cannot be written."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.", ignore_cleanup_errors=True) as temporary:
+        recover(data_dir, name)
+        with (
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=f".{name}.", ignore_cleanup_errors=True) as temporary,
+            FileLock(Path(temporary) / _LOCK, timeout=0),
+        ):
             yield Path(temporary)
     except OSError as error:
-        reason = error.strerror or error
         raise UserError(
-            f"cannot write {data_dir / name} ({reason}): name another folder with --data-dir or BENCH_DATA"
+            f"cannot write {data_dir / name} ({reason(error)}): name another folder with --data-dir or BENCH_DATA"
         ) from error
 
 
@@ -83,9 +87,11 @@ def check_replaceable(folder: Path) -> None:
 
 
 def install(finished: Path, target: Path) -> None:
-    """Puts a finished folder in place. What stood there is moved aside first, and comes back if that fails."""
-    aside = finished.with_name("replaced")
+    """Puts a finished folder in place. What stood there is moved aside first, and comes back if that fails, or, where
+    the process is killed in between, when the data set is next asked for (`recover`)."""
+    aside = finished.with_name(_ASIDE)
     target.parent.mkdir(parents=True, exist_ok=True)
+    flush_folder(finished)
     if target.exists():
         os.replace(target, aside)
     try:
@@ -94,17 +100,28 @@ def install(finished: Path, target: Path) -> None:
         if aside.exists():
             os.replace(aside, target)
         raise
+    flush_folder(target.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover(data_dir: Path, name: str) -> None:
+    """Clears what killed processes left of their work on a data set, after putting back what they had moved aside."""
+    for abandoned in data_dir.glob(f".{name}.*/{_LOCK}"):
+        with suppress(Timeout, OSError), FileLock(abandoned, timeout=0):  # held: at work; gone: it has just ended
+            aside = abandoned.with_name(_ASIDE)
+            if aside.exists() and not (data_dir / name).exists():
+                os.replace(aside, data_dir / name)
+            shutil.rmtree(abandoned.parent, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a prepared folder. Raises Unusable."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
+        manifest = read_json(path)
         newer = manifest["format"] > FORMAT
         sound = newer or (manifest.keys() >= FIELDS and _adds_up(manifest))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (Unreadable, KeyError, TypeError, AttributeError) as error:
         raise Unusable(f"{path}: missing or damaged ({type(error).__name__})") from error
     if newer:
         raise Unusable(f"{path}: written by a newer version (format {manifest['format']}, this reads up to {FORMAT})")
@@ -114,13 +131,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _adds_up(manifest: dict[str, Any]) -> bool:
-    """Whether the classes stand one behind the other and fill the array."""
-    classes = [ImageClass(**entry) for entry in manifest["classes"]]
+    """Whether everything is of its kind, and the classes stand one behind the other and fill the array."""
+    classes, shape = [ImageClass(**entry) for entry in manifest["classes"]], manifest["shape"]
+    numbers = [*shape, *(number for c in classes for number in (c.offset, c.count, c.distinct))]
+    texts = [manifest["name"], manifest["digest"], manifest["sha256"], *(c.name for c in classes)]
+    if not all(type(n) is int for n in numbers) or not all(type(text) is str for text in texts):
+        return False
     *offsets, total = accumulate((c.count for c in classes), initial=0)
     return (
         [c.offset for c in classes] == offsets
-        and manifest["shape"][0] == total
-        and len(manifest["shape"]) == 4
+        and len(shape) == 4
+        and shape[0] == total
+        and type(manifest["partial"]) is bool
         and all(0 < c.distinct <= c.count and c.split in SPLITS for c in classes)
     )
 

@@ -46,6 +46,8 @@ def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
     """The prepared images of a source; `resize` is for Omniglot. Raises UserError where they are missing or damaged."""
     home = _home(data_dir)
+    if not (home / source).exists():
+        prepared.recover(home, source)
     if source not in catalogue.SOURCES and not (home / source).exists():
         raise UserError(
             f"{unknown('data set', source, [*catalogue.SOURCES, *own_shapes(data_dir)])}; images of your own: "

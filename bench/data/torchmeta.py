@@ -28,8 +28,8 @@ def by_split(folder: Path, name: str) -> dict[str, Path]:
 def labelled(path: Path) -> Iterator[tuple[str, Any]]:
     """(class, array on disk) of one `_data.hdf5`, of the classes that its `_labels.json` names."""
     labels = _labels(path.with_name(path.name.replace("_data.hdf5", "_labels.json")))
-    group = open_hdf5(path).get("datasets", {})
-    return ((name, array) for name, array in arrays(path, group, depth=1) if name in labels)
+    found = ((name.removeprefix("datasets/"), array) for name, array in arrays(path, open_hdf5(path), depth=2))
+    return ((name, array) for name, array in found if name in labels)
 
 
 def image_files(folder: Path, side: int, corrupt: list[str] | None, reader: Reader) -> Iterator[SourceClass]:
@@ -48,5 +48,5 @@ def _decoded(path: Path, name: str, array: Any, side: int, corrupt: list[str] | 
 def _labels(path: Path) -> set[str]:
     try:
         return set(json.loads(read_file(path)))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: no JSON list of class names: get it again") from error

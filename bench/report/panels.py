@@ -164,5 +164,6 @@ def _colours(section: Section) -> dict[str, str]:
 def _validations(record: Record) -> pd.DataFrame:
     """The run's validations: iteration, and the score in its unit."""
     factor = of_record(record.info).measure.factor
-    curve = record.curve[["iteration", "valid_score"]].apply(pd.to_numeric).dropna()
-    return pd.DataFrame({"iteration": curve["iteration"], "score": factor * curve["valid_score"]})
+    valid = record.curve["valid_score"].to_numpy()
+    known = ~np.isnan(valid)
+    return pd.DataFrame({"iteration": record.curve["iteration"].to_numpy()[known], "score": factor * valid[known]})

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from bench import anatomy, statistics
+from bench.errors import printable
 from bench.report import words
 from bench.report.cells import Cell
 from bench.report.claimed import Held, nearest
 from bench.report.sections import Section
 from bench.report.sourced import assumed_settings
+
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute, were it the beginning of a name
 
 
 def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
@@ -142,4 +145,5 @@ def _cell_text(value: Any) -> str:
         return " ".join(map(_cell_text, value))
     if isinstance(value, float):
         return "" if math.isnan(value) else str(round(float(value), 6))
-    return "" if value is None else str(value)
+    text = printable("" if value is None else str(value))
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

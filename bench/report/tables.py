@@ -9,11 +9,11 @@ from dataclasses import dataclass
 Row = dict[str, str]  # column -> plain text; all rows of a table have the same columns
 
 _WRAPPED = ("why", "source")  # how columns of prose begin, which LaTeX breaks into lines
-_MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~])")
+_MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~&])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
-    "×": r"$\times$", "–": "--",
+    "×": r"$\times$", "–": "--", "[": "{[}", "]": "{]}", "*": "{*}",  # which could belong to the \\\\ before them
 }  # fmt: skip
 
 
@@ -64,10 +64,15 @@ def latex(table: Table) -> str:
 
 def markdown_text(text: str) -> str:
     """Text on one line, with what Markdown would read as markup escaped."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", _one_line(text))
 
 
 def latex_text(text: str) -> str:
     """Text on one line, with what LaTeX would read as markup escaped, and a minus before a number."""
-    escaped = "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    escaped = "".join(_LATEX.get(character, character) for character in _one_line(text))
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
+
+
+def _one_line(text: str) -> str:
+    """What cannot be seen is left out: a document that holds it may not open, or shows another order."""
+    return "".join(filter(str.isprintable, " ".join(text.split())))

@@ -74,6 +74,22 @@ def test_archives_that_would_fill_the_memory_are_refused(tmp_path, refused, monk
     assert "more than" in refused(read_archives, [path], (".jpg",))
 
 
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_what_is_not_wanted_counts_too(tmp_path, refused, monkeypatch, form):
+    monkeypatch.setattr(files, "MOST_BYTES", 1000)
+    monkeypatch.setattr(files, "MOST_MEMBERS", 3)
+    path = _archive(tmp_path / f"x.{form}", {"x.bin": b"0" * 5000, "x.jpg": b"1"})
+    assert "more than" in refused(read_archives, [path], (".jpg",))
+
+
+@pytest.mark.parametrize("form", FORMS[1:-1])
+def test_a_name_that_would_fill_the_memory_is_refused(tmp_path, refused, form):
+    """A few KiB that unpack to a name of 64 MiB, which tarfile would read whole."""
+    path = _archive(tmp_path / f"x.{form}", {"x" * (1 << 26) + ".jpg": b"1"})
+    assert path.stat().st_size < 1 << 17
+    assert "a name of" in refused(read_archives, [path], (".jpg",))
+
+
 def test_a_zip_that_understates_a_size_is_refused(tmp_path, refused):
     path = _archive(tmp_path / "x.zip", {"x.jpg": b"0" * 5000})
     data = path.read_bytes()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import os
 import pickle
+import resource
 import struct
+import time
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 
+from bench.data import pickles
 from bench.data.pickles import load_plain
+from bench.errors import UserError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 
@@ -109,3 +114,36 @@ def test_every_truncation_is_one_line(tmp_path, refused):
 def test_an_array_larger_than_its_bytes_is_refused(tmp_path, refused):
     data = pickle.dumps({"image_data": np.zeros((7, 3), np.uint8)}, 2)
     assert "some.pkl: damaged" in refused(_load, tmp_path, data.replace(b"K\x07K\x03", b"K\xffK\xff"))
+
+
+BOMBS = {
+    "an index of the memo": b"\x80\x02]r\xff\xff\xff\x7f.",
+    "a length": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
+    "keys whose hash takes for ever": b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",
+    "a dictionary forty times twice in another": b"\x80\x02}q\x00" + b"}q\x01(U\x01ah\x00U\x01bh\x00uq\x00" * 40 + b".",
+    "one text in many copies": b"\x80\x02(U\xff"
+    + b"x" * 255
+    + b"q\x010"
+    + b"c_codecs\nencode\nh\x01U\x06latin1\x86R" * 99
+    + b"l.",
+    "more instructions than any cache has": b"\x80\x02" + b"N0" * (pickles.MOST_INSTRUCTIONS // 2) + b"N.",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_few_bytes_take_neither_the_memory_nor_for_ever(tmp_path, bomb):
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with contextlib.suppress(UserError):
+        _load(tmp_path, BOMBS[bomb])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize("what", ["numpy\nndarray", "numpy\ndtype", "_codecs\nencode"])
+def test_what_is_allowed_cannot_be_changed(tmp_path, refused, what):
+    assert "a state of what is plain" in refused(_load, tmp_path, f"c{what}\n(N(U\x01x".encode() + b"Ndtb.")
+
+
+def test_instructions_that_make_objects_are_refused(tmp_path, refused):
+    for data in (b"(cos\nsystem\nU\x01xo.", b"(U\x01xios\nsystem\n.", b"Pname\n.", b"cnumpy\nndarray\n)\x81."):
+        assert "refused" in refused(_load, tmp_path, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import resource
 import subprocess
 import sys
@@ -224,16 +225,19 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
     script = (
         f"from pathlib import Path; from bench import report; report.build(Path({str(runs)!r}), Path({str(out)!r}))"
     )
-    # Processor time, and against that of an import: on a machine that does other things the clock says nothing.
-    slowness = max(1.0, processor_seconds("import seaborn") / _SEABORN_SECONDS)
-    assert processor_seconds(script) < 5 * slowness
+    assert processor_seconds(script) < 5 * slowness()
     assert len(list(out.glob("*.png"))) == 25
     assert (out / "report.html").stat().st_size < 5e6
 
 
-def processor_seconds(script: str) -> float:
+def slowness() -> float:
+    """Processor time is held against that of an import: on a machine that does other things the clock says nothing."""
+    return max(1.0, processor_seconds("import seaborn") / _SEABORN_SECONDS)
+
+
+def processor_seconds(script: str, cwd: Path = ROOT) -> float:
     """What a Python process takes to start and run the script."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", script], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,0 +1,145 @@
+"""Files that are whole or not there, and the reading of files that may be anybody's. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+
+from bench.errors import UserError, reason
+
+MOST_JSON_BYTES = 1 << 24
+MOST_NUMBERS = 1 << 24  # in one table
+SUM = "sha256_of_the_rest"
+
+
+class Unreadable(Exception):
+    """What is wrong with the content of a file, in one line that does not name it."""
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes JSON atomically."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """The same with a sum over itself, in the place of an older one."""
+    return value | {SUM: _sum(value)}
+
+
+def is_sealed(value: dict[str, Any]) -> bool:
+    """Whether it is what was sealed; what carries no sum is older than that, and is."""
+    return SUM not in value or value[SUM] == _sum(value)
+
+
+def _sum(value: dict[str, Any]) -> str:
+    plain = json.loads(json.dumps({name: part for name, part in value.items() if name != SUM}))  # as it is read again
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` fill a temporary file beside `path`, flushes it to disk and puts it in place at once.
+
+    Raises UserError where the folder cannot be written or the disk is full."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as temporary:
+            write(temporary)
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            replace(temporary, path)
+
+
+def replace(new: Path, path: Path) -> None:
+    """Renames over what was there, for good: without the folder flushed too, a power cut can bring the old one back,
+    after something else has relied on the new one."""
+    os.replace(new, path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Has the names in a folder outlive a power cut, where the system lets a folder be opened."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Whatever keeps the file from being written is the user's one line."""
+    try:
+        yield
+    except OSError as error:
+        said = os.strerror(error.errno) if error.errno else reason(error)  # pyarrow says more, and twice
+        raise UserError(f"cannot write {path}: {said}") from error
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    # Not `tempfile`: its files are for their owner alone, and the finished file keeps that.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.touch()
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """The value in a JSON file of a sensible size. Raises Unreadable."""
+    try:
+        _check_size(path, most_bytes)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except RecursionError as error:
+        raise Unreadable("nested too deep") from error
+    except (OSError, ValueError) as error:
+        raise Unreadable(reason(error)) from error
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The numbers of a Parquet file, column by column; what else it says of itself is not looked at. Raises
+    Unreadable, also where a few bytes stand for more numbers than there is reason to have."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            if file.metadata.num_rows * file.metadata.num_columns > MOST_NUMBERS:
+                raise ValueError(f"more than {MOST_NUMBERS} numbers")
+            if not all(pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in file.schema_arrow):
+                raise ValueError("a column that holds no numbers")
+            table = file.read(use_threads=False)
+        # Not `to_pandas`, which takes ten times as long for so few numbers.
+        return pd.DataFrame({name: table[place].to_numpy() for place, name in enumerate(table.column_names)})
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, ArithmeticError) as error:
+        raise Unreadable(reason(error)) from error
+
+
+def _check_size(path: Path, most_bytes: int) -> None:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("no file")
+    if found.st_size > most_bytes:
+        raise ValueError(f"{found.st_size} bytes, and {most_bytes} are the most")
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")

@@ -1,0 +1,25 @@
+"""What all of these share; and that no input takes the memory."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_train import make  # noqa: F401 (a fixture)
+
+_MOST_GROWTH_KIB = 1 << 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _memory() -> Iterator[None]:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < _MOST_GROWTH_KIB
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A folder for the inputs of a module, each in the place of the one before."""
+    return tmp_path_factory.mktemp("fuzz")

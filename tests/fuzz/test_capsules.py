@@ -1,0 +1,62 @@
+"""Capsules: what comes from elsewhere, and is written below the results."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import capsule
+from tests.fuzz import HOSTILE_TEXT, as_json, inputs, mutated, mutated_json, read, written
+from tests.test_records import STORED
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A capsule of the stored record."""
+    out = tmp_path_factory.mktemp("capsule") / "capsule.zip"
+    capsule.export([next(STORED.glob("format-1/*/*/*/*"))], out)
+    return out.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def content(exported: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return capsule.files.read_stored(written(tmp_path_factory.mktemp("capsule"), "capsule.zip", exported))
+
+
+def brought_in(place: Path, path: Path) -> None:
+    """Nothing is written but below the results, and nothing at all where the capsule is refused."""
+    results = place / "results"
+    shutil.rmtree(results, ignore_errors=True)
+    before = sorted(place.rglob("*"))
+    found = read("capsules", lambda: capsule.bring_in(path, results))
+    assert found or not results.exists() or not list(results.iterdir())
+    assert sorted(other for other in place.rglob("*") if results not in (other, *other.parents)) == before
+
+
+@inputs
+@given(st.data())
+def test_capsules(place: Path, exported: bytes, data: Any) -> None:
+    brought_in(place, written(place, "capsule.zip", data.draw(mutated(exported))))
+
+
+@inputs
+@given(st.data())
+def test_capsules_with_sums_that_are_right(place: Path, content: dict[str, bytes], data: Any) -> None:
+    """As who is up to something would pack them."""
+    name = data.draw(st.sampled_from(sorted(content)))
+    changed = {key: value for key, value in content.items() if key != name}
+    changed[data.draw(st.just(name) | HOSTILE_TEXT.filter(bool))] = data.draw(mutated(content[name]))
+    manifest = json.loads(content[capsule.MANIFEST])
+    manifest["files"] = capsule._sums({key: value for key, value in changed.items() if key != capsule.MANIFEST})
+    changed[capsule.MANIFEST] = data.draw(st.just(as_json(manifest)) | mutated_json(manifest).map(as_json))
+    path = place / "capsule.zip"
+    with contextlib.suppress(ValueError):  # of names that zip cannot hold
+        capsule._write(path, changed)
+        brought_in(place, path)

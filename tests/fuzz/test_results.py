@@ -1,0 +1,132 @@
+"""Readers of results: records, evaluations, curves, claims; and the report that is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import claims, records
+from bench.report import document, page, rows, terminal
+from bench.report.grouping import usable
+from bench.report.sections import sections
+from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
+from tests.report.synthetic import write_run
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a record with one evaluation."""
+    return write_run(tmp_path_factory.mktemp("valid"), "tiny")
+
+
+@pytest.fixture
+def folder(valid: Path) -> Path:
+    """A copy, beside an untouched record of another method."""
+    results = valid.parents[3] / "copy"
+    shutil.rmtree(results, ignore_errors=True)
+    shutil.copytree(valid, results / valid.relative_to(valid.parents[3]))
+    write_run(results, "tiny", "fomaml", seed=1)
+    return results / valid.relative_to(valid.parents[3])
+
+
+def reported(reader: str, folder: Path) -> None:
+    """Reads the results as a report does, and writes it; what is left out is named, and the other record is there."""
+    found, problems = read(reader, lambda: records.read_all(folder.parents[3]))
+    good, unusable = usable(found)
+    made, unpooled = sections(good, claims.published(), [])
+    left_out = [*problems, *unusable, *unpooled]
+    parts = [("results", made)]
+    texts = (
+        document.as_markdown(parts, [], left_out, {}),
+        document.as_latex(parts),
+        page.as_html(parts, [], left_out, {}),
+    )
+    assert all("fomaml" in text for text in (*texts, rows.as_csv(parts), "".join(terminal.lines(made))))
+    assert all(len(line.splitlines()) == 1 for line in left_out)
+
+
+@inputs
+@given(st.data())
+def test_records(folder: Path, data: Any) -> None:
+    path = folder / records.RECORD
+    text = path.read_bytes()
+    written(folder, path.name, data.draw(mutated_json(json.loads(text)).map(as_json) | mutated(text)))
+    reported("record.json", folder)
+    written(folder, path.name, text)
+
+
+@inputs
+@given(st.data())
+def test_evaluations(folder: Path, data: Any) -> None:
+    path = next((folder / "evaluations").glob("*.json"))
+    text = path.read_bytes()
+    written(path.parent, path.name, data.draw(mutated_json(json.loads(text)).map(as_json) | mutated(text)))
+    reported("evaluation.json", folder)
+    written(path.parent, path.name, text)
+
+
+def _vouched(folder: Path, path: Path, table: bytes, key: str | None) -> None:
+    """Puts a table in place, and its sum in what vouches for it: as who is up to something would."""
+    total = hashlib.sha256(table).hexdigest()
+    about = folder / records.RECORD if key else path.with_suffix(".json")
+    info = json.loads(about.read_text())
+    if key:
+        info["files"][key] = total
+    else:
+        info["sha256"] = total
+    written(path.parent, path.name, table)
+    written(about.parent, about.name, as_json(info))
+
+
+def _table(values: Any, columns: list[str]) -> bytes:
+    out = io.BytesIO()
+    pd.DataFrame(values, columns=columns).to_parquet(out)
+    return out.getvalue()
+
+
+def _tables(columns: tuple[str, ...], count: int) -> st.SearchStrategy[bytes]:
+    """Tables that are well-formed, and say something else."""
+    shapes = st.tuples(st.sampled_from([0, 1, count]), st.sampled_from([0, 1, len(columns), 9]))
+    kinds = st.sampled_from([np.nan, np.inf, -1.0, 1e300, True, "text", None, b"bytes", 2**62])
+    names = [*columns, *"abcdefghi"]
+    return st.builds(lambda shape, kind: _table([[kind] * shape[1]] * shape[0], names[: shape[1]]), shapes, kinds)
+
+
+@inputs
+@given(st.data())
+def test_scores(folder: Path, data: Any) -> None:
+    path = next((folder / "evaluations").glob("*.parquet"))
+    steps = ("0", "1", "2", "3")
+    _vouched(folder, path, data.draw(mutated(path.read_bytes()) | _tables(steps, 20)), None)
+    reported("scores", folder)
+
+
+@inputs
+@given(st.data())
+def test_curves(folder: Path, data: Any) -> None:
+    path = folder / records.CURVE
+    columns = ("iteration", "train_loss", "valid_score", "seconds")
+    _vouched(folder, path, data.draw(mutated(path.read_bytes()) | _tables(columns, 20)), path.name)
+    reported("curves", folder)
+
+
+CLAIMS = claims.PUBLISHED.read_bytes()
+LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis,,paper,60000,1.0\n"
+
+
+@inputs
+@given(mutated(CLAIMS, CLAIMS[: CLAIMS.index(b"\n") + 1] + LINE))
+def test_claims(place: Path, data: bytes) -> None:
+    found = read("claims", lambda: claims.read(written(place, "claims.csv", data)))
+    if found:
+        document.as_markdown([], found, [], {})

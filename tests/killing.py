@@ -1,0 +1,110 @@
+"""The real command in processes that are killed, at a moment or at one of their operations on files.
+
+A fork server that has imported torch starts them: seconds less a kill."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from tests.conftest import bench_environment
+from tests.counting import counts
+
+KILLS = int(os.environ.get("BENCH_KILLS", "3"))  # of each kind
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["tests.killing", "bench.cli", "bench.plan", "bench.run", "bench.data.store"])
+_LONGEST_SECONDS = 300
+_TOUCHING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended (0, 1, 2, or -9 where it was killed), and what it said."""
+
+    code: int
+    said: str
+
+
+def command(cwd: Path, data_dir: Path, arguments: Sequence[str], **how: Any) -> Ended:
+    """Runs `python -m bench ...` in a process of its own, as `started` says, to its end."""
+    made = started(cwd, data_dir, arguments, **how)
+    made.join(_LONGEST_SECONDS)
+    ended = Ended(made.exitcode, (cwd / "said.txt").read_text())
+    assert ended.code in (0, 1, 2, -signal.SIGKILL), ended
+    counts["kills survived"] += ended.code == -signal.SIGKILL
+    return ended
+
+
+def started(
+    cwd: Path,
+    data_dir: Path,
+    arguments: Sequence[str],
+    *,
+    after_seconds: float | None = None,
+    at: int | None = None,
+    before: Callable[[], object] | None = None,
+) -> Any:
+    """The process. It is killed so long after it first touched a file under its folders, or before its operation
+    number `at` on files there. `before`: what it does first of all."""
+    (cwd / "said.txt").touch()
+    made = _SERVER.Process(target=_run, args=(cwd, str(data_dir), tuple(arguments), after_seconds, at, before))
+    with mock.patch.dict(os.environ, bench_environment(data_dir)):  # of the server, where this is the first
+        made.start()
+    return made
+
+
+def _run(
+    cwd: Path,
+    data_dir: str,
+    arguments: tuple[str, ...],
+    after_seconds: float | None,
+    at: int | None,
+    before: Callable[[], object] | None,
+) -> None:
+    from bench.__main__ import main
+
+    os.chdir(cwd)
+    os.environ["BENCH_DATA"] = data_dir
+    sys.argv = ["bench", *arguments]
+    with open("said.txt", "w") as file, redirect_stdout(file), redirect_stderr(file):
+        if before is not None:
+            before()
+        sys.addaudithook(_Killer((str(cwd), data_dir), after_seconds, at))
+        code = main()
+    sys.exit(code)
+
+
+class _Killer:
+    """Told of what Python does with files, before it does it."""
+
+    def __init__(self, places: tuple[str, ...], after_seconds: float | None, at: int | None) -> None:
+        self.places, self.after_seconds, self.at, self.done = places, after_seconds, at, 0
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event not in _TOUCHING or not self._ours(event, arguments):
+            return
+        if self.done == 0 and self.after_seconds is not None:
+            threading.Thread(target=_kill, args=(self.after_seconds,), daemon=True).start()
+        if self.done == self.at:
+            _kill(0)
+        self.done += 1
+
+    def _ours(self, event: str, arguments: tuple[object, ...]) -> bool:
+        path = os.path.abspath(os.fsdecode(arguments[0])) if isinstance(arguments[0], str | bytes | Path) else ""
+        reads = event == "open" and not int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)  # type: ignore[call-overload]
+        return path.startswith(self.places) and not reads
+
+
+def _kill(after_seconds: float) -> None:
+    time.sleep(after_seconds)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -260,6 +260,11 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
-    for path in [folder / records.RECORD, *folder.glob("*.safetensors"), *folder.glob("*.parquet")]:
+    for path in [
+        folder / records.RECORD,
+        folder / records.PICTURES,
+        *folder.glob("*.safetensors"),
+        *folder.glob("*.parquet"),
+    ]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "evaluations", ignore_errors=True)

@@ -41,6 +41,8 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("rnu",), "did you mean run"),
         (("evaluate", "nothing"), "no run 'nothing'"),
         (("show", "episode", "--benchmark", "tiny", "--split", "val", "--out", "x.png"), "did you mean 'valid'"),
+        (("show", "episodes", "nothing", "--out", "x.png"), "no run 'nothing'"),
+        (("show", "episodes", "tiny", "--hardst", "3", "--out", "x.png"), "did you mean --hardest"),
         (("data", "add", "mini-imagenet", "nowhere"), "nowhere"),
         (("data", "add", "cifar", "."), "cifar"),
         (("report", "--claims", "nowhere.csv"), "nowhere.csv"),

@@ -103,7 +103,7 @@ def _predicted(again: verify.Again, recorded: Evaluated, places: Sequence[int]) 
     score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
 
     def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:
-        method, found = job.build(runner.layers), []
+        method, found = job.build(runner.layers, runner.precision), []
         for place in places:
             first = place - place % runner.chunk
             batch = test.episodes(first, min(runner.chunk, recorded.evaluation.episodes - first))

@@ -17,11 +17,13 @@ BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
 
 @dataclass(frozen=True)
 class Choice:
-    """What a method is tested with: its setting, and the inner step whose score counts. `score`: on validation."""
+    """What a method is tested with: its setting, and the inner step whose score counts. `score`: on validation;
+    `by_step`: the same after each inner step."""
 
     setting: Setting
     step: int
     score: float
+    by_step: tuple[float, ...] = ()
 
 
 def scores(
@@ -46,12 +48,12 @@ def choose(execution: Execution, method: Method, state: State, valid: Source, ep
     candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
         means = scores(execution, method, state, valid, episodes, candidates[0]).mean(0)
-        return Choice(candidates[0], len(means) - 1, float(means[-1]))
+        return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))
     best: Choice | None = None
     for setting in candidates:
         means = scores(execution, method, state, valid, choosing, setting).mean(0)
         step = measure.best(means)  # of which a rate that diverges never is
         if best is None or measure.better(means[step], best.score):
-            best = Choice(setting, step, float(means[step]))
+            best = Choice(setting, step, float(means[step]), tuple(means.tolist()))
     assert best is not None
     return best

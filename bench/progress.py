@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from bench.measures import Measure
 
 _PLAIN_SECONDS = 15.0
 _LIVE_SECONDS = 0.2
+_TOLD_SECONDS = 1.0
 _WARM_STEPS = 5
 
 
@@ -60,7 +62,7 @@ class Area:
 @dataclass
 class Display:
     """Progress of one run on the terminal; `remaining_runs` counts this one and those after it. `area`: where several
-    are shown, their common one, which is entered already."""
+    are shown, their common one, which is entered already. `tell`: is told the same as fields, for machines."""
 
     name: str
     iterations: int
@@ -69,9 +71,11 @@ class Display:
     console: Console
     measure: Measure
     area: Area | None = None
+    tell: Callable[..., None] | None = None
     _own: Area | None = field(default=None, init=False)
     _first: tuple[int, float] | None = field(default=None, init=False)
     _shown: float = field(default_factory=time.monotonic, init=False)
+    _told: float = field(default=float("-inf"), init=False)
     _valid: float | None = field(default=None, init=False)
     _estimated: bool = field(default=False, init=False)
 
@@ -97,10 +101,16 @@ class Display:
         if self.area is not None and now - self._shown > (_LIVE_SECONDS if self.area.live else _PLAIN_SECONDS):
             self._shown = now
             self.area.show(self.name, self._line(iteration, loss, now))
+        last = iteration == self.iterations
+        if self.tell is not None and (last or valid is not None or now - self._told > _TOLD_SECONDS):
+            self._told = now
+            self.tell("progress", **self._fields(iteration, loss, now))
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self.console.print(f"{self.name}: {line}", highlight=False, soft_wrap=True, markup=False)
+        if self.tell is not None:
+            self.tell("note", text=line)
 
     def _rate(self, iteration: int, now: float) -> float:
         """Seconds an iteration, since the first."""
@@ -124,6 +134,19 @@ class Display:
         parts += [f"validation {self.measure.written(self._valid)}"] if self._valid is not None else []
         parts += [f"{1 / rate:.1f} steps/s, {duration(rate * (self.iterations - iteration))} left"] if rate else []
         return ", ".join(parts)
+
+    def _fields(self, iteration: int, loss: float | None, now: float) -> dict[str, object]:
+        """The line as fields: the score as it is stored, and null for what is not known yet."""
+        rate = self._rate(iteration, now)
+        return {
+            "iteration": iteration,
+            "iterations": self.iterations,
+            "train_loss": loss,
+            "measure": self.measure.name,
+            "valid_score": self._valid,
+            "steps_per_second": 1 / rate if rate else None,
+            "seconds_left": rate * (self.iterations - iteration) if rate else None,
+        }
 
 
 def duration(seconds: float) -> str:

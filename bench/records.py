@@ -5,6 +5,7 @@
     curve.parquet               a row per point of the learning curve
     weights.safetensors         after the last iteration; best.safetensors: best on validation
     checkpoint.safetensors      only while the run is unfinished
+    pictures.json               what `show episodes` drew last, for the report; no part of the record
     evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step
 """
 
@@ -32,6 +33,7 @@ RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
     "checkpoint.safetensors",
     "checkpoint.next.safetensors",
 )
+PICTURES = "pictures.json"
 
 
 # What of a record the project relies on.

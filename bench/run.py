@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, execution, records, train
+from bench import account, checkpoints, environment, episodes, evaluate, event_files, execution, records, train
 from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError, reason
 from bench.execution import Execution
@@ -283,6 +283,12 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
-    for path in [folder / records.RECORD, *folder.glob("*.safetensors"), *folder.glob("*.parquet")]:
+    for path in [
+        folder / records.RECORD,
+        folder / records.PICTURES,
+        *folder.glob("*.safetensors"),
+        *folder.glob("*.parquet"),
+    ]:
         path.unlink(missing_ok=True)
+    event_files.forget(folder)
     shutil.rmtree(folder / "evaluations", ignore_errors=True)

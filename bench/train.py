@@ -19,6 +19,7 @@ from torch import Tensor
 
 from bench import checkpoints, disk, evaluate, records
 from bench.errors import UserError
+from bench.evaluate import Choice
 from bench.execution import Execution
 from bench.feed import Feed
 from bench.meta_step import MetaStep
@@ -42,16 +43,30 @@ class Stop(Protocol_):
 
 
 @dataclass(frozen=True)
+class Row:
+    """A row of one seed's curve, and what else is known at its end: the validation score after each inner step (none
+    where no validation was due), and the norm of the last gradient as the optimiser got it, clipped."""
+
+    folder: Path
+    iteration: int
+    train_loss: float | None
+    valid_score: float | None
+    by_step: tuple[float, ...]
+    gradient_norm: float
+
+
+@dataclass(frozen=True)
 class Watch:
     """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None), means
     over the seeds; `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept; `say` is
-    told what a user should know."""
+    told what a user should know; `row`, where there is one, of every row of the curves."""
 
     step: Callable[[int, float | None, float | None], None]
     stop: Stop
     every_seconds: float = 30.0
     keep: tuple[int, ...] = ()
     say: Callable[[str], None] = print
+    row: Callable[[Row], None] | None = None
 
 
 @dataclass
@@ -132,7 +147,7 @@ class Trainer:
         while progress.iteration < self.protocol.training.iterations and not progress.diverged:
             step(self._feed.at(progress.iteration))
             progress.iteration += 1
-            valid = self._row(progress) if progress.iteration in self._rows else None
+            valid = self._row(progress, watch) if progress.iteration in self._rows else None
             watch.step(
                 progress.iteration,
                 _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows),
@@ -169,40 +184,51 @@ class Trainer:
             max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1)
         )
 
-    def _row(self, progress: Progress) -> float | None:
+    def _row(self, progress: Progress, watch: Watch) -> float | None:
         """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
         losses = (progress.loss_sum / (progress.iteration - progress.row_start)).tolist()
         progress.loss_sum.zero_()
         progress.row_start = progress.iteration
         progress.spend("training")
-        scores = [self._end_row(progress, place, loss) for place, loss in enumerate(losses)]
-        return _mean(scores)
+        choices = [self._end_row(progress, place, loss) for place, loss in enumerate(losses)]
+        if watch.row is not None:
+            self._tell(progress, choices, watch.row)
+        return _mean(choice and choice.score for choice in choices)
 
-    def _end_row(self, progress: Progress, place: int, loss: float) -> float | None:
+    def _tell(self, progress: Progress, choices: Sequence[Choice | None], row: Callable[[Row], None]) -> None:
+        """Tells of the rows that end here: a seed that diverged before has none."""
+        norms = _gradient_norms(progress.state)
+        for folder, track, choice, norm in zip(self.folders, progress.tracks, choices, norms, strict=True):
+            ended = track.rows[-1] if track.rows else {"iteration": 0}
+            if ended["iteration"] == progress.iteration:
+                by_step = choice.by_step if choice is not None else ()
+                row(Row(folder, progress.iteration, ended["train_loss"], ended["valid_score"], by_step, norm))
+
+    def _end_row(self, progress: Progress, place: int, loss: float) -> Choice | None:
         track, state = progress.tracks[place], progress.of(place)
         if track.diverged_at is not None:
             return None
         if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in state.params.values())):
             track.diverged_at = progress.iteration
         due = progress.iteration in self._validations and track.diverged_at is None
-        score = self._validate(progress, track, state) if due else None
+        choice = self._validate(progress, track, state) if due else None
         track.rows.append(
             {
                 "iteration": progress.iteration,
                 "train_loss": loss if math.isfinite(loss) else None,
-                "valid_score": score,
+                "valid_score": choice and choice.score,
                 "seconds": progress.seconds["training"],
             }
         )
-        return score
+        return choice
 
-    def _validate(self, progress: Progress, track: Track, state: State) -> float:
+    def _validate(self, progress: Progress, track: Track, state: State) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        score = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing).score
-        if self.valid.benchmark.measure.better(score, track.best_score):  # the first of equals stays
-            track.best, track.best_score, track.best_iteration = _copied(state), score, progress.iteration
+        choice = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing)
+        if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
+            track.best, track.best_score, track.best_iteration = _copied(state), choice.score, progress.iteration
         progress.spend("validation")
-        return score
+        return choice
 
     def _fresh(self, initial: Sequence[State]) -> Progress:
         device = self.execution.device
@@ -267,6 +293,12 @@ def kept(folder: Path, iteration: int) -> Path:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _gradient_norms(state: State) -> list[float]:
+    """[seeds]: the Euclidean norm over all parameters."""
+    squares = [parameter.grad.flatten(1).square().sum(1) for parameter in state.params.values()]
+    return torch.stack(squares).sum(0).sqrt().tolist()
 
 
 def _copied(state: State) -> State:

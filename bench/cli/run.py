@@ -7,7 +7,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import engine, kinds
+from bench.cli import engine, kinds, machine
+from bench.cli.machine import Tell
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
@@ -35,11 +36,17 @@ def add(top: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
+    parser.add_argument("--json", action="store_true", help="events as lines of JSON on stdout, and text on stderr")
     parser.add_argument("--dry-run", action="store_true", help="show the cells and how long they would train, no more")
 
 
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
+    with machine.lines(options.json) as tell:
+        return _planned(options, tell)
+
+
+def _planned(options: Namespace, tell: Tell) -> int:
     from bench import environment, plan
 
     environment.make_repeatable(options.threads, options.fast)
@@ -51,7 +58,7 @@ def run(options: Namespace) -> int:
     print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
     workers = spread.workers if spread else 1
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
-    return _dry_run(groups) if options.dry_run else _run(groups, spread, options)
+    return _dry_run(groups) if options.dry_run else _run(groups, spread, options, tell)
 
 
 def _experiment(options: Namespace) -> Experiment:
@@ -73,8 +80,8 @@ def _dry_run(groups: Sequence[Sequence[Job]]) -> int:
     return 0
 
 
-def _run(groups: Sequence[Sequence[Job]], spread: engine.Engine | None, options: Namespace) -> int:
-    code = run_all(groups, options, spread)
+def _run(groups: Sequence[Sequence[Job]], spread: engine.Engine | None, options: Namespace, tell: Tell) -> int:
+    code = run_all(groups, options, spread, tell)
     if code in (0, 1):
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")

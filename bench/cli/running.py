@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench.cli import kinds
+from bench.cli.machine import Tell, silent
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
 from bench.cli.words import score
 
@@ -53,6 +54,7 @@ def add_running(parser: Parser) -> None:
         metavar="M",
         help=f"end with a checkpoint after M minutes, exit code {TIME_IS_UP}; the same command goes on",
     )
+    parser.add_argument("--log", metavar="KIND", help="tensorboard: curves as event files in the runs' folders")
     parser.set_defaults(keep=[], force=False)
 
 
@@ -70,80 +72,90 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
     )
 
 
-def run_all(groups: Sequence[Sequence[Job]], options: Namespace, spread: Engine | None = None) -> int:
+def run_all(
+    groups: Sequence[Sequence[Job]], options: Namespace, spread: Engine | None = None, tell: Tell = silent
+) -> int:
     """Does what is missing of every group: 0, 1 where a run diverged, 2 where one could not be made, 130 after Ctrl-C,
-    75 where the time is up. `spread`: over its workers, not one after the other in this process."""
+    75 where the time is up. `spread`: over its workers, not one after the other in this process. `tell` is told
+    of events."""
+    from bench import event_files
     from bench.engines import Cell
 
+    event_files.check(options.log)
     cells, stop = [Cell(tuple(group)) for group in groups], Stop(options.started + 60 * options.max_minutes)
-    return _here(cells, options, stop) if spread is None else _spread(spread, cells, options, stop)
+    return _here(cells, options, stop, tell) if spread is None else _spread(spread, cells, options, stop, tell)
 
 
-def _here(cells: Sequence[Cell], options: Namespace, stop: Stop) -> int:
+def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
     """In whatever time, at least one iteration or evaluation is done."""
     from bench.train import Interrupted
 
     console, code = Console(stderr=True), 0
     for done, cell in enumerate(cells):
         try:
-            ended = _run_together(cell, len(cells) - done, options, console, stop)
+            ended = _run_together(cell, len(cells) - done, options, console, stop, tell)
         except Interrupted as interrupted:
-            return _stopped(stop, [f"{cell.name} {interrupted}"], options)
+            return _stopped(stop, tell, [f"{cell.name} {interrupted}"], options)
         except KeyboardInterrupt:
             stop.asked = True
-            return _stopped(stop, [f"{cell.name}, whose last checkpoint stands"], options)
-        code = max(code, _told(cell, ended))
+            return _stopped(stop, tell, [f"{cell.name}, whose last checkpoint stands"], options)
+        code = max(code, _told(cell, ended, tell))
         if stop() and done + 1 < len(cells) and set(ended.outcomes) != {"skipped"}:
-            return _stopped(stop, [f"before {cells[done + 1].name}"], options)
+            return _stopped(stop, tell, [f"before {cells[done + 1].name}"], options)
     return code
 
 
-def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console, stop: Stop) -> Ended:
-    from bench import run, train
+def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console, stop: Stop, tell: Tell) -> Ended:
+    from bench import event_files, run, train
     from bench.engines import Ended
     from bench.engines.board import display
 
-    with display(cell, remaining, console) as shown:
-        watch = train.Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say)
+    with display(cell, remaining, console, tell) as shown, event_files.logged(options.log) as row:
+        watch = train.Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row)
         return Ended(tuple(run.complete(cell.jobs, watch, options.force)))
 
 
-def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop) -> int:
+def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
     """All cells, by as many workers as there are."""
     import torch
 
     from bench.engines import Orders
     from bench.engines.board import Board
 
-    orders = Orders(torch.get_num_threads(), options.checkpoint_every, tuple(options.keep), options.force, options.fast)
+    o = options
+    orders = Orders(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
     code, missing, left = 0, len(cells), []
-    with Board(cells, spread.workers, Console(stderr=True)) as board:
+    with Board(cells, spread.workers, Console(stderr=True), tell) as board:
         try:
             for place, ended in spread.run(cells, orders, board, stop):
                 cell = cells[place]
-                code = max(code, _told(cell, ended))
+                code = max(code, _told(cell, ended, tell))
                 left += [f"{cell.name} {ended.stopped}"] * bool(ended.stopped)
                 missing -= 1
         except KeyboardInterrupt:
             stop.asked = True
             left.append("at once, and the last checkpoints stand")
     left += [f"{missing} not finished"] * bool(missing)
-    return _stopped(stop, left, options) if left else code
+    return _stopped(stop, tell, left, options) if left else code
 
 
-def _told(cell: Cell, ended: Ended) -> int:
+def _told(cell: Cell, ended: Ended, tell: Tell) -> int:
     """Says what became of a cell; its exit code."""
     if ended.error:
         print(f"error: {cell.name}: {ended.error}", file=sys.stderr)
+        tell("error", runs=[job.name for job in cell.jobs], text=ended.error)
     for job, outcome in zip(cell.jobs, ended.outcomes, strict=False):
-        print(f"{job.name}: {_outcome(job, outcome)}", flush=True)
+        text = _outcome(job, outcome)
+        print(f"{job.name}: {text}", flush=True)
+        tell("outcome", run=job.name, folder=str(job.folder), outcome=outcome, text=text)
     return 2 if ended.error else int("diverged" in ended.outcomes)
 
 
-def _stopped(stop: Stop, where: Sequence[str], options: Namespace) -> int:
+def _stopped(stop: Stop, tell: Tell, where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # which would begin anew
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
     print(f"{why}: {'; '.join(where)}; go on with: {again}", file=sys.stderr)
+    tell("stopped", why=why, where=list(where), command=again)
     return code
 
 

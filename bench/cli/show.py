@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_group, add_protocol_choice
+from bench.cli.parsing import add_command, add_group, add_protocol_choice, add_settings
 
 
 def add(top: Any) -> None:
     """Declares it."""
-    show = add_group(top, "show", "show an episode or a protocol", "WHAT")
+    show = add_group(top, "show", "show episodes or a protocol", "WHAT")
     parser = add_command(show, "episode", episode, "an episode as a picture", data=True)
     parser.add_argument("--benchmark", required=True, metavar="B")
     parser.add_argument("--split", default="test", help="train, valid or test")
     parser.add_argument("--seed", type=kinds.index, default=0, help="of the training episodes")
     parser.add_argument("--index", type=kinds.index, default=0, help="which episode, from 0")
     parser.add_argument("--queries", type=kinds.positive, help="query images per class (default: the protocol's)")
+    parser.add_argument("--out", type=Path, required=True, metavar="PNG")
+    parser = add_command(
+        show,
+        "episodes",
+        episodes,
+        "the test episodes that a run does worst on, with its predictions",
+        results=True,
+        data=True,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
+    parser.add_argument(
+        "--hardest", type=kinds.positive, metavar="N", help="how many with the worst scores (default 6)"
+    )
+    parser.add_argument(
+        "--easiest", type=kinds.positive, metavar="N", help="how many with the best scores (default none)"
+    )
+    add_settings(parser, "such as episodes=600, where the run has several evaluations")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser = add_command(show, "protocol", protocol, "every setting of a protocol, with its source")
     parser.add_argument("name", metavar="PROTOCOL", help="paper, article, ravi or quick")
@@ -48,3 +66,23 @@ def protocol(options: Namespace) -> int:
     print(f"{shown.name} on {benchmark.name}: one training, evaluated after {evaluated} iterations")
     print("\n".join(tables.text(sourced.every_setting(shown))))
     return 0
+
+
+def episodes(options: Namespace) -> int:
+    """The episodes that a run does worst or best on; 1 where its scores are not the recorded ones, and should be."""
+    from bench import extremes, records, verify
+
+    again = verify.opened(
+        records.find(options.results, options.run), options.data_dir, lambda line: print(line, file=sys.stderr)
+    )
+    extremes.check(again, options.out)
+    recorded = extremes.evaluation(again, options.settings)
+    hardest = options.hardest or (0 if options.easiest else 6)
+    places = extremes.extremes(recorded, hardest, options.easiest or 0, again.benchmark.measure.higher_is_better)
+    drawn = extremes.drawn(again, recorded, places)
+    extremes.write(again, recorded, drawn, options.out)
+    print("\n".join(sheet.title for sheet in drawn.sheets))
+    print(f"{options.out}: {len(places)} of {len(recorded.final)} test episodes")
+    if drawn.problem:
+        print(drawn.problem, file=sys.stderr)
+    return int(bool(drawn.problem) and drawn.promised)

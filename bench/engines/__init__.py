@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from bench import run, train
+from bench import event_files, run, train
 from bench.errors import UserError
 from bench.job import Job
 from bench.streams import Data
@@ -54,6 +54,7 @@ class Orders:
     keep: tuple[int, ...] = ()
     force: bool = False
     fast: bool = False
+    log: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ def work(
     cell: Cell, orders: Orders, tell: Callable[[Event], None], stopping: Callable[[], bool], attempt: int
 ) -> Ended:
     """A worker's part: does what is missing of a cell. Only the first attempt may be ordered to begin anew."""
-    watch = train.Watch(
-        _Told(tell).step, _Asked(stopping), orders.checkpoint_every, orders.keep, lambda line: tell(Said(line))
-    )
+    stop, every, keep = _Asked(stopping), orders.checkpoint_every, orders.keep
     try:
-        return Ended(tuple(run.complete(cell.jobs, watch, orders.force and attempt == 0)))
+        with event_files.logged(orders.log) as row:
+            watch = train.Watch(_Told(tell).step, stop, every, keep, lambda line: tell(Said(line)), row)
+            return Ended(tuple(run.complete(cell.jobs, watch, orders.force and attempt == 0)))
     except train.Interrupted as interrupted:
         return Ended(stopped=str(interrupted))
     except UserError as error:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from rich.console import Console
 
@@ -13,12 +14,15 @@ from bench.engines import Cell, Event, Said
 from bench.progress import Area, Display
 
 
-def display(cell: Cell, remaining: int, console: Console, area: Area | None = None) -> Display:
-    """The progress of one cell; `remaining` counts it and those that come after."""
-    first = cell.jobs[0]
+def display(
+    cell: Cell, remaining: int, console: Console, tell: Callable[..., None], area: Area | None = None
+) -> Display:
+    """The progress of one cell; `remaining` counts it and those that come after. `tell`: of events."""
+    first, seeds = cell.jobs[0], [job.seed for job in cell.jobs]
+    known = partial(tell, benchmark=first.benchmark.name, method=first.method, training_hash=first.hash, seeds=seeds)
     full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
     iterations, measure = first.protocol.training.iterations, first.benchmark.measure
-    return Display(cell.name, iterations, remaining, full, console, measure, area)
+    return Display(cell.name, iterations, remaining, full, console, measure, area, known)
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Board:
     cells: Sequence[Cell]
     workers: int
     console: Console
+    tell: Callable[..., None]
     _done: int = field(default=0, init=False)
     _shown: dict[int, Display] = field(default_factory=dict, init=False)
 
@@ -44,7 +49,7 @@ class Board:
     def began(self, place: int) -> None:
         """A worker has begun with a cell, or goes on with it."""
         remaining = math.ceil((len(self.cells) - self._done) / self.workers)
-        self._shown[place] = display(self.cells[place], remaining, self.console, self._area).__enter__()
+        self._shown[place] = display(self.cells[place], remaining, self.console, self.tell, self._area).__enter__()
 
     def told(self, place: int, event: Event) -> None:
         """It has come so far."""

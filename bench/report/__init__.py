@@ -4,7 +4,7 @@ In the order of the work: `selection` takes what an experiment asks for, `groupi
 of scores and its intervals; `protocols` names what was run), `claimed` holds published numbers against them and
 `compared` pairs methods; `sections` gathers a benchmark's; `content`, `origins` and `words` turn a section into tables,
 which `document` (with `tables`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels`
-with their `marks`; `page` (with `answers` and `inline`) makes one HTML file of it all.
+with their `marks`; `page` (with `answers`, `inline` and `pictures`) makes one HTML file of it all.
 """
 
 from __future__ import annotations

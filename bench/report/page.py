@@ -20,6 +20,7 @@ from bench.report.claimed import NOT_JUDGED
 from bench.report.document import Part
 from bench.report.figures import Drawn
 from bench.report.inline import alternative, inline
+from bench.report.pictures import pictures
 from bench.report.sections import Section, command
 from bench.report.tables import Table
 
@@ -65,16 +66,17 @@ def _part(number: int, part: Part, drawn: Mapping[str, Sequence[Drawn]]) -> dict
 
 
 def _section(name: str, section: Section, drawn: Sequence[Drawn]) -> dict[str, Any]:
-    """The first figure and the first table belong together; then come the other figures, then the other tables."""
+    """The first figure and the first table belong together; then come the other figures, pictures, the other tables."""
     figures = [_figure(f"{name}-{figure.kind}", figure) for figure in drawn]
     tables = [*content.tables(section), *origins.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
+    seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]
     return {
         "id": name,
         "title": section.title,
         "command": command(section.claims[0]) if section.claims and not section.cells else "",
         "notes": document.notes(section),
-        "blocks": [*figures[:1], *shown[:1], *figures[1:], *shown[1:]],
+        "blocks": [*figures[:1], *shown[:1], *figures[1:], *seen, *shown[1:]],
     }
 
 

@@ -15,9 +15,21 @@ from bench.errors import UserError
 from bench.verify import differences, expected
 from bench.verify.again import Again, how
 from bench.verify.expected import Way
-from bench.verify.finding import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
+from bench.verify.finding import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores, way
 
-__all__ = ["CLOSE", "DIFFERENT", "EQUAL", "Again", "Finding", "opened", "retrained", "stored"]
+__all__ = [
+    "CLOSE",
+    "DIFFERENT",
+    "EQUAL",
+    "Again",
+    "Finding",
+    "opened",
+    "promise",
+    "retrained",
+    "stored",
+    "way",
+    "weights_of",
+]
 
 _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
@@ -58,7 +70,7 @@ def retrained(again: Again, folder: Path) -> Iterator[Finding]:
         pair = [_tensors(path / name) for path in (record.path, here.path)]
         yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
-        path = here.path / _weights_of(again, evaluation)
+        path = here.path / weights_of(again, evaluation)
         yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
 
 
@@ -92,13 +104,13 @@ def _evaluation(again: Again, path: Path) -> Finding:
     """One evaluation, computed again from the stored weights."""
     try:
         recorded = records.read_evaluation(path)
-        weights = records.checked(again.folder, _weights_of(again, recorded), again.info["files"])
+        weights = records.checked(again.folder, weights_of(again, recorded), again.info["files"])
         return scores(recorded, again.evaluated(recorded, weights), again.benchmark)
     except UserError as error:  # damaged, or weights of a network that is not this one
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
 
 
-def _weights_of(again: Again, recorded: records.Evaluated) -> str:
+def weights_of(again: Again, recorded: records.Evaluated) -> str:
     """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
     at = None if recorded.evaluation.weights == "best" else recorded.iteration
     iteration, name = standing.weights_of(again.folder, dict(again.info), recorded.evaluation, at)

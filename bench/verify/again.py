@@ -102,11 +102,15 @@ class Again:
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
         no weights of this network."""
+        return run.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.say)
+
+    def evaluating(self, recorded: records.Evaluated, weights: Path) -> Repeated:
+        """The same, still to be executed."""
         where = self._prepared(recorded.info.get("execution"))
         job = self.job(recorded.evaluation, where)
         if _shapes(checkpoints.load_state(weights, _CPU)) != _shapes(initial_state(job.build(), job.seed)):
             raise records.Corrupt(f"{weights}: its tensors are not those of the network")
-        return run.scored(job, weights, recorded.iteration, self.say)
+        return job
 
     def trained(self, results: Path, watch: train.Watch) -> Path:
         """Trains the run again below `results`, with the seeds that it was trained with; returns its folder there.

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench import account, checkpoints, environment, execution, protocol, records, sheets, verify
+from bench import account, checkpoints, disk, environment, execution, protocol, records, sheets, verify
 from bench.benchmarks import FUNCTIONS
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError
@@ -83,7 +83,7 @@ def write(again: verify.Again, recorded: Evaluated, drawn: Drawn, out: Path) -> 
     """Writes the picture, and beside the record what the report shows of it."""
     picture = sheets.drawn(drawn.sheets)
     records.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))
-    records.write_json(again.folder / records.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
+    disk.write_json(again.folder / records.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
 
 
 def check(again: verify.Again, out: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.disk import Unreadable, read_json
+from bench.errors import printable
 from bench.records import PICTURES, Record
 from bench.report.sections import Section
 
 _MOST, _MOST_BYTES = 3, 750_000  # a section
+_MOST_JSON_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ def _of(record: Record) -> Iterator[Picture]:
     """None where there are none, they cannot be read, or the scores that they show are no longer the record's."""
     sums = {evaluated.info["sha256"] for evaluated in record.evaluations}
     try:
-        kept = json.loads((record.path / PICTURES).read_text())
+        kept = read_json(record.path / PICTURES, _MOST_JSON_BYTES)
         if kept["of"] in sums:
             yield from [_picture(record, part) for part in kept["pictures"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (Unreadable, ValueError, KeyError, TypeError):
         return
 
 
@@ -47,4 +49,5 @@ def _picture(record: Record, part: dict[str, str]) -> Picture:
     content = base64.b64decode(part["webp"], validate=True)
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         raise ValueError(f"{PICTURES} of {record.name} holds something that is no picture")
-    return Picture(str(part["title"]), str(part["text"]), f"data:image/webp;base64,{part['webp']}")
+    title, text = (printable(str(part[name])) for name in ("title", "text"))
+    return Picture(title, text, f"data:image/webp;base64,{part['webp']}")

@@ -59,16 +59,24 @@ def _of_any(job: Job) -> dict[str, Any]:
     """What every record says."""
     return {
         "format": records.FORMAT,
-        "benchmark": job.benchmark.name,
-        "method": job.method,
-        "seed": job.seed,
-        "preset": job.preset,
-        "training": asdict(job.protocol.training),
-        "training_hash": job.hash,
+        **keys(job),
         "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
         | {"shape": list(job.data.shape)},
         "environment": environment.describe(),
         **asked(job),
+    }
+
+
+def keys(job: Job) -> dict[str, Any]:
+    """What is run; of a method that does not ship, the file that holds it."""
+    return {
+        "benchmark": job.benchmark.name,
+        "method": job.method,
+        **({"code": job.own.about} if job.own else {}),
+        "seed": job.seed,
+        "preset": job.preset,
+        "training": asdict(job.protocol.training),
+        "training_hash": job.hash,
     }
 
 

@@ -67,7 +67,14 @@ class Cell:
         """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
         are where they were not trained here."""
         ours = protocols.described(self.benchmark, self.method, self.protocol)
+        if self.code:
+            ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
         return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours
+
+    @property
+    def code(self) -> dict[str, str] | None:
+        """Of a method that does not ship: the name of its file, and the SHA-256; None: it ships."""
+        return self.record.info.get("code")
 
     @property
     def origin(self) -> dict[str, Any] | None:

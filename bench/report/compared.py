@@ -90,11 +90,12 @@ def _common_seeds(a: Cell, b: Cell) -> bool:
 
 
 def _factors(a: Cell, b: Cell) -> set[str]:
-    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
+    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses.
+    An own method's file is part of the method."""
     method = a.method if a.method == b.method else ""
     evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
     return {
         *({"method"} if a.method != b.method else ()),
-        *differences(a.record.training, b.record.training),
+        *(differences(a.record.training, b.record.training).keys() - {"code"}),
         *(f"evaluation.{name}" for name in evaluation),
     }

@@ -39,10 +39,12 @@ def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
     return info
 
 
-def adopted(job: Job, state: State, about: dict[str, Any]) -> None:
+def adopted(job: Job, state: State | None, about: dict[str, Any]) -> None:
     """Writes the record of weights that were trained elsewhere, `about` which is what is known: nothing was executed
-    here, no episode was seen, and there is no best on validation."""
-    checkpoints.save_state(job.folder / records.WEIGHTS, state)
+    here, no episode was seen, and there is no best on validation. None: not even the weights are here."""
+    names = [] if state is None else [records.WEIGHTS]
+    if state is not None:
+        checkpoints.save_state(job.folder / records.WEIGHTS, state)
     iteration = job.protocol.training.iterations
     info = _of_any(job) | {
         "status": "finished",
@@ -50,7 +52,7 @@ def adopted(job: Job, state: State, about: dict[str, Any]) -> None:
         "best_iteration": iteration,
         "origin": about,
         "execution": {},
-        "files": {records.WEIGHTS: records.sha256(job.folder / records.WEIGHTS)},
+        "files": {name: records.sha256(job.folder / name) for name in names},
     }
     records.write_json(job.folder / records.RECORD, info)
 

@@ -162,6 +162,8 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
     """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
     Raises UserError where it is neither; what a record says is never imported."""
     name, code = info["method"], info["training"].get("code")
+    if records.predicted(info):
+        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
     if code is None:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
@@ -171,7 +173,8 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
     for found in mine:
         if found.code == code:
             return found
-    file = info.get("code", {}).get("file", f"{name}.py")
+    about = info.get("code")
+    file = about.get("file") if isinstance(about, dict) else f"{name}.py"
     have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
     raise UserError(f"{folder} was made with {file} ({code}){have}: name that file, --method path/to/{file}")
 

@@ -58,7 +58,18 @@ def _folders(options: Namespace) -> list[Path]:
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    return records.named(options.results, [""] if options.all else options.run)
+    found = records.named(options.results, [""] if options.all else options.run)
+    return [folder for folder in found if not (options.all and _predicted(folder))]
+
+
+def _predicted(folder: Path) -> bool:
+    """Whether there is nothing that could be done again."""
+    from bench import records
+
+    try:
+        return records.predicted(records.read_info(folder))
+    except records.Corrupt:
+        return False
 
 
 def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:

@@ -36,7 +36,7 @@ class Episodes:
         """Images [images, channels, height, width] and labels [images] of `support` or `query`."""
         rows = self.tables[episode].query("part == @name").sort_values("place")
         images = torch.from_numpy(self.images[rows["row"].to_numpy()]).permute(0, 3, 1, 2).float() / 255
-        return images, torch.from_numpy(rows["label"].to_numpy())
+        return images, torch.from_numpy(rows["label"].to_numpy(copy=True))
 
 
 def network(channels: int, ways: int, filters: int = 16) -> nn.Module:

@@ -10,13 +10,41 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from bench.cli import (
-    check, data, diff, episodes, evaluate, explain, export, import_, list, report, run, score, show, speed, verify,
-)  # fmt: skip
+    check,
+    data,
+    diff,
+    episodes,
+    evaluate,
+    explain,
+    export,
+    import_,
+    list,
+    report,
+    run,
+    score,
+    show,
+    speed,
+    verify,
+)
 from bench.cli.parsing import Parser
 
 COMMANDS = (
-    run, evaluate, explain, report, list, show, diff, data, speed, verify, check, export, import_, episodes, score,
-)  # fmt: skip
+    run,
+    evaluate,
+    explain,
+    report,
+    list,
+    show,
+    diff,
+    data,
+    speed,
+    verify,
+    check,
+    export,
+    import_,
+    episodes,
+    score,
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from bench import batches, exchange, frame, records
 from bench.data import store
-from tests.conftest import ROOT, Command, bench_environment, one_line
+from tests.conftest import Command, one_line
 from tests.methods.test_contract import CPU
 
 EXPORT = ("episodes", "export", "--benchmark", "tiny", "--episodes", "20")
@@ -165,15 +163,3 @@ def test_mistakes(typed: Command, tmp_path: Path, handed_out: Path, arguments: t
     predictions(handed_out).to_parquet(tmp_path / "predictions.parquet")
     assert expected in one_line(typed(*arguments))
     assert not (tmp_path / "results").exists() and not (tmp_path / "other").exists()
-
-
-@pytest.mark.slow
-def test_the_example_with_a_public_library(typed: Command, tmp_path: Path, data_dir: Path) -> None:
-    pytest.importorskip("higher")
-    train = ("episodes", "export", "--benchmark", "tiny", "--split", "train", "--episodes", "40", "--images")
-    assert typed(*train, "--out", "train").returncode == 0
-    assert typed(*EXPORT, "--images", "--out", "test").returncode == 0
-    example = [sys.executable, str(ROOT / "examples" / "higher_maml.py"), "train", "test", "predictions.parquet"]
-    subprocess.run(example, cwd=tmp_path, env=bench_environment(data_dir), check=True, timeout=300)
-    scored = typed("score", "predictions.parquet", "--name", "MAML with higher")
-    assert scored.returncode == 0 and "tiny/maml-with-higher/" in scored.stdout

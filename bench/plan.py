@@ -173,8 +173,7 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
     for found in mine:
         if found.code == code:
             return found
-    about = info.get("code")
-    file = about.get("file") if isinstance(about, dict) else f"{name}.py"
+    file = info.get("code", {}).get("file", f"{name}.py")
     have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
     raise UserError(f"{folder} was made with {file} ({code}){have}: name that file, --method path/to/{file}")
 

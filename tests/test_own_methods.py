@@ -58,7 +58,8 @@ def test_everywhere_a_name_does(typed: Command, tmp_path: Path, mine: Path) -> N
     assert info["code"] == {"file": "mine.py", "sha256": records.sha256(mine)}
     assert info["training"]["code"] == records.sha256(mine)[:8]
     assert "already finished" in typed(*TINY, "--method", "mine.py").stdout
-    for command in (("evaluate", str(folder), "--set", "queries=3"), ("verify", str(folder))):
+    shown = ("show", "episodes", str(folder), "--hardest", "1", "--set", "queries=1", "--out", "hardest.png")
+    for command in (shown, ("evaluate", str(folder), "--set", "queries=3"), ("verify", str(folder))):
         assert "name that file, --method path/to/mine.py" in one_line(typed(*command))
         assert typed(*command, "--method", "mine.py").returncode == 0
     assert "bit for bit" in typed("verify", str(folder), "--method", "mine.py", "--retrain").stdout
@@ -83,7 +84,7 @@ def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: 
 
     info = json.loads((folder / records.RECORD).read_text())
     info["code"]["sha256"] = 64 * "0"
-    (folder / records.RECORD).write_text(json.dumps(info))
+    records.write_json(folder / records.RECORD, info)
     report = typed("report")
     assert report.returncode == 1 and "do not name the file of its method, mine.py" in report.stderr
 

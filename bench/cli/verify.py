@@ -48,7 +48,7 @@ def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
     from bench import records, verify
 
     try:
-        return verify.opened(folder, options.data_dir, options.method, _say)
+        return verify.opened(folder, options.data_dir, _say, options.method)
     except records.Corrupt as error:
         return error
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import episodes, records
+from bench import disk, episodes
 from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError
 from bench.exchange import Stream
@@ -35,12 +35,12 @@ def export(stream: Stream, out: Path, images: bool) -> dict[str, Any]:
         pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)
         table["row"] = row.ravel()
         pixels = np.stack([np.rot90(stream.data.images[index], turn // 90) for index, turn in pairs])
-        records.write_atomically(out / IMAGES, lambda path: _save(path, pixels))
+        disk.write_atomically(out / IMAGES, lambda path: _save(path, pixels))
     table = table.drop(columns="_index")
-    records.write_atomically(out / EPISODES, lambda path: table.to_parquet(path, index=False))
+    disk.write_atomically(out / EPISODES, lambda path: table.to_parquet(path, index=False))
     manifest = _manifest(stream)
-    manifest["files"] = {name: records.sha256(out / name) for name in (EPISODES, *([IMAGES] if images else []))}
-    records.write_json(out / MANIFEST, manifest)
+    manifest["files"] = {name: disk.sha256(out / name) for name in (EPISODES, *([IMAGES] if images else []))}
+    disk.write_json(out / MANIFEST, manifest)
     return manifest
 
 

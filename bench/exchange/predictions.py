@@ -16,7 +16,7 @@ import pyarrow
 import pyarrow.parquet
 import torch
 
-from bench import account, exchange, foreign, presets, records
+from bench import account, disk, exchange, foreign, presets, records
 from bench.data import files
 from bench.errors import UserError
 from bench.exchange import Stream
@@ -93,7 +93,7 @@ def score(paths: Sequence[Path], name: str, benchmark: str | None, where: Any) -
         raise UserError("the files are of several streams: name together what differs in its training seed only")
     stream = exchange.only_of(exchange.named(read_files[0].stream, where.data_dir), benchmark)
     all_scores = [scores(stream, found) for found in read_files]
-    sums = {f"seed{seed}/{path.name}": records.sha256(path) for seed, path in enumerate(paths)}
+    sums = {f"seed{seed}/{path.name}": disk.sha256(path) for seed, path in enumerate(paths)}
     if len(set(sums.values())) < len(sums):
         raise UserError("two files have the same predictions: one training is one file")
     about = {"name": f"{name} ({foreign.origin(sums)})", "files": sums, "predictions": True}

@@ -35,7 +35,7 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, methods: Sequence[str], say: Callable[[str], None]) -> Again:
+def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], methods: Sequence[str] = ()) -> Again:
     """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
     something of it is not known here."""
     info = records.read_info(folder)

@@ -39,10 +39,12 @@ def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
     return info
 
 
-def adopted(job: Job, state: State, about: dict[str, Any]) -> None:
+def adopted(job: Job, state: State | None, about: dict[str, Any]) -> None:
     """Writes the record of weights that were trained elsewhere, `about` which is what is known: nothing was executed
-    here, no episode was seen, and there is no best on validation."""
-    checkpoints.save_state(job.folder / records.WEIGHTS, state)
+    here, no episode was seen, and there is no best on validation. None: not even the weights are here."""
+    names = [] if state is None else [records.WEIGHTS]
+    if state is not None:
+        checkpoints.save_state(job.folder / records.WEIGHTS, state)
     iteration = job.protocol.training.iterations
     info = _of_any(job) | {
         "status": "finished",
@@ -50,7 +52,7 @@ def adopted(job: Job, state: State, about: dict[str, Any]) -> None:
         "best_iteration": iteration,
         "origin": about,
         "execution": {},
-        "files": {records.WEIGHTS: records.sha256(job.folder / records.WEIGHTS)},
+        "files": {name: records.sha256(job.folder / name) for name in names},
     }
     records.write_json(job.folder / records.RECORD, info)
 
@@ -59,16 +61,24 @@ def _of_any(job: Job) -> dict[str, Any]:
     """What every record says."""
     return {
         "format": records.FORMAT,
-        "benchmark": job.benchmark.name,
-        "method": job.method,
-        "seed": job.seed,
-        "preset": job.preset,
-        "training": asdict(job.protocol.training),
-        "training_hash": job.hash,
+        **keys(job),
         "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
         | {"shape": list(job.data.shape)},
         "environment": environment.describe(),
         **asked(job),
+    }
+
+
+def keys(job: Job) -> dict[str, Any]:
+    """What is run; of a method that does not ship, the file that holds it."""
+    return {
+        "benchmark": job.benchmark.name,
+        "method": job.method,
+        **({"code": job.own.about} if job.own else {}),
+        "seed": job.seed,
+        "preset": job.preset,
+        "training": asdict(job.protocol.training),
+        "training_hash": job.hash,
     }
 
 

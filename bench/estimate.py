@@ -14,7 +14,6 @@ from bench import environment, protocol, records, run, train
 from bench.execution import EAGER, GRAPH
 from bench.job import Job
 from bench.protocol import Training
-from methods import METHODS
 
 _STEPS, _FEWEST = 4, 20  # meta-steps to measure; iterations of a record that has a rate to speak of
 
@@ -55,8 +54,7 @@ def duration(seconds: float) -> str:
 
 def _trained(job: Job) -> Job:
     """The run that is trained: another method's, where the job's evaluates that one's weights."""
-    owner = METHODS[job.method].weights_of
-    return job if owner is None else replace(job, method=owner)
+    return job if job.kind.weights_of is None else job.lender
 
 
 def _left(job: Job) -> int:

@@ -59,7 +59,7 @@ def _keys(folder: Path, record: Record, protocol: str) -> dict[str, Any]:
 def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
     info, seconds = record.info, record.info.get("seconds", {})
     environment = info["environment"]
-    described = protocols.described_training(of_record(record.info), record.training)
+    described = _described(record)
     yield {
         **_keys(folder, record, described),
         "status": record.status,
@@ -77,6 +77,16 @@ def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
         "command": info.get("command"),
         **{f"training.{name}": value for name, value in asdict(record.training).items()},
     }
+
+
+def _described(record: Record, evaluated: Evaluated | None = None) -> str | None:
+    """The protocol of its training, or of that and an evaluation; None where only predictions are here."""
+    if records.predicted(record.info):
+        return None
+    if evaluated is None:
+        return protocols.described_training(of_record(record.info), record.training)
+    protocol = Protocol(record.training, evaluated.evaluation)
+    return protocols.described(of_record(record.info), record.method, protocol)
 
 
 def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
@@ -113,8 +123,7 @@ def _steps(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
 
 
 def _of_evaluation(folder: Path, record: Record, evaluated: Evaluated) -> dict[str, Any]:
-    protocol = Protocol(record.training, evaluated.evaluation)
-    described = protocols.described(of_record(record.info), record.method, protocol)
+    described = _described(record, evaluated)
     which = {"evaluation": evaluation_hash(evaluated.evaluation), "evaluated_iteration": evaluated.iteration}
     return _keys(folder, record, described) | which
 

@@ -11,12 +11,14 @@ from bench import experiments, presets
 from bench.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
 from bench.data import catalogue, store
 from bench.data.functions import SINUSOIDS
+from bench.own import offered
 from methods import METHODS
 
 
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
     methods = [f"  {name:<12}{_first_line(kind)}" for name, kind in METHODS.items()]
+    methods += [f"  {name:<12}of an installed package" for name in offered()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     own = store.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]

@@ -14,6 +14,7 @@ from bench.benchmarks import Benchmark
 from bench.errors import UserError
 from bench.experiments import Experiment
 from bench.objectives import objective
+from bench.own import Own
 from bench.streams import Data, Source
 from methods import METHODS
 from methods.contract import NEEDS, Method, Setup, State
@@ -37,6 +38,18 @@ class Job:
     milestones: tuple[int, ...] = ()  # iterations before the last whose weights are kept, and evaluated too
     place: Path | None = None  # the record's folder, where a user named one
     experiment: Experiment | None = None  # the file that asked for it
+    own: Own | None = None  # where the method does not ship
+
+    @property
+    def kind(self) -> type[Method]:
+        """The method's class. Raises UserError where a user's has not all parts of the contract."""
+        return self.own.kind if self.own else METHODS[self.method]
+
+    @property
+    def lender(self) -> Job:
+        """The run whose weights this one evaluates, of a method that ships."""
+        both = replace(self.protocol, training=replace(self.protocol.training, code=None))
+        return replace(self, method=self.kind.weights_of, own=None, protocol=both)
 
     @cached_property
     def hash(self) -> str:
@@ -57,7 +70,9 @@ class Job:
         """Raises UserError where this can never run, before anything starts."""
         if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
             raise UserError("weights=best: what was trained elsewhere has the weights of one iteration, weights=last")
-        able, needs = METHODS[self.method].batch_statistics, METHODS[self.method].needs
+        if self.kind.weights_of not in (None, *METHODS):
+            raise UserError(f"{self.method}: weights_of = {self.kind.weights_of!r} is no method that ships")
+        able, needs = self.kind.batch_statistics, self.kind.needs
         if needs is not None and needs not in self.benchmark.offers:
             raise UserError(f"{self.method} needs {NEEDS[needs]}, and {self.benchmark.name} has none")
         for evaluation in (self.protocol.evaluation, self.validating().protocol.evaluation):
@@ -77,7 +92,7 @@ class Job:
         given = self.data.parameters if self._told else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
         setup = Setup(network, objective(self.benchmark).loss, self.benchmark.ways, classes, training, evaluation)
-        return _built(METHODS[self.method], setup)
+        return _built(self.kind, setup)
 
     def source(self, split: str, seed: int, queries: int) -> Source:
         """The episodes of a split, on the device."""
@@ -86,7 +101,7 @@ class Job:
     @property
     def _told(self) -> bool:
         """Whether the parameters of an episode's function are given with its inputs."""
-        return METHODS[self.method].needs == "parameters"
+        return self.kind.needs == "parameters"
 
     def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""

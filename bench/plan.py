@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bench import benchmarks, claims, foreign, presets, protocol, records, streams
+from bench import benchmarks, claims, foreign, own, presets, protocol, records, streams
 from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.data import catalogue, store
 from bench.errors import UserError, unknown
@@ -18,6 +18,7 @@ from bench.execution import seeds_at_once
 from bench.experiments import Block, Experiment
 from bench.foreign import Checkpoint
 from bench.job import Job
+from bench.own import Own
 from bench.report.claimed import Planned, disqualified_by
 from bench.streams import Data
 from methods import METHODS
@@ -70,7 +71,7 @@ def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
 def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
     for method in block.methods:
         with experiment.at(block, "methods", method):
-            _known(method)
+            own.find(method)
     for name in block.benchmarks:
         with experiment.at(block, "benchmarks", name):
             benchmark = store.benchmark(name, common.data_dir)
@@ -102,7 +103,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
-    methods = [_known(method) for method in dict.fromkeys(request.methods)]
+    methods = _methods(request.methods)
     data = streams.load(benchmark, asked.training, request.data_dir)
     made = [_job(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
     for job in made:
@@ -113,15 +114,20 @@ def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Prot
 def _job(
     request: Request,
     benchmark: Benchmark,
-    method: str,
+    method: str | Own,
     seed: int,
     settings: protocol.Protocol,
     preset: str,
     data: Data,
 ) -> Job:
+    """`method`: the name of one that ships, or an own one, whose trainings are told apart by its file."""
     where = (request.results, request.device, request.chunk, request.mode, request.command)
+    name, mine = (method, None) if isinstance(method, str) else (method.name, method)
+    if mine is not None:
+        settings = replace(settings, training=replace(settings.training, code=mine.code))
     milestones = presets.milestones(preset, benchmark, settings.training.iterations)
-    return Job(benchmark, method, seed, settings, preset, data, *where, milestones, experiment=request.experiment)
+    where = (*where, milestones)
+    return Job(benchmark, name, seed, settings, preset, data, *where, experiment=request.experiment, own=mine)
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
@@ -143,12 +149,33 @@ def evaluation_job(run: str, request: Request) -> Job:
     info = records.read_info(folder)
     if info["status"] != "finished":
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
+    method = method_of(folder, info, request.methods)
     benchmark, training, data = trained_on(folder, info, request.data_dir)
     evaluation = presets.preset(info["preset"], benchmark).evaluation
     changed = protocol.Protocol(training, protocol.with_evaluation_settings(evaluation, request.settings))
-    job = replace(_job(request, benchmark, info["method"], info["seed"], changed, info["preset"], data), place=folder)
+    job = replace(_job(request, benchmark, method, info["seed"], changed, info["preset"], data), place=folder)
     job.check()
     return job
+
+
+def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> str | Own:
+    """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
+    Raises UserError where it is neither; what a record says is never imported."""
+    name, code = info["method"], info["training"].get("code")
+    if records.predicted(info):
+        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
+    if code is None:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+        return name
+    asked = [*named, *(offered for offered in own.offered() if offered == name)]
+    mine = [found for found in map(own.find, asked) if found and found.name == name]
+    for found in mine:
+        if found.code == code:
+            return found
+    file = info.get("code", {}).get("file", f"{name}.py")
+    have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
+    raise UserError(f"{folder} was made with {file} ({code}){have}: name that file, --method path/to/{file}")
 
 
 def trained_on(
@@ -156,7 +183,6 @@ def trained_on(
 ) -> tuple[Benchmark, protocol.Training, streams.Data]:
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
-    _known(info["method"])
     benchmark, training = benchmarks.of_record(info), protocol.from_fields(protocol.Training, info["training"])
     data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
@@ -183,10 +209,16 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     return job
 
 
-def _known(method: str) -> str:
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    return method
+def _methods(named: Sequence[str]) -> list[str | Own]:
+    """The methods of these names and files. Raises UserError on two files whose runs would go by one name."""
+    found: dict[str, str | Own] = {}
+    for asked in dict.fromkeys(named):
+        method = own.find(asked) or asked
+        name = method if isinstance(method, str) else method.name
+        if name in found:
+            raise UserError(f"--method {asked}: the runs of another one would go by {name} too: rename one")
+        found[name] = method
+    return list(found.values())
 
 
 def described(made: Sequence[Job]) -> list[str]:
@@ -194,15 +226,19 @@ def described(made: Sequence[Job]) -> list[str]:
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
-        lines += _described(group[0], _listed(job.method for job in group), _listed(str(job.seed) for job in group))
+        lines += _described(group[0], _listed(map(_called, group)), _listed(str(job.seed) for job in group))
         lines += [*_held_to(group), *_full_protocol(group[0])]
     return lines
+
+
+def _called(job: Job) -> str:
+    return f"{job.method} ({job.own.file.name}, {job.own.code})" if job.own else job.method
 
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     base = presets.preset(job.preset, job.benchmark)
-    changed = protocol.differences(training, base.training)
+    changed = protocol.differences(replace(training, code=None), base.training)
     changed |= {f"evaluation.{k}": v for k, v in protocol.differences(evaluation, base.evaluation).items()}
     known = catalogue.called(job.data.name, job.data.digest, job.data.known_as)
     return [

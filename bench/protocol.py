@@ -17,6 +17,8 @@ from typing import Any
 
 from bench.errors import UserError, unknown
 
+NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
+
 
 def _setting(
     default: Any,
@@ -70,6 +72,7 @@ class Training:
     origin: str | None = _setting(
         None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
     )
+    code: str | None = _setting(None, "digits of the file that holds the method, or none: it ships", later=True)
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def _split(text: str) -> tuple[str, str]:
 
 def _names(part: type) -> list[str]:
     """The fields that `--set` may change."""
-    return [f.name for f in fields(part) if f.name not in ("meaning", "origin")]
+    return [f.name for f in fields(part) if f.name not in ("meaning", *NO_SETTINGS)]
 
 
 def _owner(name: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,9 @@ _OPTIONAL: dict[str, type] = {
     "environment.packages": dict,
     "command": str,
     "weights_of": str,
+    "code": dict,
+    "code.file": str,
+    "code.sha256": str,
     "resumed": list,
     "best_score": float,
     "execution.seeds": list,
@@ -166,6 +169,12 @@ def read(folder: Path) -> Record:
     return Record(
         folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
     )
+
+
+def predicted(info: Mapping[str, Any]) -> bool:
+    """Whether a record holds scores of other people's predictions: there are no weights, and no known protocol."""
+    origin = info.get("origin")
+    return isinstance(origin, dict) and bool(origin.get("predictions"))
 
 
 def read_info(folder: Path) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.networks import conv4
 from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_of
-from methods import METHODS
 from methods.contract import State
 
 Result = TypeVar("Result")
@@ -173,10 +172,9 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
 
 def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
     """Trains runs that differ in their seeds alone, together, and leaves each its record."""
-    owner = METHODS[jobs[0].method].weights_of
-    if owner is not None:
+    if jobs[0].kind.weights_of is not None:
         for job in jobs:
-            _borrow(job, owner, watch)
+            _borrow(job, watch)
         return
     jobs = [job.validating() for job in jobs]
     environment.forget_peak_memory(jobs[0].device)
@@ -229,9 +227,9 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
     return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
 
 
-def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
+def _borrow(job: Job, watch: train.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
-    lender = replace(job, method=owner)
+    lender = job.lender
     with _locked(lender.folder):
         info = read_if_any(lender.folder)
         if info is None or info["status"] == "unfinished":
@@ -241,7 +239,7 @@ def _borrow(job: Job, owner: str, watch: train.Watch) -> None:
     for name in info["files"]:
         source = records.checked(lender.folder, name, info["files"])
         records.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
-    info = info | {"method": job.method, "weights_of": lender.name, **account.asked(job)}
+    info = info | account.keys(job) | {"weights_of": lender.name, **account.asked(job)}
     records.write_json(job.folder / records.RECORD, info)
 
 

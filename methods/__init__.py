@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from methods.anil import Anil
 from methods.contract import Method
 from methods.finetune import Finetune
 from methods.maml import FirstOrderMaml, Maml
+from methods.meta_sgd import MetaSgd
+from methods.msl import MultiStepLoss
 from methods.nearest import Nearest
 from methods.pretrained import Oracle, Pretrained
+from methods.protonet import ProtoNet
+from methods.reptile import Reptile
 
 METHODS: dict[str, type[Method]] = {
     "maml": Maml,
     "fomaml": FirstOrderMaml,
+    "anil": Anil,
+    "reptile": Reptile,
+    "meta-sgd": MetaSgd,
+    "msl": MultiStepLoss,
+    "protonet": ProtoNet,
     "finetune": Finetune,
     "nearest": Nearest,
     "pretrained": Pretrained,

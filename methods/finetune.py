@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import ImageBatch, Params, Setting, Setup, State
-from methods.inner_loop import trajectory
+from methods.inner_loop import inner_step, trajectory
 
 _MOMENTUM = 0.1  # of the running statistics; Torch's default
 
@@ -75,8 +75,11 @@ class Finetune:
 
         params = state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
         adapted = [name for name in params if evaluation.adapt == "all" or name.startswith("head")]
-        visited = trajectory(support_loss, params, adapted, setting["lr"], evaluation.finetune_steps)
-        return torch.stack([query_outputs(p) for p in visited])
+
+        def step(params: Params) -> Params:
+            return inner_step(support_loss, params, adapted, setting["lr"])
+
+        return torch.stack([query_outputs(p) for p in trajectory(step, params, evaluation.finetune_steps)])
 
     def _running(self, state: State) -> Params | None:
         return state.carried if self.setup.evaluation.batch_statistics == "running" else None

@@ -9,45 +9,46 @@ from torch.func import grad, grad_and_value, vjp
 
 from methods.contract import Params
 
-InnerLoss = Callable[[Params], Tensor]
+Loss = Callable[[Params], Tensor]
+Step = Callable[[Params], Params]  # the parameters before an inner step -> after it
 
 
-def trajectory(loss: InnerLoss, params: Params, adapted: Collection[str], lr: float, steps: int) -> list[Params]:
-    """The parameters before, and after each of, `steps` inner steps; only those named in `adapted` move."""
+def trajectory(step: Step, params: Params, steps: int) -> list[Params]:
+    """The parameters before, and after each of, `steps` inner steps."""
     visited = [params]
     for _ in range(steps):
-        visited.append(inner_step(loss, visited[-1], adapted, lr))
+        visited.append(step(visited[-1]))
     return visited
 
 
-def inner_step(loss: InnerLoss, params: Params, adapted: Collection[str], lr: float) -> Params:
+def inner_step(loss: Loss, params: Params, adapted: Collection[str], lr: float) -> Params:
     """theta' = theta - lr * grad L(theta) on the adapted parameters (Finn et al. 2017, equation 1)."""
+    gradient = adapted_gradient(loss, params, adapted)
+    return params | {name: params[name] - lr * value for name, value in gradient.items()}
+
+
+def adapted_gradient(loss: Loss, params: Params, adapted: Collection[str]) -> Params:
+    """The gradient of the loss for the parameters that the inner loop moves."""
     moving = {name: params[name] for name in params if name in adapted}
-    gradient = grad(lambda part: loss(params | part))(moving)
-    return params | {name: value - lr * gradient[name] for name, value in moving.items()}
+    return grad(lambda part: loss(params | part))(moving)
 
 
-def gradient_through(
-    inner_loss: InnerLoss, outer_loss: InnerLoss, params: Params, adapted: Collection[str], lr: float, steps: int
-) -> tuple[Tensor, Params]:
+def gradient_through(step: Step, outer_loss: Loss, params: Params, steps: int) -> tuple[Tensor, Params]:
     """The outer loss after `steps` inner steps, at least one, and its gradient for the parameters before the first:
     exact second order, (I - lr * Hessian) at every step (Finn et al. 2017, section 5.2, "the full MAML").
 
     Of the steps only the parameters are kept, and each but the last is done again on the way back: the peak of memory
     does not grow with their number."""
-
-    def step(params: Params) -> Params:
-        return inner_step(inner_loss, params, adapted, lr)
-
-    *earlier, last = trajectory(inner_loss, params, adapted, lr, steps - 1)
+    *earlier, last = trajectory(step, params, steps - 1)
     gradient, value = grad_and_value(lambda params: outer_loss(step(params)))(last)
     for params in reversed(earlier):
-        gradient = _step_back(step, params, gradient)
+        gradient = step_back(step, params, gradient)
     return value, gradient
 
 
-def _step_back(step: Callable[[Params], Params], params: Params, cotangent: Params) -> Params:
-    """A function of its own, so that one step's graph is gone before the next one is made."""
+def step_back(step: Step, params: Params, cotangent: Params) -> Params:
+    """A gradient for the parameters after a step, as one for those before it. A function of its own, so that one
+    step's graph is gone before the next one is made."""
     _, pull_back = vjp(step, params)
     (cotangent,) = pull_back(cotangent)
     return cotangent

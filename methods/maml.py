@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
-from methods.inner_loop import gradient_through, trajectory
+from methods.inner_loop import Loss, Step, gradient_through, inner_step, trajectory
 
 
 class Maml:
@@ -19,7 +19,6 @@ class Maml:
     weights_of = None
     batch_statistics = ("batch", "support")
     needs = None
-    second_order = True
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -30,22 +29,8 @@ class Maml:
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
         """The query loss after the last inner step, and its gradient for the parameters before the first."""
-        training = self.setup.training
-
-        def inner_loss(params: Params) -> Tensor:
-            return self.setup.loss(self.setup.network(params, batch.support), batch.support_labels)
-
-        def outer_loss(params: Params) -> Tensor:
-            outputs = self._query_outputs(params, batch.support, batch.query, training.batch_statistics)
-            return self.setup.loss(outputs, batch.query_labels)
-
-        adapted = self._adapted(state.params)
-        loop = (state.params, adapted, training.inner_lr, training.inner_steps)
-        if self.second_order:
-            loss, gradient = gradient_through(inner_loss, outer_loss, *loop)
-        else:
-            gradient, loss = grad_and_value(outer_loss)(trajectory(inner_loss, *loop)[-1])
-        return loss, gradient, state.carried
+        step, outer_loss = self._step(batch.support, batch.support_labels), self._outer_loss(batch)
+        return *self._meta_gradient(state.params, step, outer_loss), state.carried
 
     def candidates(self) -> Sequence[Setting]:
         """Nothing is chosen on validation episodes."""
@@ -54,13 +39,27 @@ class Maml:
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[inner steps + 1, query images, ways]: the query's outputs along the inner loop."""
         evaluation = self.setup.evaluation
-
-        def inner_loss(params: Params) -> Tensor:
-            return self.setup.loss(self.setup.network(params, support), labels)
-
-        adapted = self._adapted(state.params)
-        visited = trajectory(inner_loss, state.params, adapted, self.setup.training.inner_lr, evaluation.inner_steps)
+        visited = trajectory(self._step(support, labels), state.params, evaluation.inner_steps)
         return torch.stack([self._query_outputs(p, support, query, evaluation.batch_statistics) for p in visited])
+
+    def _step(self, images: Tensor, labels: Tensor) -> Step:
+        """An inner step on these images."""
+        lr = self.setup.training.inner_lr
+
+        def loss(params: Params) -> Tensor:
+            return self.setup.loss(self.setup.network(params, images), labels)
+
+        return lambda params: inner_step(loss, params, self._adapted(params), lr)
+
+    def _outer_loss(self, batch: Episode) -> Loss:
+        def loss(params: Params) -> Tensor:
+            mode = self.setup.training.batch_statistics
+            return self.setup.loss(self._query_outputs(params, batch.support, batch.query, mode), batch.query_labels)
+
+        return loss
+
+    def _meta_gradient(self, params: Params, step: Step, outer_loss: Loss) -> tuple[Tensor, Params]:
+        return gradient_through(step, outer_loss, params, self.setup.training.inner_steps)
 
     def _query_outputs(self, params: Params, support: Tensor, query: Tensor, batch_statistics: str) -> Tensor:
         statistics = self.setup.network.observed(params, support) if batch_statistics == "support" else None
@@ -74,4 +73,6 @@ class Maml:
 class FirstOrderMaml(Maml):
     """The same without the second derivatives: the query gradient is applied where the inner loop ended."""
 
-    second_order = False
+    def _meta_gradient(self, params: Params, step: Step, outer_loss: Loss) -> tuple[Tensor, Params]:
+        gradient, loss = grad_and_value(outer_loss)(trajectory(step, params, self.setup.training.inner_steps)[-1])
+        return loss, gradient

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
-from methods.inner_loop import trajectory
+from methods.inner_loop import inner_step, trajectory
 
 
 class Pretrained:
@@ -40,10 +40,11 @@ class Pretrained:
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[steps + 1, query points, 1]: the query's outputs along the fine-tuning."""
-        steps = self.setup.evaluation.finetune_steps
-        visited = trajectory(
-            lambda params: self._loss(params, support, labels), state.params, state.params.keys(), setting["lr"], steps
-        )
+
+        def step(params: Params) -> Params:
+            return inner_step(lambda params: self._loss(params, support, labels), params, params.keys(), setting["lr"])
+
+        visited = trajectory(step, state.params, self.setup.evaluation.finetune_steps)
         return torch.stack([self.setup.network(params, query) for params in visited])
 
     def _loss(self, params: Params, inputs: Tensor, targets: Tensor) -> Tensor:

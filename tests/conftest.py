@@ -6,25 +6,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils._pytree import tree_map
 
-from bench import benchmarks, environment, presets
+from bench import environment
 from bench.__main__ import main
 from bench.benchmarks import Benchmark
-from bench.data.images import ImageClass, ImageSet
+from bench.check import small as check
+from bench.data.images import ImageSet
 from bench.execution import Execution
-from bench.networks import network
-from bench.objectives import objective
 from bench.protocol import Protocol
 from methods import METHODS
-from methods.contract import Method, Params, Setup, State
+from methods.contract import Method, Params, State
 from tests.counting import counts
 
 ROOT = Path(__file__).parent.parent
@@ -48,36 +45,25 @@ def _repeatable() -> None:
 @pytest.fixture
 def small() -> Benchmark:
     """3 ways, 2 shots of 12 x 12 grey images."""
-    return Benchmark("small", "noise", 3, 2, (1, 12, 12), rotations=True)
+    return check.BENCHMARK
 
 
 @pytest.fixture
 def noise() -> ImageSet:
     """8 classes a split x 12 random images of 12 x 12; the first class of each split repeats its last image."""
-    pixels = np.random.default_rng(7).integers(0, 256, (24 * 12, 12, 12, 1), dtype=np.uint8)
-    classes = []
-    for k in range(24):
-        distinct = 11 if k % 8 == 0 else 12
-        if distinct == 11:
-            pixels[k * 12 + 11] = pixels[k * 12 + 10]
-        classes.append(ImageClass(f"class{k:02}", benchmarks.SPLITS[k // 8], k * 12, 12, distinct))
-    return ImageSet("noise", pixels, tuple(classes), "0" * 64)
+    return check.noise()
 
 
 @pytest.fixture
 def tiny_protocol() -> Protocol:
     """Of `tiny`, for the small benchmark: some iterations of few filters."""
-    protocol = presets.paper(benchmarks.get("tiny"))
-    training = replace(protocol.training, filters=4, iterations=6, meta_batch=3, queries=2, inner_lr=0.4, inner_steps=2)
-    return Protocol(training, replace(protocol.evaluation, queries=3, episodes=8, inner_steps=2))
+    return check.of_images()
 
 
 @pytest.fixture
 def sinusoid_protocol() -> Protocol:
     """Of `sinusoid-5s`, with few episodes."""
-    protocol = presets.paper(benchmarks.get("sinusoid-5s"))
-    training = replace(protocol.training, filters=8, iterations=6, meta_batch=3)
-    return Protocol(training, replace(protocol.evaluation, episodes=8, finetune_episodes=4))
+    return check.of_functions()
 
 
 @pytest.fixture(scope="session")
@@ -123,9 +109,7 @@ def typed(
 
 def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "vectorised") -> Method:
     """A method under a protocol, for the eight training classes of `noise`, or for sinusoids."""
-    used = network(benchmark, protocol.training, layers, given=2 if METHODS[name].needs == "parameters" else 0)
-    loss = objective(benchmark).loss
-    return METHODS[name](Setup(used, loss, benchmark.ways, 8, protocol.training, protocol.evaluation))
+    return check.built(METHODS[name], benchmark, protocol.training, protocol.evaluation, layers)
 
 
 def meta_step(execution: Execution, method: Method, state: State, batch: Any) -> tuple[torch.Tensor, Params, Params]:

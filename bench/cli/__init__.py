@@ -9,10 +9,42 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-from bench.cli import data, diff, evaluate, explain, export, import_, list, report, run, show, speed, verify
+from bench.cli import (
+    check,
+    data,
+    diff,
+    episodes,
+    evaluate,
+    explain,
+    export,
+    import_,
+    list,
+    report,
+    run,
+    score,
+    show,
+    speed,
+    verify,
+)
 from bench.cli.parsing import Parser
 
-COMMANDS = (run, evaluate, explain, report, list, show, diff, data, speed, verify, export, import_)
+COMMANDS = (
+    run,
+    evaluate,
+    explain,
+    report,
+    list,
+    show,
+    diff,
+    data,
+    speed,
+    verify,
+    check,
+    export,
+    import_,
+    episodes,
+    score,
+)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_execution, add_settings, asked_of_every_job
+from bench.cli.parsing import add_command, add_execution, add_own, add_settings, asked_of_every_job
 from bench.cli.words import score
 from bench.errors import UserError
 
@@ -34,6 +34,7 @@ def add(top: Any) -> None:
     )
     parser.add_argument("--benchmark", metavar="B", help="what the checkpoint was trained for")
     parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
+    add_own(parser)
     add_execution(parser)
     add_settings(parser, "such as queries=15 or batch_statistics=support")
     parser.add_argument("--at", type=kinds.positive, metavar="N", help="the weights of iteration N")
@@ -82,7 +83,7 @@ def _request(options: Namespace) -> Request:
     from bench import plan
 
     return plan.Request(
-        [],
+        options.method,
         [options.benchmark] if options.benchmark else [],
         [],
         options.protocol,

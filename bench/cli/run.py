@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "run", run, "train and test methods on a benchmark", results=True, data=True, device=True)
-    parser.add_argument("--method", action="append", metavar="M", help="may be given several times (default maml)")
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="M",
+        help="a name, or a file such as mine.py; may be given several times (default maml)",
+    )
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
     add_running(parser)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import kinds
-from bench.cli.parsing import add_command, add_group, add_protocol_choice, add_settings
+from bench.cli.parsing import add_command, add_group, add_own, add_protocol_choice, add_settings
 
 
 def add(top: Any) -> None:
@@ -36,6 +36,7 @@ def add(top: Any) -> None:
     parser.add_argument(
         "--easiest", type=kinds.positive, metavar="N", help="how many with the best scores (default none)"
     )
+    add_own(parser)
     add_settings(parser, "such as episodes=600, where the run has several evaluations")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser = add_command(show, "protocol", protocol, "every setting of a protocol, with its source")
@@ -72,9 +73,8 @@ def episodes(options: Namespace) -> int:
     """The episodes that a run does worst or best on; 1 where its scores are not the recorded ones, and should be."""
     from bench import extremes, records, verify
 
-    again = verify.opened(
-        records.find(options.results, options.run), options.data_dir, lambda line: print(line, file=sys.stderr)
-    )
+    folder = records.find(options.results, options.run)
+    again = verify.opened(folder, options.data_dir, lambda line: print(line, file=sys.stderr), options.method)
     extremes.check(again, options.out)
     recorded = extremes.evaluation(again, options.settings)
     hardest = options.hardest or (0 if options.easiest else 6)

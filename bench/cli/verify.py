@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.parsing import add_command
+from bench.cli.parsing import add_command, add_own
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def add(top: Any) -> None:
     parser = add_command(top, "verify", verify, "do runs again as recorded, and compare", results=True, data=True)
     parser.add_argument("run", nargs="*", metavar="RUN", help="a run's folder, or the beginning of names")
     parser.add_argument("--all", action="store_true", help="every run in the results")
+    add_own(parser)
     parser.add_argument("--retrain", action="store_true", help="train again too, into a folder that is left empty")
 
 
@@ -33,7 +34,7 @@ def verify(options: Namespace) -> int:
 
     environment.make_repeatable(None)
     environment.reuse_memory()
-    runs = [(folder, _opened(folder, options.data_dir)) for folder in _folders(options)]
+    runs = [(folder, _opened(folder, options)) for folder in _folders(options)]
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
@@ -42,12 +43,12 @@ def verify(options: Namespace) -> int:
     return int(verify.DIFFERENT in outcomes)
 
 
-def _opened(folder: Path, data_dir: Path | None) -> Again | Corrupt:
+def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
     from bench import records, verify
 
     try:
-        return verify.opened(folder, data_dir, _say)
+        return verify.opened(folder, options.data_dir, _say, options.method)
     except records.Corrupt as error:
         return error
 
@@ -57,7 +58,18 @@ def _folders(options: Namespace) -> list[Path]:
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    return records.named(options.results, [""] if options.all else options.run)
+    found = records.named(options.results, [""] if options.all else options.run)
+    return [folder for folder in found if not (options.all and _predicted(folder))]
+
+
+def _predicted(folder: Path) -> bool:
+    """Whether there is nothing that could be done again."""
+    from bench import records
+
+    try:
+        return records.predicted(records.read_info(folder))
+    except records.Corrupt:
+        return False
 
 
 def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:

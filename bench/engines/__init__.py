@@ -16,7 +16,6 @@ from bench import event_files, run, train
 from bench.errors import UserError
 from bench.job import Job
 from bench.streams import Data
-from methods import METHODS
 
 ATTEMPTS = 4  # at a cell whose worker dies
 _TELL_SECONDS = 0.2
@@ -36,8 +35,7 @@ class Cell:
     @property
     def folders(self) -> frozenset[Path]:
         """Those that it writes: its own, and those of the runs whose weights it evaluates."""
-        owner = METHODS[self.jobs[0].method].weights_of
-        lenders = [replace(job, method=owner).folder for job in self.jobs] if owner is not None else []
+        lenders = [job.lender.folder for job in self.jobs if job.kind.weights_of is not None]
         return frozenset([*(job.folder for job in self.jobs), *lenders])
 
     def with_data(self, data: Data | None) -> Cell:

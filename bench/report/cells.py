@@ -14,7 +14,7 @@ from bench.benchmarks import Benchmark, of_record
 from bench.measures import Measure
 from bench.presets import paper
 from bench.protocol import Protocol
-from bench.records import Evaluated, Record
+from bench.records import Evaluated, Record, predicted
 from bench.report import protocols
 
 Pair = tuple[Record, Evaluated]
@@ -66,8 +66,22 @@ class Cell:
     def described(self) -> str:
         """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
         are where they were not trained here."""
+        if self.predicted:
+            return f"{self.record.info['origin']['name']}, predicted elsewhere: protocol not known"
         ours = protocols.described(self.benchmark, self.method, self.protocol)
+        if self.code:
+            ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
         return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours
+
+    @property
+    def predicted(self) -> bool:
+        """Whether only predictions are here, of other people's code: nothing is known of their protocol."""
+        return predicted(self.record.info)
+
+    @property
+    def code(self) -> dict[str, str] | None:
+        """Of a method that does not ship: the name of its file, and the SHA-256; None: it ships."""
+        return self.record.info.get("code")
 
     @property
     def origin(self) -> dict[str, Any] | None:

@@ -80,6 +80,8 @@ def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
 def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
     if same_weights(claim, cell):
         return []
+    if cell.origin and cell.origin.get("predictions"):
+        return ["predictions of other people's code, whose protocol is not known"]
     if cell.origin:
         return ["weights that were trained elsewhere, not known to be the claim's"]
     few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
@@ -104,6 +106,8 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     tells it."""
     if not claim.protocol:
         return ["the claim's protocol is not known"]
+    if cell.origin and cell.origin.get("predictions"):
+        return []  # said already
     theirs = preset(claim.protocol, cell.benchmark)
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     assumed = assumed_by(claim.protocol, cell.benchmark)

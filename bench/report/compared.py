@@ -75,14 +75,19 @@ def pair(a: Cell, b: Cell) -> Compared:
 
 
 def _comparable(a: Cell, b: Cell) -> bool:
-    """One factor apart, and on the same test episodes of some common seeds."""
+    """One factor apart, or of other people's code, of which none is known; and on the same test episodes of some common
+    seeds."""
     return (
-        _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
+        (_alike(a, b) if not (a.predicted or b.predicted) else a.method != b.method)
         and a.data["digest"] == b.data["digest"]
         and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
-        and (a.iterations == b.iterations or a.evaluated.evaluation.weights == "best")
         and _common_seeds(a, b)
     )
+
+
+def _alike(a: Cell, b: Cell) -> bool:
+    same_time = a.iterations == b.iterations or a.evaluated.evaluation.weights == "best"
+    return same_time and _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
 
 
 def _common_seeds(a: Cell, b: Cell) -> bool:
@@ -93,8 +98,9 @@ def _factors(a: Cell, b: Cell) -> set[str]:
     """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
     method = a.method if a.method == b.method else ""
     evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+    training = differences(a.record.training, b.record.training).keys()
     return {
         *({"method"} if a.method != b.method else ()),
-        *differences(a.record.training, b.record.training),
+        *(training if method else training - {"code"}),  # a method's own file is part of the method
         *(f"evaluation.{name}" for name in evaluation),
     }

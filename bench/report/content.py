@@ -66,7 +66,7 @@ def _run(cell: Cell) -> Row:
         "seeds": words.seeds(cell),
         "iterations": words.iterations(cell),
         "batch norm": words.batch_norm(cell),
-        "weights": cell.evaluated.evaluation.weights,
+        "weights": words.NONE if cell.predicted else cell.evaluated.evaluation.weights,
         "test episodes": words.episodes(cell),
         cell.measure.name: f"{cell.headline.value:{form}}",
         "both (headline)": ends.pop("both"),

@@ -19,6 +19,11 @@ from bench.report.fits import fit
 _METHODS = (
     "maml",
     "fomaml",
+    "anil",
+    "reptile",
+    "meta-sgd",
+    "msl",
+    "protonet",
     "finetune",
     "nearest",
     "pretrained",
@@ -80,6 +85,7 @@ def _check(record: Record) -> None:
     for key in ("name", "digest", "known_as", "partial"):
         data[key]
     _check_origin(record)
+    _check_code(record)
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
         outside = (evaluated.scores < low) | (evaluated.scores > high)
@@ -94,6 +100,14 @@ def _check_origin(record: Record) -> None:
     found = None if about is None else foreign.origin(dict(about["files"]))
     if found != record.training.origin:
         raise ValueError(f"its settings do not name the files of {about and about['name']}")
+
+
+def _check_code(record: Record) -> None:
+    """A method is of the file that the record names, or ships."""
+    about = record.info.get("code")
+    found = None if about is None else str(about["sha256"])[:8]
+    if found != record.training.code or (about and not isinstance(about["file"], str)):
+        raise ValueError(f"its settings do not name the file of its method, {about and about['file']}")
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:

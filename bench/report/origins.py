@@ -24,6 +24,8 @@ def tables(section: Section) -> list[Table]:
 
 
 def _protocol(cell: Cell) -> Iterator[Row]:
+    if cell.predicted:
+        return
     theirs = paper(cell.benchmark)
     for name, (ours, wanted) in protocol_differences(cell.method, cell.protocol, theirs).items():
         result = {"method": cell.method, "protocol": cell.described}

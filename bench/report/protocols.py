@@ -7,11 +7,11 @@ from typing import Any
 
 from bench.benchmarks import Benchmark
 from bench.presets import names, preset
-from bench.protocol import Evaluation, Protocol, Training, differences, setting_of_evaluation
+from bench.protocol import NO_SETTINGS, Evaluation, Protocol, Training, differences, setting_of_evaluation
 
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
 _VALIDATION = frozenset({"validations", "validation_episodes"})
-_APART = _VALIDATION | {"origin"}  # no setting: said in words
+_APART = _VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
 _FINETUNED = ("finetune", "pretrained", "oracle")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bench.benchmarks import of_record
 from bench.claims import Claim
@@ -45,8 +46,9 @@ def _evaluations(record: Record, experiment: Experiment) -> list | None:
 
 
 def _asks(block: Block, record: Record, experiment: Experiment) -> bool:
-    named = record.benchmark in block.benchmarks and record.method in block.methods and record.seed in block.seeds
+    methods = {Path(asked).stem for asked in block.methods}  # of an own method, a file
+    named = record.benchmark in block.benchmarks and record.method in methods and record.seed in block.seeds
     if not named:
         return False
     with experiment.at(block):
-        return block.protocol_for(of_record(record.info)).training == record.training
+        return block.protocol_for(of_record(record.info)).training == replace(record.training, code=None)

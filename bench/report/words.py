@@ -17,7 +17,8 @@ BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)",
 
 def batch_norm(cell: Cell) -> str:
     """What its statistics are of, where the network has it."""
-    return NONE if cell.benchmark.form == FUNCTIONS else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
+    unknown = cell.predicted or cell.benchmark.form == FUNCTIONS
+    return NONE if unknown else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
 
 
 def near_bound(measure: Measure) -> str:
@@ -36,6 +37,8 @@ def source(claim: Claim) -> str:
 
 def seeds(cell: Cell) -> str:
     """How many, and which are missing because they diverged; none where the weights were trained elsewhere."""
+    if cell.predicted:
+        return f"{len(cell.seeds)} of theirs"
     if cell.origin:
         return "none of ours"
     lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
@@ -44,6 +47,8 @@ def seeds(cell: Cell) -> str:
 
 def iterations(cell: Cell) -> str:
     """Those evaluated, and of how many where training went on."""
+    if cell.predicted:
+        return NONE
     full = cell.record.training.iterations
     return spread(cell.iterations) if cell.iterations == (full,) else f"{spread(cell.iterations)} of {full}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None]) -> Again:
-    """A run to verify. Raises UserError where its data are not at hand, or something of it is not known here."""
+def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], methods: Sequence[str] = ()) -> Again:
+    """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
+    something of it is not known here."""
     info = records.read_info(folder)
-    again = Again(folder, info, *plan.trained_on(folder, info, data_dir), say)
+    method = plan.method_of(folder, info, methods)
+    again = Again(folder, info, *plan.trained_on(folder, info, data_dir), method, say)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, how(folder, info["execution"])).check()
     return again

@@ -14,8 +14,8 @@ from bench.benchmarks import Benchmark
 from bench.execution import Execution
 from bench.job import Job, initial_state
 from bench.layers import ALONE, LAYERS
+from bench.own import Own
 from bench.streams import Data
-from methods import METHODS
 from methods.contract import State
 
 _CPU = torch.device("cpu")
@@ -93,11 +93,12 @@ class Again:
     benchmark: Benchmark
     training: protocol.Training
     data: Data
+    method: str | Own
     say: Callable[[str], None]
 
     def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
         """This run, under an evaluation."""
-        return self._job(self.info["method"], self.info["seed"], evaluation, where, self.folder)
+        return self._job(self.info["seed"], evaluation, where, self.folder)
 
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
@@ -122,14 +123,17 @@ class Again:
         seeds = where.seeds or (own,)
         if own not in seeds:
             raise records.Corrupt(f"{self.folder}: trained with seeds {seeds}, it says, but not with its own")
-        method = METHODS[self.info["method"]].weights_of or self.info["method"]
-        jobs = {seed: self._job(method, seed, self.preset.evaluation, where, results) for seed in seeds}
+        jobs = {seed: self._job(seed, self.preset.evaluation, where, results) for seed in seeds}
+        if jobs[own].kind.weights_of is not None:
+            jobs = {seed: job.lender for seed, job in jobs.items()}
         run.trained(list(jobs.values()), watch)
         return jobs[own].folder
 
-    def _job(self, method: str, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
+    def _job(self, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
         both, preset, device = protocol.Protocol(self.training, evaluation), self.info["preset"], where.here()
-        return Repeated(self.benchmark, method, seed, both, preset, self.data, results, device, how=where)
+        mine = None if isinstance(self.method, str) else self.method
+        keys = (self.benchmark, self.info["method"], seed, both, preset, self.data, results, device)
+        return Repeated(*keys, how=where, own=mine)
 
     @property
     def name(self) -> str:

@@ -1,0 +1,25 @@
+"""`check`: whether a method keeps the contract."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from bench.cli.parsing import add_command
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "check", check, "run the contract suite on a method")
+    parser.add_argument("method", metavar="METHOD", help="a file such as mine.py, or a name")
+
+
+def check(options: Namespace) -> int:
+    """A line for every rule that is broken; 1 where there is one."""
+    from bench import check, environment
+
+    environment.make_repeatable(1)
+    outcomes = list(check.checked(options.method))
+    lines = [f"{outcome.form}: broken: {outcome.rule}; found: {outcome.found}" for outcome in outcomes if outcome.found]
+    print("\n".join(lines) or f"{options.method} keeps the contract: {len(outcomes)} checks")
+    return int(bool(lines))

@@ -1,0 +1,42 @@
+"""`episodes export`: the episodes, for other people's code."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli import kinds
+from bench.cli.parsing import add_command, add_group
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(
+        add_group(top, "episodes", "hand episodes out", "WHAT"),
+        "export",
+        export,
+        "write the images and labels of episodes, for other people's code",
+        data=True,
+    )
+    parser.add_argument("--benchmark", required=True, metavar="B")
+    parser.add_argument("--episodes", type=kinds.positive, default=600, metavar="N", help="how many (default 600)")
+    parser.add_argument(
+        "--queries", type=kinds.positive, metavar="Q", help="query images a class (default: the paper's)"
+    )
+    parser.add_argument("--split", default="test", help="test (default), or train or valid to train with")
+    parser.add_argument("--images", action="store_true", help="write the images too")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def export(options: Namespace) -> int:
+    """Writes them into a folder."""
+    from bench import exchange
+    from bench.exchange import handed_out
+
+    o = options
+    stream = exchange.stream(o.benchmark, o.split, o.episodes, o.queries, o.data_dir)
+    manifest = handed_out.export(stream, o.out, o.images)
+    print(f"{o.out}: {stream.episodes} {o.split} episodes of {o.benchmark}: {', '.join(manifest['files'])}")
+    print(f"stream      {stream.name}")
+    return 0

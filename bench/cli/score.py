@@ -1,0 +1,28 @@
+"""`score`: predictions of other people's code, into the same tables."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from bench.cli.parsing import add_command
+
+
+def add(top: Any) -> None:
+    """Declares it."""
+    parser = add_command(top, "score", score, "score predictions of other people's code", results=True, data=True)
+    parser.add_argument("predictions", type=Path, nargs="+", metavar="PARQUET", help="a file a training seed")
+    parser.add_argument("--name", required=True, help="what the method is called in tables")
+    parser.add_argument("--benchmark", metavar="B", help="what they are for, to be sure: the files say so too")
+
+
+def score(options: Namespace) -> int:
+    """Scores them, and keeps the result as a record."""
+    from bench.exchange import predictions
+
+    o = options
+    for folder, found in predictions.score(o.predictions, o.name, o.benchmark, o):
+        run = "/".join(folder.parts[-4:])
+        print(f"{run}: {100 * found.final.mean():.2f} % on {len(found.scores)} test episodes")
+    return 0

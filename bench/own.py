@@ -1,0 +1,152 @@
+"""Methods that do not ship: one in a file that a user names, or one that an installed package offers.
+
+A file holds one method: the class that its `METHOD` names, or else the only public class that is defined in it. A
+package offers one by an entry point of the group `few_shot_bench.methods`. What a record says is never imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bench.errors import UserError, unknown
+from methods import METHODS
+from methods.contract import Method
+
+GROUP = "few_shot_bench.methods"
+PARTS = ("training_batch", "weights_of", "batch_statistics", "needs", "candidates", "predict")
+TRAINING_PARTS = ("init", "loss_and_gradient")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True)
+class Own:
+    """`name`: by which its runs go. `sha256`: of its file, by which trainings are told apart. `entry`: the module and
+    class, where a package offers it."""
+
+    name: str
+    file: Path
+    sha256: str
+    entry: str = ""
+
+    @property
+    def code(self) -> str:
+        """Eight digits that stand for the content of its file."""
+        return self.sha256[:8]
+
+    @property
+    def about(self) -> dict[str, str]:
+        """For the record."""
+        return {"file": self.file.name, "sha256": self.sha256}
+
+    @property
+    def kind(self) -> type[Method]:
+        """Its class. Raises UserError where it has not all parts of the contract."""
+        if lacking := missing(self.found):
+            raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `bench check`")
+        return self.found
+
+    @property
+    def found(self) -> type:
+        """The class that is meant to be a method. Raises UserError."""
+        return _found(self)
+
+
+def find(asked: str) -> Own | None:
+    """The method of that file or entry point; None: it ships. Raises UserError, with a suggestion."""
+    if asked in METHODS:
+        return None
+    if asked.endswith(".py") or "/" in asked or "\\" in asked:
+        return _of(Path(asked).stem, Path(asked))
+    offered = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if asked not in offered:
+        raise unknown("method", asked, [*METHODS, *offered])
+    return _of(asked, _file_of(offered[asked]), offered[asked].value)
+
+
+def offered() -> list[str]:
+    """The names of the methods that installed packages offer."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def missing(kind: type) -> list[str]:
+    """The parts of the contract that a class lacks."""
+    trains = getattr(kind, "weights_of", None) is None
+    return [name for name in PARTS + TRAINING_PARTS * trains if not hasattr(kind, name)]
+
+
+def _of(name: str, file: Path, entry: str = "") -> Own:
+    if name in METHODS:
+        raise UserError(f"{file}: {name} is the name of a method that ships: give the file another name")
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{file}: its runs would go by {name!r}: use lower-case letters, digits, - and _, up to 40")
+    try:
+        return Own(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _file_of(entry: EntryPoint) -> Path:
+    """Where the module is that an entry point names."""
+    try:
+        spec = importlib.util.find_spec(entry.module)
+    except Exception as error:  # a package of the user's may raise anything
+        raise UserError(f"method {entry.name}: cannot import {entry.module}: {error}".splitlines()[0]) from error
+    if spec is None or spec.origin is None:
+        raise UserError(f"method {entry.name}: there is no module {entry.module}: install its package again")
+    return Path(spec.origin)
+
+
+@cache
+def _found(own: Own) -> type:
+    module, _, name = own.entry.partition(":")
+    loaded = _imported(own, module)
+    wanted: Any = getattr(loaded, name or "METHOD", None)
+    if isinstance(wanted, type):
+        return wanted
+    public = [
+        value
+        for key, value in vars(loaded).items()
+        if isinstance(value, type) and value.__module__ == loaded.__name__ and not key.startswith("_")
+    ]
+    if wanted is not None or name or len(public) != 1:
+        names = ", ".join(kind.__name__ for kind in public) or "none"
+        raise UserError(f"{own.file}: which class is the method? Write METHOD = TheClass (classes in it: {names})")
+    return public[0]
+
+
+def _imported(own: Own, module: str) -> ModuleType:
+    """The file, run as a module of its own. Raises UserError, with the line, for whatever it raises."""
+    try:
+        if module:
+            return importlib.import_module(module)
+        spec = importlib.util.spec_from_file_location(f"bench_own_{own.name.replace('-', '_')}_{own.code}", own.file)
+        assert spec is not None and spec.loader is not None
+        made = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = made  # where dataclasses look for it
+        spec.loader.exec_module(made)
+        return made
+    except Exception as error:
+        raise UserError(f"{own.file}{line_in(own.file, error)}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def line_in(file: Path, error: BaseException) -> str:
+    """`, line 7` where an error came through a file."""
+    if isinstance(error, SyntaxError) and error.lineno is not None:
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def first_line(error: BaseException) -> str:
+    """What it says, in one line."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]

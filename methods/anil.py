@@ -1,0 +1,13 @@
+"""Almost no inner loop (Raghu, Raghu, Bengio and Vinyals, "Rapid learning or feature reuse?", ICLR 2020, section 4)."""
+
+from __future__ import annotations
+
+from methods.contract import Params
+from methods.maml import Maml
+
+
+class Anil(Maml):
+    """MAML whose inner loop adapts the head alone, in training and at test; the body is trained through it."""
+
+    def _adapted(self, params: Params) -> frozenset[str]:
+        return frozenset(name for name in params if name.startswith("head"))

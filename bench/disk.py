@@ -50,12 +50,19 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
     Raises UserError where the folder cannot be written or the disk is full."""
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path) as temporary:
-            write(temporary)
-            with open(temporary, "rb") as written:
-                os.fsync(written.fileno())
-            replace(temporary, path)
+        try:
+            _write(path, write)
+        except FileNotFoundError:  # the folder was taken away meanwhile
+            _write(path, write)
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path) as temporary:
+        write(temporary)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        replace(temporary, path)
 
 
 def replace(new: Path, path: Path) -> None:

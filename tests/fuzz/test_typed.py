@@ -58,7 +58,7 @@ WORDS = st.sampled_from(["maml", "finetune", "tiny", "omniglot-5w1s", "paper", "
 def test_command_lines(place: Path, data_dir: Path, tokens: list[str]) -> None:
     """Up to the plan: what would run, and what is said before it does."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plan, "groups", lambda jobs, together: [])
+        patched.setattr(plan, "groups", lambda *_: [])
         arguments = ["run", "--benchmark", "tiny", *tokens, "--data-dir", str(data_dir), "--results", str(place)]
         if "-h" not in tokens and "--help" not in tokens:
             read("command lines", lambda: cli.main(arguments))

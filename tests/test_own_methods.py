@@ -154,7 +154,7 @@ def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, e
 def test_two_files_of_one_name(typed: Command, tmp_path: Path, mine: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text(MINE)
-    assert "would go by one name" in one_line(typed(*TINY, "--method", "mine.py", "--method", "b/mine.py"))
+    assert "would go by mine too" in one_line(typed(*TINY, "--method", "mine.py", "--method", "b/mine.py"))
 
 
 def test_methods_file_decides_among_several(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bench.networks import conv4
 from bench.protocol import Protocol, Training
 from bench.speed.case import Case
 from methods.contract import Episode, Method, Params, State
-from methods.inner_loop import trajectory
+from methods.inner_loop import inner_step
 from tests.conftest import build, double, meta_step
 
 CPU = torch.device("cpu")
@@ -130,13 +130,13 @@ def test_what_the_inner_loop_changes(preset: str, name: str) -> None:
     benchmark = benchmarks.get(name)
     method = build("maml", benchmark, presets.preset(preset, benchmark))
     state = method.init(torch.Generator().manual_seed(0))
-    images = torch.rand(5, *benchmark.image_shape, generator=torch.Generator().manual_seed(1))
+    images = torch.rand(5, *benchmark.input_shape, generator=torch.Generator().manual_seed(1))
     labels, norms = torch.arange(5), [f"norm{k}.shift" for k in (1, 2, 3, 4)]
 
     def support_loss(params: Params) -> Tensor:
         return F.cross_entropy(method.setup.network(params, images), labels)
 
-    _, after = trajectory(support_loss, state.params, method._adapted(state.params), 0.1, 1)
+    after = inner_step(support_loss, state.params, method._adapted(state.params), 0.1)
     kept = {name for name, value in after.items() if torch.equal(value, state.params[name])}
     assert {name for name in after if "scale" in name} == (
         {f"norm{k}.scale" for k in (1, 2, 3, 4)} if preset == "article" else set()
@@ -200,8 +200,6 @@ def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(
     def summed(params: Params) -> Tensor:
         outputs = method.setup.network(params, batch.support[0])
         return F.cross_entropy(outputs, batch.support_labels[0], reduction="sum") / small.shots
-
-    from methods.inner_loop import inner_step
 
     adapted = method._adapted(state.params)
     theirs = inner_step(summed, state.params, adapted, alpha)

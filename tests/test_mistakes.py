@@ -53,6 +53,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--benchmark", "tiny", "--keep", "21"), "the run has 20 iterations"),
         (("show", "episode", "--benchmark", "tiny", "--index", "-1", "--out", "x.png"), "from 0 to"),
         (("report", "--results", 300 * "x"), "File name too long"),
+        (("speed", "--method", "anil"), "time maml or fomaml"),
         ((), "required"),
     ],
 )

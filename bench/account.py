@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from bench import checkpoints, environment, episodes, records, streams, train
+from bench import checkpoints, environment, episodes, ongoing, records, streams
 from bench.execution import Execution
 from bench.job import Job
 from methods.contract import State
@@ -98,13 +98,13 @@ def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, An
     return info
 
 
-def finished(job: Job, info: dict[str, Any], progress: train.Progress, place: int) -> dict[str, Any]:
+def finished(job: Job, info: dict[str, Any], progress: ongoing.Progress, place: int) -> dict[str, Any]:
     """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
     the run's among the seeds that were trained together."""
     folder, track = job.folder, progress.tracks[place]
     checkpoints.save_state(folder / records.WEIGHTS, progress.of(place))
     checkpoints.save_state(folder / records.BEST, track.best)
-    frame = train.curve(track)
+    frame = ongoing.curve(track)
     records.write_atomically(folder / records.CURVE, lambda path: frame.to_parquet(path))
     names = [
         records.WEIGHTS,

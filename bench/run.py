@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, event_files, execution, records, train
+from bench import account, checkpoints, environment, episodes, evaluate, event_files, execution, ongoing, records, train
 from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError, reason
 from bench.execution import Execution
@@ -201,7 +201,7 @@ def _through_shortage(
         jobs = [replace(job, chunk=chunk) for job in jobs]
 
 
-def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, Any]], train.Progress]:
+def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, Any]], ongoing.Progress]:
     first, initial = jobs[0], [initial_state(job.build(), job.seed) for job in jobs]
     infos: list[dict[str, Any]] = []
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bench import batches, execution, job, records, train
+from bench import batches, execution, job, ongoing, records, train
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
 from bench.execution import Execution
@@ -44,7 +44,7 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
     return trainer
 
 
-def trained(trainer: train.Trainer, initial: train.State, watching: train.Watch) -> train.Progress:
+def trained(trainer: train.Trainer, initial: train.State, watching: train.Watch) -> ongoing.Progress:
     return trainer.run(trainer.prepare([initial]), watching)
 
 
@@ -70,12 +70,12 @@ def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> train.Watch
     return train.Watch(step, Stop(lambda: reached[0] == stop_at), 1e9, keep)
 
 
-def assert_same(one: train.Progress, other: train.Progress) -> None:
+def assert_same(one: ongoing.Progress, other: ongoing.Progress) -> None:
     assert_equal(one.state, other.state)
     for ours, theirs in zip(one.tracks, other.tracks, strict=True):
         assert_equal(ours.best, theirs.best)
         assert (ours.best_score, ours.best_iteration) == (theirs.best_score, theirs.best_iteration)
-        curves = (train.curve(track).drop(columns="seconds") for track in (ours, theirs))
+        curves = (ongoing.curve(track).drop(columns="seconds") for track in (ours, theirs))
         pd.testing.assert_frame_equal(*curves)
 
 
@@ -136,7 +136,7 @@ def test_one_seed_that_diverges_leaves_the_other(make: Make, tiny_protocol: Prot
     initial[0].params["head.weight"].fill_(float("nan"))
     progress = trainer.run(trainer.prepare(initial), watch())
     assert [track.diverged_at for track in progress.tracks] == [1, None] and progress.iteration == 6
-    assert [len(train.curve(track)) for track in progress.tracks] == [1, 6]
+    assert [len(ongoing.curve(track)) for track in progress.tracks] == [1, 6]
     assert all(p.isfinite().all() for p in progress.of(1).params.values())
 
 
@@ -220,7 +220,7 @@ def test_best_keeps_the_first_of_equals_and_is_not_the_last(
     track = progress.tracks[0]
     assert (track.best_score, track.best_iteration) == (0.5, 2)
     assert not torch.equal(track.best.params["head.weight"], progress.of(0).params["head.weight"])
-    assert train.curve(progress.tracks[0]).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
+    assert ongoing.curve(progress.tracks[0]).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
 
 
 def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: Protocol) -> None:
@@ -228,7 +228,7 @@ def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: 
     initial.params["head.weight"].fill_(float("nan"))
     progress = trained(trainer, initial, watch())
     assert progress.tracks[0].diverged_at == 1 and progress.iteration == 1
-    assert train.curve(progress.tracks[0])["train_loss"].isna().tolist() == [True]
+    assert ongoing.curve(progress.tracks[0])["train_loss"].isna().tolist() == [True]
 
 
 def test_weights_of_named_iterations_are_kept(make: Make, tiny_protocol: Protocol) -> None:

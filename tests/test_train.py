@@ -120,8 +120,8 @@ def test_a_save_that_is_cut_off_leaves_an_iteration_that_every_seed_has(
         return call
 
     with monkeypatch.context() as patched:
-        patched.setattr(train.checkpoints, "save", limited(train.checkpoints.save))
-        patched.setattr(train.disk, "replace", limited(train.disk.replace))
+        patched.setattr(ongoing.checkpoints, "save", limited(ongoing.checkpoints.save))
+        patched.setattr(ongoing.disk, "replace", limited(ongoing.disk.replace))
         patched.setattr(records, "write_atomically", lambda path, write: write(path))  # whose replace is not counted
         with pytest.raises(KeyboardInterrupt):
             sliced.run(sliced.prepare(initial), watch(4))

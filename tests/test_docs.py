@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench import benchmarks, cli, presets, protocol
+from bench.data.catalogue import OMNIGLOT_DIGEST
 from methods import METHODS
 from tests.conftest import ROOT, Command
 
@@ -83,6 +84,7 @@ def _asked(options: Namespace, name: str) -> list[str]:
     return [each for each in ([found] if isinstance(found, str) else found) if not each.isupper()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [where for where, text in TEXTS.items() if _run_by(text)])
 def test_what_is_said_to_run_runs(where: str, typed: Command) -> None:
     for line in _run_by(TEXTS[where]):
@@ -114,6 +116,13 @@ def test_every_field_of_a_record_is_described(benchmark: str, typed: Command, tm
     names = {name for info in written for name in info} | {name for info in written for name in info["execution"]}
     described = set(re.findall(r"`([\w.]+)`", TEXTS["docs/record.md"]))
     assert names <= {name.partition(".")[0] for name in described}, names - described
+
+
+def test_the_first_reproduction_names_the_runs_that_it_makes() -> None:
+    text, tiny = TEXTS["docs/first-reproduction.md"], presets.quick(benchmarks.get("tiny"))
+    assert f"tiny/maml/{protocol.training_hash(tiny.training, OMNIGLOT_DIGEST)}/seed0" in text
+    (reference,) = re.findall(rf"{BENCH}verify (\S+) --results (\S+)", text)
+    assert list((ROOT / reference[1] / reference[0]).glob("seed*/record.json"))
 
 
 def test_the_citation_is_of_this_version() -> None:

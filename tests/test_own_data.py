@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import benchmarks, cli, presets
+from bench import benchmarks, presets
 from bench.data import catalogue, store
 from bench.errors import UserError
-from tests.conftest import ROOT, Command, one_line
+from tests.conftest import Command, one_line
 from tests.data.test_folder import write_classes
 
 SHORT = tuple(
@@ -92,14 +92,6 @@ def test_own_images_are_a_benchmark_like_the_others(
     assert report.returncode == 0 and "no published number" in report.stdout
     assert "### mine-2w1s" in text and "nothing is judged" in text
     assert "python -m bench data add folder PATH --name mine" in one_line(mine("evaluate", "mine-2w1s"))
-
-
-def test_the_commands_of_the_documentation_are_commands() -> None:
-    lines = (ROOT / "docs" / "data.md").read_text().splitlines()
-    commands = [line.partition("#")[0].split()[3:] for line in lines if line.startswith("python -m bench")]
-    assert len(commands) >= 9
-    for arguments in commands:
-        cli._parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize(

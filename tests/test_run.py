@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import checkpoints, plan, records
+from bench import checkpoints, outlook, plan, records
 from bench.data import store
 from bench.errors import UserError
 from methods import METHODS
@@ -193,9 +193,9 @@ def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> No
     shown = typed(*TINY, "--set", "evaluation.queries=2", "--seeds", "3").stdout
     assert "evaluation.queries=2" in shown and "no published number" in shown
     job = plan.jobs(request(["maml"], ["omniglot-5w1s"], [0, 1, 2], "paper"))
-    assert "judged by" in "\n".join(plan.described(job)) and "98.70 ± 0.40" in "\n".join(plan.described(job))
+    assert "judged by" in "\n".join(outlook.described(job)) and "98.70 ± 0.40" in "\n".join(outlook.described(job))
     short = plan.jobs(request(["maml"], ["omniglot-5w1s"], [0], "quick"))
-    described = "\n".join(plan.described(short))
+    described = "\n".join(outlook.described(short))
     assert "not judged: 1 seed, and 3 are needed; iterations 250, not 60000" in described
     assert "--protocol paper" in described
 

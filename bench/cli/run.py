@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
 
 
 def _planned(options: Namespace, tell: Tell) -> int:
-    from bench import environment, plan
+    from bench import environment, outlook, plan
 
     environment.make_repeatable(options.threads, options.fast)
     environment.reuse_memory()
@@ -60,7 +60,7 @@ def _planned(options: Namespace, tell: Tell) -> int:
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
     spread = engine.chosen(options, request.device)
     environment.make_repeatable(engine.threads(options, spread), options.fast)
-    print("\n".join(line for jobs in blocks for line in plan.described(jobs)), flush=True)
+    print("\n".join(line for jobs in blocks for line in outlook.described(jobs)), flush=True)
     workers = spread.workers if spread else 1
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
     return _dry_run(groups) if options.dry_run else _run(groups, spread, options, tell)

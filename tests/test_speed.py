@@ -79,7 +79,7 @@ def test_the_command_shows_times_and_memory_and_keeps_every_sample(bench: Comman
 
 
 def test_what_it_cannot_time_is_one_line(typed: Command) -> None:
-    assert "has no inner loop" in one_line(typed("speed", "--benchmark", "tiny", "--method", "finetune"))
+    assert "time maml or fomaml" in one_line(typed("speed", "--benchmark", "tiny", "--method", "finetune"))
     assert "did you mean" in one_line(typed("speed", "--benchmark", "tini"))
     assert "--meta-batches" in one_line(typed("speed", "--meta-batches", "2,x"))
     assert "unknown method" in one_line(typed("speed", "--method", "mamml"))

@@ -97,13 +97,15 @@ function askable(svg) {
     const next = marks.indexOf(document.activeElement) + steps[event.key];
     marks[Math.max(0, Math.min(next, marks.length - 1))].focus();
   });
+  // Scrolling moves the page under a pointer that rests: that takes no value from the one who asks by key.
+  const focused = () => marks.find(mark => mark.matches(":focus-visible")) ?? null;
   svg.addEventListener("pointermove", event => {
     const inside = event.target.closest(".value");
     const away = mark => { const [x, y] = centre(mark); return Math.hypot(x - event.clientX, y - event.clientY); };
     const near = marks.reduce((best, mark) => away(mark) < away(best) ? mark : best);
-    show(away(near) < 16 ? near : inside);
+    show(away(near) < 16 ? near : inside ?? focused());
   });
-  svg.addEventListener("pointerleave", () => show(null));
+  svg.addEventListener("pointerleave", () => show(focused()));
 }
 
 all("table").forEach(sortable);

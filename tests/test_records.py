@@ -104,7 +104,8 @@ REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 def test_records_of_older_versions_are_read(results: Path) -> None:
     """Those of every format, as they were written: a change that breaks them needs a new format, and reads both."""
     found, problems = records.read_all(results)
-    assert found and problems == [] and all(record.evaluations for record in found)
+    assert found and problems == []
+    assert all(record.evaluations for record in found if record.status == "finished")
 
 
 def test_what_an_older_version_stored_is_what_is_read(tmp_path: Path) -> None:

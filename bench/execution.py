@@ -106,7 +106,7 @@ def choose(
         raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
     made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
-    fastest, alone = network(benchmark, training).fastest_layers, chunk == seeds == 1
+    fastest, alone = network(benchmark, training, precision=precision).fastest_layers, chunk == seeds == 1
     return tuple(replace(each, layers=fastest(device.type, each.compiled, alone)) for each in made)
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.moments import mean_and_variance
+from bench.scaling import scaled
 
 _TAPS = tuple(product(range(3), range(3)))
 
@@ -26,6 +27,7 @@ class Layers(NamedTuple):
     convolution: Callable[[Tensor, Tensor, Tensor, int], Tensor]
     batch_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     max_pool: Callable[[Tensor], Tensor]
+    normalised: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     pools_first: bool = False
 
 
@@ -39,12 +41,7 @@ def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int
     before, after = padding(images.shape[1], stride)
     if before != after:
         images, before = F.pad(images, (0, 0, before, after, before, after)), 0
-    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride=stride, padding=before).permute(0, 2, 3, 1)
-
-
-def contiguous_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-    """The same, and really in `channels_last`: in which torch lays out what it makes is decided by what it is given."""
-    return native_convolution(images.contiguous(), weight, bias, stride)
+    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride, before).permute(0, 2, 3, 1)
 
 
 def patch_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
@@ -86,14 +83,24 @@ def native_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: flo
 def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
     """The same written out."""
     mean, variance = mean_and_variance(images)
-    return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
+    return normalised(images, mean, torch.rsqrt(variance + epsilon) * scale, shift)
+
+
+def normalised(images: Tensor, mean: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """By a mean, scale and shift for each channel."""
+    return torch.addcmul(shift, images - mean, scale)
+
+
+def written_normalised(images: Tensor, mean: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """The same in one pass, with derivatives of our own."""
+    return scaled(images, scale, shift - mean * scale)
 
 
 LAYERS: dict[str, Layers] = {
-    "native": Layers(native_convolution, native_batch_norm, native_max_pool),
-    "pooled": Layers(contiguous_convolution, written_batch_norm, native_max_pool, pools_first=True),
-    "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool),
-    "masked": Layers(native_convolution, written_batch_norm, masked_max_pool),
-    "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
+    "native": Layers(native_convolution, native_batch_norm, native_max_pool, normalised),
+    "pooled": Layers(native_convolution, written_batch_norm, native_max_pool, written_normalised, pools_first=True),
+    "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool, normalised),
+    "masked": Layers(native_convolution, written_batch_norm, masked_max_pool, normalised),
+    "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool, normalised),
 }
 ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised

@@ -5,7 +5,7 @@ A network also knows what it costs, which `bench.execution` asks when it chooses
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,7 +17,7 @@ from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.layers import LAYERS
 from bench.mlp import Mlp
 from bench.moments import mean_and_variance
-from bench.pooling import measured_max_pool
+from bench.pooling import convolved_and_pooled
 from bench.precision import product
 from bench.protocol import Training
 
@@ -57,8 +57,9 @@ class Conv4:
 
     @property
     def _pools_first(self) -> bool:
-        """Only without a scale, which could be negative and make the greatest the least."""
-        return LAYERS[self.layers].pools_first and not self._strided and not self.training.batch_norm_scale
+        """Only without a scale, which could be negative and make the greatest the least, and of unrounded layers."""
+        possible = not self._strided and not self.training.batch_norm_scale and self.precision != "bf16"
+        return possible and LAYERS[self.layers].pools_first
 
     @property
     def feature_count(self) -> int:
@@ -113,10 +114,11 @@ class Conv4:
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
             weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
-            hidden = product(self.precision, partial(layers.convolution, stride=stride), hidden, weight, bias)
             measured = None
             if self._pools_first:
-                hidden, *measured = measured_max_pool(hidden)
+                hidden, *measured = convolved_and_pooled(hidden, weight, bias)
+            else:
+                hidden = product(self.precision, partial(layers.convolution, stride=stride), hidden, weight, bias)
             hidden = F.relu(self._batch_norm(k, params, hidden, measured, statistics, seen))
             if not self._strided and not self._pools_first:
                 hidden = layers.max_pool(hidden)
@@ -149,7 +151,7 @@ class Conv4:
         if measured is None:
             return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
         mean, variance = measured
-        return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
+        return LAYERS[self.layers].normalised(hidden, mean, torch.rsqrt(variance + epsilon) * scale, shift)
 
     def activation_bytes(self, images: int) -> int:
         """One copy of the activations of so many images."""
@@ -182,7 +184,7 @@ class Conv4:
             return "masked"
         if not alone:
             return "vectorised"
-        return "native" if self._strided or self.training.batch_norm_scale else "pooled"
+        return "pooled" if replace(self, layers="pooled")._pools_first else "native"
 
 
 Network = Conv4 | Mlp

@@ -64,6 +64,8 @@ def test_images_are_pooled_first_where_batch_norm_has_no_scale(small: Benchmark,
     for scale, layers in ((False, "pooled"), (True, "native")):
         training = replace(tiny_protocol.training, downsampling="max-pool", batch_norm_scale=scale)
         assert execution.choose(small, training, CPU, 1, 1, "eager")[0].layers == layers
+    training = replace(training, batch_norm_scale=False)
+    assert execution.choose(small, training, CPU, 1, 1, "eager", "bf16")[0].layers == "native"  # rounded before
 
 
 def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_protocol: Protocol) -> None:

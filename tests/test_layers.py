@@ -7,8 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import gradcheck, gradgradcheck
 
-from bench.layers import LAYERS, Layers, masked_max_pool, native_batch_norm, native_max_pool
-from bench.pooling import measured_max_pool
+from bench import moments
+from bench.layers import (
+    LAYERS,
+    Layers,
+    masked_max_pool,
+    native_batch_norm,
+    native_convolution,
+    native_max_pool,
+)
+from bench.pooling import convolved_and_pooled
+from bench.scaling import scaled
 
 
 @pytest.fixture(params=list(LAYERS))
@@ -73,17 +82,53 @@ def test_first_and_second_derivatives_are_finite_differences(layers: Layers, str
     assert gradcheck(block, inputs) and gradgradcheck(block, inputs)
 
 
-def test_pooling_first_is_normalising_first() -> None:
+@pytest.mark.parametrize("given", [slice(0), slice(0, 1)], ids=["all are differentiated", "images are data"])
+def test_pooling_first_is_normalising_first(given: slice) -> None:
     """Maxima, mean and variance of the layer, and both derivatives; the windows leave a row and a column over."""
-    images = random(2, 5, 7, 3) + 2
-    greatest, mean, variance = measured_max_pool(images)
-    normalised = native_batch_norm(images, torch.ones(3).double(), torch.zeros(3).double(), 1e-3)
+    images, weight, bias = random(2, 5, 7, 2) + 2, random(3, 2, 3, 3), random(3)
+    greatest, mean, variance = convolved_and_pooled(images, weight, bias)
+    layer = native_convolution(images, weight, bias, 1)
+    normalised = native_batch_norm(layer, torch.ones(3).double(), torch.zeros(3).double(), 1e-3)
     torch.testing.assert_close((greatest - mean) * torch.rsqrt(variance + 1e-3), native_max_pool(normalised))
-    assert gradcheck(measured_max_pool, images.requires_grad_())
-    assert gradgradcheck(measured_max_pool, images)
+    every = images, weight, bias
+    inputs = tuple(tensor.requires_grad_() for tensor in every[given.stop :])
+    assert gradcheck(lambda *moved: convolved_and_pooled(*every[given], *moved), inputs)
+    assert gradgradcheck(lambda *moved: convolved_and_pooled(*every[given], *moved), inputs)
+
+
+@pytest.mark.parametrize("used", [0, 1, 2])
+def test_pooling_first_differentiates_whichever_of_its_results_is_used(used: int) -> None:
+    inputs = tuple(tensor.requires_grad_() for tensor in (random(2, 4, 4, 2), random(3, 2, 3, 3), random(3)))
+    assert gradcheck(lambda *all: convolved_and_pooled(*all)[used], inputs)
+    assert gradgradcheck(lambda *all: convolved_and_pooled(*all)[used], inputs)
 
 
 def test_pooling_first_goes_to_the_greatest_that_torchs_own_takes() -> None:
-    images = torch.ones(1, 4, 4, 1).requires_grad_()  # all are equal
-    measured_max_pool(images)[0].sum().backward()
+    images, weight = torch.ones(1, 4, 4, 1).requires_grad_(), torch.zeros(1, 1, 3, 3)
+    weight[0, 0, 1, 1] = 1  # the layer is the images, which are all equal
+    convolved_and_pooled(images, weight, torch.zeros(1))[0].sum().backward()
     assert images.grad[0, :, :, 0].tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
+
+
+def test_scaling_is_as_written() -> None:
+    inputs = images, scale, shift = tuple(
+        value.requires_grad_() for value in (random(2, 3, 4, 5), random(5), random(5))
+    )
+    torch.testing.assert_close(scaled(*inputs), images * scale + shift)
+    assert gradcheck(scaled, inputs) and gradgradcheck(scaled, inputs)
+
+
+def test_sums_over_many_images_are_good_to_float32() -> None:
+    """As many as a layer of miniImageNet has, far from zero: torch's own sum over a channel is off by 5e-5 there."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(25, 84, 84, 4, generator=generator) + 3
+    cotangent = torch.randn(25, 84, 84, 4, generator=generator)
+    exact, other = images.double(), cotangent.double()
+    mean, variance = moments.measured(images)
+    torch.testing.assert_close(mean.double(), exact.mean((0, 1, 2)), rtol=3e-6, atol=0)
+    torch.testing.assert_close(variance.double(), exact.var((0, 1, 2), correction=0), rtol=3e-6, atol=0)
+    total, products = moments.summed(cotangent, images, mean)
+    size = float(other.norm())  # what a sum of so many random signs comes to
+    torch.testing.assert_close(total.double(), other.sum((0, 1, 2)), rtol=0, atol=3e-6 * size)
+    expected = (other * (exact - mean.double())).sum((0, 1, 2))
+    torch.testing.assert_close(products.double(), expected, rtol=0, atol=3e-6 * size)

@@ -46,7 +46,7 @@ def evaluate(options: Namespace) -> int:
 
     _check(options)
     environment.make_repeatable(options.threads, options.fast)
-    environment.reuse_memory()
+    environment.keep_memory()
     try:
         job = _job(options)
         print(f"{job.name}: {score(run.evaluated(job, options.at, lambda line: print(line, file=sys.stderr)))}")

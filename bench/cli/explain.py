@@ -47,7 +47,7 @@ def explain(options: Namespace) -> int:
     from bench.report import effects, explained, tables
 
     environment.make_repeatable(options.threads, options.fast)
-    environment.reuse_memory()
+    environment.keep_memory()
     o = options
     request = requested(o, [o.method], [o.benchmark], None)
     comparison = factors.compared(

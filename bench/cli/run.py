@@ -55,7 +55,7 @@ def _planned(options: Namespace, tell: Tell) -> int:
     from bench import environment, outlook, plan
 
     environment.make_repeatable(options.threads, options.fast)
-    environment.reuse_memory()
+    environment.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
     spread = engine.chosen(options, request.device)

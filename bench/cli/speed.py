@@ -32,7 +32,7 @@ def speed(options: Namespace) -> int:
     from bench import disk, environment, speed
 
     environment.make_repeatable(options.threads)
-    environment.reuse_memory()
+    environment.keep_memory()
     o, where = options, environment.device(options.device)
     modes = tuple(dict.fromkeys(o.mode)) or speed.default_modes(where)
     request = speed.Request(

@@ -33,7 +33,7 @@ def verify(options: Namespace) -> int:
     from bench.train import Interrupted
 
     environment.make_repeatable(None)
-    environment.reuse_memory()
+    environment.keep_memory()
     runs = [(folder, _opened(folder, options)) for folder in _folders(options)]
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]

@@ -182,7 +182,7 @@ def _work(place: int, cell: Cell, data: Any, orders: Orders, shared: Shared, mai
     if wrong := shared.missing():
         return Ended(error=wrong)
     environment.make_repeatable(orders.threads, orders.fast)
-    environment.reuse_memory()
+    environment.keep_memory()
     attempt = ray.get(mailbox.begin.remote(place))
 
     def tell(event: Event) -> None:

@@ -171,7 +171,7 @@ def _serve(pipe: Connection, orders: Orders, place: str | None) -> None:
     if place is not None:
         os.environ[_VISIBLE] = place  # before CUDA is first used: to every worker its GPU is cuda:0
     environment.make_repeatable(orders.threads, orders.fast)
-    environment.reuse_memory()
+    environment.keep_memory()
     try:
         while (given := pipe.recv()) is not None:
             cell, attempt = given

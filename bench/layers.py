@@ -15,19 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.moments import mean_and_variance
-from bench.scaling import scaled
 
 _TAPS = tuple(product(range(3), range(3)))
 
 
 class Layers(NamedTuple):
     """The operations of a network that have more than one way of being carried out. `pools_first`: images are pooled
-    before they are normalised, where that is the same (`bench.pooling`)."""
+    before they are normalised, where that is the same (`bench.block`)."""
 
     convolution: Callable[[Tensor, Tensor, Tensor, int], Tensor]
     batch_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     max_pool: Callable[[Tensor], Tensor]
-    normalised: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
     pools_first: bool = False
 
 
@@ -41,7 +39,7 @@ def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int
     before, after = padding(images.shape[1], stride)
     if before != after:
         images, before = F.pad(images, (0, 0, before, after, before, after)), 0
-    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride, before).permute(0, 2, 3, 1)
+    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride=stride, padding=before).permute(0, 2, 3, 1)
 
 
 def patch_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
@@ -83,24 +81,14 @@ def native_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: flo
 def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
     """The same written out."""
     mean, variance = mean_and_variance(images)
-    return normalised(images, mean, torch.rsqrt(variance + epsilon) * scale, shift)
-
-
-def normalised(images: Tensor, mean: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """By a mean, scale and shift for each channel."""
-    return torch.addcmul(shift, images - mean, scale)
-
-
-def written_normalised(images: Tensor, mean: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """The same in one pass, with derivatives of our own."""
-    return scaled(images, scale, shift - mean * scale)
+    return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
 
 
 LAYERS: dict[str, Layers] = {
-    "native": Layers(native_convolution, native_batch_norm, native_max_pool, normalised),
-    "pooled": Layers(native_convolution, written_batch_norm, native_max_pool, written_normalised, pools_first=True),
-    "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool, normalised),
-    "masked": Layers(native_convolution, written_batch_norm, masked_max_pool, normalised),
-    "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool, normalised),
+    "native": Layers(native_convolution, native_batch_norm, native_max_pool),
+    "pooled": Layers(native_convolution, native_batch_norm, native_max_pool, pools_first=True),
+    "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool),
+    "masked": Layers(native_convolution, written_batch_norm, masked_max_pool),
+    "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
 }
 ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised

@@ -4,7 +4,6 @@ A network also knows what it costs, which `bench.execution` asks when it chooses
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from bench import initialisation
 from bench.benchmarks import FUNCTIONS, Benchmark
+from bench.block import pooled_block
 from bench.layers import LAYERS
 from bench.mlp import Mlp
 from bench.moments import mean_and_variance
-from bench.pooling import convolved_and_pooled
 from bench.precision import product
 from bench.protocol import Training
 
@@ -110,18 +109,9 @@ class Conv4:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
-        layers, stride = LAYERS[self.layers], 2 if self._strided else 1
         hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
-            weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
-            measured = None
-            if self._pools_first:
-                hidden, *measured = convolved_and_pooled(hidden, weight, bias)
-            else:
-                hidden = product(self.precision, partial(layers.convolution, stride=stride), hidden, weight, bias)
-            hidden = F.relu(self._batch_norm(k, params, hidden, measured, statistics, seen))
-            if not self._strided and not self._pools_first:
-                hidden = layers.max_pool(hidden)
+            hidden = self._block(k, params, hidden, statistics, seen)
         if self.training.head_input == "mean":
             return hidden.mean((1, 2))
         return hidden.movedim(-1, 1).flatten(1)
@@ -132,26 +122,29 @@ class Conv4:
         self.features(params, images, seen=seen)
         return seen
 
-    def _batch_norm(
-        self,
-        k: int,
-        params: Params,
-        hidden: Tensor,
-        measured: Sequence[Tensor] | None,
-        statistics: Statistics | None,
-        seen: Statistics | None,
+    def _block(
+        self, k: int, params: Params, images: Tensor, statistics: Statistics | None, seen: Statistics | None
     ) -> Tensor:
-        """`measured`: mean and variance of the layer where pooling has left only a part of it."""
+        weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
+        if self._pools_first and statistics is seen is None:
+            return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
+        layers = LAYERS[self.layers]
+        convolution = partial(layers.convolution, stride=2 if self._strided else 1)
+        hidden = product(self.precision, convolution, images, weight, bias)
+        hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+        return hidden if self._strided else layers.max_pool(hidden)
+
+    def _batch_norm(
+        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics | None
+    ) -> Tensor:
         shift, epsilon = params[f"norm{k}.shift"], self.training.batch_norm_epsilon
         scale = params[f"norm{k}.scale"] if self.training.batch_norm_scale else torch.ones_like(shift)
         if seen is not None:
-            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = measured or mean_and_variance(hidden)
-        if statistics is not None:
-            measured = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
-        if measured is None:
+            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = mean_and_variance(hidden)
+        if statistics is None:
             return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
-        mean, variance = measured
-        return LAYERS[self.layers].normalised(hidden, mean, torch.rsqrt(variance + epsilon) * scale, shift)
+        mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
+        return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
 
     def activation_bytes(self, images: int) -> int:
         """One copy of the activations of so many images."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from bench import moments
+from bench.block import pooled_block
 from bench.layers import (
     LAYERS,
     Layers,
@@ -16,8 +18,6 @@ from bench.layers import (
     native_convolution,
     native_max_pool,
 )
-from bench.pooling import convolved_and_pooled
-from bench.scaling import scaled
 
 
 @pytest.fixture(params=list(LAYERS))
@@ -82,40 +82,47 @@ def test_first_and_second_derivatives_are_finite_differences(layers: Layers, str
     assert gradcheck(block, inputs) and gradgradcheck(block, inputs)
 
 
-@pytest.mark.parametrize("given", [slice(0), slice(0, 1)], ids=["all are differentiated", "images are data"])
-def test_pooling_first_is_normalising_first(given: slice) -> None:
-    """Maxima, mean and variance of the layer, and both derivatives; the windows leave a row and a column over."""
-    images, weight, bias = random(2, 5, 7, 2) + 2, random(3, 2, 3, 3), random(3)
-    greatest, mean, variance = convolved_and_pooled(images, weight, bias)
+def block_of_layers(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
     layer = native_convolution(images, weight, bias, 1)
-    normalised = native_batch_norm(layer, torch.ones(3).double(), torch.zeros(3).double(), 1e-3)
-    torch.testing.assert_close((greatest - mean) * torch.rsqrt(variance + 1e-3), native_max_pool(normalised))
-    every = images, weight, bias
-    inputs = tuple(tensor.requires_grad_() for tensor in every[given.stop :])
-    assert gradcheck(lambda *moved: convolved_and_pooled(*every[given], *moved), inputs)
-    assert gradgradcheck(lambda *moved: convolved_and_pooled(*every[given], *moved), inputs)
+    return native_max_pool(F.relu(native_batch_norm(layer, torch.ones_like(shift), shift, 1e-3)))
 
 
-@pytest.mark.parametrize("used", [0, 1, 2])
-def test_pooling_first_differentiates_whichever_of_its_results_is_used(used: int) -> None:
-    inputs = tuple(tensor.requires_grad_() for tensor in (random(2, 4, 4, 2), random(3, 2, 3, 3), random(3)))
-    assert gradcheck(lambda *all: convolved_and_pooled(*all)[used], inputs)
-    assert gradgradcheck(lambda *all: convolved_and_pooled(*all)[used], inputs)
+def block_of_one(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    return pooled_block(images, weight, bias, shift, 1e-3)
+
+
+@pytest.fixture
+def inputs() -> tuple[Tensor, ...]:
+    """The windows leave a row and a column over; some ReLUs are closed."""
+    found = random(2, 5, 7, 2) + 2, random(3, 2, 3, 3), random(3), random(3) - 1
+    assert 0.1 < float((block_of_one(*found) == 0).double().mean()) < 0.9
+    return tuple(tensor.requires_grad_() for tensor in found)
+
+
+def test_a_block_in_one_function_is_its_layers(inputs: tuple[Tensor, ...]) -> None:
+    found, expected = block_of_one(*inputs), block_of_layers(*inputs)
+    torch.testing.assert_close(found, expected)
+    weights = random(*found.shape)
+    ours, theirs = (torch.autograd.grad((made * weights).sum(), inputs) for made in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("data", [0, 1], ids=["all is differentiated", "images are data"])
+def test_a_block_in_one_function_has_both_derivatives(inputs: tuple[Tensor, ...], data: int) -> None:
+    given, moved = [tensor.detach() for tensor in inputs[:data]], inputs[data:]
+    assert gradcheck(lambda *some: block_of_one(*given, *some), moved)
+    assert gradgradcheck(lambda *some: block_of_one(*given, *some), moved)
 
 
 def test_pooling_first_goes_to_the_greatest_that_torchs_own_takes() -> None:
-    images, weight = torch.ones(1, 4, 4, 1).requires_grad_(), torch.zeros(1, 1, 3, 3)
-    weight[0, 0, 1, 1] = 1  # the layer is the images, which are all equal
-    convolved_and_pooled(images, weight, torch.zeros(1))[0].sum().backward()
-    assert images.grad[0, :, :, 0].tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
-
-
-def test_scaling_is_as_written() -> None:
-    inputs = images, scale, shift = tuple(
-        value.requires_grad_() for value in (random(2, 3, 4, 5), random(5), random(5))
+    images, weight = torch.rand(1, 4, 4, 1).repeat_interleave(2, 1).repeat_interleave(2, 2), torch.zeros(1, 1, 3, 3)
+    weight[0, 0, 1, 1] = 1  # the layer is the images, and the four of every window are equal
+    others = weight, torch.zeros(1), torch.ones(1)
+    found, expected = (
+        torch.autograd.grad(block(moved := images.clone().requires_grad_(), *others)[0, 0].sum(), moved)[0]
+        for block in (block_of_one, block_of_layers)
     )
-    torch.testing.assert_close(scaled(*inputs), images * scale + shift)
-    assert gradcheck(scaled, inputs) and gradgradcheck(scaled, inputs)
+    torch.testing.assert_close(found, expected)
 
 
 def test_sums_over_many_images_are_good_to_float32() -> None:

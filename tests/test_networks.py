@@ -42,10 +42,10 @@ def test_batch_norm_is_the_native_one() -> None:
     params["norm1.shift"] = torch.linspace(-1, 1, 64, dtype=torch.float64)
     seen: dict[str, torch.Tensor] = {}
     last = hidden.movedim(1, -1)
-    ours = net._batch_norm(1, params, last, None, None, seen).movedim(-1, 1)
+    ours = net._batch_norm(1, params, last, None, seen).movedim(-1, 1)
     theirs = F.batch_norm(hidden, None, None, params["norm1.scale"], params["norm1.shift"], training=True, eps=1e-3)
     torch.testing.assert_close(ours, theirs)
-    given = net._batch_norm(1, params, last, None, {k: v + 1 for k, v in seen.items()}, {}).movedim(-1, 1)
+    given = net._batch_norm(1, params, last, {k: v + 1 for k, v in seen.items()}, None).movedim(-1, 1)
     fixed = F.batch_norm(
         hidden,
         seen["norm1.mean"] + 1,

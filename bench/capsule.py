@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from bench import checkpoints, environment, records
 from bench.data import files
@@ -35,6 +37,7 @@ _FILE = re.compile(
     r"|evaluations/[0-9a-f]{8}@\d{1,10}\.(json|parquet)",
     re.ASCII,
 )
+_UNPACKED = ".import-"  # begins the name of the folder in which a capsule's runs wait until all are checked
 _TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest that a zip archive can say
 
 
@@ -64,7 +67,13 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
     runs = _opened(path, content)
     try:
         results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=results, prefix=".import.") as temporary:
+        with (
+            FileLock(results / ".import.lock"),
+            tempfile.TemporaryDirectory(dir=results, prefix=_UNPACKED) as temporary,
+        ):
+            for left in results.glob(f"{_UNPACKED}*"):
+                if left != Path(temporary):  # of an import that was killed: one that goes on holds the lock
+                    shutil.rmtree(left)
             for name, sums in runs.items():
                 _unpacked(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
             there = {name: _is_there(results / name, sums) for name, sums in runs.items()}

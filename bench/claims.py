@@ -8,12 +8,13 @@ Omniglot, 0.5 on Omniglot 5-way 5-shot.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import benchmarks
+from bench.benchmarks import Benchmark, Shape
 from bench.errors import UserError, unknown
 from bench.presets import PRESETS
 
@@ -24,7 +25,7 @@ PUBLISHED = Path(__file__).with_name("claims") / "published.csv"
 class Claim:
     """One published number. `accuracy`, `ci95` (the half-width) and `margin` are in points; None: not published."""
 
-    benchmark: str
+    about: Benchmark
     method: str
     variant: str
     accuracy: float
@@ -40,6 +41,11 @@ class Claim:
     margin: float | None
 
     @property
+    def benchmark(self) -> str:
+        """Its name."""
+        return self.about.name
+
+    @property
     def number(self) -> str:
         """Such as `63.11 ± 0.92`."""
         return f"{self.accuracy:.2f}" if self.ci95 is None else f"{self.accuracy:.2f} ± {self.ci95:.2f}"
@@ -50,21 +56,22 @@ def published() -> list[Claim]:
     return read(PUBLISHED)
 
 
-def read(path: Path) -> list[Claim]:
-    """The claims in a CSV file. Raises UserError, one line that names file and line."""
+def read(path: Path, own: Mapping[str, Shape] | None = None) -> list[Claim]:
+    """The claims in a CSV file; `own`: a user's data sets, as `benchmarks.get` takes them. Raises UserError, one line
+    that names file and line."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return _claims(path, csv.DictReader(file, strict=True))
+            return _claims(path, csv.DictReader(file, strict=True), own)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read the claims in {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _claims(path: Path, rows: csv.DictReader[str]) -> list[Claim]:
+def _claims(path: Path, rows: csv.DictReader[str], own: Mapping[str, Shape] | None) -> list[Claim]:
     _check_columns(path, rows.fieldnames or [])
     claims = []
     for row in rows:
         try:
-            claims.append(_claim(row))
+            claims.append(_claim(row, own))
         except UserError as error:
             raise UserError(f"{path}, line {rows.line_num}: {error}") from error
     return claims
@@ -79,10 +86,11 @@ def _check_columns(path: Path, names: list[str] | Any) -> None:
         raise UserError(f"{path}, line 1: no column {', '.join(missing)}; the columns are {','.join(_COLUMNS)}")
 
 
-def _claim(row: dict[str, Any]) -> Claim:
+def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
     if None in row or None in row.values():
         raise UserError(f"not {len(_COLUMNS)} cells")
-    return Claim(**{name: _COLUMNS[name](name, row[name].strip()) for name in _COLUMNS})
+    values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
+    return Claim(benchmarks.get(values.pop("benchmark"), own), **values)
 
 
 def _text(name: str, text: str) -> str:
@@ -131,7 +139,7 @@ def _whole(least: int) -> Callable[[str, str], int | None]:
 
 
 _COLUMNS: dict[str, Callable[[str, str], Any]] = {
-    "benchmark": lambda _name, text: benchmarks.get(text).name,
+    "benchmark": _text,
     "method": _some,
     "variant": _text,
     "accuracy": _number(0, 100, may_be_empty=False),

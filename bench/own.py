@@ -139,6 +139,14 @@ def _imported(own: Own, module: str) -> ModuleType:
         raise UserError(f"{own.file}{line_in(own.file, error)}: {type(error).__name__}: {first_line(error)}") from error
 
 
+def mistake(own: Own, error: BaseException) -> UserError:
+    """What went wrong while a method ran, as one line: where in its file, or else where what it gave was of no use."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = line_in(own.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
+    said = f"{type(error).__name__}: {first_line(error)}"
+    return UserError(f"{own.file}{where}: {said}. `python -m bench check {own.file}` tries it on a small benchmark")
+
+
 def line_in(file: Path, error: BaseException) -> str:
     """`, line 7` where an error came through a file."""
     if isinstance(error, SyntaxError) and error.lineno is not None:

@@ -13,7 +13,19 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench import account, checkpoints, environment, episodes, evaluate, event_files, execution, ongoing, records, train
+from bench import (
+    account,
+    checkpoints,
+    environment,
+    episodes,
+    evaluate,
+    event_files,
+    execution,
+    ongoing,
+    own,
+    records,
+    train,
+)
 from bench.benchmarks import FUNCTIONS
 from bench.errors import UserError, reason
 from bench.execution import Execution
@@ -188,13 +200,18 @@ def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
 def _through_shortage(
     jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Callable[[str], None]
 ) -> Result:
-    """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again."""
+    """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again. Raises
+    UserError for whatever a user's own method raises."""
     while True:
         try:
             return attempt(jobs)
-        except (RuntimeError, MemoryError) as error:
+        except (UserError, train.Interrupted):
+            raise
+        except Exception as error:
             if not execution.out_of_memory(error):
-                raise
+                if jobs[0].own is None:
+                    raise
+                raise own.mistake(jobs[0].own, error) from error
             chunk = execution.smaller(jobs[0].training_executions(len(jobs))[0].chunk, jobs[0].evaluation_chunk())
         say(f"out of memory: going on with {chunk} at a time, from the last checkpoint")
         environment.forget_garbage(jobs[0].device)  # outside of `except`, whose traceback holds the tensors

@@ -11,7 +11,7 @@ from methods.inner_loop import Loss, Step, step_back, trajectory
 from methods.maml import Maml
 
 _ANNEALED = 0.1  # of the training, the share in which the weights go over to the last step
-_FLOOR = 0.03  # of their first value, the share that the weights of the other steps keep
+_FLOOR = 0.03  # of their first value, what the other steps keep (theirs: get_per_step_loss_importance_vector)
 
 
 class MultiStepLoss(Maml):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import signal
 import stat
 import zipfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import pytest
 from bench import capsule, cli, disk, records
 from bench.data import files
 from tests.conftest import Command, one_line
+from tests.killing import command
 
 RUN = ("run", "--benchmark", "tiny", "--iterations", "2", "--set", "validations=1", "--keep", "1")
 
@@ -57,6 +59,11 @@ def member(content: dict[str, bytes], ending: str) -> str:
     return next(name for name in content if name.endswith(ending))
 
 
+def kept(results: Path) -> set[Path]:
+    """All files but locks."""
+    return {p.relative_to(results) for p in results.rglob("*") if p.is_file() and not p.name.endswith(".lock")}
+
+
 def test_what_is_handed_on_can_be_verified_with_two_commands(typed: Command, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "results" / "runs")
     exported = typed("export", "tiny/maml", "--out", "capsule.zip")
@@ -67,11 +74,20 @@ def test_what_is_handed_on_can_be_verified_with_two_commands(typed: Command, tra
     command = said.removeprefix("verify with: python -m bench ").split()
     verified = typed(*command)
     assert verified.returncode == 0 and verified.stdout.count("verified: bit for bit") == 2
-    assert {path.relative_to(trained) for path in trained.rglob("*") if path.is_file() and path.name != ".lock"} == {
-        path.relative_to(tmp_path / "theirs") for path in (tmp_path / "theirs").rglob("*") if path.is_file()
-    }
+    assert kept(trained) == kept(tmp_path / "theirs")
     assert typed("import", "capsule.zip", "--results", "theirs").stdout.count(": already there") == 2
     assert "capsule.zip exists" in one_line(typed("export", "tiny/maml", "--out", "capsule.zip"))
+
+
+@pytest.mark.parametrize("at", [2, 5, 9, 14, 20, 40])
+def test_a_killed_import_leaves_nothing_to_the_next_one(trained: Path, tmp_path: Path, data_dir: Path, at: int) -> None:
+    """Killed before its operation on files of that number."""
+    capsule.export(list(records.folders(trained)), tmp_path / "capsule.zip")
+    arguments = ("import", "capsule.zip", "--results", "theirs")
+    killed = command(tmp_path, data_dir, arguments, at=at)
+    assert killed.code == -signal.SIGKILL
+    again = command(tmp_path, data_dir, arguments)
+    assert again.code == 0 and kept(trained) == kept(tmp_path / "theirs")
 
 
 def test_equal_content_is_equal_bytes(trained: Path, tmp_path: Path) -> None:
@@ -154,7 +170,7 @@ def refused(path: Path, results: Path, said: str) -> None:
     with pytest.raises(records.UserError) as caught:
         capsule.bring_in(path, results)
     assert said in str(caught.value) and "\n" not in str(caught.value)
-    assert not results.exists() or not list(results.iterdir())
+    assert not results.exists() or [path.suffix for path in results.iterdir()] == [".lock"]
 
 
 def add(path: Path, name: str, data: bytes = b"x", kind: int = stat.S_IFREG, compression: int = 0) -> None:

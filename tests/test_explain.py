@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,9 @@ def test_runs_that_are_there_are_shared_and_it_goes_on_where_time_ran_out(typed:
     assert stopped.returncode == TIME_IS_UP and "go on with: python -m bench explain" in stopped.stderr
     ran = typed(*asked)
     assert ran.returncode == 0 and "for these models" in ran.stdout and "that, and the factors not" in ran.stdout
+    told = typed(*asked, "--json")
+    outcomes = [json.loads(line)["outcome"] for line in told.stdout.splitlines()]
+    assert told.returncode == 0 and outcomes == ["skipped"] * 3 and "for these models" in told.stderr
 
 
 def test_cheap_cells_come_first(typed: Command) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import benchmarks, presets
+from bench import benchmarks, claims, presets
 from bench.data import catalogue, store
 from bench.errors import UserError
 from tests.conftest import Command, one_line
@@ -91,6 +91,14 @@ def test_own_images_are_a_benchmark_like_the_others(
     text = (tmp_path / "results" / "report" / "report.md").read_text()
     assert report.returncode == 0 and "no published number" in report.stdout
     assert "### mine-2w1s" in text and "nothing is judged" in text
+    columns = ",".join(claims._COLUMNS)
+    (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,,100,1,,A colleague,,quick,,2\n")
+    claimed = mine("report", "--claims", "c.csv")
+    assert claimed.returncode == 0 and "claim 61.50 ± 1.20 (A colleague)" in claimed.stdout, claimed
+    (tmp_path / "c.csv").write_text(f"{columns}\nmien-2w1s,maml,,61.5,,,,,,A colleague,,,,\n")
+    assert "c.csv, line 2: unknown benchmark 'mien-2w1s': did you mean 'mine-2w1s'" in one_line(
+        mine("report", "--claims", "c.csv")
+    )
     assert "python -m bench data add folder PATH --name mine" in one_line(mine("evaluate", "mine-2w1s"))
 
 

@@ -151,6 +151,29 @@ def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, e
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "    def loss_and_gradient(self, state, batch):\n        return 1 / 0",
+            "line 13: ZeroDivisionError",
+        ),
+        ("    def predict(self, *given):\n        return missing", "line 13: NameError: name 'missing'"),
+        (BROKEN["gradient"], "gave what meta_step.py, line "),
+    ],
+    ids=["in training", "in evaluation", "in what it gave"],
+)
+def test_what_one_raises_while_it_runs_is_one_line(typed: Command, mine: Path, body: str, expected: str) -> None:
+    mine.write_text(f"{MINE}\n{body}\n")
+    failed = typed(*TINY, "--method", "mine.py")
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and f"mine.py{'' if 'gave' in expected else ','} {expected}" in last
+    assert "python -m bench check" in last
+    mine.write_text(MINE)
+    assert typed(*TINY, "--method", "mine.py").returncode == 0
+
+
 def test_two_files_of_one_name(typed: Command, tmp_path: Path, mine: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text(MINE)

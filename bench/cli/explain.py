@@ -6,6 +6,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from bench.cli import machine
+from bench.cli.machine import Tell
 from bench.cli.parsing import FIRST, add_command
 from bench.cli.running import add_running, requested, run_all
 
@@ -41,6 +43,11 @@ def add(top: Any) -> None:
 
 def explain(options: Namespace) -> int:
     """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
+    with machine.lines(options.json) as tell:
+        return _explain(options, tell)
+
+
+def _explain(options: Namespace, tell: Tell) -> int:
     from bench import environment, factors, plan
     from bench import explain as library
     from bench.data import store
@@ -57,7 +64,7 @@ def explain(options: Namespace) -> int:
     print("\n".join(library.listed(comparison, works)), flush=True)
     if o.dry_run:
         return 0
-    code = run_all([group for work in works for group in plan.groups(work.jobs, o.together)], options)
+    code = run_all([group for work in works for group in plan.groups(work.jobs, o.together)], options, tell=tell)
     if code not in (0, 1):
         return code
     scores = library.scores(comparison, works)

@@ -41,7 +41,6 @@ def add(top: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
-    parser.add_argument("--json", action="store_true", help="events as lines of JSON on stdout, and text on stderr")
     parser.add_argument("--dry-run", action="store_true", help="show the cells and how long they would train, no more")
 
 

@@ -54,6 +54,7 @@ def add_running(parser: Parser) -> None:
         metavar="M",
         help=f"end with a checkpoint after M minutes, exit code {TIME_IS_UP}; the same command goes on",
     )
+    parser.add_argument("--json", action="store_true", help="events as lines of JSON on stdout, and text on stderr")
     parser.add_argument("--log", metavar="KIND", help="tensorboard: curves as event files in the runs' folders")
     parser.set_defaults(keep=[], force=False)
 

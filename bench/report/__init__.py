@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import claims, records
+from bench.benchmarks import of_record
 from bench.claims import Claim
 from bench.experiments import Experiment
+from bench.records import Record
 from bench.report import document, figures, page, rows, terminal
 from bench.report.grouping import usable
 from bench.report.sections import FIRST, Section, sections
 from bench.report.selection import claims_about, progress, selected
 
+Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
 REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
 CLAIMS = "claims.csv"  # a user's own claims, in the results folder
 
@@ -39,9 +42,10 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
     into `out`.
 
     Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
-    known = _claims(results, claims_file)
+    read = _read(results)
+    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     known = known if experiment is None else claims_about(known, experiment)
-    parts, problems = _parts(results, known, experiment)
+    parts, problems = _parts(read, known, experiment)
     mine = parts[0][1]
     drawn = figures.draw(mine, out)
     names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
@@ -59,32 +63,42 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
     return Report(text if experiment is None else f"{_progress(parts, experiment)}\n{text}", problems, files)
 
 
-def _claims(results: Path, own: Path | None) -> list[Claim]:
-    """The published claims and a user's: from the file named, else from the one in the results folder, if any."""
+def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
+    """The published claims and a user's: from the file named, else from the one in the results folder, if any. They
+    may be about a data set of the user's own that something here was run on."""
     beside = results / CLAIMS
-    path = own or (beside if beside.exists() else None)
-    return claims.published() + (claims.read(path) if path else [])
+    path = named or (beside if beside.exists() else None)
+    ran_on = [of_record(record.info) for record in found]
+    return claims.published() + (claims.read(path, {b.source: b.input_shape for b in ran_on}) if path else [])
 
 
 def _progress(parts: Sequence[tuple[str, list[Section]]], experiment: Experiment) -> str:
     return progress([record for section in parts[0][1] for record in section.records], experiment)
 
 
-def _parts(
-    results: Path, known: Sequence[Claim], experiment: Experiment | None
-) -> tuple[list[tuple[str, list[Section]]], list[str]]:
-    """(Where the records lie, their sections): the results, and this project's reference runs apart from them."""
+def _read(results: Path) -> list[tuple[Path, Read]]:
+    """What is in the results, and in this project's reference runs where they lie apart from them."""
     reference = results.parent / REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
+    return [(folder, _usable(folder)) for folder in (results, reference)[: 1 + apart]]
+
+
+def _usable(folder: Path) -> Read:
+    found, corrupt = records.read_all(folder)
+    good, unusable = usable(found)
+    return good, [*corrupt, *unusable]
+
+
+def _parts(
+    read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
+) -> tuple[list[tuple[str, list[Section]]], list[str]]:
+    """(Where the records lie, their sections), in the order of what was read."""
     parts, problems = [], []
-    first = [FIRST] if experiment is None else []
-    for folder, always in ((results, first), (reference, []))[: 1 + apart]:
-        found, corrupt = records.read_all(folder)
-        good, unusable = usable(found)
+    for folder, (good, left_out) in read:
         good = good if experiment is None else selected(good, experiment)
-        made, unpooled = sections(good, known, always)
+        made, unpooled = sections(good, known, [FIRST] if experiment is None and not parts else [])
         parts.append((str(folder), made))
-        problems += [*corrupt, *unusable, *unpooled]
+        problems += [*left_out, *unpooled]
     return parts, problems
 
 

@@ -9,7 +9,6 @@ from itertools import product
 import numpy as np
 
 from bench import anatomy, statistics
-from bench.benchmarks import get
 from bench.claims import Claim
 from bench.report import words
 from bench.report.cells import Cell, Range
@@ -94,7 +93,7 @@ def plausible(claim: Claim, cells: Iterable[Cell]) -> Range | None:
     None where there is neither."""
     near = [cell for cell in cells if abs(float(cell.headline.value) - claim.accuracy) < _NEAR]
     within = _PUBLISHED_OF[0] <= claim.accuracy <= _PUBLISHED_OF[1]
-    published = _PUBLISHED.get(get(claim.benchmark).source, ()) if within else ()
+    published = _PUBLISHED.get(claim.about.source, ()) if within else ()
     known = [*published, *(end for cell in near for end in _measured(cell))]
     return (min(known), max(known)) if known else None
 
@@ -108,7 +107,7 @@ def _measured(cell: Cell) -> Range:
 
 
 def _compatibility(claim: Claim, within: Range) -> Row:
-    ways = get(claim.benchmark).ways
+    ways = claim.about.ways
     stated = _test(claim)
     tests = [(n, ways * q) for n, q in product(_EPISODES, _QUERIES)]
     others = {test: _fits(claim, test, within) for test in tests if test not in stated}
@@ -149,7 +148,7 @@ def _test(claim: Claim) -> list[tuple[int, int]]:
     """[(episodes, queries of an episode)] as the claim says, or [] where it does not."""
     if not claim.tasks or not claim.queries_per_class:
         return []
-    return [(claim.tasks, get(claim.benchmark).ways * claim.queries_per_class)]
+    return [(claim.tasks, claim.about.ways * claim.queries_per_class)]
 
 
 def _written(test: tuple[int, int]) -> str:

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bench import statistics
-from bench.benchmarks import get, of_record
+from bench.benchmarks import of_record
 from bench.claims import Claim
 from bench.records import Record
 from bench.report import words
@@ -40,7 +40,7 @@ def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
     """An open diamond with the interval that was published."""
-    half, measure = claim.ci95 or 0, get(claim.benchmark).measure
+    half, measure = claim.ci95 or 0, claim.about.measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
     (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
     return point, [f"{claim.method}, published: {claim.number}, {words.source(claim)}"]

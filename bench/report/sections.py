@@ -86,7 +86,7 @@ def command(claim: Claim) -> str:
         return ""
     asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
     text = f"python -m bench run {asked}"
-    benchmark = get(claim.benchmark)
+    benchmark = claim.about
     full = preset(claim.protocol, benchmark).training.iterations
     evaluated = (None, full, *milestones(claim.protocol, benchmark, full))
     return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

@@ -20,7 +20,8 @@ def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
 
 def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
     """Those of its benchmarks and methods."""
-    return [c for c in claims if any(c.benchmark in b.benchmarks and c.method in b.methods for b in experiment.blocks)]
+    asked = {(name, method) for block in experiment.blocks for name in block.benchmarks for method in _methods(block)}
+    return [claim for claim in claims if (claim.benchmark, claim.method) in asked]
 
 
 def progress(records: Sequence[Record], experiment: Experiment) -> str:
@@ -46,9 +47,13 @@ def _evaluations(record: Record, experiment: Experiment) -> list | None:
 
 
 def _asks(block: Block, record: Record, experiment: Experiment) -> bool:
-    methods = {Path(asked).stem for asked in block.methods}  # of an own method, a file
-    named = record.benchmark in block.benchmarks and record.method in methods and record.seed in block.seeds
+    named = record.benchmark in block.benchmarks and record.method in _methods(block) and record.seed in block.seeds
     if not named:
         return False
     with experiment.at(block):
         return block.protocol_for(of_record(record.info)).training == replace(record.training, code=None)
+
+
+def _methods(block: Block) -> set[str]:
+    """By the names that their runs go by: of an own method, that of its file."""
+    return {Path(asked).stem for asked in block.methods}

@@ -18,7 +18,7 @@ from bench.benchmarks import of_record
 from bench.claims import Claim
 from bench.experiments import Experiment
 from bench.records import Record
-from bench.report import document, figures, page, rows, terminal
+from bench.report import terminal
 from bench.report.grouping import usable
 from bench.report.sections import FIRST, Section, sections
 from bench.report.selection import claims_about, progress, selected
@@ -42,6 +42,8 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
     into `out`.
 
     Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
+    from bench.report import document, figures, page, rows  # a second, for those who only ask what is claimed
+
     read = _read(results)
     known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     known = known if experiment is None else claims_about(known, experiment)

@@ -34,6 +34,16 @@ def of(name: str, parts: Parts, chunk: int = 2) -> tuple[Tensor, Params, Params]
     return meta_step(Execution(CPU, chunk), *made(name, *parts))
 
 
+@pytest.mark.full
+def test_each_runs_compiled(bench: Command, tmp_path: Path) -> None:
+    methods = ("finetune", "anil", "reptile", "meta-sgd", "msl", "protonet")
+    named = [word for name in methods for word in ("--method", name)]
+    ran = bench("run", "--benchmark", "tiny", "--mode", "compiled", "--iterations", "2", *named, timeout=1500)
+    assert ran.returncode == 0 and "does not run here" not in ran.stderr, ran.stderr
+    found, _ = records.read_all(tmp_path / "results" / "runs")
+    assert {(record.method, record.info["execution"]["mode"]) for record in found} == {(m, "compiled") for m in methods}
+
+
 @pytest.mark.parametrize("name", ["anil", "meta-sgd", "msl", "protonet"])
 @pytest.mark.parametrize("statistics", ["batch", "support"])
 @pytest.mark.parametrize("chunk", [1, 2])

@@ -61,7 +61,7 @@ class _Block(torch.autograd.Function):
 
 
 class _Backward(torch.autograd.Function):
-    """The gradients of images (None where they are data), weight, bias and shift."""
+    """The gradients of images (None where the inner gradient does not ask for them), weight, bias and shift."""
 
     @staticmethod
     def forward(images: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
@@ -81,11 +81,16 @@ class _Backward(torch.autograd.Function):
         images, weight, *tensors = ctx.saved_tensors
         at = _Cotangents(*tensors, ctx.epsilon)
         through = _convolved(images, of_weight, of_bias)
-        to_images = to_weight = None
         if ctx.wanted:
             through += _convolved(of_images, weight, None)
-            # Linear in each of its factors: with those exchanged for their cotangents, it gives the gradients of both.
-            to_images, to_weight, _ = _back(at.spread(), of_images, of_weight, True, bias=False)
+        # The gradients are linear in the images and in the weight: with those exchanged for their cotangents, the same
+        # product gives the derivatives for both. Images may matter to the outer loop alone, or to nobody.
+        to_images = to_weight = None
+        if ctx.wanted or ctx.needs_input_grad[0]:
+            exchanged = of_images if ctx.wanted else images
+            to_images, to_weight, _ = _back(
+                at.spread(), exchanged, of_weight, ctx.needs_input_grad[0], weight=ctx.wanted, bias=False
+            )
 
         cube = at.scale**3
         average, product = (each / at.count for each in summed(through, at.layer, at.mean))
@@ -160,11 +165,11 @@ def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _back(
-    cotangent: Tensor, images: Tensor, weight: Tensor, wanted: bool, bias: bool
-) -> tuple[Tensor | None, Tensor, Tensor]:
+    cotangent: Tensor, images: Tensor, kernel: Tensor, wanted: bool, weight: bool = True, bias: bool = True
+) -> tuple[Tensor | None, ...]:
     """A convolution's own: the gradients of images (where wanted), weight and bias (where wanted)."""
     of_images, of_weight, of_bias = torch.ops.aten.convolution_backward(
-        cotangent.permute(0, 3, 1, 2), images.permute(0, 3, 1, 2), weight, [len(weight)], [1, 1], [1, 1], [1, 1],
-        False, [0, 0], 1, [wanted, True, bias],
+        cotangent.permute(0, 3, 1, 2), images.permute(0, 3, 1, 2), kernel, [len(kernel)], [1, 1], [1, 1], [1, 1],
+        False, [0, 0], 1, [wanted, weight, bias],
     )  # fmt: skip
     return of_images.permute(0, 2, 3, 1) if wanted else None, of_weight, of_bias

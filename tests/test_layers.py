@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
+from torch.utils._pytree import tree_map
 
 from bench import moments
 from bench.block import pooled_block
@@ -112,6 +115,26 @@ def test_a_block_in_one_function_has_both_derivatives(inputs: tuple[Tensor, ...]
     given, moved = [tensor.detach() for tensor in inputs[:data]], inputs[data:]
     assert gradcheck(lambda *some: block_of_one(*given, *some), moved)
     assert gradgradcheck(lambda *some: block_of_one(*given, *some), moved)
+
+
+@pytest.mark.parametrize("moved", [(0, 1), (0,), (1,)], ids=["both", "the first", "the second"])
+def test_blocks_that_the_inner_loop_leaves_alone_get_their_outer_gradient(moved: tuple[int, ...]) -> None:
+    """Two blocks, of which an inner step moves some: what comes back to the images of one that it does not move."""
+    images, scales = random(3, 9, 9, 2), random(3, 2, 2, 3)
+    first, second = (random(3, 2, 3, 3), random(3), random(3)), (random(3, 3, 3, 3), random(3) + 1, random(3))
+
+    def outer(blocks: list[tuple[Tensor, ...]], block: Callable[..., Tensor]) -> Tensor:
+        def loss(inner: list[tuple[Tensor, ...]]) -> Tensor:
+            parts = dict(zip(moved, inner, strict=True))
+            chosen = [parts.get(k, given) for k, given in enumerate(blocks)]
+            return (block(block(images, *chosen[0]), *chosen[1]) * scales).sin().sum()
+
+        inner = [blocks[k] for k in moved]
+        step = tree_map(lambda value, slope: value - 0.1 * slope, inner, torch.func.grad(loss)(inner))
+        return loss(step)
+
+    ours, theirs = (torch.func.grad(outer)([first, second], block) for block in (block_of_one, block_of_layers))
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
 def test_pooling_first_goes_to_the_greatest_that_torchs_own_takes() -> None:

@@ -17,7 +17,9 @@ from bench.data.images import ImageSet
 from bench.execution import Execution
 from bench.networks import conv4
 from bench.protocol import Protocol, Training
+from methods import METHODS
 from methods.contract import Params, State
+from methods.maml import Maml
 from tests.conftest import Command, meta_step
 from tests.methods.test_meta_gradient import CPU, directional, made, product
 
@@ -28,6 +30,42 @@ Parts = tuple[Benchmark, ImageSet, Training, object]
 def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> Parts:
     training = replace(tiny_protocol.training, inner_steps=3)
     return small, noise, training, tiny_protocol.evaluation
+
+
+class LeavesTheFirst(Maml):
+    """As in docs/methods.md: the inner loop leaves the first convolution alone."""
+
+    def _adapted(self, params: Params) -> frozenset[str]:
+        return super()._adapted(params) - {"conv1.weight", "conv1.bias"}
+
+
+class LeavesTheLast(Maml):
+    """The other way round."""
+
+    def _adapted(self, params: Params) -> frozenset[str]:
+        return super()._adapted(params) - {"conv4.weight", "conv4.bias", "head.weight"}
+
+
+@pytest.mark.parametrize("name", ["anil", "meta-sgd", "msl", "protonet", LeavesTheFirst, LeavesTheLast])
+@pytest.mark.parametrize("statistics", ["batch", "support"])
+def test_pooling_first_leaves_the_gradient_what_it_is(
+    parts: Parts, name: str | type[Maml], statistics: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark, images, training, evaluation = parts
+    if isinstance(name, type):
+        monkeypatch.setitem(METHODS, "mine", name)
+        name = "mine"
+    images = replace(images, images=np.pad(images.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
+    pooled = {"downsampling": "max-pool", "head_input": "flatten", "initialisation": "glorot"}
+    training = replace(training, inner_steps=2, batch_statistics=statistics, **pooled)
+    gradients = []
+    for layers in ("pooled", "vectorised"):
+        method, state, batch = made(
+            name, replace(benchmark, input_shape=(1, 16, 16)), images, training, evaluation, layers
+        )
+        assert method.setup.network._pools_first == (layers == "pooled")
+        gradients.append(meta_step(Execution(CPU, 1, "eager", layers), method, state, batch)[1])
+    torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-10)
 
 
 def of(name: str, parts: Parts, chunk: int = 2) -> tuple[Tensor, Params, Params]:

@@ -6,13 +6,17 @@ numbers is left to normalise, and of the whole layer only sums are taken. Second
 again. Autograd would do that by many passes over the whole layer, by a convolution as large as the image for the
 weights, and for images that are data too; here it is a few passes, and the two products that it has to be.
 
-In the names of the code, for a channel with n places, s = (variance + epsilon) ** -0.5 and a = the output's cotangent
-where the ReLU is open, A its sum and B that of its product with (greatest - mean):
+`of_x` is the cotangent of x that is given, `to_x` the one that is handed on. For a channel with n places, s (`scale`)
+is (variance + epsilon) ** -0.5, a (`active`) the output's cotangent where the ReLU is open, A (`total`) its sum and B
+(`products`) that of its product with (greatest - mean):
 
     output  = relu(s (greatest - mean) + shift)
     spread  = (s a + of_greatest) where the greatest were + (of_mean - s A) / n
               + (2 of_variance - s**3 B) (layer - mean) / n + of_layer,    the gradient of the layer
     through = the cotangent of the spread: a convolution of those of the images' and of the weight's gradient
+
+The second derivative is that of <spread, through> + <A, of_shift> for everything the spread is made of, written as
+cotangents of the layer, its greatest, its mean and its variance, which come back through the first.
 """
 
 from __future__ import annotations
@@ -146,7 +150,8 @@ class _Cotangents:
         """See above."""
         slope = 2 * self.of_variance / self.count
         found = torch.addcmul(self.of_mean / self.count - slope * self.mean, self.layer, slope)
-        _rows(found).scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
+        rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: what is added to a copy would be lost
+        rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
         return _plus(found, self.of_layer)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bench import checkpoints, environment, records
 from bench.data import files
@@ -68,7 +68,7 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
     try:
         results.mkdir(parents=True, exist_ok=True)
         with (
-            FileLock(results / ".import.lock"),
+            FileLock(results / ".import.lock", timeout=0),
             tempfile.TemporaryDirectory(dir=results, prefix=_UNPACKED) as temporary,
         ):
             for left in results.glob(f"{_UNPACKED}*"):
@@ -81,6 +81,8 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
                 if not there[name]:
                     (results / name).parent.mkdir(parents=True, exist_ok=True)
                     os.rename(Path(temporary) / name, results / name)
+    except Timeout:
+        raise UserError(f"{results}: another import is going on there: wait for its end") from None
     except OSError as error:
         raise UserError(f"cannot write {error.filename or results}: {error.strerror or error}") from error
     return {name: "already there" if there[name] else "imported" for name in runs}

@@ -77,7 +77,8 @@ def keep_memory() -> None:
     """Has Python's garbage collector leave out what is there already, which is all of torch: looking through it took
     a tenth of a step on miniImageNet. And has glibc keep what is freed: by default it maps every large tensor anew,
     and the kernel's clearing of those pages took more than half of such a step."""
-    gc.freeze()
+    if not gc.get_freeze_count():  # once a process: what a run has left behind since then is garbage like any other
+        gc.freeze()
     mallopt = _of_libc("mallopt")
     if mallopt is not None:
         mallopt(_M_MMAP_MAX, 0)

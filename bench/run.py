@@ -201,7 +201,7 @@ def _through_shortage(
     jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Callable[[str], None]
 ) -> Result:
     """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again. Raises
-    UserError for whatever a user's own method raises."""
+    UserError for whatever goes wrong in the work of a user's own method."""
     while True:
         try:
             return attempt(jobs)

@@ -161,7 +161,7 @@ def test_an_unknown_log(typed: Command, word: str) -> None:
 
 def test_without_tensorboard_one_line_says_what_to_install(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    assert "pip install tensorboard" in one_line(typed(*RUN, "--log", "tensorboard"))
+    assert "pip install 'few-shot-bench[tensorboard]'" in one_line(typed(*RUN, "--log", "tensorboard"))
 
 
 def test_a_mistake_leaves_stdout_empty(typed: Command) -> None:

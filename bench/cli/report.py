@@ -24,10 +24,13 @@ def report(options: Namespace) -> int:
     """Tables and figures; 1 where a record could not be read."""
     from bench import experiments, report
 
-    gc.disable()  # looking for garbage among a thousand records takes a tenth of the time, and the process ends soon
     experiment = experiments.read(options.file) if options.file else None
     beside = options.results.parent / (f"report-{experiment.name}" if experiment else "report")
-    made = report.build(options.results, options.out or beside, options.claims, experiment)
+    gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
+    try:
+        made = report.build(options.results, options.out or beside, options.claims, experiment)
+    finally:
+        gc.enable()
     print(printable(made.text))
     for problem in made.problems:
         print(f"left out: {printable(problem)}", file=sys.stderr)

@@ -57,7 +57,7 @@ def _planned(options: Namespace, tell: Tell) -> int:
     environment.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
-    spread = engine.chosen(options, request.device)
+    spread = None if options.dry_run else engine.chosen(options, request.device)
     environment.make_repeatable(engine.threads(options, spread), options.fast)
     print("\n".join(line for jobs in blocks for line in outlook.described(jobs)), flush=True)
     workers = spread.workers if spread else 1

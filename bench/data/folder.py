@@ -27,7 +27,7 @@ def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int) 
     """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
     found before anything is refused, whatever `keep_going`. Raises UserError where a class or split lacks."""
     folders = _folders(path)
-    given = bool(folders) and all(folder.name in SPLIT_NAMES for folder in folders)
+    given = _are_splits(path, folders)
     classes = _given(path, folders) if given else _split(path, folders, seed)
     corrupt: list[str] = []
     made = [_class(path, split, folder, side, "L" if grey else "RGB", corrupt) for split, folder in classes]
@@ -45,10 +45,22 @@ def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
     return dict(zip(ordered, splits, strict=True))
 
 
+def _are_splits(path: Path, folders: Sequence[Path]) -> bool:
+    """Whether the folders are splits, and not classes, of which one may be called `train` too: it has no folders in
+    it. Raises UserError where others stand beside splits."""
+    named = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
+    splits = [folder for folder in named if _folders(folder)]
+    others = [folder.name for folder in folders if folder not in named]
+    if splits and others:
+        beside = ", ".join(folder.name for folder in splits)
+        raise UserError(f"{path}: {', '.join(others[:5])} beside the splits {beside}: move it elsewhere")
+    return bool(named) and not others
+
+
 def _folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"{path}: no folder: give the one that holds a folder per class")
-    found = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    found = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith((".", "__MACOSX")))
     return sorted(map(_printable, found))
 
 
@@ -63,7 +75,7 @@ def _given(path: Path, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """(split, folder) of every class. Raises UserError where a split is missing, or a class stands in two."""
     owner: dict[str, Path] = {}
     for split in SPLITS:
-        found = [inner for folder in folders if SPLIT_NAMES[folder.name] == split for inner in _folders(folder)]
+        found = [inner for folder in folders if SPLIT_NAMES[folder.name.lower()] == split for inner in _folders(folder)]
         if not found:
             raise UserError(f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}")
         for folder in found:

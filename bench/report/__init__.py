@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import claims, records
-from bench.benchmarks import of_record
+from bench.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.claims import Claim
 from bench.experiments import Experiment
 from bench.records import Record
@@ -71,7 +71,9 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     beside = results / CLAIMS
     path = named or (beside if beside.exists() else None)
     ran_on = [of_record(record.info) for record in found]
-    return claims.published() + (claims.read(path, {b.source: b.input_shape for b in ran_on}) if path else [])
+    known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
+    own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
+    return claims.published() + (claims.read(path, own) if path else [])
 
 
 def _progress(parts: Sequence[tuple[str, list[Section]]], experiment: Experiment) -> str:

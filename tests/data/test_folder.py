@@ -89,6 +89,24 @@ def test_the_split_of_the_folders(tmp_path, home):
     assert splits(manifest)["valclass01"] == "valid" and "split of the folders" in manifest["source"]["kind"]
 
 
+def test_splits_in_capitals_and_what_stands_beside_splits(tmp_path, home, refused):
+    photos = tmp_path / "photos"
+    for number, name in enumerate(("Train", "VAL", "Test")):
+        folder = write_classes(photos / name, 2)
+        for inner in list(folder.iterdir()):
+            inner.rename(folder / f"{inner.name} of {number}")
+    write_classes(photos / "__MACOSX", 1)  # what an archive from a Mac leaves behind
+    assert add(photos, home)["counts"] == {"train": 2, "valid": 2, "test": 2}
+    write_classes(photos / "docs", 1)
+    assert "docs beside the splits Test, Train, VAL: move it elsewhere" in refused(add, photos, home)
+
+
+def test_a_class_may_be_called_train(tmp_path, home):
+    photos = write_classes(tmp_path / "photos", 4)
+    (photos / "class00").rename(photos / "train")
+    assert sum(add(photos, home)["counts"].values()) == 4
+
+
 def test_broken_files_are_all_named_and_counted(tmp_path, home, refused):
     photos = write_classes(tmp_path / "photos", 4)
     (photos / "class00" / "0.png").write_bytes(b"no image")

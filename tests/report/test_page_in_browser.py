@@ -15,7 +15,7 @@ pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium.common.exceptions import JavascriptException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.report.browser import CHROMIUM, DRIVER, browser, colours, emulate, requested
 
@@ -143,7 +143,8 @@ def test_filters(page: Any) -> None:
     Select(form.find_element(By.NAME, "protocol")).select_by_visible_text("quick")
     assert column(page, found, "method") == []
     form.find_element(By.CSS_SELECTOR, "[type=reset]").send_keys(Keys.SPACE)
-    assert len(column(page, found, "method")) == 4 and form.find_element(By.TAG_NAME, "output").text == ""
+    WebDriverWait(page, 30).until(lambda _: len(column(page, found, "method")) == 4)
+    assert form.find_element(By.TAG_NAME, "output").text == ""
     Select(form.find_element(By.NAME, "seeds")).select_by_visible_text("1")
     assert column(page, found, "method") == [HOSTILE]
 

@@ -183,6 +183,8 @@ def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.Zip
     """Files and folders. Raises UserError at whatever else there is, and at a name that leads out of the archive."""
     for seen, member in enumerate(archive.infolist()):
         _check_name(path, member.filename, seen)
+        if not member.filename:
+            raise UserError(f"{path}: a file without a name is in it, which is refused")
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(f"{path}: {member.filename} is a link or a device, which is refused: pack plain files")
         yield member

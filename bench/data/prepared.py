@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -37,10 +38,10 @@ def write(
     """Writes `images.npy` and `manifest.json` into an empty folder; returns the manifest. `described` is asked, once
     all is read, for what else the manifest says."""
     with open(folder / IMAGES, "wb") as file:
-        _write_header(file, [0, 0, 0, 0])
+        file.write(_header([0, 0, 0, 0]))
         manifest = assemble(classes, transform, lambda images: file.write(np.ascontiguousarray(images).data))
         file.seek(0)
-        _write_header(file, manifest["shape"])
+        file.write(_header(manifest["shape"]))
         file.flush()
         os.fsync(file.fileno())
     manifest |= {"format": FORMAT, "sha256": sha256(folder / IMAGES), **described()}
@@ -48,15 +49,11 @@ def write(
     return manifest
 
 
-def _write_header(file: BinaryIO, shape: list[int]) -> None:
-    """The header of a .npy file, of one length whatever the shape, because that is only known at the end."""
+def _header(shape: list[int]) -> bytes:
+    """Of a .npy file, of one length whatever the shape, because that is only known at the end."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
-    file.write(
-        b"\x93NUMPY\x01\x00"
-        + (HEADER_BYTES - 10).to_bytes(2, "little")
-        + text.ljust(HEADER_BYTES - 11).encode()
-        + b"\n"
-    )
+    length = (HEADER_BYTES - 10).to_bytes(2, "little")
+    return b"\x93NUMPY\x01\x00" + length + text.ljust(HEADER_BYTES - 11).encode() + b"\n"
 
 
 @contextmanager
@@ -150,13 +147,15 @@ def _adds_up(manifest: dict[str, Any]) -> bool:
 def read(folder: Path) -> ImageSet:
     """The prepared data set in a folder, memory-mapped: the sizes are checked, the content is not. Raises Unusable."""
     manifest, path = read_manifest(folder), folder / IMAGES
+    shape = manifest["shape"]
     try:
-        images = np.lib.format.open_memmap(path, mode="r")
-        size = path.stat().st_size
-    except (OSError, ValueError, EOFError) as error:
+        with open(path, "rb") as file:  # whose header has to be the one we write: nothing in it is parsed
+            as_written = file.read(HEADER_BYTES) == _header(shape)
+        if not as_written or path.stat().st_size != HEADER_BYTES + math.prod(shape):
+            raise Unusable(f"{path}: its size is not what {MANIFEST} says")
+        images = np.memmap(path, np.uint8, "r", HEADER_BYTES, tuple(shape))
+    except (OSError, ValueError) as error:
         raise Unusable(f"{path}: missing, damaged or truncated") from error
-    if list(images.shape) != manifest["shape"] or images.dtype != np.uint8 or size != HEADER_BYTES + images.nbytes:
-        raise Unusable(f"{path}: its size is not what {MANIFEST} says")
     return as_set(manifest, images)
 
 

@@ -4,7 +4,7 @@ A network also knows what it costs, which `bench.execution` asks when it chooses
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -55,10 +55,13 @@ class Conv4:
         return self.training.downsampling == "stride"
 
     @property
+    def _may_pool_first(self) -> bool:
+        """Not with a scale, which could be negative and make the greatest the least, nor where layers are rounded."""
+        return not self._strided and not self.training.batch_norm_scale and self.precision != "bf16"
+
+    @property
     def _pools_first(self) -> bool:
-        """Only without a scale, which could be negative and make the greatest the least, and of unrounded layers."""
-        possible = not self._strided and not self.training.batch_norm_scale and self.precision != "bf16"
-        return possible and LAYERS[self.layers].pools_first
+        return self._may_pool_first and LAYERS[self.layers].pools_first
 
     @property
     def feature_count(self) -> int:
@@ -126,7 +129,7 @@ class Conv4:
         self, k: int, params: Params, images: Tensor, statistics: Statistics | None, seen: Statistics | None
     ) -> Tensor:
         weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
-        if self._pools_first and statistics is seen is None:
+        if self._pools_first and statistics is None and seen is None:
             return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
         layers = LAYERS[self.layers]
         convolution = partial(layers.convolution, stride=2 if self._strided else 1)
@@ -177,7 +180,7 @@ class Conv4:
             return "masked"
         if not alone:
             return "vectorised"
-        return "pooled" if replace(self, layers="pooled")._pools_first else "native"
+        return "pooled" if self._may_pool_first else "native"
 
 
 Network = Conv4 | Mlp

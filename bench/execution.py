@@ -54,19 +54,24 @@ class Execution:
         """Whether a meta-step is captured as a CUDA graph and replayed."""
         return self.mode in (GRAPH, COMPILED_GRAPH)
 
-    def loss_and_gradient(self, method: Method, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
-        """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds]."""
+    def loss_and_gradient(
+        self, method: Method, state: State, batch: Any, gathered: Callable[[Any], Any] = lambda chunk: chunk
+    ) -> tuple[Tensor, Params, Params]:
+        """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds].
+
+        `gathered` makes of a chunk of `batch` what the method is fed with, so that a batch of indices never stands
+        as images in the memory whole."""
         assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
             f"{self.layers} layers are for one episode at a time"
         )
         with environment.tf32(self.precision == "tf32"):
             if method.training_batch == "images":
-                return _whole(method, self.compiled)(state, batch)
+                return _whole(method, self.compiled)(state, gathered(batch))
             step, total = _summed_chunk(method, self.compiled), None
             for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
-                summed = step(state, Episode(*parts))
+                summed = step(state, gathered(type(batch)(*parts)))
                 total = summed if total is None else tree_map(torch.add, total, summed)
-        return tree_map(lambda value: value / batch.support.shape[1], total)
+        return tree_map(lambda value: value / batch[0].shape[1], total)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""

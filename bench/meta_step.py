@@ -55,8 +55,7 @@ class MetaStep:
     def _run(self, drawn: Drawn) -> None:
         updates = self.feed.updates(drawn)
         for part in updates:
-            batch = self.feed.batch(part)
-            loss, gradient, carried = self.execution.loss_and_gradient(self.method, self.state, batch)
+            loss, gradient, carried = self.execution.loss_and_gradient(self.method, self.state, part, self.feed.batch)
             self._move(gradient)
             for name, value in carried.items():
                 self.state.carried[name].copy_(value)

@@ -1,7 +1,8 @@
 """The documentation: every command in it is one, every file that it names is there, and what it says to run runs.
 
 A block of code that begins with ```` ```sh run ```` is run, in an empty folder, one block after the other. The commands
-of other blocks and of running text take minutes, or data, or a GPU: they are parsed only."""
+of other blocks and of running text take minutes, or data, or a GPU: they are parsed here, and run with less to do by
+tests/test_docs_commands.py."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ def _code(text: str) -> Iterator[str]:
     yield from (" ".join(span.split()) for span in _SPAN.findall(rest))
 
 
-def _arguments(line: str) -> list[str]:
+def blocks(text: str, kind: str) -> list[str]:
+    """What stands between fences, of those that begin with ```` ```kind ````."""
+    return [found["body"] for found in _FENCED.finditer(text) if found["info"] == kind]
+
+
+def arguments(line: str) -> list[str]:
     """What follows `python -m bench` in a line, up to a comment, a redirection or the next command."""
     words = shlex.shlex(line.partition(BENCH)[2], posix=True, punctuation_chars=True)
     words.whitespace_split = True
@@ -47,10 +53,10 @@ def _arguments(line: str) -> list[str]:
     return found[: next((i for i, word in enumerate(found) if set(word) <= set("();<>|&")), len(found))]
 
 
-def _run_by(text: str) -> list[str]:
+def run_by(text: str) -> list[str]:
     """The lines that are run."""
-    blocks = [found["body"] for found in _FENCED.finditer(text) if found["info"] == "sh run"]
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    lines = "".join(blocks(text, "sh run")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.strip()]
 
 
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
@@ -58,7 +64,7 @@ COMMANDS = {
     f"{where}: {shlex.join(words)}": words
     for where, text in TEXTS.items()
     for line in _code(text)
-    if BENCH in line and (words := _arguments(line))
+    if BENCH in line and (words := arguments(line))
 }
 
 
@@ -85,11 +91,11 @@ def _asked(options: Namespace, name: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", [where for where, text in TEXTS.items() if _run_by(text)])
+@pytest.mark.parametrize("where", [where for where, text in TEXTS.items() if run_by(text)])
 def test_what_is_said_to_run_runs(where: str, typed: Command) -> None:
-    for line in _run_by(TEXTS[where]):
+    for line in run_by(TEXTS[where]):
         assert line.startswith(BENCH), f"{where}: only `{BENCH}` is run: {line}"
-        ran = typed(*_arguments(line))
+        ran = typed(*arguments(line))
         assert ran.returncode == 0, (line, ran.stdout, ran.stderr)
 
 
@@ -141,4 +147,4 @@ def test_the_citation_is_of_this_version() -> None:
     ],
 )
 def test_commands_are_found(text: str, words: list[str]) -> None:
-    assert [_arguments(line) for line in _code(text) if BENCH in line] == [words]
+    assert [arguments(line) for line in _code(text) if BENCH in line] == [words]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -12,21 +11,16 @@ import pytest
 
 from bench import records
 from tests.conftest import ROOT, Command, bench_environment
-
-
-def blocks(page: str, language: str) -> list[str]:
-    text = (ROOT / "docs" / page).read_text()
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [content for kind, content in found if kind == language]
+from tests.test_docs import TEXTS, blocks
 
 
 def commands(page: str) -> list[list[str]]:
-    return [shlex.split(line) for block in blocks(page, "") for line in block.splitlines()]
+    return [shlex.split(line) for block in blocks(TEXTS[f"docs/{page}"], "") for line in block.splitlines()]
 
 
 @pytest.mark.slow
 def test_a_method_of_ones_own(typed: Command, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(blocks("methods.md", "python")[0])
+    (tmp_path / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
     found = commands("methods.md")
     assert [words[3] for words in found] == ["check", "run", "verify", "evaluate", "report"]
     for words in found:

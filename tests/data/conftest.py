@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import io
-import json
-import pickle
-import random
 import shutil
-import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,9 +16,9 @@ from PIL import Image
 from bench.data import omniglot, store
 from bench.errors import UserError
 from bench.torchvision_compat import import_torchvision
+from tests.data.small import Small, encoded, write_torchmeta
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"
-FILES = {"train": "train", "valid": "val", "test": "test"}
 
 
 def _real(name: str) -> Path:
@@ -92,105 +84,12 @@ def refused() -> Callable[..., str]:
     return call
 
 
-@dataclass(frozen=True)
-class Small:
-    """A few images of a few classes of miniImageNet: (split, class) -> file name -> JPEG."""
-
-    jpegs: dict[tuple[str, str], dict[str, bytes]]
-
-    def pixels(self, split: str) -> dict[str, np.ndarray]:
-        """Class -> uint8 [images, 84, 84, 3]."""
-        return {
-            name: np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in files.values()])
-            for (owner, name), files in self.jpegs.items()
-            if owner == split
-        }
-
-    def images(self) -> dict[str, bytes]:
-        return {name: data for files in self.jpegs.values() for name, data in files.items()}
-
-    def write_csv(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for split, file in FILES.items():
-            rows = [(name, label) for (owner, label), names in self.jpegs.items() if owner == split for name in names]
-            with open(folder / f"{file}.csv", "w", newline="") as table:
-                csv.writer(table).writerows([("filename", "label"), *rows])
-
-    def write_folder(self, folder: Path) -> Path:
-        self.write_csv(folder)
-        (folder / "images").mkdir()
-        for name, data in self.images().items():
-            (folder / "images" / name).write_bytes(data)
-        return folder
-
-    def write_tars(self, folder: Path, compression: str) -> Path:
-        """The CSV files beside two archives."""
-        self.write_csv(folder)
-        images = list(self.images().items())
-        for part in (0, 1):
-            suffix = f".{compression}" if compression else ""
-            with tarfile.open(folder / f"part{part}.tar{suffix}", f"w:{compression}") as archive:
-                for name, data in images[part::2]:
-                    member = tarfile.TarInfo(f"images/{name}")
-                    member.size = len(data)
-                    archive.addfile(member, io.BytesIO(data))
-        return folder
-
-    def write_zip(self, folder: Path) -> Path:
-        """One archive with everything, in a folder of its own within."""
-        self.write_csv(folder / "tables")
-        with zipfile.ZipFile(folder / "all.zip", "w") as archive:
-            for name, data in self.images().items():
-                archive.writestr(f"mini/images/{name}", data)
-            for file in FILES.values():
-                archive.write(folder / "tables" / f"{file}.csv", f"mini/{file}.csv")
-        return folder / "all.zip"
-
-    def caches(self) -> dict[str, dict]:
-        """File name -> what torchmeta's download and others hold: the images of a split mixed, and indices."""
-        return {f"mini-imagenet-cache-{file}.pkl": _mixed(self.pixels(split)) for split, file in FILES.items()}
-
-    def write_pickles(self, folder: Path, dumps: Callable[[dict], bytes] = pickle.dumps) -> Path:
-        folder.mkdir(parents=True)
-        for name, cache in self.caches().items():
-            (folder / name).write_bytes(dumps(cache))
-        return folder
-
-    def write_hdf5(self, folder: Path) -> Path:
-        """As torchmeta writes it, in its folder `miniimagenet`."""
-        (folder / "miniimagenet").mkdir(parents=True)
-        for split, file in FILES.items():
-            write_torchmeta(folder / "miniimagenet", file, self.pixels(split))
-        return folder
-
-
-def _mixed(pixels: dict[str, np.ndarray]) -> dict:
-    names = [name for name, images in pixels.items() for _ in images]
-    order = random.Random(1).sample(range(len(names)), len(names))
-    images = np.concatenate(list(pixels.values()))[order]
-    return {"image_data": images, "class_dict": {n: [k for k, i in enumerate(order) if names[i] == n] for n in pixels}}
-
-
-def write_torchmeta(folder: Path, file: str, pixels: dict[str, np.ndarray]) -> None:
-    with h5py.File(folder / f"{file}_data.hdf5", "w") as data:
-        group = data.create_group("datasets")
-        for name, images in pixels.items():
-            group.create_dataset(name, data=images)
-    (folder / f"{file}_labels.json").write_text(json.dumps(sorted(pixels)))
-
-
-def _jpeg(random: np.random.Generator) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(random.integers(0, 256, (84, 84, 3), np.uint8)).save(out, "JPEG", quality=30)
-    return out.getvalue()
-
-
 @pytest.fixture(scope="session")
 def small_copy() -> Small:
     """4 classes of 4 images, among them one twice in a class, one in two training classes, one in two splits."""
     random = np.random.Generator(np.random.Philox(0))
     owners = [("train", "n01532829"), ("train", "n01558993"), ("valid", "n01855672"), ("test", "n01930112")]
-    jpegs = {owner: {f"{owner[1]}{i:08d}.jpg": _jpeg(random) for i in range(4)} for owner in owners}
+    jpegs = {owner: {f"{owner[1]}{i:08d}.jpg": encoded(random, (84, 84), "JPEG") for i in range(4)} for owner in owners}
     one, two, three, _ = jpegs.values()
     first = [list(files) for files in jpegs.values()]
     one[first[0][3]] = one[first[0][0]]

@@ -3,11 +3,9 @@ by us out of both, and compared with what torchmeta gives out."""
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import shutil
-import struct
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -15,61 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from bench.data import cifar100, cub, decode, store, tiered_imagenet
 from bench.data.splits import read_split
+from tests.data.small import FEW, python2, write_birds, write_cifar, write_tiered
 from tests.data.test_torchmeta import META, _ours
-
-FEW = 4  # images of a class
-
-
-class _Python2(pickle._Pickler):
-    """Writes text and bytes as Python 2 wrote its one type of string, which the original CIFAR files are full of."""
-
-    dispatch = pickle._Pickler.dispatch.copy()
-
-    def _save_string(self, value: str | bytes) -> None:
-        data = value.encode("latin1") if isinstance(value, str) else value
-        self.write(pickle.BINSTRING + struct.pack("<i", len(data)) + data)
-        self.memoize(value)
-
-    dispatch[str] = dispatch[bytes] = _save_string
-
-
-def _python2(content: Any) -> bytes:
-    out = io.BytesIO()
-    _Python2(out, 2).dump(content)
-    return out.getvalue()
-
-
-def _encoded(random: np.random.Generator, side: tuple[int, int], kind: str) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(random.integers(0, 256, (*side, 3), np.uint8)).save(out, kind)
-    return out.getvalue()
 
 
 @pytest.fixture(scope="session")
 def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The original `cifar-100-python`, with few images of every class: three in `train`, one in `test`."""
-    folder = tmp_path_factory.mktemp("cifar") / "cifar-100-python"
-    folder.mkdir()
-    names = sorted(read_split("fc100"), key=lambda name: name.split("/")[1])
-    coarse = sorted({name.split("/")[0] for name in names})
-    random = np.random.default_rng(0)
-    for file, each in (("train", FEW - 1), ("test", 1)):
-        fine = random.permutation(np.repeat(np.arange(100), each)).tolist()
-        content = {
-            "data": random.integers(0, 256, (len(fine), 3072), np.uint8),
-            "fine_labels": fine,
-            "coarse_labels": [coarse.index(names[label].split("/")[0]) for label in fine],
-            "filenames": ["x.png"] * len(fine),
-            "batch_label": "training batch 1 of 1",
-        }
-        (folder / file).write_bytes(_python2(content))
-    meta = {"fine_label_names": [name.split("/")[1] for name in names], "coarse_label_names": coarse}
-    (folder / "meta").write_bytes(_python2(meta))
-    return folder
+    return write_cifar(tmp_path_factory.mktemp("cifar") / "cifar-100-python")
 
 
 def _let_torchmeta_make(data_set: Any, root: Path, monkeypatch: pytest.MonkeyPatch, module: Any) -> Any:
@@ -118,28 +71,10 @@ def _theirs_by_both_names(data_set: Any) -> dict[str, list[bytes]]:
     return found
 
 
-def _tiered(folder: Path) -> dict[str, int]:
-    """The original pickles of a few classes; split -> how many."""
-    folder.mkdir(parents=True)
-    random, counts = np.random.default_rng(1), {"train": 3, "val": 1, "test": 2}
-    for split, classes in counts.items():
-        labels = random.permutation(np.repeat(np.arange(classes), FEW))
-        pngs = [np.frombuffer(_encoded(random, (84, 84), "PNG"), np.uint8)[:, None] for _ in labels]
-        (folder / f"{split}_images_png.pkl").write_bytes(pickle.dumps(pngs, 2))
-        content = {
-            "label_specific": labels,
-            "label_specific_str": [f"{split} thing, number {k}" for k in range(classes)],
-            "label_general": np.zeros_like(labels),
-            "label_general_str": ["thing"],
-        }
-        (folder / f"{split}_labels.pkl").write_bytes(pickle.dumps(content, 2))
-    return counts
-
-
 def test_tiered_imagenet_in_torchmetas_format(torchmeta, tmp_path, home, monkeypatch, refused):
     root = tmp_path / "tieredimagenet"
     originals = tmp_path / "originals"
-    _tiered(originals)
+    write_tiered(originals)
     shutil.copytree(originals, root / "tiered-imagenet")
     with tarfile.open(root / "tiered-imagenet.tar", "w") as archive:
         archive.add(root / "tiered-imagenet", "tiered-imagenet")
@@ -162,19 +97,9 @@ def test_tiered_imagenet_in_torchmetas_format(torchmeta, tmp_path, home, monkeyp
     assert store.add("tiered-imagenet", originals, home, partial=True)["status"] == "kept"
 
 
-def _birds(folder: Path) -> None:
-    """The original folder, with few photographs of three birds of each split."""
-    random = np.random.default_rng(2)
-    for split in META:
-        for name in [name for name, owner in read_split("cub").items() if owner == split][:3]:
-            (folder / "images" / name).mkdir(parents=True)
-            for k in range(FEW):
-                (folder / "images" / name / f"{k}.jpg").write_bytes(_encoded(random, (90 + k, 120), "JPEG"))
-
-
 def test_cub_in_torchmetas_format(torchmeta, tmp_path, home, monkeypatch, refused):
     original = tmp_path / "CUB_200_2011"
-    _birds(original)
+    write_birds(original)
     root = tmp_path / "cub"
     root.mkdir()
     with tarfile.open(root / "CUB_200_2011.tgz", "w:gz") as archive:
@@ -218,7 +143,7 @@ def test_nothing_there_says_what_to_give(tmp_path, home, refused, source):
 )
 def test_damaged_cifar_files_are_one_line(cifar, tmp_path, home, refused, file, content, words):
     copy = shutil.copytree(cifar, tmp_path / "copy")
-    (copy / file).write_bytes(_python2(content))
+    (copy / file).write_bytes(python2(content))
     line = refused(store.add, "fc100", copy, home, partial=True)
     assert words in line and str(copy / file) in line
 
@@ -231,7 +156,7 @@ def test_nothing_that_a_pickle_carries_is_run(cifar, tmp_path, home, refused):
     copy = shutil.copytree(cifar, tmp_path / "copy")
     (copy / "train").write_bytes(pickle.dumps({"data": Hostile()}, 2))
     assert "refused" in refused(store.add, "cifar-fs", copy, home)
-    _tiered(tmp_path / "tiered")
+    write_tiered(tmp_path / "tiered")
     (tmp_path / "tiered" / "train_images_png.pkl").write_bytes(pickle.dumps([Hostile()], 2))
     assert "refused" in refused(store.add, "tiered-imagenet", tmp_path / "tiered", home)
     assert not (tmp_path / "run").exists()
@@ -246,13 +171,13 @@ def test_nothing_that_a_pickle_carries_is_run(cifar, tmp_path, home, refused):
     ],
 )
 def test_damaged_labels_of_tiered_imagenet_are_one_line(tmp_path, home, refused, content, words):
-    _tiered(tmp_path / "copy")
+    write_tiered(tmp_path / "copy")
     (tmp_path / "copy" / "val_labels.pkl").write_bytes(pickle.dumps(content, 2))
     assert words in refused(store.add, "tiered-imagenet", tmp_path / "copy", home, partial=True)
 
 
 def test_a_broken_bird_is_named_and_left_out_on_demand(tmp_path, home, refused):
-    _birds(tmp_path / "CUB_200_2011")
+    write_birds(tmp_path / "CUB_200_2011")
     name = next(iter(read_split("cub")))
     (tmp_path / "CUB_200_2011" / "images" / name / "0.jpg").write_bytes(b"no image")
     found = cub.open_source(tmp_path, False)

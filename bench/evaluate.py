@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from bench.streams import Source
 from methods.contract import Method, Setting, State
 
 BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
+Told = Callable[[str, int, int], None]  # of which split, how many episodes are scored, and of how many
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,18 @@ class Choice:
     by_step: tuple[float, ...] = ()
 
 
+def nobody(split: str, done: int, count: int) -> None:
+    """Is told in vain."""
+
+
 def scores(
-    execution: Execution, method: Method, state: State, source: Source, count: int, setting: Setting
+    execution: Execution,
+    method: Method,
+    state: State,
+    source: Source,
+    count: int,
+    setting: Setting,
+    told: Told = nobody,
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
     score = objective(source.benchmark).score
@@ -37,23 +50,38 @@ def scores(
             batch = source.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
+            told(source.split, min(first + size, count), count)
     return np.concatenate(blocks)
 
 
-def choose(execution: Execution, method: Method, state: State, valid: Source, episodes: int, choosing: int) -> Choice:
+def choose(
+    execution: Execution,
+    method: Method,
+    state: State,
+    valid: Source,
+    episodes: int,
+    choosing: int,
+    told: Told = nobody,
+) -> Choice:
     """The setting and inner step to test with, from validation episodes only.
 
     A method with nothing to choose is scored on `episodes` of them, at its last step; else every candidate is scored
     on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
     candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
-        means = scores(execution, method, state, valid, episodes, candidates[0]).mean(0)
+        means = scores(execution, method, state, valid, episodes, candidates[0], told).mean(0)
         return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))
     best: Choice | None = None
-    for setting in candidates:
-        means = scores(execution, method, state, valid, choosing, setting).mean(0)
+    for place, setting in enumerate(candidates):
+        all_told = partial(_of_all, told, place * choosing, len(candidates) * choosing)
+        means = scores(execution, method, state, valid, choosing, setting, all_told).mean(0)
         step = measure.best(means)  # of which a rate that diverges never is
         if best is None or measure.better(means[step], best.score):
             best = Choice(setting, step, float(means[step]), tuple(means.tolist()))
     assert best is not None
     return best
+
+
+def _of_all(told: Told, before: int, of: int, split: str, done: int, count: int) -> None:
+    """What is told of one candidate, as a part of all."""
+    told(split, before + done, of)

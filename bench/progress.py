@@ -16,6 +16,7 @@ _PLAIN_SECONDS = 15.0
 _LIVE_SECONDS = 0.2
 _TOLD_SECONDS = 1.0
 _WARM_STEPS = 5
+_SPLITS = {"valid": "validation", "test": "test"}  # in words
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Display:
     _told: float = field(default=float("-inf"), init=False)
     _valid: float | None = field(default=None, init=False)
     _estimated: bool = field(default=False, init=False)
+    _scoring: tuple[str, int, float] | None = field(default=None, init=False)
 
     def __enter__(self) -> Display:
         if self.area is None:
@@ -98,19 +100,42 @@ class Display:
         if not self._estimated and iteration - self._first[0] >= _WARM_STEPS:
             self._estimated = True
             self.console.print(self._estimate(self._rate(iteration, now)), highlight=False, soft_wrap=True)
-        if self.area is not None and now - self._shown > (_LIVE_SECONDS if self.area.live else _PLAIN_SECONDS):
-            self._shown = now
+        if self._is_shown(now):
             self.area.show(self.name, self._line(iteration, loss, now))
-        last = iteration == self.iterations
-        if self.tell is not None and (last or valid is not None or now - self._told > _TOLD_SECONDS):
-            self._told = now
+        if self._is_told(now, iteration == self.iterations or valid is not None):
             self.tell("progress", **self._fields(iteration, loss, now))
+
+    def scored(self, split: str, done: int, count: int) -> None:
+        """Told while a validation or a test goes on: how many episodes of it are scored, and of how many."""
+        now = time.monotonic()
+        if self._scoring is None or self._scoring[0] != split or self._scoring[1] > done:
+            self._scoring = (split, done, now)
+        _, first, since = self._scoring
+        left = (now - since) / (done - first) * (count - done) if done > first else None
+        if self._is_shown(now):
+            parts = [self.name + f": {_SPLITS[split]}", f"{done}/{count} episodes"]
+            parts += [f"{duration(left)} left"] if left is not None else []
+            self.area.show(self.name, ", ".join(parts))
+        if self._is_told(now, done == count):
+            self.tell("scoring", split=split, episodes=done, of=count, seconds_left=left)
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self.console.print(f"{self.name}: {line}", highlight=False, soft_wrap=True, markup=False)
         if self.tell is not None:
             self.tell("note", text=line)
+
+    def _is_shown(self, now: float) -> bool:
+        """Whether it is time for a line: then it is now."""
+        due = self.area is not None and now - self._shown > (_LIVE_SECONDS if self.area.live else _PLAIN_SECONDS)
+        self._shown = now if due else self._shown
+        return due
+
+    def _is_told(self, now: float, always: bool) -> bool:
+        """Whether somebody listens and it is time to tell: then it is now."""
+        due = self.tell is not None and (always or now - self._told > _TOLD_SECONDS)
+        self._told = now if due else self._told
+        return due
 
     def _rate(self, iteration: int, now: float) -> float:
         """Seconds an iteration, since the first."""

@@ -37,6 +37,7 @@ from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_
 from methods.contract import State
 
 Result = TypeVar("Result")
+Say = Callable[[str], None]  # is told what a user should know
 _LOCK = ".lock"  # held while somebody works on a run; the file itself stays, and means nothing
 _held: set[Path] = set()  # the runs that this process works on
 
@@ -112,18 +113,18 @@ def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
             continue
         if worked and watch.stop():
             raise train.Interrupted(f"before its evaluation after {at} iterations")
-        if _evaluate(job, info, at, watch.say) is None:
+        if _evaluate(job, info, at, watch.say, watch.scored) is None:
             return str(_diverged(job, info)["status"])
         worked = True
     return "finished"
 
 
-def evaluated(job: Job, at: int | None, say: Callable[[str], None]) -> records.Evaluated:
+def evaluated(job: Job, at: int | None, say: Say, told: evaluate.Told) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
     Raises Busy where another process works on it, UserError where the outputs are not finite."""
     with _locked(job.folder):
-        found = _evaluate(job, records.read_info(job.folder), at, say)
+        found = _evaluate(job, records.read_info(job.folder), at, say, told)
     if found is None:
         raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
     return found
@@ -138,22 +139,26 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
             account.adopted(job, State(params, {}), checkpoint.about())
 
 
-def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Callable[[str], None]) -> records.Evaluated | None:
+def _evaluate(
+    job: Job, info: dict[str, Any], at: int | None, say: Say, told: evaluate.Told
+) -> records.Evaluated | None:
     """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, say)
+    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, say, told)
     if not np.isfinite(found.final).all():
         return None
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
     return found
 
 
-def scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) -> records.Evaluated:
+def scored(
+    job: Job, weights: Path, iteration: int, say: Say, told: evaluate.Told = evaluate.nobody
+) -> records.Evaluated:
     """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
-    return _through_shortage([job], lambda smaller: _scored(smaller[0], weights, iteration, say), say)
+    return _through_shortage([job], lambda smaller: _scored(smaller[0], weights, iteration, say, told), say)
 
 
-def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None]) -> records.Evaluated:
+def _scored(job: Job, weights: Path, iteration: int, say: Say, told: evaluate.Told) -> records.Evaluated:
     evaluation, started = job.protocol.evaluation, time.monotonic()
     state = checkpoints.load_state(weights, job.device)
     checkpoints.check_fits(weights, state, initial_state(job.build(), job.seed))
@@ -163,8 +168,8 @@ def _scored(job: Job, weights: Path, iteration: int, say: Callable[[str], None])
     def attempt(runner: Execution) -> tuple[Execution, evaluate.Choice, np.ndarray, dict[str, Any]]:
         method = job.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
-        choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes)
-        found = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting)
+        choice = evaluate.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, told)
+        found = evaluate.scores(runner, method, state, test, evaluation.episodes, choice.setting, told)
         kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
         return runner, choice, found, kept
 
@@ -197,9 +202,7 @@ def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
         _missed(job.folder, watch.say)
 
 
-def _through_shortage(
-    jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Callable[[str], None]
-) -> Result:
+def _through_shortage(jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Say) -> Result:
     """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again. Raises
     UserError for whatever goes wrong in the work of a user's own method."""
     while True:
@@ -269,7 +272,7 @@ def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     return info
 
 
-def _missed(folder: Path, say: Callable[[str], None]) -> None:
+def _missed(folder: Path, say: Say) -> None:
     """Says once that a folder was taken away while a run went on: every write makes it anew, but not its lock."""
     if folder in _held and not (folder / _LOCK).exists():
         say(f"{folder} has vanished, and was made anew with all that this run still holds")

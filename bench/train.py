@@ -56,7 +56,8 @@ class Row:
 class Watch:
     """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None), means
     over the seeds; `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept; `say` is
-    told what a user should know; `row`, where there is one, of every row of the curves."""
+    told what a user should know; `row`, where there is one, of every row of the curves; `scored` how far a validation
+    or a test has come."""
 
     step: Callable[[int, float | None, float | None], None]
     stop: Stop
@@ -64,6 +65,7 @@ class Watch:
     keep: tuple[int, ...] = ()
     say: Callable[[str], None] = print
     row: Callable[[Row], None] | None = None
+    scored: evaluate.Told = evaluate.nobody
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Trainer:
         progress.loss_sum.zero_()
         progress.row_start = progress.iteration
         progress.spend("training")
-        choices = [self._end_row(progress, place, loss) for place, loss in enumerate(losses)]
+        choices = [self._end_row(progress, place, loss, watch.scored) for place, loss in enumerate(losses)]
         if watch.row is not None:
             self._tell(progress, choices, watch.row)
         return _mean(choice and choice.score for choice in choices)
@@ -163,14 +165,14 @@ class Trainer:
                 by_step = choice.by_step if choice is not None else ()
                 row(Row(folder, progress.iteration, ended["train_loss"], ended["valid_score"], by_step, norm))
 
-    def _end_row(self, progress: Progress, place: int, loss: float) -> Choice | None:
+    def _end_row(self, progress: Progress, place: int, loss: float, told: evaluate.Told) -> Choice | None:
         track, state = progress.tracks[place], progress.of(place)
         if track.diverged_at is not None:
             return None
         if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in state.params.values())):
             track.diverged_at = progress.iteration
         due = progress.iteration in self._validations and track.diverged_at is None
-        choice = self._validate(progress, track, state) if due else None
+        choice = self._validate(progress, track, state, told) if due else None
         track.rows.append(
             {
                 "iteration": progress.iteration,
@@ -181,9 +183,9 @@ class Trainer:
         )
         return choice
 
-    def _validate(self, progress: Progress, track: Track, state: State) -> Choice:
+    def _validate(self, progress: Progress, track: Track, state: State, told: evaluate.Told) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        choice = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing)
+        choice = evaluate.choose(self.validation, self.tested, state, self.valid, episodes, choosing, told)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
             track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
         progress.spend("validation")

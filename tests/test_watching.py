@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import math
 import sys
@@ -11,11 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from rich.console import Console
 
-from bench import event_files, records, train
+from bench import benchmarks, evaluate, event_files, presets, progress, records, streams, train
+from bench.benchmarks import Benchmark
 from bench.cli import machine
+from bench.data.images import ImageSet
+from bench.execution import Execution
+from bench.job import initial_state
+from bench.measures import ACCURACY
 from bench.protocol import Protocol
-from tests.conftest import Command, one_line
+from tests.conftest import Command, build, one_line
 from tests.test_train import Make, make, together, watch  # noqa: F401 (a fixture)
 
 RUN = ("run", "--benchmark", "tiny", "--iterations", "6", "--set", "validations=2", "--together", "2")
@@ -124,7 +133,8 @@ def test_workers_log_too(bench: Command, tmp_path: Path) -> None:
     ran = bench(*RUN, "--seeds", "2", "--together", "1", "--workers", "2", "--log", "tensorboard", "--json")
     assert ran.returncode == 0, ran.stderr
     told = events(ran.stdout)
-    assert {tuple(event["seeds"]) for event in told if event["event"] == "progress"} == {(0,), (1,)}
+    for kind in ("progress", "scoring"):
+        assert {tuple(event["seeds"]) for event in told if event["event"] == kind} == {(0,), (1,)}
     for folder in records.folders(tmp_path / "results" / "runs"):
         assert [at for at, _ in curves(folder)["training/loss"]] == [1, 2, 3, 4, 5, 6]
 
@@ -133,16 +143,48 @@ def test_lines_for_machines_are_all_that_is_on_stdout(typed: Command, tmp_path: 
     ran = typed(*RUN, "--seeds", "2", "--method", "maml", "--method", "nearest", "--json")
     assert ran.returncode == 0 and "tables and figures" in ran.stderr
     told = events(ran.stdout)
-    progress = [event for event in told if event["event"] == "progress" and event["method"] == "maml"]
-    assert next(event["iteration"] for event in progress if event["valid_score"] is not None) == 3
-    last = progress[-1]
+    steps = [event for event in told if event["event"] == "progress" and event["method"] == "maml"]
+    assert next(event["iteration"] for event in steps if event["valid_score"] is not None) == 3
+    last = steps[-1]
     assert (last["iteration"], last["iterations"], last["seeds"], last["measure"]) == (6, 6, [0, 1], "accuracy")
     assert last["benchmark"] == "tiny" and last["steps_per_second"] > 0 and last["seconds_left"] == 0
+    ends = {(e["split"], e["episodes"], e["of"]) for e in told if e["event"] == "scoring" and e["method"] == "maml"}
+    tiny = presets.quick(benchmarks.get("tiny"))
+    validation, test = tiny.training.validation_episodes, tiny.evaluation.episodes
+    assert ends >= {("valid", validation, validation), ("test", test, test)}
     outcomes = [event for event in told if event["event"] == "outcome"]
     assert len(outcomes) == 4 and {event["outcome"] for event in outcomes} == {"finished"}
     assert all(records.read(tmp_path / event["folder"]).name == event["run"] for event in outcomes)
     again = events(typed(*RUN, "--seeds", "2", "--json").stdout)
     assert [event["outcome"] for event in again] == ["skipped", "skipped"]
+
+
+def test_a_validation_and_a_test_say_how_far_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_PLAIN_SECONDS", -1.0)
+    clock = itertools.count(1e9)  # later than now, a second a look
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    with progress.Display("it", 9, 1, None, Console(file=written), ACCURACY) as shown:
+        for split, done in (("valid", 50), ("valid", 100), ("valid", 50), ("test", 50), ("test", 150)):
+            shown.scored(split, done, 200)
+    assert written.getvalue().splitlines() == [
+        "it: validation, 50/200 episodes",
+        "it: validation, 100/200 episodes, 2 s left",
+        "it: validation, 50/200 episodes",  # the next one
+        "it: test, 50/200 episodes",
+        "it: test, 150/200 episodes, 0 s left",
+    ]
+
+
+def test_candidates_are_counted_together(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    told: list[tuple[str, int, int]] = []
+    method = build("finetune", small, tiny_protocol)
+    state = initial_state(method, 0)
+    source = streams.source(small, noise, "valid", 0, 3, torch.device("cpu"))
+    execution = Execution(torch.device("cpu"), 4)
+    evaluate.choose(execution, method, state, source, 4, 2, lambda *come: told.append(come))
+    every = 2 * len(method.candidates())
+    assert told == [("valid", done, every) for done in range(2, every + 1, 2)]
 
 
 def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:

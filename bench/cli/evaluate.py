@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,14 +41,19 @@ def add(top: Any) -> None:
 
 def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record."""
+    from rich.console import Console
+
     from bench import environment, run
+    from bench.progress import Display
 
     _check(options)
     environment.make_repeatable(options.threads, options.fast)
     environment.keep_memory()
     try:
         job = _job(options)
-        print(f"{job.name}: {score(run.evaluated(job, options.at, lambda line: print(line, file=sys.stderr)))}")
+        with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
+            found = run.evaluated(job, options.at, shown.say, shown.scored)
+        print(f"{job.name}: {score(found)}")
     except run.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
     return 0

@@ -112,7 +112,9 @@ def _run_together(cell: Cell, remaining: int, options: Namespace, console: Conso
     from bench.engines.board import display
 
     with display(cell, remaining, console, tell) as shown, event_files.logged(options.log) as row:
-        watch = train.Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row)
+        watch = train.Watch(
+            shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored
+        )
         return Ended(tuple(run.complete(cell.jobs, watch, options.force)))
 
 

@@ -116,7 +116,8 @@ def _retrained(again: Again) -> Iterator[Finding]:
     title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
-            folder = again.trained(Path(results), train.Watch(display.step, Stop(), keep=again.kept, say=display.say))
+            watch = train.Watch(display.step, Stop(), keep=again.kept, say=display.say, scored=display.scored)
+            folder = again.trained(Path(results), watch)
         yield from verify.retrained(again, folder)
 
 

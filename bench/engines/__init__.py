@@ -65,6 +65,15 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """How far a validation or a test has come: what `train.Watch.scored` is told."""
+
+    split: str
+    done: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Said:
     """What a user should know of a cell."""
 
@@ -80,7 +89,7 @@ class Ended:
     error: str = ""
 
 
-Event = Step | Said
+Event = Step | Scored | Said
 
 
 class Listener(Protocol):
@@ -98,7 +107,8 @@ def work(
     stop, every, keep = _Asked(stopping), orders.checkpoint_every, orders.keep
     try:
         with event_files.logged(orders.log) as row:
-            watch = train.Watch(_Told(tell).step, stop, every, keep, lambda line: tell(Said(line)), row)
+            told = _Told(tell)
+            watch = train.Watch(told.step, stop, every, keep, lambda line: tell(Said(line)), row, told.scored)
             return Ended(tuple(run.complete(cell.jobs, watch, orders.force and attempt == 0)))
     except train.Interrupted as interrupted:
         return Ended(stopped=str(interrupted))
@@ -111,7 +121,7 @@ def work(
 
 @dataclass
 class _Told:
-    """Tells of a step from time to time, and of every validation."""
+    """Tells of steps and of scored episodes from time to time, and of the end of every validation and test."""
 
     tell: Callable[[Event], None]
     _last: float = field(default=0.0, init=False)
@@ -121,6 +131,12 @@ class _Told:
         if valid is not None or now - self._last > _TELL_SECONDS:
             self._last = now
             self.tell(Step(iteration, loss, valid))
+
+    def scored(self, split: str, done: int, count: int) -> None:
+        now = time.monotonic()
+        if done == count or now - self._last > _TELL_SECONDS:
+            self._last = now
+            self.tell(Scored(split, done, count))
 
 
 @dataclass

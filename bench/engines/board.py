@@ -10,7 +10,7 @@ from functools import partial
 from rich.console import Console
 
 from bench import presets
-from bench.engines import Cell, Event, Said
+from bench.engines import Cell, Event, Said, Scored, Step
 from bench.progress import Area, Display
 
 
@@ -54,10 +54,15 @@ class Board:
     def told(self, place: int, event: Event) -> None:
         """It has come so far."""
         shown = self._shown.get(place)
-        if shown is not None and isinstance(event, Said):
-            shown.say(event.line)
-        elif shown is not None:
-            shown.step(event.iteration, event.loss, event.valid)
+        if shown is None:
+            return
+        match event:
+            case Said(line):
+                shown.say(line)
+            case Scored(split, done, count):
+                shown.scored(split, done, count)
+            case Step(iteration, loss, valid):
+                shown.step(iteration, loss, valid)
 
     def ended(self, place: int) -> None:
         """It has ended."""

@@ -26,9 +26,10 @@ class Rate:
     known_by: str
 
 
-def lines(groups: Sequence[Sequence[Job]], say: Callable[[str], None]) -> list[str]:
-    """The cells that are planned, each with the time that is left to train, of which no run takes any twice."""
-    found, total, rates, seen = [], 0.0, {}, set[Path]()
+def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], None]) -> list[str]:
+    """The cells that are planned, each with the time that is left to train, of which no run takes any twice, and all
+    of it, by so many workers."""
+    found, times, rates, seen = [], [], {}, set[Path]()
     for group in groups:
         trained = {job.folder: job for job in map(_trained, group)}
         left = sum(_left(job) for folder, job in trained.items() if folder not in seen)
@@ -37,11 +38,22 @@ def lines(groups: Sequence[Sequence[Job]], say: Callable[[str], None]) -> list[s
         key = (job.benchmark, job.method, _alike(job.protocol.training))
         if left and key not in rates:
             rates[key] = _rate(job, say)
-        total += left * rates[key].seconds if left else 0.0
-        took = f"{duration(left * rates[key].seconds)} ({rates[key].known_by})" if left else "nothing to train"
+        times.append(left * rates[key].seconds if left else 0.0)
+        took = f"{duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
         found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.hash}, seeds {seeds}: {took}")
-    return [f"training, without validation and test, one cell after the other: {duration(total)}", *found]
+    took = f"one cell after the other: {duration(sum(times))}"
+    if workers > 1:
+        took = f"{workers} workers, each as fast as one alone: {duration(_spread(times, workers))}; {took}"
+    return [f"training, without validation and test, {took}", *found]
+
+
+def _spread(times: Sequence[float], workers: int) -> float:
+    """When the last of some workers is done, if each cell is begun in turn by whoever is free first."""
+    busy = [0.0] * workers
+    for each in times:
+        busy[busy.index(min(busy))] += each
+    return max(busy)
 
 
 def duration(seconds: float) -> str:

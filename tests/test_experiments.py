@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import benchmarks, claims, experiments, presets, records
+from bench import benchmarks, claims, estimate, experiments, presets, records
 from bench.errors import UserError
 from methods import METHODS
 from tests.conftest import ROOT, Command, one_line
+from tests.test_docs import TEXTS, blocks
 
 FILE = """\
 about = "two methods, and a third under another protocol"
@@ -217,3 +218,21 @@ def test_a_record_tells_the_rate(typed: Command, tmp_path: Path) -> None:
     assert typed(*asked).returncode == 0
     planned = typed(*asked, "--iterations", "2000", "--dry-run")
     assert "by a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
+    spread = typed(*asked, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout
+    assert (
+        "test, 2 workers, each as fast as one alone: about" in spread and "; one cell after the other: about" in spread
+    )
+
+
+@pytest.mark.parametrize(("workers", "took"), [(1, 10.0), (2, 7.0), (3, 6.0), (4, 5.0), (9, 5.0)])
+def test_cells_are_begun_in_turn_by_whoever_is_free(workers: int, took: float) -> None:
+    assert estimate._spread([1.0, 2.0, 2.0, 5.0], workers) == took
+
+
+def test_a_file_may_name_a_method_of_ones_own(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
+    common = 'seeds = 1\nprotocol = "quick"\nset = { iterations = 2 }\n'
+    write(tmp_path, f'{common}[[run]]\nbenchmarks = ["tiny"]\nmethods = ["mine.py", "maml"]\n')
+    assert typed("run", "--file", "mine.toml").returncode == 0
+    report = typed("report", "--file", "mine.toml")
+    assert "2 of 2 runs finished here" in report.stdout, report

@@ -57,12 +57,12 @@ def _planned(options: Namespace, tell: Tell) -> int:
     environment.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
-    spread = None if options.dry_run else engine.chosen(options, request.device)
+    spread = engine.chosen(options, request.device)
     environment.make_repeatable(engine.threads(options, spread), options.fast)
     print("\n".join(line for jobs in blocks for line in outlook.described(jobs)), flush=True)
     workers = spread.workers if spread else 1
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
-    return _dry_run(groups) if options.dry_run else _run(groups, spread, options, tell)
+    return _dry_run(groups, workers) if options.dry_run else _run(groups, spread, options, tell)
 
 
 def _experiment(options: Namespace) -> Experiment:
@@ -77,10 +77,10 @@ def _experiment(options: Namespace) -> Experiment:
     return experiments.read(options.file)
 
 
-def _dry_run(groups: Sequence[Sequence[Job]]) -> int:
+def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
     from bench import estimate
 
-    print("\n".join(estimate.lines(groups, lambda line: print(line, file=sys.stderr, flush=True))))
+    print("\n".join(estimate.lines(groups, workers, lambda line: print(line, file=sys.stderr, flush=True))))
     return 0
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bench.errors import UserError, reason
 
@@ -55,7 +56,8 @@ def decode(
 ) -> np.ndarray:
     """uint8 [images, side, side, channels] of the named files, in Pillow's `mode`.
 
-    A file that cannot be decoded is noted in `corrupt` and left out, or, where that is None, a UserError."""
+    A file that cannot be decoded is noted in `corrupt`, with the reason, and left out, or, where that is None, a
+    UserError."""
     images = []
     for name in names:
         try:
@@ -67,9 +69,9 @@ def decode(
         except Exception as error:  # what a damaged or hostile image raises has no bounds
             if corrupt is None:
                 raise UserError(
-                    f"{name}: cannot be decoded ({reason(error)}): get it again, or leave it out with --partial"
+                    f"{name}: cannot be decoded ({_why(error)}): get it again, or leave it out with --partial"
                 ) from error
-            corrupt.append(name)
+            corrupt.append(f"{name} ({_why(error)})")
     return (
         np.stack(images).reshape(len(images), side, side, -1)
         if images
@@ -77,6 +79,12 @@ def decode(
     )
 
 
+def _why(error: Exception) -> str:
+    """The reason in words that are the same each time: Pillow's name an address in memory."""
+    return "in no known format" if isinstance(error, UnidentifiedImageError) else reason(error)
+
+
+@cache
 def readable_suffixes() -> frozenset[str]:
     """Those of the files that `fitted` reads, in lower case."""
     formats = _readable()

@@ -28,10 +28,12 @@ def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int) 
     found before anything is refused, whatever `keep_going`. Raises UserError where a class or split lacks."""
     folders = _folders(path)
     given = _are_splits(path, folders)
-    classes = _given(path, folders) if given else _split(path, folders, seed)
+    classes = list(_given(path, folders) if given else _split(path, folders, seed))
     corrupt: list[str] = []
     made = [_class(path, split, folder, side, "L" if grey else "RGB", corrupt) for split, folder in classes]
     how = "the split of the folders" if given else f"split by seed {seed}"
+    if others := sum(not _is_image(file) for _, folder in classes for file in _files(folder)):
+        how += f", {others} other file{'s' * (others > 1)} ignored"
     return Source(path, f"a folder per class, {how}", tuple(made), corrupt)
 
 
@@ -97,10 +99,17 @@ def _split(path: Path, folders: Sequence[Path], seed: int) -> Iterator[tuple[str
 
 
 def _class(path: Path, split: str, folder: Path, side: int, mode: str, corrupt: list[str]) -> SourceClass:
-    known = readable_suffixes()
-    found = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in known and file.is_file()]
-    names = [_printable(file).relative_to(path).as_posix() for file in found if not file.name.startswith(".")]
+    names = [_printable(file).relative_to(path).as_posix() for file in _files(folder) if _is_image(file)]
     return SourceClass(folder.name, split, len(names), partial(_read, path, names, side, mode, corrupt))
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files in a folder and below, but for hidden ones."""
+    return [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in readable_suffixes()
 
 
 def _read(path: Path, names: Sequence[str], side: int, mode: str, corrupt: list[str]) -> np.ndarray:

@@ -116,8 +116,9 @@ def test_broken_files_are_all_named_and_counted(tmp_path, home, refused):
     assert "2 image files" in line and "class00/0.png" in line and "class02/1.jpg" in line and "--partial" in line
     assert not (home / "mine").exists()
     manifest = add(photos, home, partial=True)
-    assert manifest["corrupt"] == ["class00/0.png", "class02/1.jpg"] and manifest["shape"][0] == 22
-    assert manifest["partial"]
+    no_image, cut_short = manifest["corrupt"]
+    assert no_image == "class00/0.png (in no known format)" and manifest["shape"][0] == 22 and manifest["partial"]
+    assert cut_short.startswith("class02/1.jpg (") and "1 other file ignored" in manifest["source"]["kind"]
 
 
 def test_what_no_class_can_be_made_of(tmp_path, home, refused):

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from bench import disk, protocol
-from bench.disk import Unreadable, is_sealed, read_json, read_table, sealed, sha256, write_atomically
+from bench.disk import Unreadable, read_table, sealed, sha256, write_atomically
 from bench.errors import UserError
+from bench.record_fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
 
-FORMAT = 1
 STATUSES = ("unfinished", "finished", "diverged")
 RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
     "record.json",
@@ -34,57 +34,7 @@ RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
     "checkpoint.next.safetensors",
 )
 PICTURES = "pictures.json"
-
-
-# What of a record the project relies on.
-_SHAPE: dict[str, type] = {
-    "benchmark": str,
-    "method": str,
-    "seed": int,
-    "preset": str,
-    "training": dict,
-    "training_hash": str,
-    "status": str,
-    "iteration": int,
-    "best_iteration": int,
-    "data": dict,
-    "data.name": str,
-    "data.digest": str,
-    "data.partial": bool,
-    "environment": dict,
-    "execution": dict,
-    "files": dict,
-}
-# What it may say beside that, and is read where it stands.
-_OPTIONAL: dict[str, type] = {
-    "data.known_as": str,
-    "diverged_at": int,
-    "environment.packages": dict,
-    "command": str,
-    "weights_of": str,
-    "code": dict,
-    "code.file": str,
-    "code.sha256": str,
-    "resumed": list,
-    "best_score": float,
-    "execution.seeds": list,
-}
 _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
-_LARGEST = 2**53  # whole numbers are exact up to it, wherever they go
-_EVALUATION_SHAPE: dict[str, type] = {
-    "evaluation": dict,
-    "iteration": int,
-    "step": int,
-    "episodes_digest": str,
-    "sha256": str,
-}
-
-
-class Corrupt(UserError):
-    """A record that cannot be trusted; the message is one line and names the file."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(f"{message}; `run --force` makes the run again")
 
 
 @dataclass(frozen=True)
@@ -182,7 +132,7 @@ def read_info(folder: Path) -> dict[str, Any]:
 
     Raises Corrupt."""
     path = folder / RECORD
-    info = _checked_json(path, _SHAPE, _OPTIONAL)
+    info = checked_json(path, OF_RECORD, OPTIONAL)
     if info["status"] not in STATUSES:
         raise Corrupt(f"{path}: status is none of {', '.join(STATUSES)}")
     for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
@@ -191,7 +141,7 @@ def read_info(folder: Path) -> dict[str, Any]:
     key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
         raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
-    _check_seal(path, info)
+    check_seal(path, info)
     return info
 
 
@@ -247,35 +197,6 @@ def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
     raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
 
 
-def _checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] | None = None) -> dict[str, Any]:
-    try:
-        value = read_json(path)
-    except Unreadable as error:
-        raise Corrupt(f"{path}: {error}") from error
-    if not isinstance(value, dict) or type(value.get("format")) is not int:
-        raise Corrupt(f"{path}: not a record")
-    if value["format"] > FORMAT:
-        raise Corrupt(f"{path}: written by a newer version (format {value['format']}, this reads up to {FORMAT})")
-    for name, kind in (shape | (optional or {})).items():
-        found = _at(value, name)
-        unseen = name in shape and isinstance(found, str) and not found.isprintable()  # no name has a reason to be
-        if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
-            raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
-    return value
-
-
-def _check_seal(path: Path, info: dict[str, Any]) -> None:
-    """After everything that can be said more clearly."""
-    if not is_sealed(info):
-        raise Corrupt(f"{path}: damaged, or changed by hand (its content is not what its {disk.SUM} says)")
-
-
-def _is_a(value: Any, kind: type) -> bool:
-    if kind is int:
-        return type(value) is int and 0 <= value <= _LARGEST
-    return type(value) is kind
-
-
 def _curve(path: Path) -> pd.DataFrame:
     found = _table(path)
     if missing := [name for name in _CURVE_COLUMNS if name not in found]:
@@ -298,16 +219,9 @@ def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
         raise Corrupt(f"{path}: {error}") from error
 
 
-def _at(value: Any, name: str) -> Any:
-    """The field that a dotted name stands for, or None."""
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
 def read_evaluation(path: Path) -> Evaluated:
     """The evaluation that this JSON file describes. Raises Corrupt."""
-    info = _checked_json(path, _EVALUATION_SHAPE)
+    info = checked_json(path, OF_EVALUATION)
     table = path.with_suffix(".parquet")
     checked(path.parent, table.name, {table.name: info["sha256"]})
     evaluation = _part(path, protocol.Evaluation, info["evaluation"])
@@ -316,5 +230,5 @@ def read_evaluation(path: Path) -> Evaluated:
         raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
         raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
-    _check_seal(path, info)
+    check_seal(path, info)
     return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from bench import (
     account,
@@ -27,23 +26,17 @@ from bench import (
     train,
 )
 from bench.benchmarks import FUNCTIONS
-from bench.errors import UserError, reason
+from bench.errors import UserError
 from bench.execution import Execution
 from bench.fits import fit
 from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
+from bench.locks import Busy, Say, locked, missed
 from bench.networks import conv4
 from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_of
 from methods.contract import State
 
 Result = TypeVar("Result")
-Say = Callable[[str], None]  # is told what a user should know
-_LOCK = ".lock"  # held while somebody works on a run; the file itself stays, and means nothing
-_held: set[Path] = set()  # the runs that this process works on
-
-
-class Busy(Exception):
-    """Another process works on this run."""
 
 
 def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> list[str]:
@@ -76,7 +69,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     """What became of the run before, or "" where something is left to do: then nobody else does it meanwhile."""
     try:
-        locks.enter_context(_locked(job.folder))
+        locks.enter_context(locked(job.folder))
     except Busy:
         return "busy"
     if force:
@@ -123,7 +116,7 @@ def evaluated(job: Job, at: int | None, say: Say, told: evaluate.Told) -> record
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
     Raises Busy where another process works on it, UserError where the outputs are not finite."""
-    with _locked(job.folder):
+    with locked(job.folder):
         found = _evaluate(job, records.read_info(job.folder), at, say, told)
     if found is None:
         raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
@@ -134,7 +127,7 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = finn.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
-    with _locked(job.folder):
+    with locked(job.folder):
         if read_if_any(job.folder) is None:
             account.adopted(job, State(params, {}), checkpoint.about())
 
@@ -199,7 +192,7 @@ def trained(jobs: Sequence[Job], watch: train.Watch) -> None:
         infos, progress = _through_shortage(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
         account.finished(job, info, progress, place)
-        _missed(job.folder, watch.say)
+        missed(job.folder, watch.say)
 
 
 def _through_shortage(jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Say) -> Result:
@@ -228,7 +221,7 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
     def saved(iteration: int) -> None:
         for job, info in zip(jobs, infos, strict=True):
             records.write_json(job.folder / records.RECORD, info | {"iteration": iteration})
-            _missed(job.folder, watch.say)
+            missed(job.folder, watch.say)
 
     training, evaluation = first.protocol.training, first.protocol.evaluation
     sources = [job.source("train", job.seed, training.queries) for job in jobs]
@@ -250,7 +243,7 @@ def _attempt(jobs: Sequence[Job], watch: train.Watch) -> tuple[list[dict[str, An
 def _borrow(job: Job, watch: train.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
     lender = job.lender
-    with _locked(lender.folder):
+    with locked(lender.folder):
         info = read_if_any(lender.folder)
         if info is None or info["status"] == "unfinished":
             trained([lender], watch)
@@ -270,34 +263,6 @@ def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
     info = info | {"status": "diverged", "diverged_at": info["iteration"]}
     records.write_json(job.folder / records.RECORD, info)
     return info
-
-
-def _missed(folder: Path, say: Say) -> None:
-    """Says once that a folder was taken away while a run went on: every write makes it anew, but not its lock."""
-    if folder in _held and not (folder / _LOCK).exists():
-        say(f"{folder} has vanished, and was made anew with all that this run still holds")
-        (folder / _LOCK).touch()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out; the lock of a process that died is free. Raises Busy."""
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise Busy(folder) from None
-    except (OSError, NotImplementedError) as error:  # the latter where a file system has no locks
-        raise UserError(f"cannot write {folder}: {reason(error)}") from error
-    _held.add(folder)
-    try:
-        for left_over in folder.rglob(".*.tmp"):  # of a process that was killed while it wrote
-            left_over.unlink(missing_ok=True)
-        yield
-    finally:
-        _held.discard(folder)
-        lock.release()
 
 
 def _clear(folder: Path) -> None:

@@ -43,7 +43,7 @@ def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record."""
     from rich.console import Console
 
-    from bench import environment, run
+    from bench import environment, locks, run
     from bench.progress import Display
 
     _check(options)
@@ -54,7 +54,7 @@ def evaluate(options: Namespace) -> int:
         with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
             found = run.evaluated(job, options.at, shown.say, shown.scored)
         print(f"{job.name}: {score(found)}")
-    except run.Busy as busy:
+    except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
     return 0
 

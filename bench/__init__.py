@@ -27,7 +27,8 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
       and seeds of one `episodes_digest`) and its `score` at the step that counts.
     - step: the same after each `inner_step`, and whether it is the one that `counts`.
 
-    A score is that of the benchmark: accuracy as a share, 0 to 1. A record that cannot be used is named by a warning
+    A score is that of the benchmark: accuracy as a share, 0 to 1. It is infinite or NaN where an episode's outputs are
+    not finite, and so is a mean over it. A record that cannot be used is named by a warning
     and in `attrs["problems"]`, a list of lines. Raises bench.errors.UserError where there are no records."""
     from bench import frames
 

@@ -111,4 +111,5 @@ def _final(job: Job, at: int | None) -> list[np.ndarray]:
     if info["status"] != "finished":
         return []
     iteration, _ = standing.weights_of(job.folder, info, job.protocol.evaluation, at)
-    return [standing.scores_at(job, iteration).final]
+    found = standing.scores_at(job, iteration)
+    return [] if found.lost else [found.final]

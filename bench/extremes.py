@@ -66,7 +66,8 @@ def evaluation(again: verify.Again, settings: Sequence[str]) -> Evaluated:
 
 def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: bool) -> list[int]:
     """The episodes with the worst recorded scores, the worst first, then those with the best, the best first."""
-    order = np.argsort(recorded.final if higher_is_better else -recorded.final, kind="stable").tolist()
+    merit = recorded.final if higher_is_better else -recorded.final
+    order = np.argsort(np.where(np.isfinite(merit), merit, -np.inf), kind="stable").tolist()
     return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
 
 

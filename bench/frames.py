@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -95,7 +96,7 @@ def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
             **_of_evaluation(folder, record, evaluated),
             "step": evaluated.step,
             "score": evaluated.final.mean(),
-            "score_sd": evaluated.final.std(ddof=1),
+            "score_sd": math.nan if evaluated.lost else evaluated.final.std(ddof=1),
             "score_name": evaluated.info.get("score"),
             "episodes_digest": evaluated.info["episodes_digest"],
             "seconds": evaluated.info.get("seconds"),

@@ -52,6 +52,11 @@ class Evaluated:
         """[episodes]: the score of every test episode at the step that counts."""
         return self.scores[:, self.step]
 
+    @property
+    def lost(self) -> int:
+        """Episodes whose outputs are not finite: one of them, and the mean over all is no number."""
+        return int(np.count_nonzero(~np.isfinite(self.final)))
+
 
 @dataclass(frozen=True)
 class Record:

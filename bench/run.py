@@ -33,7 +33,7 @@ from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.locks import Busy, Say, locked, missed
 from bench.networks import conv4
-from bench.standing import evaluated_at, has, is_complete, read_if_any, weights_of
+from bench.standing import evaluated_at, has, is_complete, lost, read_if_any, weights_of
 from methods.contract import State
 
 Result = TypeVar("Result")
@@ -79,7 +79,7 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
         account.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
     if info is None or not is_complete(job, info):
         return ""
-    return "skipped" if info["status"] == "finished" else str(info["status"])
+    return "diverged" if lost(job, info) else "skipped"
 
 
 def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -96,8 +96,9 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
-    """What became of a run, with every evaluation that was missing. Where something was done before (`worked`), it
-    may stop in front of the next one: an evaluation leaves nothing in the middle to go on from."""
+    """What became of a run, with every evaluation that was missing: `diverged` where one has episodes without a score
+    too. Where something was done before (`worked`), it may stop in front of the next one: an evaluation leaves nothing
+    in the middle to go on from."""
     info = records.read_info(job.folder)
     if info["status"] != "finished":
         return str(info["status"])
@@ -106,21 +107,17 @@ def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
             continue
         if worked and watch.stop():
             raise train.Interrupted(f"before its evaluation after {at} iterations")
-        if _evaluate(job, info, at, watch.say, watch.scored) is None:
-            return str(_diverged(job, info)["status"])
+        _evaluate(job, info, at, watch.say, watch.scored)
         worked = True
-    return "finished"
+    return "diverged" if lost(job, info) else "finished"
 
 
 def evaluated(job: Job, at: int | None, say: Say, told: evaluate.Told) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
-    Raises Busy where another process works on it, UserError where the outputs are not finite."""
+    Raises Busy where another process works on it."""
     with locked(job.folder):
-        found = _evaluate(job, records.read_info(job.folder), at, say, told)
-    if found is None:
-        raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
-    return found
+        return _evaluate(job, records.read_info(job.folder), at, say, told)
 
 
 def adopt(job: Job, checkpoint: Checkpoint) -> None:
@@ -132,14 +129,10 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
             account.adopted(job, State(params, {}), checkpoint.about())
 
 
-def _evaluate(
-    job: Job, info: dict[str, Any], at: int | None, say: Say, told: evaluate.Told
-) -> records.Evaluated | None:
-    """Adds an evaluation to the record; None, and nothing added, where the outputs that count are not finite."""
+def _evaluate(job: Job, info: dict[str, Any], at: int | None, say: Say, told: evaluate.Told) -> records.Evaluated:
+    """Adds an evaluation to the record, with scores that are no numbers where outputs are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
     found = scored(job, records.checked(job.folder, name, info["files"]), iteration, say, told)
-    if not np.isfinite(found.final).all():
-        return None
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
     return found
 
@@ -254,15 +247,6 @@ def _borrow(job: Job, watch: train.Watch) -> None:
         records.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
     info = info | account.keys(job) | {"weights_of": lender.name, **account.asked(job)}
     records.write_json(job.folder / records.RECORD, info)
-
-
-def _diverged(job: Job, info: dict[str, Any]) -> dict[str, Any]:
-    """A run that cannot be scored at all; one that was scored under another evaluation stays what it is."""
-    if any((job.folder / "evaluations").glob("*.json")):
-        raise UserError(f"{job.name}: under this evaluation the outputs are not finite, and are no score")
-    info = info | {"status": "diverged", "diverged_at": info["iteration"]}
-    records.write_json(job.folder / records.RECORD, info)
-    return info
 
 
 def _clear(folder: Path) -> None:

@@ -35,9 +35,14 @@ def is_complete(job: Job, info: dict[str, Any]) -> bool:
     return all(has(job, at) for at in evaluated_at(job, info))
 
 
+def lost(job: Job, info: dict[str, Any]) -> bool:
+    """Whether a complete run has no score to show: its training diverged, or episodes of an evaluation have none."""
+    return info["status"] == "diverged" or any(scores_at(job, at).lost for at in evaluated_at(job, info))
+
+
 def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:
-    """The iterations at which a trained run is evaluated: the one that the evaluation says, without which it has
-    diverged, and its milestones, as far as their weights were kept."""
+    """The iterations at which a trained run is evaluated: the one that the evaluation says, and its milestones, as far
+    as their weights were kept."""
     iteration, _ = weights_of(job.folder, info, job.protocol.evaluation, None)
     if job.protocol.evaluation.weights == "best":
         return [iteration]

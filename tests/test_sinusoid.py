@@ -206,6 +206,29 @@ def test_a_rate_that_diverges_after_the_step_that_counts_is_shown_so(typed: Comm
     assert "| diverged |" in (tmp_path / "results" / "report" / "report.md").read_text()
 
 
+def test_a_test_that_explodes_leaves_a_trained_run_and_its_scores(typed: Command, tmp_path: Path) -> None:
+    settings = ["validations=1", "validation_episodes=5", "inner_lr=1.5"]
+    settings += ["evaluation.episodes=20", "evaluation.inner_steps=130"]
+    wild = (*RUN[:5], "--iterations", "4", *(word for setting in settings for word in ("--set", setting)))
+    ran = typed(*wild)
+    (record,), _ = records.read_all(tmp_path / "results" / "runs")
+    (evaluated,) = record.evaluations
+    assert record.status == "finished" and 0 < evaluated.lost == int((~np.isfinite(evaluated.final)).sum())
+    said = f"no mean: outputs are not finite in {evaluated.lost} of 20 test episodes after 4 iterations, inner step 130"
+    assert ran.returncode == 1 and said in ran.stdout
+    again = typed(*wild)
+    assert again.returncode == 1 and said in again.stdout  # and nothing was done again
+    assert records.read(record.path).info == record.info
+    worse = typed("evaluate", record.name, "--set", "inner_steps=200", "--set", "episodes=20")
+    assert worse.returncode == 1 and "no mean" in worse.stdout
+    better = typed("evaluate", record.name, "--set", "inner_steps=2", "--set", "episodes=20")
+    assert better.returncode == 0 and "mean squared error on 20 test episodes" in better.stdout
+    assert typed("verify", record.name).returncode == 0
+    report = typed("report")
+    assert report.returncode == 0 and f"outputs not finite in {evaluated.lost} of 20" in report.stdout
+    assert "  maml [" in report.stdout
+
+
 def test_what_is_no_number_is_never_the_best() -> None:
     nan = math.nan
     for measure, order in ((ACCURACY, [0.1, 0.9, 0.9]), (SQUARED_ERROR, [0.9, 0.1, 0.1])):

@@ -40,7 +40,7 @@ def add(top: Any) -> None:
 
 
 def evaluate(options: Namespace) -> int:
-    """Evaluates weights once more, under another evaluation; it adds to the record."""
+    """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
     from rich.console import Console
 
     from bench import environment, locks, run
@@ -56,7 +56,7 @@ def evaluate(options: Namespace) -> int:
         print(f"{job.name}: {score(found)}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
-    return 0
+    return int(found.lost > 0)
 
 
 def _check(options: Namespace) -> None:

@@ -168,9 +168,9 @@ def _outcome(job: Job, outcome: str) -> str:
     if outcome == "busy":
         return "another process works on it; left to that one"
     info = records.read_info(job.folder)
-    if outcome == "diverged":
+    if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
-        return f"{where}: loss, weights or outputs are no longer finite; the record keeps its curve"
+        return f"{where}: loss or weights are no longer finite; the record keeps its curve"
     iterations = standing.evaluated_at(job, info)
     found = "; ".join(score(standing.scores_at(job, at)) for at in sorted(iterations))
     lost = [str(at) for at in job.milestones if at not in iterations and job.protocol.evaluation.weights == "last"]

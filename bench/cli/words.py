@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def score(found: Evaluated) -> str:
-    """The mean score of an evaluation, and what of."""
-    measure = MEASURES[found.info["score"]]
-    return (
-        f"{measure.written(found.final.mean())} on {len(found.final)} test episodes "
-        f"after {found.iteration} iterations, inner step {found.step}"
-    )
+    """The mean score of an evaluation, and what of; where it has none, why."""
+    measure, final = MEASURES[found.info["score"]], found.final
+    mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
+    if found.lost:
+        mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
+    return f"{mean} after {found.iteration} iterations, inner step {found.step}"

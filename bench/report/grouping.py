@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench import benchmarks, foreign, statistics
 from bench.errors import UserError
+from bench.measures import Measure
 from bench.protocol import evaluation_hash
-from bench.records import Evaluated, Record
+from bench.records import Evaluated, Record, evaluation_stem
 from bench.report.cells import Cell, Pair
 from bench.report.fits import fit
 
@@ -38,10 +40,11 @@ def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
     groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
     for record in records:
         for evaluated in record.evaluations if record.status == "finished" else ():
-            groups[_key(record, evaluated)].append((record, evaluated))
+            if not evaluated.lost:
+                groups[_key(record, evaluated)].append((record, evaluated))
     cells = [
-        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(runs[0][0], records))
-        for runs in groups.values()
+        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(key, runs[0][0].path.parent, records))
+        for key, runs in groups.items()
     ]
     problems = {id(cell): _unpoolable(cell) for cell in cells}
     good = _bootstrapped([cell for cell in cells if not problems[id(cell)]])
@@ -89,8 +92,8 @@ def _check(record: Record) -> None:
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
         outside = (evaluated.scores < low) | (evaluated.scores > high)
-        if not np.all(np.isfinite(evaluated.final)) or np.any(outside):  # at other steps a rate may have diverged
-            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not a number from {low:g} to {high:g}")
+        if np.any(outside):
+            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not from {low:g} to {high:g}")
         fit(evaluated)
 
 
@@ -117,9 +120,13 @@ def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
     return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
 
 
-def _diverged(record: Record, records: Iterable[Record]) -> tuple[int, ...]:
-    """The seeds that would be rows of the record's cell had they not diverged."""
-    return tuple(sorted(r.seed for r in records if r.status == "diverged" and r.path.parent == record.path.parent))
+def _diverged(key: tuple[Any, ...], folder: Path, records: Iterable[Record]) -> tuple[int, ...]:
+    """The seeds that would be rows of the cell had they not diverged, in training or in its test."""
+
+    def lost(record: Record) -> bool:
+        return record.status == "diverged" or any(e.lost and _key(record, e) == key for e in record.evaluations)
+
+    return tuple(sorted(record.seed for record in records if record.path.parent == folder and lost(record)))
 
 
 def _unpoolable(cell: Cell) -> str:
@@ -152,4 +159,18 @@ def outcome(record: Record) -> str:
         return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; in no average"
     if record.status == "unfinished":
         return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; in no average"
-    return "" if record.evaluations else "trained, and not evaluated yet"
+    if not record.evaluations:
+        return "trained, and not evaluated yet"
+    measure = benchmarks.of_record(record.info).measure
+    return "; ".join(_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost)
+
+
+def _lost(evaluated: Evaluated, measure: Measure) -> str:
+    """Of an evaluation that has no mean."""
+    others = evaluated.final[np.isfinite(evaluated.final)]
+    mean = f" (the mean of the others is {measure.written(others.mean())})" if len(others) else ""
+    name = evaluation_stem(evaluated.evaluation, evaluated.iteration)
+    return (
+        f"outputs not finite in {evaluated.lost} of {len(evaluated.final)} test episodes of evaluation {name}{mean}; "
+        "in no average"
+    )

@@ -37,7 +37,7 @@ class Section:
 
     @property
     def outcomes(self) -> list[str]:
-        """A line for each run without scores: diverged, unfinished, not evaluated."""
+        """A line for each run without scores, or without some: diverged, unfinished, not evaluated."""
         return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
 
     @property

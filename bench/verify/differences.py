@@ -62,7 +62,9 @@ def _of_arrays(what: str, recorded: np.ndarray, found: np.ndarray, named: Named)
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
-    """As whole numbers, of which NaN equals itself and 0 is not -0."""
+    """As whole numbers, of which every NaN equals every other and 0 is not -0."""
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
     return np.ascontiguousarray(array).reshape(array.shape).view(f"u{array.dtype.itemsize}")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bench
 from bench import presets, records, report, statistics
 from bench.benchmarks import BENCHMARKS
 from tests.report.synthetic import write_run, write_scores
@@ -77,6 +78,24 @@ def test_diverged_and_unfinished_runs_are_shown_and_in_no_average(runs: Path, ou
     for text in (made.text, markdown(made)):
         assert "3 (seed 3 diverged)" in text
         assert "seed3: diverged at iteration 10" in text and "seed4: unfinished: 10 of 60000" in text
+
+
+def test_a_run_with_an_episode_that_has_no_score_is_in_no_average(runs: Path, out: Path) -> None:
+    folder = [write_run(runs, seed=seed) for seed in range(4)][-1]
+    whole = records.read(folder).evaluations[0]
+    scores = whole.scores.copy()
+    scores[[7, 9], whole.step] = np.nan
+    about = {name: whole.info[name] for name in ("setting", "score", "episodes_digest")}
+    records.write_evaluation(folder, whole.evaluation, whole.iteration, whole.step, scores, about)
+    made = report.build(runs, out)
+    (row,) = rows(made)
+    assert row["seed_numbers"] == "0 1 2" and row["diverged_seeds"] == "3"
+    mean = f"the mean of the others is {100 * np.nanmean(scores[:, whole.step]):.2f} %"
+    name = records.evaluation_stem(whole.evaluation, whole.iteration)
+    line = f"seed3: outputs not finite in 2 of 600 test episodes of evaluation {name} ({mean}); in no average"
+    assert line in made.text and line in markdown(made)
+    frame = bench.frame(runs, rows="evaluation")
+    assert frame["score"].isna().tolist() == [False, False, False, True]
 
 
 def test_a_corrupt_record_is_named_and_left_out(runs: Path, out: Path) -> None:

@@ -52,14 +52,14 @@ def _telling(section: Section, claim: Claim) -> list[Held]:
 
 
 def _answer(h: Held) -> Answer:
-    kind, seeds, form = marks.kind(h.cell), len(h.cell.seeds), h.cell.measure.form
+    kind, form = marks.kind(h.cell), h.cell.measure.form
     return Answer(
         question=f"{h.claim.method} on {h.cell.title}",
         published=h.claim.number,
         by=words.source(h.claim),
         ours=f"{h.cell.headline.value:{form}}",
         of=f"{words.ends(h.cell.intervals[kind], form)}, {kind}; "
-        f"{seeds} seed{'s' * (seeds > 1)}, {words.episodes(h.cell)}; {h.cell.described}",
+        f"{words.counted_seeds(h.cell)}, {words.episodes(h.cell)}; {h.cell.described}",
         difference=f"{h.difference:+{form}}",
         interval=words.NONE if h.interval is None else words.ends(h.interval, f"+{form}"),
         verdict=h.verdict,

@@ -49,7 +49,7 @@ def _in(unit: str) -> str:
 
 def _protocols(section: Section) -> dict[str, list[Row]]:
     """Preset -> its settings that are not the paper's, with their sources, for every preset that was run."""
-    found = {nearest_preset(c.benchmark, c.method, c.protocol): c.benchmark for c in section.cells}
+    found = {nearest_preset(c.benchmark, c.protocol.training): c.benchmark for c in section.cells}
     return {
         name: different_settings(sourced(name, benchmark), sourced("paper", benchmark))
         for name, benchmark in found.items()

@@ -79,7 +79,7 @@ def pair(axes: Axes, y: int, pair: Compared) -> Mark:
 def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
     """The share of the episodes at each score, standing on its row, and the mean of each seed below."""
     scores, form = cell.scores, cell.measure.form
-    shares, edges = np.histogram(scores, _edges(cell))
+    shares, edges = np.histogram(scores, _edges(cell, axes.get_xscale() == "log"))
     outline = axes.stairs(y - 0.7 * shares / shares.max(), edges, baseline=y, fill=True, color=colour, alpha=0.45, lw=0)
     quartiles = ", ".join(f"{value:{form}}" for value in np.percentile(scores, (25, 50, 75)))
     means = scores.mean(-1)
@@ -94,11 +94,13 @@ def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
     ]
 
 
-def _edges(cell: Cell) -> np.ndarray:
+def _edges(cell: Cell, logarithmic: bool) -> np.ndarray:
     """Of bins: one for each number of right answers, as long as they are not too many to tell apart."""
     if cell.measure.counted and cell.queries < _BINS:
         low, high = cell.measure.shown_bounds
         return low + (np.arange(cell.queries + 2) - 0.5) * (high - low) / cell.queries
+    if logarithmic:
+        return np.geomspace(cell.scores.min(), cell.scores.max(), _BINS + 1)
     return np.histogram_bin_edges(cell.scores, _BINS)
 
 
@@ -111,7 +113,7 @@ def label(row: Cell | Claim) -> str:
     """Of a row, short enough for a figure."""
     if isinstance(row, Claim):
         return _short(f"{row.method}: {words.source(row)}")
-    return f"{_short(f'{row.method}, {row.described}')}, {len(row.seeds)} seed{'s' * (len(row.seeds) > 1)}"
+    return f"{_short(f'{row.method}, {row.described}')}, {words.counted_seeds(row)}"
 
 
 def pair_label(pair: Compared) -> str:
@@ -121,4 +123,6 @@ def pair_label(pair: Compared) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    """Without its middle: what tells two settings apart may stand at the end."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half].rstrip()}…{text[1 - half :].lstrip()}"

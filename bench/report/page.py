@@ -24,7 +24,8 @@ from bench.report.pictures import pictures
 from bench.report.sections import Section, command
 from bench.report.tables import Table
 
-_NUMBER = re.compile(r"[<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w)")  # how a cell begins that is ranged as a number
+# How a cell begins that is ranged as a number, and how long one may be.
+_NUMBER = re.compile(r"(?=.{,40}$)([<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w))")
 
 _VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # each its class in the style sheet
 

@@ -26,7 +26,7 @@ from bench.report.sections import Section
 
 _DASHES = ("-", "--", ":", "-.")
 _WIDE = 5  # times the shortest run
-_FAR = 100  # times the lowest mean
+_FAR = 100  # times the lowest
 
 Row = Cell | Claim
 
@@ -83,6 +83,7 @@ def curves(section: Section) -> Panel | None:
         lasts = [record.training.iterations for record in shown]
         if max(lasts) > _WIDE * min(lasts):
             axes.set_xscale("log")  # or the short runs could not be seen
+        _within_reach(axes.set_yscale, np.concatenate([runs[record.path]["score"] for record in shown]))
         return [
             marks.curve(axes, record, runs[record.path], colours[record.method], dashes[names[record.path]])
             for record in shown
@@ -102,9 +103,7 @@ def steps(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         axes.xaxis.get_major_locator().set_params(integer=True)
-        means = np.concatenate([cell.by_step.mean((1, 2)) for cell in cells])
-        if means.max() > _FAR * means.min() > 0:
-            axes.set_yscale("log")  # an error that explodes would hide all others
+        _within_reach(axes.set_yscale, np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
             marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
             for number, (cell, dash) in enumerate(zip(cells, dashes, strict=True))
@@ -123,6 +122,8 @@ def distributions(section: Section) -> Panel | None:
     colours = _colours(section)
 
     def draw(axes: Axes) -> list[Mark]:
+        if not section.benchmark.measure.counted:
+            _within_reach(axes.set_xscale, np.concatenate([cell.scores.ravel() for cell in section.cells]))
         rows = [marks.distribution(axes, y, cell, colours[cell.method]) for y, cell in enumerate(section.cells)]
         return [mark for row in rows for mark in row]
 
@@ -148,6 +149,13 @@ def differences(section: Section) -> Panel | None:
     unit = f" ({measure.points})" if measure.unit else ""
     x = f"difference in {measure.name}{unit}; p after Holm's correction"
     return Panel(title, x, draw, [], rows=labels) if labels else None
+
+
+def _within_reach(set_scale: Callable[[str], object], shown: np.ndarray) -> None:
+    """A logarithmic axis where an error that explodes would hide all others."""
+    finite = shown[np.isfinite(shown)]
+    if finite.max(initial=0) > _FAR * finite.min(initial=np.inf) > 0:
+        set_scale("log")
 
 
 def _axis(section: Section, split: str) -> str:

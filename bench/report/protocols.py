@@ -18,29 +18,23 @@ _FINETUNED = ("finetune", "pretrained", "oracle")
 
 def described(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
     """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
-    return _nearest(_by_preset(benchmark, method, protocol))
-
-
-def nearest_preset(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
-    """The preset that differs in the fewest fields; the first of equals."""
-    found = _by_preset(benchmark, method, protocol)
-    return min(found, key=lambda name: len(found[name]))
-
-
-def _by_preset(benchmark: Benchmark, method: str, protocol: Protocol) -> dict[str, dict[str, tuple[Any, Any]]]:
-    return {name: protocol_differences(method, protocol, preset(name, benchmark)) for name in names(benchmark)}
+    nearest = nearest_preset(benchmark, protocol.training)
+    return _written(nearest, protocol_differences(method, protocol, preset(nearest, benchmark)))
 
 
 def described_training(benchmark: Benchmark, training: Training) -> str:
-    """The same, of the training part alone."""
-    return _nearest(
-        {name: training_differences(training, preset(name, benchmark).training) for name in names(benchmark)}
-    )
+    """The same, of the training part alone: so that a run is called by one preset, however it is evaluated."""
+    nearest = nearest_preset(benchmark, training)
+    return _written(nearest, training_differences(training, preset(nearest, benchmark).training))
 
 
-def _nearest(found: dict[str, dict[str, tuple[Any, Any]]]) -> str:
-    nearest = min(found, key=lambda name: len(found[name]))
-    return ", ".join([nearest, *(f"{field}={written(ours)}" for field, (ours, _) in found[nearest].items())])
+def nearest_preset(benchmark: Benchmark, training: Training) -> str:
+    """The preset whose training differs in the fewest fields; the first of equals."""
+    return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))
+
+
+def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
+    return ", ".join([nearest, *(f"{field}={written(ours)}" for field, (ours, _) in found.items())])
 
 
 def protocol_differences(method: str, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:

@@ -45,7 +45,7 @@ def _run(cell: Cell) -> dict[str, Any]:
         "benchmark": cell.title,
         "method": cell.method,
         "protocol": cell.described,
-        "assumed": tuple(assumed_settings(cell.benchmark, cell.method, cell.protocol)),
+        "assumed": tuple(assumed_settings(cell.benchmark, cell.protocol)),
         "data": data["known_as"] or data["name"],
         "data_digest": data["digest"],
         "data_partial": data["partial"],

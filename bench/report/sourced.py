@@ -48,9 +48,9 @@ def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = ()) -> So
     return Sourced(name, changed, {n: known[n] if values[n] == before[n] else _SET for n in values})
 
 
-def assumed_settings(benchmark: Benchmark, method: str, protocol: Protocol) -> list[str]:
+def assumed_settings(benchmark: Benchmark, protocol: Protocol) -> list[str]:
     """The settings of a run whose values are only assumed by the preset that it is nearest to."""
-    nearest = sourced(nearest_preset(benchmark, method, protocol), benchmark)
+    nearest = sourced(nearest_preset(benchmark, protocol.training), benchmark)
     values = settings_of(protocol)
     return [name for name, source in nearest.sources.items() if source.assumed and values[name] == nearest.values[name]]
 

@@ -45,6 +45,13 @@ def seeds(cell: Cell) -> str:
     return f"{len(cell.seeds)}{lost}"
 
 
+def counted_seeds(cell: Cell) -> str:
+    """The same in running text: `3 seeds`."""
+    if cell.predicted or cell.origin:
+        return f"seeds: {seeds(cell)}"
+    return f"{len(cell.seeds)} seed{'s' * (len(cell.seeds) > 1)}"
+
+
 def iterations(cell: Cell) -> str:
     """Those evaluated, and of how many where training went on."""
     if cell.predicted:

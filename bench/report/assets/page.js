@@ -13,6 +13,9 @@ function sortable(table) {
     const button = make("button", head.textContent, { type: "button" });
     head.dataset.name = head.textContent;
     head.replaceChildren(button);
+    // A head that is repeated on the next sheet of paper is drawn without its buttons.
+    addEventListener("beforeprint", () => head.replaceChildren(head.dataset.name));
+    addEventListener("afterprint", () => head.replaceChildren(button));
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending", numeric = head.classList.contains("number");
       heads.forEach(other => other.removeAttribute("aria-sort"));

@@ -11,10 +11,15 @@ from bench.errors import UserError
 def main() -> int:
     """Runs the command line; returns the exit code: 0, 1 (something bad was found), 2 (the user's mistake), 75
     (the time given is up), 130."""
-    from bench import cli
-
     try:
+        from bench import cli
+
         return cli.main(sys.argv[1:])
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "methods":
+            raise
+        print(f"error: {_hidden_by()} hides the project's own `methods`: go to another folder", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -35,6 +40,13 @@ def main() -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def _hidden_by() -> str:
+    """The package of that name that Python found first: that of the folder where it was started."""
+    import methods
+
+    return str(methods.__file__ or next(iter(methods.__path__)))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def check(benchmark: Benchmark, classes: Sequence[ImageClass], queries: int) -> 
     """Raises UserError where the classes are too few, or have too few images, for such an episode."""
     if len(classes) < benchmark.ways:
         split = f"{classes[0].split} classes" if classes else "classes in a split"
-        raise UserError(f"{benchmark.name}: {benchmark.ways} ways, but the data have {len(classes)} {split}")
+        mend = f"take at most {len(classes)} ways, or add classes" if len(classes) > 1 else "add classes"
+        raise UserError(f"{benchmark.name}: {benchmark.ways} ways, but the data have {len(classes)} {split}: {mend}")
     smallest = min(classes, key=lambda c: c.distinct)
     left = smallest.distinct - benchmark.shots
     if left < queries:

@@ -8,11 +8,13 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from bench.benchmarks import FUNCTIONS, Benchmark
 from bench.execution import Execution
 from bench.objectives import objective
 from bench.streams import Source
-from methods.contract import Method, Setting, State
+from methods.contract import Episode, Method, Setting, State
 
 BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
 Told = Callable[[str, int, int], None]  # of which split, how many episodes are scored, and of how many
@@ -49,9 +51,19 @@ def scores(
         for first in range(0, count, size):
             batch = source.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
+            _check(outputs, source.benchmark, batch)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
             told(source.split, min(first + size, count), count)
     return np.concatenate(blocks)
+
+
+def _check(outputs: Tensor, benchmark: Benchmark, batch: Episode) -> None:
+    """Raises ValueError where a method's outputs are not those of each query: they could be broadcast to them."""
+    queries, width = batch.query.shape[1], 1 if benchmark.form == FUNCTIONS else benchmark.ways
+    if outputs.dim() != 4 or outputs.shape[2:] != (queries, width):
+        raise ValueError(
+            f"predict gave {list(outputs.shape[1:])} for an episode, not [inner steps + 1, {queries}, {width}]"
+        )
 
 
 def choose(

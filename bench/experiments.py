@@ -45,10 +45,6 @@ class Block:
     protocol: str
     settings: tuple[str, ...] = ()
 
-    def protocol_for(self, benchmark: Benchmark) -> protocol.Protocol:
-        """The protocol of its runs. Raises UserError."""
-        return protocol.with_settings(presets.preset(self.protocol, benchmark), self.settings)
-
 
 @dataclass(frozen=True)
 class Experiment:
@@ -68,6 +64,16 @@ class Experiment:
     def kept(self) -> dict[str, str]:
         """What the record of a run keeps of it."""
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
+
+    def protocol_of(self, block: Block, benchmark: Benchmark) -> protocol.Protocol:
+        """The protocol of a block's runs. Raises UserError, with the line of what is wrong."""
+        with self.at(block, "protocol"):
+            preset = presets.preset(block.protocol, benchmark)
+        for setting in block.settings:
+            with self.at(block, setting.partition("=")[0]):
+                protocol.with_settings(preset, [setting])
+        with self.at(block):
+            return protocol.with_settings(preset, block.settings)
 
     @contextmanager
     def at(self, block: Block, key: str = "run", value: str | None = None) -> Iterator[None]:
@@ -112,7 +118,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path}: more than {_MOST_BYTES >> 10} KiB: this is no experiment")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 

@@ -20,11 +20,13 @@ from typing import Any
 
 from bench.errors import UserError, unknown
 from methods import METHODS
-from methods.contract import Method
+from methods.contract import NEEDS, Method
 
 GROUP = "few_shot_bench.methods"
 PARTS = ("training_batch", "weights_of", "batch_statistics", "needs", "candidates", "predict")
 TRAINING_PARTS = ("init", "loss_and_gradient")
+BATCHES = ("episodes", "images")
+STATISTICS = ("batch", "support", "running")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -50,9 +52,11 @@ class Own:
 
     @property
     def kind(self) -> type[Method]:
-        """Its class. Raises UserError where it has not all parts of the contract."""
+        """Its class. Raises UserError where it has not all parts of the contract, or declares what is none of it."""
         if lacking := missing(self.found):
             raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `bench check`")
+        if wrong := misdeclared(self.found):
+            raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `bench check`")
         return self.found
 
     @property
@@ -75,13 +79,25 @@ def find(asked: str) -> Own | None:
 
 def offered() -> list[str]:
     """The names of the methods that installed packages offer."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return sorted({entry.name for entry in entry_points(group=GROUP)} - {*METHODS})
 
 
 def missing(kind: type) -> list[str]:
     """The parts of the contract that a class lacks."""
     trains = getattr(kind, "weights_of", None) is None
     return [name for name in PARTS + TRAINING_PARTS * trains if not hasattr(kind, name)]
+
+
+def misdeclared(kind: type) -> str:
+    """What a class declares that the contract does not know, or nothing."""
+    if kind.weights_of is None and kind.training_batch not in BATCHES:
+        return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"
+    if kind.needs is not None and kind.needs not in list(NEEDS):
+        return f"needs is {kind.needs!r}, not None or one of {', '.join(NEEDS)}"
+    modes = kind.batch_statistics
+    if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
+        return f"batch_statistics is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
+    return ""
 
 
 def _of(name: str, file: Path, entry: str = "") -> Own:
@@ -135,7 +151,7 @@ def _imported(own: Own, module: str) -> ModuleType:
         sys.modules[spec.name] = made  # where dataclasses look for it
         spec.loader.exec_module(made)
         return made
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{own.file}{line_in(own.file, error)}: {type(error).__name__}: {first_line(error)}") from error
 
 
@@ -149,7 +165,7 @@ def mistake(own: Own, error: BaseException) -> UserError:
 
 def line_in(file: Path, error: BaseException) -> str:
     """`, line 7` where an error came through a file."""
-    if isinstance(error, SyntaxError) and error.lineno is not None:
+    if isinstance(error, SyntaxError) and error.lineno:
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""

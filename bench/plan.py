@@ -74,11 +74,7 @@ def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job
     for name in block.benchmarks:
         with experiment.at(block, "benchmarks", name):
             benchmark = store.benchmark(name, common.data_dir)
-        with experiment.at(block, "protocol"):
-            preset = presets.preset(block.protocol, benchmark)
-        for setting in block.settings:
-            with experiment.at(block, setting.partition("=")[0]):
-                protocol.with_settings(preset, [setting])
+        experiment.protocol_of(block, benchmark)
     asked = {name: getattr(block, name) for name in ("methods", "benchmarks", "seeds", "protocol", "settings")}
     with experiment.at(block):
         return jobs(replace(common, **asked, experiment=experiment))
@@ -174,7 +170,10 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
             return found
     file = info.get("code", {}).get("file", f"{name}.py")
     have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
-    raise UserError(f"{folder} was made with {file} ({code}){have}: name that file, --method path/to/{file}")
+    named_so = f"name that file, --method path/to/{file}"
+    if Path(file).stem != name:  # a package offered it, by a name of its own
+        named_so = f"install the package that offers {name}, or name a copy of that file, --method path/to/{name}.py"
+    raise UserError(f"{folder} was made with {file} ({code}){have}: {named_so}")
 
 
 def trained_on(
@@ -214,7 +213,7 @@ def _methods(named: Sequence[str]) -> list[str | Own]:
     for asked in dict.fromkeys(named):
         method = own.find(asked) or asked
         name = method if isinstance(method, str) else method.name
-        if name in found:
+        if name in found and found[name] != method:
             raise UserError(f"--method {asked}: the runs of another one would go by {name} too: rename one")
         found[name] = method
     return list(found.values())

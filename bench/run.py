@@ -196,7 +196,7 @@ def _through_shortage(jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Re
             return attempt(jobs)
         except (UserError, train.Interrupted):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not execution.out_of_memory(error):
                 if jobs[0].own is None:
                     raise

@@ -27,6 +27,8 @@ def line_of(text: str, block: int | None, key: str, value: str | None = None) ->
 
 def _says(line: str, key: str) -> bool:
     """Whether the line gives the key a value, as `key = `, `a.key = `, within `{ }`, or as a table of its own."""
+    if line.lstrip().startswith("#"):
+        return False
     name = rf"({re.escape(key)}|{re.escape(key.rpartition('.')[2])})"
     return re.search(rf"""(^|[\s{{,."']){name}["']?\s*=|^\s*\[\s*run\s*\.\s*{name}\s*\]""", line) is not None
 
@@ -34,5 +36,6 @@ def _says(line: str, key: str) -> bool:
 def _place_of(value: str | None, lines: Sequence[str], first: int, last: int) -> int:
     """The line at or after `first` where a quoted value stands."""
     quoted = (f'"{value}"', f"'{value}'")
-    places = (number for number in range(first, last) if any(form in lines[number] for form in quoted))
+    here = (number for number in range(first, last) if not lines[number].lstrip().startswith("#"))
+    places = (number for number in here if any(form in lines[number] for form in quoted))
     return first if value is None else next(places, first)

@@ -52,7 +52,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert found.name == "mine" and found.about.startswith("two methods")
     assert first.methods == ("maml", "fomaml") and first.seeds == (0, 1) and second.seeds == (1, 7)
     assert first.settings == ("iterations=2", "validations=1", "evaluation.episodes=4")
-    asked = first.protocol_for(benchmarks.get("tiny"))
+    asked = found.protocol_of(first, benchmarks.get("tiny"))
     assert (asked.training.iterations, asked.evaluation.episodes) == (2, 4)
     assert found.kept["digest"] == hashlib.sha256(FILE.encode()).hexdigest() and found.kept["content"] == FILE
 
@@ -61,7 +61,8 @@ def test_values_of_every_kind_are_settings(tmp_path: Path) -> None:
     text = FILE.replace(
         "filters = 4", 'clip = "none"\nbatch_norm_scale = true\nfinetune_lrs = [0.5, 0.1]\ninner_lr = 1e-2'
     )
-    asked = experiments.read(str(write(tmp_path, text))).blocks[1].protocol_for(benchmarks.get("tiny"))
+    found = experiments.read(str(write(tmp_path, text)))
+    asked = found.protocol_of(found.blocks[1], benchmarks.get("tiny"))
     assert (asked.training.clip, asked.training.batch_norm_scale, asked.training.inner_lr) == (None, True, 0.01)
     assert asked.evaluation.finetune_lrs == (0.5, 0.1)
 
@@ -80,7 +81,7 @@ def test_what_ships_names_what_there_is(name: str) -> None:
     for block in found.blocks:
         assert set(block.methods) <= set(METHODS) and found.about
         for benchmark in map(benchmarks.get, block.benchmarks):
-            assert block.protocol_for(benchmark) == presets.preset(block.protocol, benchmark)
+            assert found.protocol_of(block, benchmark) == presets.preset(block.protocol, benchmark)
 
 
 def test_table1_is_every_claim_of_the_table_whose_protocol_is_known() -> None:
@@ -181,8 +182,7 @@ def test_a_damaged_file_is_an_experiment_or_one_line(
     try:
         found = experiments.read(str(write(tmp_path_factory.getbasetemp(), text)))
         for block in found.blocks:
-            with found.at(block):
-                block.protocol_for(benchmarks.get("tiny"))
+            found.protocol_of(block, benchmarks.get("tiny"))
     except UserError as error:
         assert "mine.toml" in str(error) and "\n" not in str(error)
 
@@ -236,3 +236,24 @@ def test_a_file_may_name_a_method_of_ones_own(typed: Command, tmp_path: Path) ->
     assert typed("run", "--file", "mine.toml").returncode == 0
     report = typed("report", "--file", "mine.toml")
     assert "2 of 2 runs finished here" in report.stdout, report
+    (tmp_path / "mine.py").write_text(f"{(tmp_path / 'mine.py').read_text()}# another method now\n")
+    assert "1 of 2 runs finished here" in typed("report", "--file", "mine.toml").stdout
+
+
+def test_two_evaluations_of_one_training_count_as_two(typed: Command, tmp_path: Path) -> None:
+    common = 'seeds = 1\nprotocol = "quick"\nbenchmarks = ["tiny"]\nmethods = ["maml"]\n'
+    blocks = [f"[[run]]\nset = {{ iterations = 2, evaluation.queries = {queries} }}\n" for queries in (1, 2)]
+    write(tmp_path, common + blocks[0])
+    assert typed("run", "--file", "mine.toml").returncode == 0
+    write(tmp_path, common + "".join(blocks))
+    assert "1 of 2 runs finished here" in typed("report", "--file", "mine.toml").stdout
+    assert typed("run", "--file", "mine.toml").returncode == 0
+    assert "2 of 2 runs finished here" in typed("report", "--file", "mine.toml").stdout
+
+
+def test_what_is_commented_out_is_not_where_the_mistake_is(typed: Command, tmp_path: Path) -> None:
+    text = "\ufeff" + FILE.replace("seeds = 2", '# protocol = "papr"\nseeds = 2').replace('"paper"', '"papr"', 1)
+    line = 1 + next(k for k, each in enumerate(text.splitlines()) if each.startswith("protocol") and "papr" in each)
+    write(tmp_path, text)
+    for command in ("run", "report"):
+        assert f"mine.toml, line {line}: " in one_line(typed(command, "--file", "mine.toml")), command

@@ -74,7 +74,15 @@ def test_more_memory_than_there_is(typed: Command) -> None:
 def test_results_that_are_a_file(typed: Command, tmp_path: Path) -> None:
     (tmp_path / "results").write_text("not a folder")
     assert "cannot write" in one_line(typed(*TINY))
-    assert "cannot write" in one_line(typed("report", "--results", "elsewhere", "--out", "results/report"))
+    assert "cannot write" in one_line(typed("report", "--out", "results/report"))
+
+
+def test_a_folder_without_records_is_no_report(typed: Command, tmp_path: Path) -> None:
+    assert typed(*TINY).returncode == 0
+    for wrong in ("results", "results/runs/tiny", "reslts", "results/runs/tiny/maml"):
+        assert f"{wrong}: no records in it" in one_line(typed("report", "--results", wrong))
+    assert not (tmp_path / "results" / "report").exists()
+    assert typed("report", "--results", "./results/runs").returncode == 0
 
 
 def test_a_damaged_record_is_named_and_left_out(typed: Command, tmp_path: Path) -> None:

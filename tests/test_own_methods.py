@@ -73,6 +73,41 @@ def test_reported_without_its_file_and_paired(typed: Command, tmp_path: Path, mi
     assert "maml − mine" in (text := (tmp_path / "out" / "report.md").read_text()) or "maml - mine" in text
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "    def predict(self, *g):\n        return super().predict(*g)[0]",
+            "[5, 5] for an episode, not [inner steps + 1,",
+        ),
+        ("    def predict(self, *g):\n        return super().predict(*g)[:, :1]", "not [inner steps + 1, 5, 5]"),
+        ("    def predict(self, *g):\n        return super().predict(*g)[..., :3]", "not [inner steps + 1, 5, 5]"),
+        ("    needs = 'luck'", "needs is 'luck', not None or one of"),
+        ("    needs = ['x']", "needs is ['x']"),
+        ("    batch_statistics = 5", "batch_statistics is 5, not a tuple of"),
+        ("    batch_statistics = 'batch'", "batch_statistics is 'batch'"),
+        ("    training_batch = 'foo'", "training_batch is 'foo', not one of episodes, images"),
+        ("    def loss_and_gradient(self, *g):\n        raise SystemExit(5)", "line 8: SystemExit: 5"),
+    ],
+)
+def test_what_is_no_method_ends_in_one_line(typed: Command, tmp_path: Path, body: str, words: str) -> None:
+    (tmp_path / "mine.py").write_text(f"from methods.maml import Maml\n\n\nclass Mine(Maml):\n    pass\n\n{body}\n")
+    ran = typed(*TINY, "--method", "mine.py")
+    assert ran.returncode == 2 and words in ran.stderr.splitlines()[-1], ran
+    assert not list((tmp_path / "results").rglob("*.parquet"))
+
+
+def test_a_script_that_exits_is_no_method(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import sys\n\nsys.exit(3)\n")
+    for command in (("run", "--benchmark", "tiny", "--method", "mine.py"), ("check", "mine.py")):
+        assert "mine.py, line 3: SystemExit: 3" in one_line(typed(*command))
+
+
+def test_one_file_by_two_names_is_one_method(typed: Command, mine: Path) -> None:
+    ran = typed(*TINY, "--method", "mine.py", "--method", f"{mine.parent}/mine.py")
+    assert ran.returncode == 0 and ran.stdout.count("20 test episodes") == 1 + 1  # the plan's, and the run's
+
+
 def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: Path) -> None:
     assert typed(*TINY, "--method", "mine.py").returncode == 0
     folder = next((tmp_path / "results" / "runs" / "tiny" / "mine").glob("*/seed0"))

@@ -48,7 +48,7 @@ def forms(kind: type[Method]) -> tuple[str, ...]:
     return (IMAGES,) * (kind.needs in (None, "classes")) + (FUNCTIONS,) * (kind.needs != "classes")
 
 
-def _located(mine: own.Own | None, text: str, error: Exception) -> str:
+def _located(mine: own.Own | None, text: str, error: BaseException) -> str:
     """With the line of the user's file, where it was raised there."""
     where = own.line_in(mine.file, error) if mine and not isinstance(error, Broken) else ""
     return f"{mine.file.name}{where}: {text}" if mine and where else text

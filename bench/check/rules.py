@@ -16,7 +16,8 @@ from bench.check.small import CPU, Subject, flat
 from bench.errors import UserError
 from bench.evaluate import scores
 from bench.execution import Execution
-from methods.contract import NEEDS, State
+from bench.own import misdeclared
+from methods.contract import State
 
 Rule = Callable[[Subject], None]
 
@@ -32,12 +33,8 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 def declared(subject: Subject) -> None:
     """training_batch, weights_of, batch_statistics and needs are values of the contract"""
-    kind, modes = subject.kind, ("batch", "support", "running")
-    if kind.weights_of is None:
-        _demand(kind.training_batch in ("episodes", "images"), f"training_batch is {kind.training_batch!r}")
-    _demand(kind.needs is None or kind.needs in NEEDS, f"needs is {kind.needs!r}")
-    known = isinstance(kind.batch_statistics, tuple) and kind.batch_statistics and {*kind.batch_statistics} <= {*modes}
-    _demand(bool(known), f"batch_statistics is {kind.batch_statistics!r}")
+    wrong = misdeclared(subject.kind)
+    _demand(not wrong, wrong)
 
 
 def initial(subject: Subject) -> None:
@@ -144,7 +141,7 @@ def _meta_step(subject: Subject, numbers: list[int], chunk: int) -> tuple[Tensor
 RULES: tuple[Rule, ...] = (declared, initial, shapes, neighbours, batch_norm, chance, gradient, seeds)
 
 
-def broken(rule: Rule, subject: Subject) -> tuple[str, Exception] | None:
+def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:
     """What breaks a rule, in words, and what was raised; None: it holds."""
     try:
         rule(subject)
@@ -152,6 +149,6 @@ def broken(rule: Rule, subject: Subject) -> tuple[str, Exception] | None:
         return str(error), error
     except UserError:
         raise
-    except Exception as error:  # a method of the user's may raise anything
+    except (Exception, SystemExit) as error:  # a method of the user's may raise anything
         return f"{type(error).__name__}: {error}".splitlines()[0][:300], error
     return None

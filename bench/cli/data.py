@@ -56,13 +56,14 @@ def _data_set(o: Namespace) -> DataSet:
     if o.source == catalogue.OWN:
         if o.name is None:
             raise UserError("data add folder: call your images something with --name")
-        return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed or 0)
+        return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed)
+    data_set = catalogue.get(o.source)
     given = {"--name": o.name, "--size": o.size, "--grey": o.grey or None, "--split-seed": o.split_seed}
     if named := [option for option, value in given.items() if value is not None]:
         raise UserError(
             f"{', '.join(named)}: only for `data add folder`; {o.source} has a name, size and split already"
         )
-    return catalogue.get(o.source)
+    return data_set
 
 
 def list_data(options: Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cli import machine
 from bench.cli.machine import Tell
-from bench.cli.parsing import FIRST, add_command
+from bench.cli.parsing import FIRST, add_command, report_folder
 from bench.cli.running import add_running, requested, run_all
 
 
@@ -38,7 +38,12 @@ def add(top: Any) -> None:
     )
     add_running(parser)
     parser.add_argument("--dry-run", action="store_true", help="list the cells, and run nothing")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where files go (default: `report` beside the records)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where files go (default: results/report, or DIR/report)",
+    )
 
 
 def explain(options: Namespace) -> int:
@@ -71,7 +76,7 @@ def _explain(options: Namespace, tell: Tell) -> int:
     found = effects.effects(comparison, scores)
     print("\n".join(["", *tables.text(explained.cells(comparison, scores)), ""]))
     print("\n".join(tables.text(explained.rows(comparison, found))))
-    out = o.out or o.results.parent / "report"
+    out = o.out or report_folder(o.results)
     files = explained.write(comparison, scores, found, o.command_line, out)
     print(f"{out}: {', '.join(path.name for path in files)}")
     return code

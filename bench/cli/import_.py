@@ -18,11 +18,13 @@ def add(top: Any) -> None:
 
 def import_(options: Namespace) -> int:
     """Puts the runs in place, and says how to verify them."""
-    from bench import capsule
+    from bench import capsule, records
 
     outcomes = capsule.bring_in(options.file, options.results)
     for name, outcome in outcomes.items():
         print(f"{name}: {outcome}")
     where = [] if options.results == RESULTS else ["--results", str(options.results)]
-    print(f"verify with: {shlex.join(['python', '-m', 'bench', 'verify', *outcomes, *where])}")
+    trained = [name for name in outcomes if not records.predicted(records.read_info(options.results / name))]
+    if trained:  # of other people's predictions there are no weights to do them again from
+        print(f"verify with: {shlex.join(['python', '-m', 'bench', 'verify', *trained, *where])}")
     return 0

@@ -15,6 +15,12 @@ RESULTS = Path("results/runs")
 FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
 
 
+def report_folder(results: Path, name: str = "report") -> Path:
+    """Where a report goes unless `--out` says it: beside the usual records, and in any other folder of records, so that
+    no report replaces another folder's."""
+    return results.parent / name if results == RESULTS else results / name
+
+
 class Parser(argparse.ArgumentParser):
     """Argparse, with its complaints as our one line."""
 

@@ -8,27 +8,34 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli.parsing import add_command
-from bench.errors import printable
+from bench.cli.parsing import RESULTS, add_command, report_folder
+from bench.errors import UserError, printable
 
 
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "report", report, "tables and figures from everything in the results", results=True)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where files go (default: `report` beside the records)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where files go (default: results/report, or DIR/report)",
+    )
     parser.add_argument("--file", metavar="FILE", help="only what this experiment asks for (see `run --file`)")
     parser.add_argument("--claims", type=Path, metavar="FILE", help="published numbers of your own")
 
 
 def report(options: Namespace) -> int:
     """Tables and figures; 1 where a record could not be read."""
-    from bench import experiments, report
+    from bench import experiments, records, report
 
     experiment = experiments.read(options.file) if options.file else None
-    beside = options.results.parent / (f"report-{experiment.name}" if experiment else "report")
+    if options.results != RESULTS and next(records.folders(options.results), None) is None:
+        raise UserError(f"{options.results}: no records in it: name the folder that `run --results` had, as {RESULTS}")
+    out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
     try:
-        made = report.build(options.results, options.out or beside, options.claims, experiment)
+        made = report.build(options.results, out, options.claims, experiment)
     finally:
         gc.enable()
     print(printable(made.text))

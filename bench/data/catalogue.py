@@ -60,7 +60,7 @@ _OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = {*SOURCES, *BUILT_IN, *BENCHMARKS, *(each.source for each in BENCHMARKS.values()), OWN, "omniglot-embedded"}
 
 
-def own(name: str, side: int, grey: bool, seed: int) -> DataSet:
+def own(name: str, side: int, grey: bool, seed: int | None) -> DataSet:
     """A user's own images, a folder per class. Raises UserError where the name cannot be a data set's."""
     if name in _TAKEN or is_name(name):
         raise UserError(f"--name {name}: this is the name of something else here: take another")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bench.errors import UserError, reason
 
 MOST_PIXELS = 1 << 26
+_DEEP = re.compile(r"(?<!BGR);16")  # how Pillow calls 16 bits a channel, and not those of a pixel
 # How one file becomes [side, side] in Pillow's mode: (content, name, side, mode) -> pixels.
 Reader = Callable[[bytes, str, int, str], np.ndarray]
 
@@ -33,8 +35,8 @@ def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=_readable()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
-        if image.mode.startswith(("I", "F")):  # Pillow would clip these at 255
-            raise ValueError(f"pixels of mode {image.mode}, not of 8 bits")
+        if image.mode.startswith(("I", "F")) or _DEEP.search(str(image.tile)):  # Pillow would clip or halve these
+            raise ValueError(f"pixels of mode {image.mode}, not of 8 bits a channel")
         shown = ImageOps.exif_transpose(image)
         if shown.has_transparency_data:
             shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown.convert("RGBA"))

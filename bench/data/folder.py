@@ -23,16 +23,20 @@ SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation":
 SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
 
 
-def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int) -> Source:
+def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int | None) -> Source:
     """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
-    found before anything is refused, whatever `keep_going`. Raises UserError where a class or split lacks."""
+    found before anything is refused, whatever `keep_going`. `seed` of the split, where the folders are none: 0 if it is
+    None. Raises UserError where a class or split lacks."""
     folders = _folders(path)
     given = _are_splits(path, folders)
-    classes = list(_given(path, folders) if given else _split(path, folders, seed))
+    if given and seed is not None:
+        raise UserError(f"{path}: --split-seed {seed}, but the folders in it are the split: leave one of both away")
+    classes = list(_given(path, folders) if given else _split(path, folders, seed or 0))
     corrupt: list[str] = []
     made = [_class(path, split, folder, side, "L" if grey else "RGB", corrupt) for split, folder in classes]
-    how = "the split of the folders" if given else f"split by seed {seed}"
-    if others := sum(not _is_image(file) for _, folder in classes for file in _files(folder)):
+    how = "the split of the folders" if given else f"split by seed {seed or 0}"
+    everywhere, images = len(_files(path)), sum(_is_image(file) for _, folder in classes for file in _files(folder))
+    if others := everywhere - images:
         how += f", {others} other file{'s' * (others > 1)} ignored"
     return Source(path, f"a folder per class, {how}", tuple(made), corrupt)
 
@@ -62,7 +66,7 @@ def _are_splits(path: Path, folders: Sequence[Path]) -> bool:
 def _folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"{path}: no folder: give the one that holds a folder per class")
-    found = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith((".", "__MACOSX")))
+    found = (folder for folder in path.iterdir() if folder.is_dir() and not _is_hidden(folder.name))
     return sorted(map(_printable, found))
 
 
@@ -104,8 +108,14 @@ def _class(path: Path, split: str, folder: Path, side: int, mode: str, corrupt: 
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files in a folder and below, but for hidden ones."""
-    return [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    """All files in a folder and below, but for hidden ones, and those in hidden folders."""
+    found = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return [file for file in found if not any(map(_is_hidden, file.relative_to(folder).parts))]
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a system or a program keeps things of its own there."""
+    return name.startswith((".", "__MACOSX", "@eaDir"))
 
 
 def _is_image(file: Path) -> bool:

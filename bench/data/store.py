@@ -7,7 +7,7 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ _home = data_dir  # which the parameters of that name hide
 
 def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
     """The benchmark of that name, on a data set that is known or, a user's own, here. Raises UserError."""
-    return benchmarks.get(name, own_shapes(data_dir))
+    try:
+        return benchmarks.get(name, own_shapes(data_dir))
+    except UserError:
+        for row in available(data_dir):
+            if row["problem"] and name.startswith(f"{row['source']}-"):
+                raise UserError(f"{name}: {row['problem']}") from None
+        raise
 
 
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
@@ -83,6 +89,8 @@ def add_as(
         manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
         if manifest["corrupt"] and not partial:
             raise _undecoded(found.path, manifest["corrupt"])
+        if data_set.split is None and not data_set.counts:
+            _check_splits(found.path, manifest["counts"])
         status, replaced = _status(folder, data_set, manifest["digest"])
         if status != "kept":
             prepared.install(temporary / "new", folder)
@@ -117,6 +125,12 @@ def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
             f"{found.path}: missing {' and '.join(lacking)}: complete it, or add what there is with --partial"
         )
     return lacking
+
+
+def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
+    """Raises UserError where a split of a user's own has lost all of its classes."""
+    if lost := [split for split, count in counts.items() if not count]:
+        raise UserError(f"{path}: no class of {' and '.join(lost)} has an image that can be read: mend some")
 
 
 def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:

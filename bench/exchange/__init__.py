@@ -21,6 +21,7 @@ from bench.episodes import EVALUATION_SEED
 from bench.errors import UserError, unknown
 
 _NAME = re.compile(r"([A-Za-z0-9._-]{1,80})/(train|valid|test)/(\d{1,6})x(\d{1,4})/([0-9a-f]{64})", re.ASCII)
+_MOST_EPISODES = 10**6 - 1  # in six digits
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
         raise unknown("split", split, SPLITS)
     if benchmark.form != IMAGES:
         raise UserError(f"--benchmark {benchmark.name}: only episodes of images are handed out, and it has none")
-    if episodes < 2:
-        raise UserError("--episodes: at least 2 are needed for an interval")
+    if not 2 <= episodes <= _MOST_EPISODES:
+        raise UserError(f"--episodes {episodes}: at least 2 are needed for an interval, and {_MOST_EPISODES} at most")
     paper = presets.paper(benchmark)
     data = streams.load(benchmark, paper.training, data_dir)
     assert isinstance(data, ImageSet)
@@ -81,7 +82,7 @@ def named(name: str, data_dir: Path | None) -> Stream:
     found = stream(benchmark, split, int(episodes), int(queries), data_dir)
     if found.digest != digest:
         raise UserError(
-            f"stream {benchmark}: predicted for other episodes ({digest[:12]}, here {found.digest[:12]}): the data "
+            f"stream {benchmark}: predicted for other episodes ({digest}, here {found.digest}): the data "
             "differ, or the name was changed"
         )
     return found

@@ -28,8 +28,9 @@ EPISODES, IMAGES, MANIFEST = "episodes.parquet", "images.npy", "manifest.json"
 
 def export(stream: Stream, out: Path, images: bool) -> dict[str, Any]:
     """Writes the folder; returns its manifest. Raises UserError where other episodes lie there."""
-    if (out / MANIFEST).exists():
-        raise UserError(f"{out / MANIFEST} exists: name another folder, or remove it")
+    for name in (MANIFEST, EPISODES, IMAGES):
+        if (out / name).exists():
+            raise UserError(f"{out / name} exists: name another folder, or remove it")
     table = _table(stream)
     if images:
         pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)

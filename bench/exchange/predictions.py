@@ -31,7 +31,7 @@ _STEP, _ITERATION = 0, 0  # there are none
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One file: the stream that it names, and its numbers [rows, (episode, query, prediction)]."""
+    """One file: the stream that it names, and its numbers [rows, (episode, query, prediction)], in that order."""
 
     path: Path
     stream: str
@@ -48,15 +48,22 @@ def read(path: Path) -> Predictions:
         raise UserError(f"{path}: no parquet file that can be read: {error}".splitlines()[0]) from error
     streams = table.column("stream").unique().to_pylist()
     if len(streams) != 1 or not isinstance(streams[0], str):
-        raise UserError(f"{path}: {len(streams)} values of `stream`: every row carries the one of the manifest")
+        what = f"{len(streams)} values" if len(streams) != 1 else f"{streams[0]!r:.80}, no text,"
+        raise UserError(f"{path}: {what} in the column stream: every row carries the text of the manifest")
     columns = [table.column(name) for name in COLUMNS[1:]]
     if any(column.null_count for column in columns):
         raise UserError(f"{path}: a value is missing in {', '.join(COLUMNS[1:])}")
-    return Predictions(path, streams[0], np.stack([column.to_numpy() for column in columns], 1).astype(np.int64))
+    try:
+        rows = np.stack([column.cast(pyarrow.int64()).to_numpy() for column in columns], 1)
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(f"{path}: {error}".splitlines()[0]) from error
+    return Predictions(path, streams[0], rows[np.lexsort((rows[:, 1], rows[:, 0]))])
 
 
 def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
     schema = file.schema_arrow
+    if twice := [name for name in COLUMNS if schema.names.count(name) > 1]:
+        raise UserError(f"{path}: column {', '.join(twice)} stands there twice: keep one")
     if lacking := [name for name in COLUMNS if name not in schema.names]:
         raise UserError(f"{path}: no column {', '.join(lacking)}: there are to be {', '.join(COLUMNS)}")
     if wrong := [name for name in COLUMNS[1:] if not pyarrow.types.is_integer(schema.field(name).type)]:
@@ -94,7 +101,7 @@ def score(paths: Sequence[Path], name: str, benchmark: str | None, where: Any) -
     stream = exchange.only_of(exchange.named(read_files[0].stream, where.data_dir), benchmark)
     all_scores = [scores(stream, found) for found in read_files]
     sums = {f"seed{seed}/{path.name}": disk.sha256(path) for seed, path in enumerate(paths)}
-    if len(set(sums.values())) < len(sums):
+    if len({found.rows.tobytes() for found in read_files}) < len(read_files):
         raise UserError("two files have the same predictions: one training is one file")
     about = {"name": f"{name} ({foreign.origin(sums)})", "files": sums, "predictions": True}
     jobs = [_job(stream, method, seed, about, where) for seed in range(len(paths))]
@@ -105,7 +112,7 @@ def _method(name: str) -> str:
     """The name as the records' folders have it. Raises UserError where none is left, or a method here has it."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     if not slug or not name.isprintable() or len(name) > 80:
-        raise UserError(f"--name {name[:80]!r}: give up to 80 characters, some of them letters or digits")
+        raise UserError(f"--name {name[:80]!r}: give up to 80 characters, some of them letters from a to z, or digits")
     if slug in METHODS:
         raise UserError(f"--name {name}: that is a method of this project: say whose it is, such as 'their {name}'")
     return slug

@@ -32,9 +32,10 @@ def _cell(section: Section, cell: Cell) -> list[str]:
     measure = cell.measure
     value = f"{cell.headline.value:{measure.form}} {measure.unit or measure.name}"
     score = f"{value} ({words.ends(cell.intervals[kind], measure.form)}, {kind})"
-    part = (
-        "" if cell.iterations == (cell.record.training.iterations,) else f" after {words.iterations(cell)} iterations"
-    )
+    whole = cell.predicted or cell.iterations == (cell.record.training.iterations,)
+    part = "" if whole else f" after {words.iterations(cell)} iterations"
+    copies = {other.data["digest"] for other in section.cells}
+    part += f" on {words.data(cell)}," if len(copies) > 1 else ""
     first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {words.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)

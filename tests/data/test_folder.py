@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -28,7 +30,9 @@ def write_classes(path: Path, classes: int, images: int = 6) -> Path:
     return path
 
 
-def add(path: Path, home: Path, partial: bool = False, side: int = 16, grey: bool = False, seed: int = 0) -> dict:
+def add(
+    path: Path, home: Path, partial: bool = False, side: int = 16, grey: bool = False, seed: int | None = None
+) -> dict:
     return store.add_as("mine", catalogue.own("mine", side, grey, seed), path, home, partial)
 
 
@@ -121,6 +125,36 @@ def test_broken_files_are_all_named_and_counted(tmp_path, home, refused):
     assert cut_short.startswith("class02/1.jpg (") and "1 other file ignored" in manifest["source"]["kind"]
 
 
+def test_hidden_files_and_loose_ones_are_no_images(tmp_path, home):
+    photos = write_classes(tmp_path / "photos", 4)
+    for place in (".ipynb_checkpoints", "@eaDir"):
+        (photos / "class00" / place).mkdir()
+        (photos / "class00" / place / "0.png").write_bytes((photos / "class00" / "0.png").read_bytes())
+    (photos / "stray.png").write_bytes((photos / "class01" / "0.png").read_bytes())
+    (photos / "notes.csv").write_text("1")
+    manifest = add(photos, home)
+    assert manifest["shape"][0] == 24 and "2 other files ignored" in manifest["source"]["kind"]
+
+
+def test_a_split_that_loses_all_its_images_is_refused(tmp_path, home, refused):
+    photos = write_classes(tmp_path / "photos", 3)
+    lost = next(
+        name for name, split in folder.split_by_seed([f"class{k:02}" for k in range(3)], 0).items() if split == "test"
+    )
+    for file in (photos / lost).iterdir():
+        file.write_bytes(b"no image")
+    assert "no class of test has an image" in refused(add, photos, home, partial=True)
+    assert not (home / "mine").exists()
+
+
+def test_a_seed_of_the_split_is_refused_where_the_folders_are_it(tmp_path, home, refused):
+    for split in ("train", "valid", "test"):
+        write_classes(tmp_path / "photos" / split, 1)
+        (tmp_path / "photos" / split / "class00").rename(tmp_path / "photos" / split / f"of_{split}")
+    assert "--split-seed 5" in refused(add, tmp_path / "photos", home, seed=5)
+    assert add(tmp_path / "photos", home)["counts"] == {"train": 1, "valid": 1, "test": 1}
+
+
 def test_what_no_class_can_be_made_of(tmp_path, home, refused):
     photos = write_classes(tmp_path / "photos", 2)
     assert "2 classes, and 3 are needed" in refused(add, photos, home)
@@ -181,10 +215,24 @@ def test_the_middle_square_is_what_stays():
     assert (decode.fitted(_bytes(wide), "x", 16, "RGB")[..., 1] == 255).all()
 
 
+def _deep_png() -> bytes:
+    """20 x 20 pixels of 16 bits a channel, which Pillow reads and does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(20 * (b"\0" + 20 * b"\x12\x34\x56\x78\x9a\xbc"))
+    header = struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
 def test_deep_and_huge_images_are_not_read_wrongly(monkeypatch):
     deep = Image.fromarray(np.full((20, 20), 20_000, np.uint16))
     with pytest.raises(ValueError, match="8 bits"):
         decode.fitted(_bytes(deep), "x", 16, "L")
+    with pytest.raises(ValueError, match="8 bits"):
+        decode.fitted(_deep_png(), "x", 16, "RGB")
+    assert decode.fitted(_bytes(Image.new("RGB", (9, 9), "red")), "x", 16, "RGB").shape == (16, 16, 3)
     monkeypatch.setattr(decode, "MOST_PIXELS", 399)
     with pytest.raises(ValueError, match="20x20 pixels"):
         decode.fitted(_bytes(Image.new("L", (20, 20))), "x", 16, "L")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from bench import batches, exchange, frame, records
@@ -97,6 +98,27 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
     assert typed("import", "capsule.zip", "--results", "other").returncode == 0
 
 
+def test_a_column_that_stands_there_twice(typed: Command, tmp_path: Path, handed_out: Path) -> None:
+    table = pyarrow.Table.from_pandas(predictions(handed_out), preserve_index=False)
+    pyarrow.parquet.write_table(table.append_column("episode", table["episode"]), tmp_path / "predictions.parquet")
+    assert "column episode stands there twice" in one_line(typed(*SCORE))
+
+
+def test_the_same_predictions_are_no_second_seed(typed: Command, tmp_path: Path, handed_out: Path) -> None:
+    table = predictions(handed_out)
+    table.to_parquet(tmp_path / "predictions.parquet")
+    table.sample(frac=1, random_state=0).assign(more=1).astype({"query": "int8"}).to_parquet(tmp_path / "p2.parquet")
+    said = one_line(typed("score", "p2.parquet", *SCORE[1:]))
+    assert "have the same predictions" in said
+
+
+def test_files_that_lie_there_are_left_alone(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "images.npy").write_text("mine")
+    asked = ("episodes", "export", "--benchmark", "tiny", "--episodes", "2", "--images", "--out", ".")
+    assert "images.npy exists: name another folder" in one_line(typed(*asked))
+    assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
+
+
 def test_other_predictions_are_another_record(typed: Command, tmp_path: Path, handed_out: Path) -> None:
     for seed in (0, 0, 1):
         predictions(handed_out, 0.5, seed).to_parquet(tmp_path / "predictions.parquet")
@@ -119,11 +141,13 @@ def _changed(column: str, row: int, value: object) -> Callable[[pd.DataFrame], p
         (lambda t: t.iloc[:-2], "episode 19, query 3 has no prediction, and so for 1 more"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "episode 0, query 0 is predicted twice"),
         (lambda t: t.drop(columns="query"), "no column query"),
+        (lambda t: t.assign(query=t["query"].astype("uint64").replace(3, 2**64 - 1)), "18446744073709551615"),
+        (lambda t: t.assign(stream=None), "no text, in the column stream"),
         (lambda t: t.assign(prediction=0.5), "prediction: whole numbers"),
         (lambda t: t.iloc[:0], "0 rows"),
         (_changed("prediction", 3, 5), "prediction 5, where there are 0 to 4"),
         (_changed("episode", 3, -1), "episode -1, where there are 0 to 19"),
-        (_changed("stream", 3, "tiny"), "2 values of `stream`"),
+        (_changed("stream", 3, "tiny"), "2 values in the column stream"),
         (lambda t: t.assign(stream="tiny"), "copy `stream` from the manifest"),
         (lambda t: t.assign(stream=f"tniy/test/20x1/{64 * '0'}"), "did you mean 'tiny'"),
         (lambda t: t.assign(stream=f"tiny/train/20x1/{64 * '0'}"), "only predictions for test episodes"),
@@ -148,7 +172,7 @@ def test_what_is_no_complete_answer(
         (("score", "nothing.parquet", "--name", "x"), "cannot be read"),
         (("score", "episodes/manifest.json", "--name", "x"), "no parquet file"),
         ((*SCORE[:3], "MAML"), "say whose it is, such as 'their MAML'"),
-        ((*SCORE[:3], "!!"), "some of them letters or digits"),
+        ((*SCORE[:3], "!!"), "some of them letters from a to z, or digits"),
         ((*SCORE, "--benchmark", "omniglot-5w1s"), "these predictions are for tiny"),
         (("score", "predictions.parquet", *SCORE[1:]), "have the same predictions"),
         (("score", "predictions.parquet"), "--name"),

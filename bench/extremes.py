@@ -57,8 +57,11 @@ def evaluation(again: verify.Again, settings: Sequence[str]) -> Evaluated:
     if len(asked) == 1 or len(own) == 1:
         return (asked if len(asked) == 1 else own)[0]
     if not asked:
+        if again.info["status"] != "finished":
+            raise UserError(f"{again.name} is {again.info['status']}: there are no predictions of it to draw")
         named = f" with {', '.join(settings)}" if settings else ""
-        raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {again.name}` adds one")
+        asking = " ".join([again.name, *(f"--set {setting}" for setting in settings)])
+        raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {asking}` adds one")
     apart = {name for each in asked[1:] for name in protocol.differences(each.evaluation, asked[0].evaluation)}
     differing = ", ".join(f"{name} {sorted({getattr(e.evaluation, name) for e in asked})}" for name in sorted(apart))
     raise UserError(f"{again.name} has {len(asked)} evaluations; name one with --set: they differ in {differing}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ from methods import METHODS
 
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
-    methods = [f"  {name:<12}{_first_line(kind)}" for name, kind in METHODS.items()]
+    methods = [f"  {name:<12}{_in_short(kind)}" for name, kind in METHODS.items()]
     methods += [f"  {name:<12}of an installed package" for name in offered()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     own = store.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
     shapes += [_any(data, shape, data) for data, shape in own.items()]
-    protocols = [f"  {name:<12}{_first_line(preset)}" for name, preset in presets.PRESETS.items()]
+    protocols = [f"  {name:<12}{_in_short(preset)}" for name, preset in presets.PRESETS.items()]
     named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
     return [
         *("methods", *methods),
@@ -86,5 +87,6 @@ def _data_set(found: Mapping[str, Any]) -> str:
     return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"
 
 
-def _first_line(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").splitlines()[0]
+def _in_short(thing: Any) -> str:
+    """What its docstring begins with, up to the first stop."""
+    return re.split(r"[.;](?:\s|$)", " ".join((inspect.getdoc(thing) or "").split()), maxsplit=1)[0]

@@ -143,7 +143,8 @@ def evaluation_job(run: str, request: Request) -> Job:
     folder = records.find(request.results, run)
     info = records.read_info(folder)
     if info["status"] != "finished":
-        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate")
+        mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
+        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = method_of(folder, info, request.methods)
     benchmark, training, data = trained_on(folder, info, request.data_dir)
     evaluation = presets.preset(info["preset"], benchmark).evaluation

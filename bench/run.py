@@ -46,8 +46,6 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
     Raises train.Interrupted where `watch.stop` said so, but not before something was done."""
     for job in jobs:
         job.check()
-        if watch.keep and max(watch.keep) > job.protocol.training.iterations:
-            raise UserError(f"--keep {max(watch.keep)}: the run has {job.protocol.training.iterations} iterations")
     with ExitStack() as locks:
         outcomes = [_first_look(locks, job, force) for job in jobs]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]

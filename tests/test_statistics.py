@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bench import statistics
+from tests.conftest import ROOT
 
 # By hand: grand mean 5; row means 4, 6; column means 3, 4, 8; what is left after both: 0.
 ADDITIVE = np.array([[2.0, 3.0, 7.0], [4.0, 5.0, 9.0]])
@@ -19,12 +20,12 @@ REPEATS, SEEDS, EPISODES, MEAN = 1500, 5, 600, 63.11
 BETWEEN, BINOMIAL = 6.3, 9.65  # points: SD between episodes; of 25 queries at 63 %
 
 
-def simulated(seed_sd: float) -> np.ndarray:
+def simulated(seed_sd: float, seeds: int = SEEDS) -> np.ndarray:
     """[repeats, seeds, episodes], in points."""
     draw = np.random.default_rng(0).normal
-    scores = draw(0, BINOMIAL, (REPEATS, SEEDS, EPISODES))
+    scores = draw(0, BINOMIAL, (REPEATS, seeds, EPISODES))
     scores += draw(MEAN, BETWEEN, (REPEATS, 1, EPISODES))
-    scores += draw(0, seed_sd, (REPEATS, SEEDS, 1))
+    scores += draw(0, seed_sd, (REPEATS, seeds, 1))
     return scores
 
 
@@ -137,6 +138,15 @@ def test_coverage(simulation: tuple[float, np.ndarray]) -> None:
     wrong = statistics.Estimate(scores.mean((1, 2)), scores.std((1, 2), ddof=1) / np.sqrt(n), n - 1)
     assert_share(covered(wrong), 0.57, 0.80)
     assert covered(wrong) < covered(statistics.over_episodes(scores)) - 0.1
+
+
+@pytest.mark.parametrize(
+    ("seeds", "seed_sd", "share"),
+    [(2, 0.2, 0.969), (2, 1, 0.905), (2, 2, 0.884), (3, 0.2, 0.967), (3, 1, 0.933), (3, 2, 0.927), (10, 2, 0.952)],
+)
+def test_coverage_of_few_seeds_is_what_the_document_says(seeds: int, seed_sd: float, share: float) -> None:
+    assert_share(covered(statistics.over_both(simulated(seed_sd, seeds))), share, share)
+    assert f"{100 * share:.1f} %" in (ROOT / "docs" / "statistics.md").read_text()
 
 
 def test_verdicts(simulation: tuple[float, np.ndarray]) -> None:

@@ -51,18 +51,26 @@ def run(options: Namespace) -> int:
 
 
 def _planned(options: Namespace, tell: Tell) -> int:
-    from bench import environment, outlook, plan
+    from bench import environment, event_files, outlook, plan
 
+    event_files.check(options.log)
     environment.make_repeatable(options.threads, options.fast)
     environment.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
+    _check_kept(options.keep, [job for jobs in blocks for job in jobs])
     spread = engine.chosen(options, request.device)
     environment.make_repeatable(engine.threads(options, spread), options.fast)
     print("\n".join(line for jobs in blocks for line in outlook.described(jobs)), flush=True)
     workers = spread.workers if spread else 1
     groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
     return _dry_run(groups, workers) if options.dry_run else _run(groups, spread, options, tell)
+
+
+def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:
+    least = min(job.protocol.training.iterations for job in jobs)
+    if beyond := [at for at in iterations if at > least]:
+        raise UserError(f"--keep {beyond[0]}: the run has {least} iterations")
 
 
 def _experiment(options: Namespace) -> Experiment:

@@ -42,6 +42,8 @@ def find(path: Path) -> Path:
     if Path(f"{path}{_INDEX}").is_file():
         return path
     if not path.is_dir():
+        if path.suffix == _INDEX:
+            raise UserError(f"no checkpoint at {path}: leave {_INDEX} off, or name the folder")
         raise UserError(f"no checkpoint at {path}: there is neither such a folder nor {path}{_INDEX}")
     found = sorted(path.glob(f"*{_INDEX}"))
     if len(found) == 1:

@@ -163,7 +163,8 @@ def commit() -> dict[str, Any]:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
         ).stdout
-        status = ["git", "status", "--porcelain", "--untracked-files=no"]
+        # What lies in results/ is no code, and changes while runs go on that are committed with their checkpoints.
+        status = ["git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]
         dirty = subprocess.run(status, cwd=here, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}

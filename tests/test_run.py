@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import checkpoints, outlook, plan, records
+from bench import checkpoints, environment, outlook, plan, records
 from bench.data import store
 from bench.errors import UserError
 from methods import METHODS
@@ -156,6 +157,20 @@ def test_a_damaged_evaluation_is_made_again_and_nothing_else(typed: Command, res
     assert typed("report").returncode == 1
     assert typed(*TINY).returncode == 0
     assert sums(record.path) == expected
+
+
+def test_results_that_changed_are_no_changed_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bench/environment.py", "results/reference/record.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.com")
+    for words in (("init", "-q"), ("add", "."), (*me, "commit", "-qm", "all")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "bench" / "environment.py"))
+    (tmp_path / "results" / "reference" / "record.json").write_text("2")
+    assert environment.commit()["dirty"] is False
+    (tmp_path / "bench" / "environment.py").write_text("2")
+    assert environment.commit()["dirty"] is True
 
 
 def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,7 +23,8 @@ def missed(folder: Path, say: Say) -> None:
     """Says once that a folder was taken away while a run went on: every write makes it anew, but not its lock."""
     if folder in _ours and not (folder / _LOCK).exists():
         say(f"{folder} has vanished, and was made anew with all that this run still holds")
-        (folder / _LOCK).touch()
+        with suppress(FileNotFoundError):  # it has vanished again: the next write says so
+            (folder / _LOCK).touch()
 
 
 @contextmanager

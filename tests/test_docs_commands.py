@@ -37,7 +37,8 @@ FIRST = (
     "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
 )
 LEAST = {
-    "run": "--seeds 1 --iterations 2 --set validations=1 --set validation_episodes=2 --set evaluation.episodes=2",
+    "run": "--seeds 1 --iterations 2 --set meta_batch=2 --set validations=1 --set validation_episodes=2"
+    " --set finetune_episodes=2 --set evaluation.episodes=2",
     "evaluate": "--set episodes=2",
     "explain": "--seeds 1 --iterations 2 --set episodes=2 --set validations=1 --set validation_episodes=2",
     "speed": "--mode eager --repeats 1",
@@ -99,7 +100,7 @@ def _jpegs(random: np.random.Generator, name: str) -> dict[str, bytes]:
 
 
 def _marked(line: str) -> pytest.param:
-    minutes = re.match("speed --benchmark (omniglot|miniimagenet)|run --file table1", line)
+    minutes = re.match("speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune", line)
     return pytest.param(line, marks=pytest.mark.full if minutes else pytest.mark.slow, id=line)
 
 

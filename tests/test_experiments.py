@@ -242,6 +242,7 @@ def test_a_file_may_name_a_method_of_ones_own(typed: Command, tmp_path: Path) ->
 
 def test_two_evaluations_of_one_training_count_as_two(typed: Command, tmp_path: Path) -> None:
     common = 'seeds = 1\nprotocol = "quick"\nbenchmarks = ["tiny"]\nmethods = ["maml"]\n'
+    (tmp_path / "maml").write_text("no method, but a file of that name")
     blocks = [f"[[run]]\nset = {{ iterations = 2, evaluation.queries = {queries} }}\n" for queries in (1, 2)]
     write(tmp_path, common + blocks[0])
     assert typed("run", "--file", "mine.toml").returncode == 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from bench.cli import machine
 from bench.cli.machine import Tell
-from bench.cli.parsing import FIRST, add_command, report_folder
+from bench.cli.parsing import FIRST, add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
 
 
@@ -38,12 +37,7 @@ def add(top: Any) -> None:
     )
     add_running(parser)
     parser.add_argument("--dry-run", action="store_true", help="list the cells, and run nothing")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where files go (default: results/report, or DIR/report)",
-    )
+    add_out(parser)
 
 
 def explain(options: Namespace) -> int:

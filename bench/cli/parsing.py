@@ -15,12 +15,6 @@ RESULTS = Path("results/runs")
 FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
 
 
-def report_folder(results: Path, name: str = "report") -> Path:
-    """Where a report goes unless `--out` says it: beside the usual records, and in any other folder of records, so that
-    no report replaces another folder's."""
-    return results.parent / name if results == RESULTS else results / name
-
-
 class Parser(argparse.ArgumentParser):
     """Argparse, with its complaints as our one line."""
 
@@ -106,3 +100,15 @@ def add_group(top: Any, name: str, help: str, metavar: str) -> Any:
     """A command that consists of others, such as `data add`: what those are added to."""
     parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
     return parser.add_subparsers(required=True, metavar=metavar, parser_class=Parser)
+
+
+def add_out(parser: Parser) -> None:
+    """Declares where a report goes; `report_folder` is where it goes otherwise."""
+    places = "results/report, or `report` in the folder of --results"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where files go (default: {places})")
+
+
+def report_folder(results: Path, name: str = "report") -> Path:
+    """Where a report goes unless `--out` says it: beside the usual records, and in any other folder of records, so that
+    no report replaces another folder's."""
+    return results.parent / name if results == RESULTS else results / name

@@ -8,19 +8,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli.parsing import RESULTS, add_command, report_folder
+from bench.cli.parsing import RESULTS, add_command, add_out, report_folder
 from bench.errors import UserError, printable
 
 
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "report", report, "tables and figures from everything in the results", results=True)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where files go (default: results/report, or DIR/report)",
-    )
+    add_out(parser)
     parser.add_argument("--file", metavar="FILE", help="only what this experiment asks for (see `run --file`)")
     parser.add_argument("--claims", type=Path, metavar="FILE", help="published numbers of your own")
 

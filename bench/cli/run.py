@@ -51,9 +51,8 @@ def run(options: Namespace) -> int:
 
 
 def _planned(options: Namespace, tell: Tell) -> int:
-    from bench import environment, event_files, outlook, plan
+    from bench import environment, outlook, plan
 
-    event_files.check(options.log)
     environment.make_repeatable(options.threads, options.fast)
     environment.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)

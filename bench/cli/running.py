@@ -61,8 +61,9 @@ def add_running(parser: Parser) -> None:
 
 def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> plan.Request:
     """What was asked for. Raises UserError."""
-    from bench import plan
+    from bench import event_files, plan
 
+    event_files.check(options.log)
     return plan.Request(
         methods,
         benchmarks,
@@ -79,10 +80,8 @@ def run_all(
     """Does what is missing of every group: 0, 1 where a run diverged, 2 where one could not be made, 130 after Ctrl-C,
     75 where the time is up. `spread`: over its workers, not one after the other in this process. `tell` is told
     of events."""
-    from bench import event_files
     from bench.engines import Cell
 
-    event_files.check(options.log)
     cells, stop = [Cell(tuple(group)) for group in groups], Stop(options.started + 60 * options.max_minutes)
     return _here(cells, options, stop, tell) if spread is None else _spread(spread, cells, options, stop, tell)
 

@@ -91,7 +91,9 @@ def _called(method: str) -> str:
 
 
 def _codes(method: str) -> tuple[str, ...]:
-    """As `bench.own` has it, which needs torch; what no file is named for has a name of its own."""
+    """As `bench.own` has it, which needs torch: what is no path is a name, whatever lies in this folder."""
+    if Path(method).suffix != ".py" and Path(method).name == method:
+        return ()
     with suppress(OSError):
         return (hashlib.sha256(Path(method).read_bytes()).hexdigest()[:8],)
     return ()

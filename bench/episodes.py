@@ -8,7 +8,7 @@ There is no state: any episode can be drawn at any time, in any process.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,9 +61,14 @@ def draw(
     benchmark: Benchmark, classes: Sequence[ImageClass], split: str, seed: int, first: int, count: int, queries: int
 ) -> Draw:
     """Episodes `first` .. `first + count - 1` of a split's stream."""
-    size = benchmark.ways * (2 + benchmark.shots + queries)
-    picks = [_one(benchmark, classes, row) for row in raw(benchmark, split, seed, first, count, size).tolist()]
-    return Draw(*(np.array(part, dtype=np.int64) for part in zip(*picks, strict=True)))
+    ways, images_of_class = benchmark.ways, benchmark.shots + queries
+    drawn = raw(benchmark, split, seed, first, count, ways * (2 + images_of_class))
+    # Classes first, then turns, then the images by rank and class: more queries only lengthen the list.
+    chosen = _distinct(drawn[:, :ways], len(classes))
+    turns = _bounded(drawn[:, ways : 2 * ways], 4) if benchmark.rotations else np.zeros_like(chosen)
+    by_class = drawn[:, 2 * ways :].reshape(count, images_of_class, ways).swapaxes(1, 2)
+    offsets, sizes = (np.array([getattr(c, name) for c in classes]) for name in ("offset", "distinct"))
+    return Draw(chosen, turns, offsets[chosen][..., None] + _distinct(by_class, sizes[chosen]))
 
 
 def draw_images(
@@ -106,32 +111,32 @@ def _key(name: str) -> np.ndarray:
     return np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8").astype(np.uint64)
 
 
-def _one(
-    benchmark: Benchmark, classes: Sequence[ImageClass], raw: list[int]
-) -> tuple[list[int], list[int], list[list[int]]]:
-    """Classes first, then turns, then the images by rank and class: more queries only lengthen the list."""
-    ways = benchmark.ways
-    chosen = list(_distinct(raw[:ways], len(classes)))
-    turns = [_bounded(value, 4) if benchmark.rotations else 0 for value in raw[ways : 2 * ways]]
-    images = [
-        [classes[c].offset + pick for pick in _distinct(raw[2 * ways + label :: ways], classes[c].distinct)]
-        for label, c in enumerate(chosen)
-    ]
-    return chosen, turns, images
+def _distinct(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+    """int64 [..., places]: the first places of a Fisher-Yates shuffle of `range(size)`, one for each row [...] of raw
+    values, without building it: `others` are the places that were swapped with 0, 1, ..., and `values` what came
+    there."""
+    others = [place + _bounded(raw[..., place], size - place) for place in range(raw.shape[-1])]
+    values: list[np.ndarray] = []
+
+    def at(position: np.ndarray) -> np.ndarray:
+        found = position
+        for other, value in zip(others, values, strict=False):  # later swaps overwrite earlier ones
+            found = np.where(other == position, value, found)
+        return found
+
+    picks = []
+    for place, other in enumerate(others):
+        picks.append(at(other))
+        values.append(at(np.full_like(other, place)))
+    return np.stack(picks, axis=-1)
 
 
-def _distinct(raw: Sequence[int], size: int) -> Iterator[int]:
-    """The first places of a Fisher-Yates shuffle of `range(size)`, without building it."""
-    moved: dict[int, int] = {}
-    for place, value in enumerate(raw):
-        other = place + _bounded(value, size - place)
-        yield moved.get(other, other)
-        moved[other] = moved.get(place, place)
-
-
-def _bounded(raw: int, size: int) -> int:
-    """Uniform in [0, size) from 64 raw bits; the bias is below size / 2**64."""
-    return raw * size >> 64
+def _bounded(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+    """int64, uniform in [0, size) from 64 raw bits, sizes below 2**32: the upper half of a product of 128 bits, taken
+    in two steps of 32. The bias is below size / 2**64."""
+    size, half = np.asarray(size, dtype=np.uint64), np.uint64(32)
+    lower = (raw & np.uint64(2**32 - 1)) * size >> half
+    return ((raw >> half) * size + lower >> half).astype(np.int64)
 
 
 def _bounded_array(raw: np.ndarray, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from bench.protocol import Training
@@ -56,8 +57,7 @@ class Feed:
     def _drawn(self, first: int, count: int) -> Drawn:
         """[iterations, seeds, episodes, ...]"""
         seeds = [self._of_seed(source, first, count) for source in self.sources]
-        device = self.sources[0].device
-        return tree_map(lambda *parts: torch.stack(parts, dim=1).to(device, non_blocking=True), *seeds)
+        return tree_map(lambda *parts: _put(torch.stack(parts, dim=1), self.sources[0].device), *seeds)
 
     def _of_seed(self, source: Source, first: int, count: int) -> Drawn:
         size = self.training.meta_batch
@@ -65,3 +65,9 @@ class Feed:
             return source.draw_images(first, count, self.training.image_batch or size)
         drawn = source.draw(first * size, count * size)
         return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)
+
+
+def _put(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device. To a GPU from pinned memory, the only one that is copied while the GPU works off what it has got:
+    meanwhile the next block is drawn."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

@@ -174,10 +174,8 @@ class Conv4:
     def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
         """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
         deterministic backward, by reasoning only. `alone`: one episode of one seed at a time."""
-        if compiled:
-            return "patches" if self._strided or device == "cuda" else "masked"
-        if device == "cuda":
-            return "masked"
+        if compiled or device == "cuda":
+            return "patches" if self._strided or (compiled and device == "cuda") else "masked"
         if not alone:
             return "vectorised"
         return "pooled" if self._may_pool_first else "native"

@@ -102,9 +102,30 @@ def test_class_to_label_is_uniform(small: Benchmark, noise: ImageSet) -> None:
 
 def test_distinct_draws_every_order_equally() -> None:
     generator = np.random.Philox(key=[1, 2])
-    orders = Counter(tuple(episodes._distinct(generator.random_raw(3).tolist(), 3)) for _ in range(6000))
+    orders = Counter(map(tuple, episodes._distinct(generator.random_raw((6000, 3)), 3).tolist()))
     assert len(orders) == 6
     assert stats.chisquare(list(orders.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("places", "size"), [(1, 1), (5, 5), (5, 1100), (20, 20), (20, 600)])
+def test_distinct_is_a_fisher_yates_shuffle(places: int, size: int) -> None:
+    """Against the shuffle itself, in integers without end; every row with a size of its own, too."""
+    raw = np.random.Philox(key=[places, size]).random_raw((40, places))
+    raw[0], raw[1] = 0, 2**64 - 1
+    sizes = size + np.arange(40)
+    for row, own, one, other in zip(
+        raw.tolist(), sizes, episodes._distinct(raw, size), episodes._distinct(raw, sizes), strict=True
+    ):
+        for found, count in ((one, size), (other, own)):
+            assert found.tolist() == _shuffled(row, int(count))
+
+
+def _shuffled(raw: list[int], size: int) -> list[int]:
+    content = list(range(size))
+    for place, value in enumerate(raw):
+        other = place + (value * (size - place) >> 64)
+        content[place], content[other] = content[other], content[place]
+    return content[: len(raw)]
 
 
 def test_global_generators_are_neither_read_nor_moved(small: Benchmark, noise: ImageSet) -> None:

@@ -21,8 +21,6 @@ cotangents of the layer, its greatest, its mean and its variance, which come bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -153,21 +151,8 @@ class _Cotangents:
         slope = 2 * self.of_variance / self.count
         found = torch.addcmul(self.of_mean / self.count - slope * self.mean, self.layer, slope)
         rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: what is added to a copy would be lost
-        with _each_place_once():
-            rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
+        rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
         return _plus(found, self.of_layer)
-
-
-@contextmanager
-def _each_place_once() -> Iterator[None]:
-    """Adds to places that do not repeat, as those of windows that do not overlap: deterministic as it is, for which
-    torch on CUDA would take a sort."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 def _plus(found: Tensor, given: Tensor | None) -> Tensor:

@@ -64,12 +64,14 @@ def load_state(path: Path, device: torch.device) -> State:
     return unflat(load(path, device)[0])
 
 
-def check_fits(path: Path, state: State, like: State) -> None:
-    """Raises UserError where the weights in a file are not of the network that is to have them."""
+def fitted(path: Path, state: State, like: State) -> State:
+    """The weights of a file in the order of the network that is to have them: what is compiled is compiled for one
+    order. Raises UserError where they are of another network."""
     for found, wanted in zip(state, like, strict=True):
         shapes = [{name: (tensor.shape, tensor.dtype) for name, tensor in part.items()} for part in (found, wanted)]
         if shapes[0] != shapes[1]:
             raise UserError(f"{path}: these weights are of another network; `--force` trains the run again")
+    return State(*({name: found[name] for name in wanted} for found, wanted in zip(state, like, strict=True)))
 
 
 def flat(state: State, prefix: str = "") -> dict[str, Tensor]:

@@ -144,8 +144,8 @@ def scored(
 
 def _scored(job: Job, weights: Path, iteration: int, say: Say, told: evaluate.Told) -> records.Evaluated:
     evaluation, started = job.protocol.evaluation, time.monotonic()
-    state = checkpoints.load_state(weights, job.device)
-    checkpoints.check_fits(weights, state, initial_state(job.build(), job.seed))
+    loaded = checkpoints.load_state(weights, job.device)
+    state = checkpoints.fitted(weights, loaded, initial_state(job.build(), job.seed))
     valid = job.source("valid", episodes.EVALUATION_SEED, evaluation.queries)
     test = job.source("test", episodes.EVALUATION_SEED, evaluation.queries)
 

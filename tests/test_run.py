@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench import checkpoints, environment, outlook, plan, records
+from bench import checkpoints, environment, job, outlook, plan, records
+from bench.benchmarks import Benchmark
 from bench.data import store
 from bench.errors import UserError
+from bench.protocol import Protocol
 from methods import METHODS
-from tests.conftest import Command, one_line
+from tests.conftest import Command, build, one_line
 
 TINY = ("run", "--benchmark", "tiny", "--set", "iterations=4", "--set", "validations=2")
 
@@ -147,6 +149,21 @@ def test_weights_of_another_network_are_refused(typed: Command, results: Path) -
     records.write_json(record.path / records.RECORD, record.info | {"files": files})
     line = one_line(typed("evaluate", record.name, "--set", "queries=2"))
     assert "of another network" in line and "--force" in line
+
+
+def test_loaded_weights_are_in_the_networks_own_order(
+    tmp_path: Path, small: Benchmark, tiny_protocol: Protocol
+) -> None:
+    """Of which a compiler asks that it stays: in the order of the file, every evaluation was compiled anew."""
+    path, state = tmp_path / "weights", job.initial_state(build("finetune", small, tiny_protocol), 0)
+    checkpoints.save_state(path, state)
+    loaded = checkpoints.load_state(path, torch.device("cpu"))
+    assert [list(part) for part in loaded] != [list(part) for part in state]
+    fitted = checkpoints.fitted(path, loaded, state)
+    assert [list(part) for part in fitted] == [list(part) for part in state]
+    for found, part in zip(fitted, state, strict=True):
+        for name, tensor in part.items():
+            assert torch.equal(found[name], tensor)
 
 
 def test_a_damaged_evaluation_is_made_again_and_nothing_else(typed: Command, results: Path) -> None:

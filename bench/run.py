@@ -82,14 +82,15 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
 
 def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones. One
-    without a record began too where others began with it, and were cut off before its turn to say so."""
+    without a record began too where others began with it, and were cut off before its turn to say so. One that
+    evaluates another run's weights waits for that run alone."""
     infos = [read_if_any(job.folder) for job in jobs]
     began = [info["execution"].get("seeds", []) for info in infos if info and info["status"] == "unfinished"]
     groups: dict[str, list[Job]] = {}
     for job, info in zip(jobs, infos, strict=True):
         if info is None or info["status"] == "unfinished":
-            seeds = next((seeds for seeds in began if job.seed in seeds), "new")
-            groups.setdefault(str(seeds), []).append(job)
+            together = next((seeds for seeds in began if job.seed in seeds), "new")
+            groups.setdefault(str(together if job.kind.weights_of is None else job.seed), []).append(job)
     return list(groups.values())
 
 

@@ -132,17 +132,18 @@ def test_a_run_that_another_process_has_is_left_to_it_and_the_next_seed_done(
 
 
 def test_weights_that_another_process_trains(typed: Command, tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    """Nearest neighbour needs those of fine-tuning."""
+    """Nearest neighbour needs those of fine-tuning; the other seeds' are there for it."""
     lender = next(tmp_path.glob("results/runs/tiny/maml/*")).name
     folder = tmp_path / "results" / "runs" / "tiny" / "finetune" / lender / "seed0"
     folder.mkdir(parents=True)
     hold = subprocess.Popen([sys.executable, "-c", _HOLD, str(folder / ".lock")], stdout=subprocess.PIPE, text=True)
     assert hold.stdout and hold.stdout.readline()
-    result = typed(*RUN, "--method", "nearest", "--method", "fomaml")
+    result = typed(*RUN, "--method", "nearest", "--method", "fomaml", "--seeds", "2", "--together", "2")
     hold.kill()
     hold.communicate()
-    assert result.returncode == 0 and "another process works on it" in result.stdout
-    assert [record.method for record in records.read_all(tmp_path / "results" / "runs")[0]] == ["fomaml"]
+    assert result.returncode == 0 and result.stdout.count("another process works on it") == 1
+    found = {(record.method, record.seed) for record in records.read_all(tmp_path / "results" / "runs")[0]}
+    assert found == {("finetune", 1), ("nearest", 1), ("fomaml", 0), ("fomaml", 1)}
 
 
 @pytest.mark.slow

@@ -81,13 +81,13 @@ class Execution:
         outputs = []
         for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
             count = len(parts[0])
-            # What is compiled is compiled for one shape: the last chunk is filled up with its last episode.
-            missing = self.chunk - count if self.compiled else 0
-            full = [
-                torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part for part in parts
-            ]
+            if self.compiled:
+                # For one shape and one layout: the last chunk is filled up with its last episode, and all are copied,
+                # because of a batch of one episode and a part of a longer one the strides differ.
+                fill = self.chunk - count
+                parts = [torch.cat([part, part[-1:].expand(fill, *part.shape[1:])]) for part in parts]
             with environment.tf32(self.precision == "tf32"):
-                outputs.append(step(state, *full, chosen)[:count])
+                outputs.append(step(state, *parts, chosen)[:count])
         return torch.cat(outputs)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from bench import batches, evaluate, job
+from bench import batches, evaluate, execution, job
 from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
-from bench.execution import Execution
+from bench.execution import COMPILED, Execution
 from bench.objectives import accuracy
 from bench.protocol import Protocol
+from methods.contract import State
 from tests.conftest import build
 
 CPU = torch.device("cpu")
@@ -29,6 +35,32 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
     for chunk in (1, 3):
         np.testing.assert_array_equal(evaluate.scores(Execution(CPU, chunk), method, state, source, 20, {}), whole)
     np.testing.assert_array_equal(evaluate.scores(Execution(CPU, 1), method, state, source, 5, {}), whole[:5])
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_what_is_compiled_sees_one_shape_and_layout(
+    small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """A compiler compiles for every other one anew, which takes minutes: here it only writes down what it is given."""
+    seen = set()
+
+    def written_down(function: Callable[..., Tensor], compiled: bool) -> Callable[..., Tensor]:
+        def called(state: State, *rest: Any) -> Tensor:
+            seen.add(tuple((part.shape, part.stride()) for part in rest[:-1]))
+            return function(state, *rest)
+
+        return called
+
+    method, source = build("maml", small, tiny_protocol), batches.source(small, noise, "test", 0, 3, CPU)
+    state, how = job.initial_state(method, 0), Execution(CPU, chunk)
+    expected = evaluate.scores(how, method, state, source, 20, {})
+    monkeypatch.setattr(execution, "_maybe_compiled", written_down)
+    execution._predicted_chunk.cache_clear()
+    for count in (1, 20):
+        found = evaluate.scores(replace(how, mode=COMPILED), method, state, source, count, {})
+        np.testing.assert_array_equal(found, expected[:count])
+    execution._predicted_chunk.cache_clear()
+    assert len(seen) == 1
 
 
 def test_accuracy_is_the_share_of_right_queries() -> None:

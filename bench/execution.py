@@ -28,7 +28,8 @@ EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled
 MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 
 # One copy of all activations of a chunk. Beyond the caches of a CPU a chunk is slower than its episodes one by one, and
-# beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104.
+# beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104 (timed
+# once, without a record).
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20}
 _ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
 

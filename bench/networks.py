@@ -20,8 +20,8 @@ from bench.moments import mean_and_variance
 from bench.precision import product
 from bench.protocol import Training
 
-# Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (9.0 ms for three
-# seeds of omniglot-5w1s, 104 ms for one of miniimagenet-5w5s).
+# Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (timed once,
+# without a record: 9.0 ms for three seeds of omniglot-5w1s, 104 ms for one of miniimagenet-5w5s).
 _OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 2e12}
 _BLOCKS = (1, 2, 3, 4)
 Params = dict[str, Tensor]
@@ -177,8 +177,8 @@ class Conv4:
 
     def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
         """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
-        deterministic backward, on an H200: as a graph, three seeds of omniglot-5w1s took 9.0 ms a step with patches,
-        19.6 without. `alone`: one episode of one seed at a time."""
+        deterministic backward, on an H200 (timed once, without a record): as a graph, three seeds of omniglot-5w1s
+        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time."""
         if compiled or device == "cuda":
             return "patches" if self._strided or (compiled and device == "cuda") else "masked"
         if not alone:

@@ -44,12 +44,13 @@ class Conv4:
     fills_a_cpu = True
 
     def compilation_seconds(self, device: str) -> float:
-        """Of meta-step and evaluation: seen on two CPU cores (results/reference/speed), and on 16 beside an H200."""
+        """Of meta-step and evaluation: seen on two CPU cores (results/reference/speed); on CUDA read off the logs of
+        one session, on an H200 with 16 cores, of which no record was kept."""
         return 150.0 if device == "cuda" else 400.0
 
     def saved_by_compiling(self, device: str) -> float:
-        """The share of a meta-step that is not compiled, seen there too. On a CPU nothing where images are pooled
-        first; of such networks on CUDA nothing is known."""
+        """The share of a meta-step that is not compiled, seen in the same places. On a CPU nothing where
+        images are pooled first; of such networks on CUDA nothing is known."""
         if self._strided:
             return 0.66 if device == "cuda" else 0.5
         return 0.1 if self.training.batch_norm_scale else 0.0

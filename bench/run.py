@@ -33,7 +33,7 @@ from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.locks import Busy, Say, locked, missed
 from bench.networks import conv4
-from bench.standing import evaluated_at, has, is_complete, lost, read_if_any, weights_of
+from bench.standing import evaluated_at, has, is_complete, lacks_scores, read_if_any, weights_of
 from methods.contract import State
 
 Result = TypeVar("Result")
@@ -77,7 +77,7 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
         account.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
     if info is None or not is_complete(job, info):
         return ""
-    return "diverged" if lost(job, info) else "skipped"
+    return "diverged" if lacks_scores(job, info) else "skipped"
 
 
 def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -108,7 +108,7 @@ def _tested(job: Job, watch: train.Watch, worked: bool) -> str:
             raise train.Interrupted(f"before its evaluation after {at} iterations")
         _evaluate(job, info, at, watch.say, watch.scored)
         worked = True
-    return "diverged" if lost(job, info) else "finished"
+    return "diverged" if lacks_scores(job, info) else "finished"
 
 
 def evaluated(job: Job, at: int | None, say: Say, told: evaluate.Told) -> records.Evaluated:

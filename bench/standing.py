@@ -35,7 +35,7 @@ def is_complete(job: Job, info: dict[str, Any]) -> bool:
     return all(has(job, at) for at in evaluated_at(job, info))
 
 
-def lost(job: Job, info: dict[str, Any]) -> bool:
+def lacks_scores(job: Job, info: dict[str, Any]) -> bool:
     """Whether a complete run has no score to show: its training diverged, or episodes of an evaluation have none."""
     return info["status"] == "diverged" or any(scores_at(job, at).lost for at in evaluated_at(job, info))
 

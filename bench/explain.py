@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench import execution, plan, records, standing
+from bench import execution, ongoing, plan, records, standing
 from bench.errors import UserError
 from bench.factors import Cell, Comparison
 from bench.job import Job
 from bench.progress import duration
 from bench.protocol import with_values
 from bench.report import tables
+from bench.train import kept
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,19 @@ def _reachable(cell: Cell, comparison: Comparison, request: plan.Request) -> Cel
     """The cell; as a training of its own where one that is there did not keep the weights on the way."""
     if cell.at is None:
         return cell
-    found = [standing.ended(job) for job in _jobs(cell, comparison, request, ())]
-    if all(info is None or cell.at in standing.kept(info) for info in found):
+    if all(_comes_by(job, cell.at) for job in _jobs(cell, comparison, request, ())):
         return cell
     return replace(cell, protocol=with_values(cell.protocol, {"iterations": cell.at}), at=None)
+
+
+def _comes_by(job: Job, at: int) -> bool:
+    """Whether the weights of that iteration are there or going to be, if not all is lost to the run anyway."""
+    info = standing.ended(job)
+    if info is None and job.kind.weights_of is not None:
+        return _comes_by(job.lender, at)
+    if info is None:
+        return kept(job.folder, at).exists() or max(ongoing.stages(job.folder)) < at
+    return info["status"] == "diverged" or at in standing.kept(info)
 
 
 def _seconds(comparison: Comparison, cell: Cell, request: plan.Request) -> float:

@@ -10,7 +10,7 @@ from bench.benchmarks import Benchmark
 from bench.errors import UserError, unknown
 from bench.presets import READINGS
 from bench.protocol import Protocol, with_values
-from bench.report.protocols import protocol_differences, written
+from bench.report.protocols import VALIDATION, protocol_differences, written
 from bench.report.sourced import Sourced, sourced
 
 # Settings that only make sense together are one factor.
@@ -20,6 +20,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
     "fine_tuning": ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes"),
 }
+_INNER_LOOP = ("inner_lr", "inner_steps", "evaluation.inner_steps")
+_WITHOUT_INNER_LOOP = ("finetune", "nearest", "pretrained", "oracle", "protonet")
 FROM, TO, READING = "from", "to", "reading"
 DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
 
@@ -96,7 +98,8 @@ def compared(
 def between(method: str, start: Protocol, end: Protocol) -> list[Factor]:
     """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
     interval, not what is estimated."""
-    differ = [name for name in protocol_differences(method, start, end) if name != "episodes"]
+    unused = {"episodes", *(_INNER_LOOP if method in _WITHOUT_INNER_LOOP else ())}
+    differ = [name for name in protocol_differences(method, start, end) if name not in unused]
     group = {name: key for key, names in GROUPS.items() for name in names}
     found: dict[str, list[str]] = {}
     for name in differ:
@@ -143,13 +146,15 @@ class _Made:
         return cell, Part(self.factor, TO, self._change(), self.end.name, cell.name)
 
     def _crossed(self, base: Sourced, other: Sourced) -> Cell:
-        """Fewer iterations are an earlier evaluation of the same training, unless the best weights are evaluated."""
+        """Fewer iterations are an earlier evaluation of the same training, more of them are validated as the other
+        end's, so that one training may serve both; unless the best weights are evaluated."""
         name = f"{base.name} with {other.name}'s {self.factor.name}"
         at = other.values["iterations"]
-        shorter = at < base.values["iterations"] and base.protocol.evaluation.weights == "last"
-        if self.factor.name == "iterations" and shorter:
+        lasts = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
+        if lasts and at < base.values["iterations"]:
             return Cell(name, base.name, base.protocol, at)
-        values = {setting: other.values[setting] for setting in self.factor.settings}
+        settings = (*self.factor.settings, *(VALIDATION if lasts else ()))
+        values = {setting: other.values[setting] for setting in settings}
         return Cell(name, base.name, with_values(base.protocol, values))
 
     def _change(self) -> str:

@@ -19,6 +19,7 @@ from methods.contract import State
 
 _SHARED = ("iteration", "row_start", "seconds")
 _OF_SEED = ("diverged_at", "best_score", "best_iteration", "rows")
+_OF_ANOTHER_RUN = (LookupError, ValueError, RuntimeError, TypeError, AttributeError)  # of what such a file can hold
 Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors, and what there is to say
 
 
@@ -90,18 +91,23 @@ def save(progress: Progress, folders: Sequence[Path]) -> None:
 def resume(progress: Progress, folders: Sequence[Path], iterations: int) -> None:
     """Puts a training that begins to where the folders' checkpoints are, if there are some.
 
-    Raises UserError where those are none of this run."""
+    Raises UserError where those are none of this run, or of no common iteration."""
+    found = [_checkpoints(folder, progress.loss_sum.device) for folder in folders]
     try:
-        found = [_checkpoints(folder, progress.loss_sum.device) for folder in folders]
-        common = frozenset.intersection(*(frozenset(checkpoint) for checkpoint in found))
-        if common:
-            saved = [checkpoint[max(common)] for checkpoint in found]
-            for _, about in saved:
-                _check_about(about, iterations)
+        at = max(frozenset.intersection(*(frozenset(checkpoints) for checkpoints in found)))
+        saved = [each for checkpoints in found if (each := checkpoints[at]) is not None]
+        for _, about in saved:
+            _check_about(about, iterations)
+        if saved:
             _restore(progress, saved)
-    except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as error:
-        path = folders[0] / records.CHECKPOINT
-        raise UserError(f"{path} is no checkpoint of this run; `--force` trains it again") from error
+    except _OF_ANOTHER_RUN as error:
+        raise _no_checkpoint(folders[0]) from error
+
+
+def stages(folder: Path) -> frozenset[int]:
+    """The iterations that a training can go on from; 0: from the beginning. Two where a save was cut off. Raises
+    UserError."""
+    return frozenset(_checkpoints(folder, torch.device("cpu")))
 
 
 def curve(track: Track) -> pd.DataFrame:
@@ -127,11 +133,21 @@ def _as_saved(progress: Progress, place: int) -> Saved:
     return tensors | {"loss_sum": progress.loss_sum[place]}, about
 
 
-def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved]:
-    """Iteration -> checkpoint; normally one, two where a save was cut off."""
-    paths = [path for name in (records.CHECKPOINT, records.NEXT_CHECKPOINT) if (path := folder / name).exists()]
-    found = [checkpoints.load(path, device) for path in paths]
-    return {about.get("iteration", -1): (tensors, about) for tensors, about in found}
+def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved | None]:
+    """Iteration -> checkpoint, or None for the beginning; normally one, two where a save was cut off."""
+    last, following = (folder / name for name in (records.CHECKPOINT, records.NEXT_CHECKPOINT))
+    found: dict[int, Saved | None] = {} if last.exists() else {0: None}
+    try:
+        for path in (path for path in (last, following) if path.exists()):
+            tensors, about = checkpoints.load(path, device)
+            found[about.get("iteration", -1)] = tensors, about
+    except _OF_ANOTHER_RUN as error:
+        raise _no_checkpoint(folder) from error
+    return found
+
+
+def _no_checkpoint(folder: Path) -> UserError:
+    return UserError(f"{folder / records.CHECKPOINT} is no checkpoint of this run; `--force` trains it again")
 
 
 def _check_about(about: dict[str, Any], iterations: int) -> None:

@@ -39,15 +39,17 @@ from methods.contract import State
 Result = TypeVar("Result")
 
 
-def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> list[str]:
+def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> tuple[tuple[str, ...], bool]:
     """Does what is missing of runs that differ in their seeds alone, which train together. What became of each:
-    `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it.
+    `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it; and
+    whether anything was left to do.
 
     Raises train.Interrupted where `watch.stop` said so, but not before something was done."""
     for job in jobs:
         job.check()
     with ExitStack() as locks:
         outcomes = [_first_look(locks, job, force) for job in jobs]
+        due = [outcome == "" for outcome in outcomes]
         left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
         beginnings = _by_beginning(left)
         for together in beginnings:
@@ -58,10 +60,11 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> li
                 outcomes = [
                     "busy" if job.seed in waiting else outcome for job, outcome in zip(jobs, outcomes, strict=True)
                 ]
-        return [
+        ended = tuple(
             outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
             for job, outcome in zip(jobs, outcomes, strict=True)
-        ]
+        )
+        return ended, any(was and outcome != "busy" for was, outcome in zip(due, ended, strict=True))
 
 
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
@@ -83,7 +86,7 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
 def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
     """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones. One
     without a record began too where others began with it, and were cut off before its turn to say so. One that
-    evaluates another run's weights waits for that run alone."""
+    evaluates another run's weights waits for that run alone. What has since gone on apart stays apart."""
     infos = [read_if_any(job.folder) for job in jobs]
     began = [info["execution"].get("seeds", []) for info in infos if info and info["status"] == "unfinished"]
     groups: dict[str, list[Job]] = {}
@@ -91,7 +94,21 @@ def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
         if info is None or info["status"] == "unfinished":
             together = next((seeds for seeds in began if job.seed in seeds), "new")
             groups.setdefault(str(together if job.kind.weights_of is None else job.seed), []).append(job)
-    return list(groups.values())
+    return [part for group in groups.values() for part in _of_one_stage(group)]
+
+
+def _of_one_stage(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs in parts, each of which has an iteration that all of it can go on from."""
+    stages = {job.seed: ongoing.stages(job.folder) for job in jobs}
+    parts: list[list[Job]] = []
+    for job in jobs:
+        for part in parts:
+            if frozenset.intersection(*(stages[each.seed] for each in (job, *part))):
+                part.append(job)
+                break
+        else:
+            parts.append([job])
+    return parts
 
 
 def _tested(job: Job, watch: train.Watch, worked: bool) -> str:

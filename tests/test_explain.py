@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench import protocol, records
-from bench.cli.running import TIME_IS_UP
+from bench.cli.running import TIME_IS_UP, Stop
 from tests.conftest import ROOT, Command, one_line
 
 SMALL = ("--set", "inner_steps=1", "--set", "evaluation.inner_steps=2", "--set", "queries=2", "--set", "episodes=10")
@@ -107,6 +108,31 @@ def test_iterations_are_a_factor_that_trains_nothing(typed: Command, tmp_path: P
     lost = article.info | {"files": {k: v for k, v in article.info["files"].items() if "@" not in k}}
     records.write_json(article.path / records.RECORD, lost)
     assert "to do: 1 trainings" in typed(*asked, "--dry-run").stdout  # which is what is left to do then
+    records.write_json(article.path / records.RECORD, lost | {"status": "diverged"})
+    assert "to do: 0 trainings" in typed(*asked, "--dry-run").stdout  # it has no score, whatever is trained beside it
+
+
+@pytest.mark.parametrize("method", ["finetune", "nearest"])  # which evaluates the weights of the other
+def test_a_training_that_is_past_the_iteration_is_not_shared(
+    typed: Command, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    asked = ("explain", "--from", "ravi", "--to", "paper", "--benchmark", "tiny", "--factor", "iterations")
+    dry = (*asked, "--method", method, "--dry-run")
+    assert "shared" in typed(*dry).stdout
+    for after, shared in ((19, True), (21, False)):
+        calls = itertools.count(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Stop, "__call__", lambda stop, calls=calls, after=after: next(calls) >= after)
+            run = ("run", "--benchmark", "tiny", "--protocol", "ravi", "--method", "finetune", "--force")
+            assert f"at iteration {after}; go on" in typed(*run).stderr
+        assert ("shared" in typed(*dry).stdout) == shared
+
+
+def test_a_method_of_one_s_own_names_no_folder(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.py").write_text("from methods.maml import Maml\n\n\nclass Mine(Maml):\n    pass\n")
+    ran = typed(*EXPLAIN, "--factor", "inner_lr", "--method", "own/mine.py")
+    assert ran.returncode == 0 and (tmp_path / "results/report/explain-article-paper-tiny-mine.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from bench.errors import UserError
 from bench.factors import FROM, GROUPS, READING, TO, Comparison, compared
 from bench.protocol import settings_of, with_values
 from bench.report.effects import Effect, effects
+from bench.report.explained import cells as cells_shown
 
 OMNIGLOT, FIRST = benchmarks.get("omniglot-5w1s"), benchmarks.get("miniimagenet-5w5s")
 ENDS = ("article", "paper")
@@ -52,10 +53,11 @@ def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, st
     assert factors(found, FROM) == factors(found, TO)
     for one, other in ((start, end), (end, start)):
         every = {name for part in found.parts if part.kind == FROM for name in part.factor.settings}
-        unused = {name for name in settings_of(one.protocol) if name.startswith("finetune_") or name == "adapt"}
+        tuning = {name for name in settings_of(one.protocol) if name.startswith("finetune_") or name == "adapt"}
+        unused = {"maml": tuning, "finetune": {"inner_lr", "inner_steps", "evaluation.inner_steps"}}[method]
         moved = settings_of(with_values(one.protocol, {name: other.values[name] for name in every}))
         differ = {name for name in moved if moved[name] != other.values[name]}
-        assert differ <= (unused if method == "maml" else set())
+        assert differ <= unused and every.isdisjoint(unused)
 
 
 def test_each_cell_differs_in_its_factor_alone() -> None:
@@ -159,3 +161,21 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
     assert found["paper - article"].seeds == (0, 1, 2)
     assert found["queries"].seeds == (0, 2) and found["queries"].paired.kind == "for these models"
     assert found["inner_lr"].paired is None and found["rest of the gap"].paired is None
+    table = {row["cell"]: row for row in cells_shown(comparison, (0, 1, 2, 3), scores)}
+    assert table["article"]["diverged seeds"] == "3" and table["article"]["which"] == "both"
+    of_queries = table["article with paper's queries"]
+    assert (of_queries["diverged seeds"], of_queries["which"]) == ("1, 3", "for these models")
+    assert table["article with paper's inner_lr"]["diverged seeds"] == "0, 1, 2, 3"
+
+
+def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
+    scores = {cell.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for cell in comparison.cells}
+    row = cells_shown(comparison, (0, 1), scores)[0]
+    assert row["95 % interval"].endswith("to 100.00") and "for these models" in row["which"]
+
+
+def test_more_iterations_are_the_other_end_s_training() -> None:
+    """Where nothing else differs: validations move no last weights."""
+    found = compared(OMNIGLOT, "maml", ("quick", "paper"))
+    assert cells(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

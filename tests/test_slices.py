@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench import ongoing, records
 from bench.cli.running import TIME_IS_UP
 from tests.conftest import Command, one_line
 
@@ -60,6 +60,40 @@ def test_a_run_begun_anew_goes_on_without_beginning_anew(typed: Command) -> None
     assert typed(*RUN).returncode == 0
     ran = typed(*RUN, *NO_TIME, "--force")
     assert ran.returncode == TIME_IS_UP and "--force" not in ran.stderr.split("go on with: ")[1]
+
+
+def test_seeds_that_went_on_apart_lose_nothing(typed: Command, tmp_path: Path) -> None:
+    pair = ("--seeds", "2", "--together", "2")
+    for more in (pair, ("--seed", "0")):
+        assert typed(*RUN, *more, *NO_TIME).returncode == TIME_IS_UP
+    assert stages(tmp_path / "results" / "runs") == [{2}, {1}]
+    assert typed(*RUN, *pair, *NO_TIME).returncode == TIME_IS_UP
+    assert stages(tmp_path / "results" / "runs") == [{3}, {1}]
+    assert typed(*RUN, *pair).returncode == 0
+    found, _ = records.read_all(tmp_path / "results" / "runs")
+    assert [(record.seed, record.status, record.info["iteration"]) for record in found] == [
+        (0, "finished", 3),
+        (1, "finished", 3),
+    ]
+
+
+def stages(results: Path) -> list[frozenset[int]]:
+    return [ongoing.stages(folder) for folder in sorted(records.folders(results))]
+
+
+def test_what_diverged_before_does_not_stop_the_next(typed: Command) -> None:
+    """Of which nothing is left to do, whatever the time."""
+    asked = (*RUN, "--set", "inner_lr=1e38", "--method", "maml")
+    assert typed(*asked).returncode == 1
+    stopped = typed(*asked, "--method", "finetune", *NO_TIME)
+    assert stopped.returncode == TIME_IS_UP and "at iteration 1; go on with" in stopped.stderr
+
+
+def test_weights_that_are_wanted_too_late_are_named(typed: Command) -> None:
+    assert typed(*RUN, "--keep", "1").returncode == 0
+    again = typed(*RUN, "--keep", "1", "--keep", "2")
+    assert again.returncode == 0 and "the weights of iteration 2 were not kept (--force trains again)" in again.stdout
+    assert "not kept" not in typed(*RUN, "--keep", "1", "--keep", "3").stdout
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])

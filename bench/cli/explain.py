@@ -47,7 +47,7 @@ def explain(options: Namespace) -> int:
 
 
 def _explain(options: Namespace, tell: Tell) -> int:
-    from bench import environment, factors, plan
+    from bench import environment, factors, own, plan
     from bench import explain as library
     from bench.data import store
     from bench.report import effects, explained, tables
@@ -55,9 +55,10 @@ def _explain(options: Namespace, tell: Tell) -> int:
     environment.make_repeatable(options.threads, options.fast)
     environment.keep_memory()
     o = options
-    request = requested(o, [o.method], [o.benchmark], None)
+    request, mine = requested(o, [o.method], [o.benchmark], None), own.find(o.method)
+    method = mine.name if mine else o.method
     comparison = factors.compared(
-        store.benchmark(o.benchmark, o.data_dir), o.method, (o.start, o.end), request.settings, o.factor, o.direction
+        store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
     )
     works = library.planned(comparison, request)
     print("\n".join(library.listed(comparison, works)), flush=True)
@@ -66,11 +67,11 @@ def _explain(options: Namespace, tell: Tell) -> int:
     code = run_all([group for work in works for group in plan.groups(work.jobs, o.together)], options, tell=tell)
     if code not in (0, 1):
         return code
-    scores = library.scores(comparison, works)
+    scores, seeds = library.scores(comparison, works), request.seeds
     found = effects.effects(comparison, scores)
-    print("\n".join(["", *tables.text(explained.cells(comparison, scores)), ""]))
+    print("\n".join(["", *tables.text(explained.cells(comparison, seeds, scores)), ""]))
     print("\n".join(tables.text(explained.rows(comparison, found))))
     out = o.out or report_folder(o.results)
-    files = explained.write(comparison, scores, found, o.command_line, out)
+    files = explained.write(comparison, seeds, scores, found, o.command_line, out)
     print(f"{out}: {', '.join(path.name for path in files)}")
     return code

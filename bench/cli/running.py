@@ -90,7 +90,7 @@ def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> 
     """In whatever time, at least one iteration or evaluation is done."""
     from bench.train import Interrupted
 
-    console, code = Console(stderr=True), 0
+    console, code, worked = Console(stderr=True), 0, False
     for done, cell in enumerate(cells):
         try:
             ended = _run_together(cell, len(cells) - done, options, console, stop, tell)
@@ -99,8 +99,8 @@ def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> 
         except KeyboardInterrupt:
             stop.asked = True
             return _stopped(stop, tell, [f"{cell.name}, whose last checkpoint stands"], options)
-        code = max(code, _told(cell, ended, tell))
-        if stop() and done + 1 < len(cells) and set(ended.outcomes) != {"skipped"}:
+        code, worked = max(code, _told(cell, ended, options.keep, tell)), worked or ended.worked
+        if stop() and worked and done + 1 < len(cells):
             return _stopped(stop, tell, [f"before {cells[done + 1].name}"], options)
     return code
 
@@ -114,7 +114,7 @@ def _run_together(cell: Cell, remaining: int, options: Namespace, console: Conso
         watch = train.Watch(
             shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored
         )
-        return Ended(tuple(run.complete(cell.jobs, watch, options.force)))
+        return Ended(*run.complete(cell.jobs, watch, options.force))
 
 
 def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
@@ -131,7 +131,7 @@ def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Sto
         try:
             for place, ended in spread.run(cells, orders, board, stop):
                 cell = cells[place]
-                code = max(code, _told(cell, ended, tell))
+                code = max(code, _told(cell, ended, o.keep, tell))
                 left += [f"{cell.name} {ended.stopped}"] * bool(ended.stopped)
                 missing -= 1
         except KeyboardInterrupt:
@@ -141,13 +141,13 @@ def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Sto
     return _stopped(stop, tell, left, options) if left else code
 
 
-def _told(cell: Cell, ended: Ended, tell: Tell) -> int:
-    """Says what became of a cell; its exit code."""
+def _told(cell: Cell, ended: Ended, keep: Sequence[int], tell: Tell) -> int:
+    """Says what became of a cell, of whose weights those of iterations `keep` were wanted; its exit code."""
     if ended.error:
         print(f"error: {cell.name}: {ended.error}", file=sys.stderr)
         tell("error", runs=[job.name for job in cell.jobs], text=ended.error)
     for job, outcome in zip(cell.jobs, ended.outcomes, strict=False):
-        text = _outcome(job, outcome)
+        text = _outcome(job, outcome, keep)
         print(f"{job.name}: {text}", flush=True)
         tell("outcome", run=job.name, folder=str(job.folder), outcome=outcome, text=text)
     return 2 if ended.error else int("diverged" in ended.outcomes)
@@ -161,7 +161,7 @@ def _stopped(stop: Stop, tell: Tell, where: Sequence[str], options: Namespace) -
     return code
 
 
-def _outcome(job: Job, outcome: str) -> str:
+def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     from bench import records, standing
 
     if outcome == "busy":
@@ -172,9 +172,10 @@ def _outcome(job: Job, outcome: str) -> str:
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
     iterations = standing.evaluated_at(job, info)
     found = "; ".join(score(standing.scores_at(job, at)) for at in sorted(iterations))
-    lost = [str(at) for at in job.milestones if at not in iterations and job.protocol.evaluation.weights == "last"]
-    missing = f"; the weights of iteration {', '.join(lost)} were not kept (--force trains again)" if lost else ""
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing
+    wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
+    lost = sorted(wanted - {*standing.kept(info), info["iteration"]})
+    missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
+    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
 
 
 def results_option(options: Namespace) -> str:

@@ -82,14 +82,21 @@ class Said:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a cell: each run's outcome as `run.complete` says it, or it was asked to stop, or failed."""
+    """What became of a cell: each run's outcome and whether anything was done, as `run.complete` says it, or it was
+    asked to stop, or failed."""
 
     outcomes: tuple[str, ...] = ()
+    worked: bool = True
     stopped: str = ""  # where
     error: str = ""
 
 
 Event = Step | Scored | Said
+
+
+def shows_work(event: Event | Ended | None) -> bool:
+    """Whether something was done of which a record or a checkpoint is left: only then may a command stop."""
+    return event.worked if isinstance(event, Ended) else isinstance(event, Step | Scored)
 
 
 class Listener(Protocol):
@@ -109,7 +116,7 @@ def work(
         with event_files.logged(orders.log) as row:
             told = _Told(tell)
             watch = train.Watch(told.step, stop, every, keep, lambda line: tell(Said(line)), row, told.scored)
-            return Ended(tuple(run.complete(cell.jobs, watch, orders.force and attempt == 0)))
+            return Ended(*run.complete(cell.jobs, watch, orders.force and attempt == 0))
     except train.Interrupted as interrupted:
         return Ended(stopped=str(interrupted))
     except UserError as error:

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench import environment, records
 from bench.data.images import ImageSet
-from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, work
+from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, work
 from bench.errors import UserError
 from bench.streams import Data
 from bench.train import Stop
@@ -101,19 +101,21 @@ class Cluster:
     def _ended(
         self, cells: Sequence[Cell], orders: Orders, shared: Shared, listener: Listener, stop: Stop
     ) -> Iterator[tuple[int, Ended]]:
-        mailbox, asked = self._mailbox(), False
+        mailbox, worked, asked = self._mailbox(), False, False
         tasks = self._tasks(cells, orders, shared, mailbox)
         while tasks:
-            if not asked and stop():
+            if worked and not asked and stop():
                 asked = True
                 mailbox.stop.remote()
             ended, _ = self.ray.wait(list(tasks), num_returns=len(tasks), timeout=_LISTEN_SECONDS)
             for place, event in self.ray.get(mailbox.take.remote()):
+                worked |= shows_work(event)
                 _pass_on(place, event, listener)
             for task in ended:
-                place = tasks.pop(task)
+                place, found = tasks.pop(task), self._got(task)
+                worked |= shows_work(found)
                 listener.ended(place)
-                yield place, self._got(task)
+                yield place, found
 
     def _tasks(self, cells: Sequence[Cell], orders: Orders, shared: Shared, mailbox: Any) -> dict[Any, int]:
         """Each cell's task; one that writes where another does waits for that."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from bench import environment
-from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, startable, work
+from bench.engines import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, startable, work
 from bench.train import Stop
 
 _LISTEN_SECONDS = 0.2
@@ -61,12 +61,13 @@ class _Shift:
     listener: Listener
     waiting: list[int]
     attempts: dict[int, int] = field(default_factory=dict)
+    worked: bool = False
     stopping: bool = False
 
     def ended(self, stop: Stop) -> Iterator[tuple[int, Ended]]:
-        """Until nothing is left to do, or everything that was being done has stopped."""
+        """Until nothing is left to do, or everything that was being done has stopped; not before anything was done."""
         while True:
-            if stop() and not self.stopping:
+            if self.worked and stop() and not self.stopping:
                 self._stop()
             self._give()
             busy = {worker.pipe: worker for worker in self.crew if worker.cell is not None}
@@ -96,6 +97,7 @@ class _Shift:
         place = worker.cell
         assert place is not None
         event = worker.hear() or self._died(worker.bury(), place)
+        self.worked |= shows_work(event)
         if isinstance(event, Ended):
             worker.cell = None
             self.listener.ended(place)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from bench import statistics
 from bench.factors import FROM, READING, TO, Comparison
+from bench.measures import Measure
 from bench.records import write_atomically
 from bench.report import words
 from bench.report.effects import GAP, REST, SUM, Effect, Scores
@@ -55,46 +56,44 @@ def _value(effect: Effect, form: str) -> str:
     return f"{effect.paired.difference.value:{form}}" if effect.paired else "no seed: diverged"
 
 
-def cells(comparison: Comparison, scores: Scores) -> list[Row]:
-    """A row a cell: its mean score with the interval over seeds and episodes, and what diverged."""
-    measure = comparison.benchmark.measure
-    seeds = sorted({seed for of_cell in scores.values() for seed in of_cell})
-    return [
-        {
-            "cell": cell.name,
-            measure.label: _mean(scores[cell.name], measure.form),
-            "diverged seeds": ", ".join(str(s) for s in seeds if s not in scores[cell.name]) or words.NONE,
-        }
-        for cell in comparison.cells
-    ]
+def cells(comparison: Comparison, seeds: Sequence[int], scores: Scores) -> list[Row]:
+    """A row a cell: its mean score with its interval, and which of the seeds diverged."""
+    return [_cell(cell.name, comparison.benchmark.measure, seeds, scores[cell.name]) for cell in comparison.cells]
 
 
-def _mean(of_cell: Mapping[int, np.ndarray], form: str) -> str:
-    if not of_cell:
-        return words.NONE
-    matrix = np.stack(list(of_cell.values()))
-    estimate = statistics.over_both(matrix) if len(of_cell) > 1 else statistics.over_episodes(matrix)
-    return f"{matrix.mean():{form}} ({words.ends(estimate.interval(), form)})"
+def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
+    diverged = ", ".join(str(seed) for seed in seeds if seed not in scores) or words.NONE
+    mean = interval = which = words.NONE
+    if scores:
+        matrix = np.stack(list(scores.values()))
+        found = statistics.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
+        mean, which = f"{found.difference.value:{measure.form}}", found.kind
+        interval = words.ends(measure.clipped(found.difference.interval()), measure.form)
+    return {"cell": name, measure.label: mean, "95 % interval": interval, "which": which, "diverged seeds": diverged}
 
 
-def write(comparison: Comparison, scores: Scores, found: Sequence[Effect], command: str, out: Path) -> list[Path]:
+def write(
+    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, out: Path
+) -> list[Path]:
     """The files: Markdown, CSV and a figure. Raises UserError where they cannot be written."""
     stem = (
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
     figure = draw_panel(_panel(comparison, found), stem)
-    texts = {".md": _markdown(comparison, scores, found, command, stem.name), ".csv": _csv(comparison, found)}
+    texts = {".md": _markdown(comparison, seeds, scores, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():
         write_atomically(Path(f"{stem}{suffix}"), lambda path, text=text: path.write_text(text))
     return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure]
 
 
-def _markdown(comparison: Comparison, scores: Scores, found: Sequence[Effect], command: str, name: str) -> str:
+def _markdown(
+    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, name: str
+) -> str:
     start, end = comparison.start, comparison.end
     title = f"From {start.name} to {end.name} on {comparison.benchmark.name}: {comparison.method}"
     tables = [
         Table("what each factor does", rows(comparison, found)),
-        Table("the cells", cells(comparison, scores)),
+        Table("the cells", cells(comparison, seeds, scores)),
         Table("the settings that differ, with their sources", different_settings(start, end)),
     ]
     written = [markdown(table) for table in tables if table.rows]

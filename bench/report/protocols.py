@@ -10,8 +10,8 @@ from bench.presets import names, preset
 from bench.protocol import NO_SETTINGS, Evaluation, Protocol, Training, differences, setting_of_evaluation
 
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
-_VALIDATION = frozenset({"validations", "validation_episodes"})
-_APART = _VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
+VALIDATION = frozenset({"validations", "validation_episodes"})
+_APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
 _FINETUNED = ("finetune", "pretrained", "oracle")
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bench import benchmarks, environment, plan, presets, records
+from bench.cli.running import TIME_IS_UP
 from bench.data import store
 from bench.engines import Cell, startable
 from bench.engines.local import _by_file, _opened, gpus
@@ -206,3 +207,15 @@ def test_two_gpus_leave_what_one_does(tmp_path: Path, data_dir: Path) -> None:
         environment = bench_environment(data_dir) | {"CUDA_VISIBLE_DEVICES": visible}
         subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert sums(tmp_path / "one") == sums(tmp_path / "two")
+
+
+def test_slices_of_workers_never_stand_still(typed: Command, tmp_path: Path) -> None:
+    """Though the time is always over before a worker has started, and what the first workers get is done."""
+    asked = (*TINY, "--seeds", "3", "--threads", "1", "--iterations", "2")
+    assert typed(*TINY, "--seed", "0", "--seed", "1", "--threads", "1", "--iterations", "2").returncode == 0
+    for _ in range(4):
+        ran = typed(*asked, "--workers", "2", "--max-minutes", "0.000001")
+        if ran.returncode == 0:
+            break
+        assert ran.returncode == TIME_IS_UP, ran
+    assert ran.returncode == 0 and set(iterations(tmp_path / "results" / "runs")) == {2}

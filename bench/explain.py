@@ -64,7 +64,7 @@ def _reachable(cell: Cell, comparison: Comparison, request: plan.Request) -> Cel
 
 
 def _comes_by(job: Job, at: int) -> bool:
-    """Whether the weights of that iteration are there or going to be, if not all is lost to the run anyway."""
+    """Whether the weights of that iteration are there or going to be; of a run that diverged no cell wants them."""
     info = standing.ended(job)
     if info is None and job.kind.weights_of is not None:
         return _comes_by(job.lender, at)

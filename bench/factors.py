@@ -20,8 +20,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
     "fine_tuning": ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes"),
 }
-_INNER_LOOP = ("inner_lr", "inner_steps", "evaluation.inner_steps")
-_WITHOUT_INNER_LOOP = ("finetune", "nearest", "pretrained", "oracle", "protonet")
 FROM, TO, READING = "from", "to", "reading"
 DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
 
@@ -98,8 +96,7 @@ def compared(
 def between(method: str, start: Protocol, end: Protocol) -> list[Factor]:
     """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
     interval, not what is estimated."""
-    unused = {"episodes", *(_INNER_LOOP if method in _WITHOUT_INNER_LOOP else ())}
-    differ = [name for name in protocol_differences(method, start, end) if name not in unused]
+    differ = [name for name in protocol_differences(method, start, end) if name != "episodes"]
     group = {name: key for key, names in GROUPS.items() for name in names}
     found: dict[str, list[str]] = {}
     for name in differ:
@@ -150,10 +147,10 @@ class _Made:
         end's, so that one training may serve both; unless the best weights are evaluated."""
         name = f"{base.name} with {other.name}'s {self.factor.name}"
         at = other.values["iterations"]
-        lasts = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
-        if lasts and at < base.values["iterations"]:
+        last = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
+        if last and at < base.values["iterations"]:
             return Cell(name, base.name, base.protocol, at)
-        settings = (*self.factor.settings, *(VALIDATION if lasts else ()))
+        settings = (*self.factor.settings, *(VALIDATION if last else ()))
         values = {setting: other.values[setting] for setting in settings}
         return Cell(name, base.name, with_values(base.protocol, values))
 

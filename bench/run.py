@@ -33,7 +33,7 @@ from bench.foreign import Checkpoint, finn
 from bench.job import Job, initial_state
 from bench.locks import Busy, Say, locked, missed
 from bench.networks import conv4
-from bench.standing import evaluated_at, has, is_complete, lacks_scores, read_if_any, weights_of
+from bench.standing import evaluated_at, going_on_together, has, is_complete, lacks_scores, read_if_any, weights_of
 from methods.contract import State
 
 Result = TypeVar("Result")
@@ -48,10 +48,9 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> tu
     for job in jobs:
         job.check()
     with ExitStack() as locks:
-        outcomes = [_first_look(locks, job, force) for job in jobs]
-        due = [outcome == "" for outcome in outcomes]
-        left = [job for job, outcome in zip(jobs, outcomes, strict=True) if outcome == ""]
-        beginnings = _by_beginning(left)
+        outcomes = looks = [_first_look(locks, job, force) for job in jobs]
+        left = [job for job, look in zip(jobs, looks, strict=True) if look == ""]
+        beginnings = going_on_together(left)
         for together in beginnings:
             try:
                 trained(together, watch)
@@ -64,7 +63,7 @@ def complete(jobs: Sequence[Job], watch: train.Watch, force: bool = False) -> tu
             outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
             for job, outcome in zip(jobs, outcomes, strict=True)
         )
-        return ended, any(was and outcome != "busy" for was, outcome in zip(due, ended, strict=True))
+        return ended, any(look == "" and outcome != "busy" for look, outcome in zip(looks, ended, strict=True))
 
 
 def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
@@ -81,34 +80,6 @@ def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
     if info is None or not is_complete(job, info):
         return ""
     return "diverged" if lacks_scores(job, info) else "skipped"
-
-
-def _by_beginning(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones. One
-    without a record began too where others began with it, and were cut off before its turn to say so. One that
-    evaluates another run's weights waits for that run alone. What has since gone on apart stays apart."""
-    infos = [read_if_any(job.folder) for job in jobs]
-    began = [info["execution"].get("seeds", []) for info in infos if info and info["status"] == "unfinished"]
-    groups: dict[str, list[Job]] = {}
-    for job, info in zip(jobs, infos, strict=True):
-        if info is None or info["status"] == "unfinished":
-            together = next((seeds for seeds in began if job.seed in seeds), "new")
-            groups.setdefault(str(together if job.kind.weights_of is None else job.seed), []).append(job)
-    return [part for group in groups.values() for part in _of_one_stage(group)]
-
-
-def _of_one_stage(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The jobs in parts, each of which has an iteration that all of it can go on from."""
-    stages = {job.seed: ongoing.stages(job.folder) for job in jobs}
-    parts: list[list[Job]] = []
-    for job in jobs:
-        for part in parts:
-            if frozenset.intersection(*(stages[each.seed] for each in (job, *part))):
-                part.append(job)
-                break
-        else:
-            parts.append([job])
-    return parts
 
 
 def _tested(job: Job, watch: train.Watch, worked: bool) -> str:

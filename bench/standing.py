@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import protocol, records
+from bench import ongoing, protocol, records
 from bench.errors import UserError
 from bench.job import Job
 
@@ -38,6 +39,34 @@ def is_complete(job: Job, info: dict[str, Any]) -> bool:
 def lacks_scores(job: Job, info: dict[str, Any]) -> bool:
     """Whether a complete run has no score to show: its training diverged, or episodes of an evaluation have none."""
     return info["status"] == "diverged" or any(scores_at(job, at).lost for at in evaluated_at(job, info))
+
+
+def going_on_together(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs that are not trained, by the seeds that each began with: those go on together, and the new ones. One
+    without a record began too where others began with it, and were cut off before its turn to say so. One that
+    evaluates another run's weights waits for that run alone. What has since gone on apart stays apart."""
+    infos = [read_if_any(job.folder) for job in jobs]
+    began = [info["execution"].get("seeds", []) for info in infos if info and info["status"] == "unfinished"]
+    groups: dict[str, list[Job]] = {}
+    for job, info in zip(jobs, infos, strict=True):
+        if info is None or info["status"] == "unfinished":
+            together = next((seeds for seeds in began if job.seed in seeds), "new")
+            groups.setdefault(str(together if job.kind.weights_of is None else job.seed), []).append(job)
+    return [part for group in groups.values() for part in _of_one_stage(group)]
+
+
+def _of_one_stage(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs in parts, each of which has an iteration that all of it can go on from."""
+    stages = {job.seed: ongoing.stages(job.folder) for job in jobs}
+    parts: list[list[Job]] = []
+    for job in jobs:
+        for part in parts:
+            if frozenset.intersection(*(stages[each.seed] for each in (job, *part))):
+                part.append(job)
+                break
+        else:
+            parts.append([job])
+    return parts
 
 
 def evaluated_at(job: Job, info: dict[str, Any]) -> list[int]:

@@ -14,6 +14,8 @@ VALIDATION = frozenset({"validations", "validation_episodes"})
 _APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
 _FINETUNING = frozenset(field.name for field in fields(Evaluation) if field.name.startswith("finetune_")) | {"adapt"}
 _FINETUNED = ("finetune", "pretrained", "oracle")
+_INNER_LOOP = frozenset({"inner_lr", "inner_steps"})  # of training, and the second of an evaluation too
+_WITHOUT_INNER_LOOP = (*_FINETUNED, "nearest", "protonet")
 
 
 def described(benchmark: Benchmark, method: str, protocol: Protocol) -> str:
@@ -39,9 +41,10 @@ def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
 
 def protocol_differences(method: str, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
     """Setting, as `--set` names it -> (ours, theirs), wherever they differ and the method uses the setting."""
+    training = training_differences(ours.training, theirs.training)
     evaluation = evaluation_differences(method, ours.evaluation, theirs.evaluation)
     return {
-        **training_differences(ours.training, theirs.training),
+        **{k: v for k, v in training.items() if k not in _unused(method)},
         **{setting_of_evaluation(k): v for k, v in evaluation.items()},
     }
 
@@ -52,9 +55,13 @@ def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[An
 
 
 def evaluation_differences(method: str, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
-    """Field -> (ours, theirs); the settings of fine-tuning concern the methods that do it."""
-    found = differences(ours, theirs)
-    return found if method in _FINETUNED else {k: v for k, v in found.items() if k not in _FINETUNING}
+    """Field -> (ours, theirs); the settings of fine-tuning, and of an inner loop, concern the methods that have it."""
+    return {k: v for k, v in differences(ours, theirs).items() if k not in _unused(method)}
+
+
+def _unused(method: str) -> frozenset[str]:
+    tuning = frozenset() if method in _FINETUNED else _FINETUNING
+    return tuning | (_INNER_LOOP if method in _WITHOUT_INNER_LOOP else frozenset())
 
 
 def written(value: Any) -> str:

@@ -30,6 +30,6 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
     A score is that of the benchmark: accuracy as a share, 0 to 1. It is infinite or NaN where an episode's outputs are
     not finite, and so is a mean over it. A record that cannot be used is named by a warning
     and in `attrs["problems"]`, a list of lines. Raises bench.errors.UserError where there are no records."""
-    from bench import frames
+    from bench.analysis.frame import tidy
 
-    return frames.tidy(Path(results), rows)
+    return tidy(Path(results), rows)

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch.utils._pytree import tree_map
 
-from bench import environment
+from bench import devices
 from bench.__main__ import main
-from bench.benchmarks import Benchmark
-from bench.check import small as check
 from bench.data.images import ImageSet
-from bench.execution import Execution
-from bench.protocol import Protocol
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Protocol
+from bench.tools.check import toy_data as check
+from bench.training.execution import Execution
 from methods import METHODS
 from methods.contract import Method, Params, State
 from tests.counting import counts
@@ -39,7 +39,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _repeatable() -> None:
-    environment.make_repeatable(1)  # the tensors are small: threads would only wait for each other
+    devices.make_repeatable(1)  # the tensors are small: threads would only wait for each other
 
 
 @pytest.fixture

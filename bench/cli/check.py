@@ -16,10 +16,11 @@ def add(top: Any) -> None:
 
 def check(options: Namespace) -> int:
     """A line for every rule that is broken; 1 where there is one."""
-    from bench import check, environment
+    from bench import devices
+    from bench.tools.check import suite
 
-    environment.make_repeatable(1)
-    outcomes = list(check.checked(options.method))
+    devices.make_repeatable(1)
+    outcomes = list(suite.checked(options.method))
     lines = [f"{outcome.form}: broken: {outcome.rule}; found: {outcome.found}" for outcome in outcomes if outcome.found]
     print("\n".join(lines) or f"{options.method} keeps the contract: {len(outcomes)} checks")
     return int(bool(lines))

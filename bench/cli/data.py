@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.cli.parsing import add_command, add_group
 from bench.errors import UserError
 
@@ -29,10 +29,12 @@ def add(top: Any) -> None:
     )
     own = parser.add_argument_group("images of your own, a folder per class (SOURCE folder)")
     own.add_argument("--name", metavar="NAME", help="what they are called: NAME-5w1s is a benchmark then")
-    own.add_argument("--size", type=kinds.positive, metavar="PIXELS", help="a side of the prepared images (default 84)")
+    own.add_argument(
+        "--size", type=argument_types.positive, metavar="PIXELS", help="a side of the prepared images (default 84)"
+    )
     own.add_argument("--grey", action="store_true", help="one channel instead of three")
     own.add_argument(
-        "--split-seed", type=kinds.index, metavar="K", help="of the split, where there is none (default 0)"
+        "--split-seed", type=argument_types.index, metavar="K", help="of the split, where there is none (default 0)"
     )
     add_command(data, "list", list_data, "which data are here", data=True)
     add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
@@ -40,8 +42,8 @@ def add(top: Any) -> None:
 
 def add_data(options: Namespace) -> int:
     """Prepares a data set."""
-    from bench import inventory
     from bench.data import store
+    from bench.tools import inventory
 
     o = options
     manifest = store.add_as(o.name or o.source, _data_set(o), o.path, o.data_dir, o.partial)
@@ -68,7 +70,7 @@ def _data_set(o: Namespace) -> DataSet:
 
 def list_data(options: Namespace) -> int:
     """Which data are here."""
-    from bench import inventory
+    from bench.tools import inventory
 
     print("\n".join(inventory.data_sets(options.data_dir)))
     return 0
@@ -76,9 +78,9 @@ def list_data(options: Namespace) -> int:
 
 def verify_data(options: Namespace) -> int:
     """Sums of all data and digests of all episode streams, computed again; 1 where one is not the recorded one."""
-    from bench import golden
-    from bench.data import store
+    from bench.data import listing
+    from bench.episodes import golden
 
-    results = store.verify(options.data_dir) + golden.verify(options.data_dir)
+    results = listing.verify(options.data_dir) + golden.verify(options.data_dir)
     print("\n".join(found["line"] for found in results))
     return 0 if all(found["ok"] for found in results) else 1

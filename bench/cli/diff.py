@@ -19,11 +19,12 @@ def add(top: Any) -> None:
 def diff(options: Namespace) -> int:
     """A row a setting that differs."""
     from bench.data import store
-    from bench.report import sourced, tables
+    from bench.protocols import comparison
+    from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    one, other = (sourced.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
-    rows = sourced.different_settings(one, other)
+    one, other = (comparison.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
+    rows = comparison.different_settings(one, other)
     heading = f"{one.name} and {other.name} on {benchmark.name}: {len(rows)} settings differ"
     print("\n".join([heading, *(tables.text(rows) if rows else [])]))
     return 0

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.cli.parsing import add_command, add_group
 
 
@@ -20,9 +20,11 @@ def add(top: Any) -> None:
         data=True,
     )
     parser.add_argument("--benchmark", required=True, metavar="B")
-    parser.add_argument("--episodes", type=kinds.positive, default=600, metavar="N", help="how many (default 600)")
     parser.add_argument(
-        "--queries", type=kinds.positive, metavar="Q", help="query images a class (default: the paper's)"
+        "--episodes", type=argument_types.positive, default=600, metavar="N", help="how many (default 600)"
+    )
+    parser.add_argument(
+        "--queries", type=argument_types.positive, metavar="Q", help="query images a class (default: the paper's)"
     )
     parser.add_argument("--split", default="test", help="test (default), or train or valid to train with")
     parser.add_argument("--images", action="store_true", help="write the images too")
@@ -31,12 +33,12 @@ def add(top: Any) -> None:
 
 def export(options: Namespace) -> int:
     """Writes them into a folder."""
-    from bench import exchange
-    from bench.exchange import handed_out
+    from bench.tools.exchange import export as episode_files
+    from bench.tools.exchange import stream as named_stream
 
     o = options
-    stream = exchange.stream(o.benchmark, o.split, o.episodes, o.queries, o.data_dir)
-    manifest = handed_out.export(stream, o.out, o.images)
+    stream = named_stream.stream(o.benchmark, o.split, o.episodes, o.queries, o.data_dir)
+    manifest = episode_files.export(stream, o.out, o.images)
     print(f"{o.out}: {stream.episodes} {o.split} episodes of {o.benchmark}: {', '.join(manifest['files'])}")
     print(f"stream      {stream.name}")
     return 0

@@ -6,14 +6,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.cli.parsing import add_command, add_execution, add_own, add_settings, asked_of_every_job
-from bench.cli.words import score
+from bench.cli.running import score
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.job import Job
-    from bench.plan import Request
+    from bench.runs.job import Job
+    from bench.runs.request import Request
 
 
 def add(top: Any) -> None:
@@ -36,23 +36,25 @@ def add(top: Any) -> None:
     add_own(parser)
     add_execution(parser)
     add_settings(parser, "such as queries=15 or batch_statistics=support")
-    parser.add_argument("--at", type=kinds.positive, metavar="N", help="the weights of iteration N")
+    parser.add_argument("--at", type=argument_types.positive, metavar="N", help="the weights of iteration N")
 
 
 def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
     from rich.console import Console
 
-    from bench import environment, locks, run
-    from bench.progress import Display
+    from bench import devices
+    from bench.records import locks
+    from bench.runs.display import Display
+    from bench.runs.evaluate import evaluated
 
     _check(options)
-    environment.make_repeatable(options.threads, options.fast)
-    environment.keep_memory()
+    devices.make_repeatable(options.threads, options.fast)
+    devices.keep_memory()
     try:
         job = _job(options)
         with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
-            found = run.evaluated(job, options.at, shown.say, shown.scored)
+            found = evaluated(job, options.at, shown.say, shown.scored)
         print(f"{job.name}: {score(found)}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
@@ -71,22 +73,24 @@ def _check(options: Namespace) -> None:
 
 
 def _job(options: Namespace) -> Job:
-    from bench import foreign, plan, run
+    from bench.runs import planning
+    from bench.tools.authors_weights import adopt
+    from bench.tools.authors_weights.checkpoint import read
 
     if options.run is not None:
-        return plan.evaluation_job(options.run, _request(options))
-    checkpoint = foreign.read(options.checkpoint)
-    job = plan.checkpoint_job(checkpoint, _request(options))
-    run.adopt(job, checkpoint)
+        return planning.evaluation_job(options.run, _request(options))
+    checkpoint = read(options.checkpoint)
+    job = adopt.checkpoint_job(checkpoint, _request(options))
+    adopt.adopt(job, checkpoint)
     files = ", ".join(f"{name} {digest[:12]}" for name, digest in checkpoint.files.items())
     print(f"weights     {checkpoint.about()['name']}, trained elsewhere; sums verified: {files}", flush=True)
     return job
 
 
 def _request(options: Namespace) -> Request:
-    from bench import plan
+    from bench.runs import request
 
-    return plan.Request(
+    return request.Request(
         options.method,
         [options.benchmark] if options.benchmark else [],
         [],

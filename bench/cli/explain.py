@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from bench.cli import machine
-from bench.cli.machine import Tell
+from bench.cli import json_events
+from bench.cli.json_events import Tell
 from bench.cli.parsing import FIRST, add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
 
@@ -42,20 +42,22 @@ def add(top: Any) -> None:
 
 def explain(options: Namespace) -> int:
     """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
-    with machine.lines(options.json) as tell:
+    with json_events.lines(options.json) as tell:
         return _explain(options, tell)
 
 
 def _explain(options: Namespace, tell: Tell) -> int:
-    from bench import environment, factors, own, plan
-    from bench import explain as library
+    from bench import devices
     from bench.data import store
-    from bench.report import effects, explained, tables
+    from bench.report.tables import text
+    from bench.runs import planning, user_methods
+    from bench.tools.explain import cells as library
+    from bench.tools.explain import effects, factors, tables
 
-    environment.make_repeatable(options.threads, options.fast)
-    environment.keep_memory()
+    devices.make_repeatable(options.threads, options.fast)
+    devices.keep_memory()
     o = options
-    request, mine = requested(o, [o.method], [o.benchmark], None), own.find(o.method)
+    request, mine = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     method = mine.name if mine else o.method
     comparison = factors.compared(
         store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
@@ -64,14 +66,14 @@ def _explain(options: Namespace, tell: Tell) -> int:
     print("\n".join(library.listed(comparison, works)), flush=True)
     if o.dry_run:
         return 0
-    code = run_all([group for work in works for group in plan.groups(work.jobs, o.together)], options, tell=tell)
+    code = run_all([group for work in works for group in planning.groups(work.jobs, o.together)], options, tell=tell)
     if code not in (0, 1):
         return code
     scores, seeds = library.scores(comparison, works), request.seeds
     found = effects.effects(comparison, scores)
-    print("\n".join(["", *tables.text(explained.cells(comparison, seeds, scores)), ""]))
-    print("\n".join(tables.text(explained.rows(comparison, found))))
+    print("\n".join(["", *text(tables.cells(comparison, seeds, scores)), ""]))
+    print("\n".join(text(tables.rows(comparison, found))))
     out = o.out or report_folder(o.results)
-    files = explained.write(comparison, seeds, scores, found, o.command_line, out)
+    files = tables.write(comparison, seeds, scores, found, o.command_line, out)
     print(f"{out}: {', '.join(path.name for path in files)}")
     return code

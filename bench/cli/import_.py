@@ -18,7 +18,8 @@ def add(top: Any) -> None:
 
 def import_(options: Namespace) -> int:
     """Puts the runs in place, and says how to verify them."""
-    from bench import capsule, records
+    from bench import records
+    from bench.tools import capsule
 
     outcomes = capsule.bring_in(options.file, options.results)
     for name, outcome in outcomes.items():

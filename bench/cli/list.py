@@ -15,7 +15,7 @@ def add(top: Any) -> None:
 
 def list_(options: Namespace) -> int:
     """Methods, benchmarks and data."""
-    from bench import inventory
+    from bench.tools import inventory
 
     print("\n".join(inventory.everything(options.data_dir)))
     return 0

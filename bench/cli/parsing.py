@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.errors import UserError
 
 RESULTS = Path("results/runs")
@@ -57,13 +57,17 @@ def add_command(
         )
     if device:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
-        parser.add_argument("--threads", type=kinds.threads, metavar="N", help="CPU threads (default: torch's)")
+        parser.add_argument(
+            "--threads", type=argument_types.threads, metavar="N", help="CPU threads (default: torch's)"
+        )
     return parser
 
 
 def add_execution(parser: Parser) -> None:
     """How steps run: no part of the protocol."""
-    parser.add_argument("--chunk", type=kinds.positive, metavar="N", help="episodes at once (default: chosen to fit)")
+    parser.add_argument(
+        "--chunk", type=argument_types.positive, metavar="N", help="episodes at once (default: chosen to fit)"
+    )
     parser.add_argument(
         "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
     )
@@ -79,9 +83,9 @@ def add_own(parser: Parser) -> None:
 
 def asked_of_every_job(options: argparse.Namespace) -> tuple[Any, ...]:
     """The last fields of a `plan.Request`: where and how, and the command."""
-    from bench import environment
+    from bench import devices
 
-    where = environment.device(options.device)
+    where = devices.device(options.device)
     return where, options.results, options.data_dir, options.chunk, options.mode, options.command_line
 
 

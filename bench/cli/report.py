@@ -22,15 +22,17 @@ def add(top: Any) -> None:
 
 def report(options: Namespace) -> int:
     """Tables and figures; 1 where a record could not be read."""
-    from bench import experiments, records, report
+    from bench.protocols import experiments
+    from bench.records import layout
+    from bench.report import build
 
     experiment = experiments.read(options.file) if options.file else None
-    if options.results != RESULTS and next(records.folders(options.results), None) is None:
+    if options.results != RESULTS and next(layout.folders(options.results), None) is None:
         raise UserError(f"{options.results}: no records in it: name the folder that `run --results` had, as {RESULTS}")
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
     try:
-        made = report.build(options.results, out, options.claims, experiment)
+        made = build.build(options.results, out, options.claims, experiment)
     finally:
         gc.enable()
     print(printable(made.text))

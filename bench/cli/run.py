@@ -7,15 +7,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import engine, kinds, machine
-from bench.cli.machine import Tell
+from bench.cli import argument_types, json_events
+from bench.cli import workers as worker_options
+from bench.cli.json_events import Tell
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.experiments import Experiment
-    from bench.job import Job
+    from bench.protocols.experiments import Experiment
+    from bench.runs.job import Job
 
 
 def add(top: Any) -> None:
@@ -30,10 +31,10 @@ def add(top: Any) -> None:
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
     parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
     add_running(parser)
-    engine.add(parser)
+    worker_options.add(parser)
     parser.add_argument(
         "--keep",
-        type=kinds.positive,
+        type=argument_types.positive,
         action="append",
         default=[],
         metavar="N",
@@ -46,23 +47,24 @@ def add(top: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
-    with machine.lines(options.json) as tell:
+    with json_events.lines(options.json) as tell:
         return _planned(options, tell)
 
 
 def _planned(options: Namespace, tell: Tell) -> int:
-    from bench import environment, outlook, plan
+    from bench import devices
+    from bench.runs import planning, preview
 
-    environment.make_repeatable(options.threads, options.fast)
-    environment.keep_memory()
+    devices.make_repeatable(options.threads, options.fast)
+    devices.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
-    blocks = plan.jobs_of(_experiment(options), request) if options.file else [plan.jobs(request)]
+    blocks = planning.jobs_of(_experiment(options), request) if options.file else [planning.jobs(request)]
     _check_kept(options.keep, [job for jobs in blocks for job in jobs])
-    spread = engine.chosen(options, request.device)
-    environment.make_repeatable(engine.threads(options, spread), options.fast)
-    print("\n".join(line for jobs in blocks for line in outlook.described(jobs)), flush=True)
+    spread = worker_options.chosen(options, request.device)
+    devices.make_repeatable(worker_options.threads(options, spread), options.fast)
+    print("\n".join(line for jobs in blocks for line in preview.described(jobs)), flush=True)
     workers = spread.workers if spread else 1
-    groups = [group for jobs in blocks for group in plan.groups(jobs, options.together, workers)]
+    groups = [group for jobs in blocks for group in planning.groups(jobs, options.together, workers)]
     return _dry_run(groups, workers) if options.dry_run else _run(groups, spread, options, tell)
 
 
@@ -74,7 +76,7 @@ def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:
 
 def _experiment(options: Namespace) -> Experiment:
     """The file's. Raises UserError where an option says what the file says."""
-    from bench import experiments
+    from bench.protocols import experiments
 
     said = {"--method": options.method, "--benchmark": options.benchmark, "--protocol": options.protocol}
     said |= {"--seeds": options.seeds is not None, "--seed": options.seed, "--set": options.settings}
@@ -85,13 +87,13 @@ def _experiment(options: Namespace) -> Experiment:
 
 
 def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
-    from bench import estimate
+    from bench.runs import estimate
 
     print("\n".join(estimate.lines(groups, workers, lambda line: print(line, file=sys.stderr, flush=True))))
     return 0
 
 
-def _run(groups: Sequence[Sequence[Job]], spread: engine.Engine | None, options: Namespace, tell: Tell) -> int:
+def _run(groups: Sequence[Sequence[Job]], spread: worker_options.Engine | None, options: Namespace, tell: Tell) -> int:
     code = run_all(groups, options, spread, tell)
     if code in (0, 1):
         of_file = f" --file {options.file}" if options.file else ""

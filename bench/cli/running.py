@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bench.cli import kinds
-from bench.cli.machine import Tell, silent
+from bench.cli import argument_types
+from bench.cli.json_events import Tell, silent
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
-from bench.cli.words import score
+from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
-    from bench import plan
-    from bench.cli.engine import Engine
-    from bench.engines import Cell, Ended
-    from bench.job import Job
+    from bench.cli.workers import Engine
+    from bench.records import Evaluated
+    from bench.runs import request
+    from bench.runs.job import Job
+    from bench.runs.workers.work import Cell, Ended
+
 
 TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
 
@@ -39,17 +41,17 @@ def add_running(parser: Parser) -> None:
     add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--together",
-        type=kinds.positive,
+        type=argument_types.positive,
         metavar="N",
         help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
     )
     add_execution(parser)
     parser.add_argument(
-        "--checkpoint-every", type=kinds.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
+        "--checkpoint-every", type=argument_types.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
     )
     parser.add_argument(
         "--max-minutes",
-        type=kinds.minutes,
+        type=argument_types.minutes,
         default=math.inf,
         metavar="M",
         help=f"end with a checkpoint after M minutes, exit code {TIME_IS_UP}; the same command goes on",
@@ -59,15 +61,15 @@ def add_running(parser: Parser) -> None:
     parser.set_defaults(keep=[], force=False)
 
 
-def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> plan.Request:
+def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> request.Request:
     """What was asked for. Raises UserError."""
-    from bench import event_files, plan
+    from bench.runs import request, tensorboard
 
-    event_files.check(options.log)
-    return plan.Request(
+    tensorboard.check(options.log)
+    return request.Request(
         methods,
         benchmarks,
-        plan.seeds(options.seeds, options.seed),
+        request.seeds(options.seeds, options.seed),
         protocol,
         options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
         *asked_of_every_job(options),
@@ -80,7 +82,7 @@ def run_all(
     """Does what is missing of every group: 0, 1 where a run diverged, 2 where one could not be made, 130 after Ctrl-C,
     75 where the time is up. `spread`: over its workers, not one after the other in this process. `tell` is told
     of events."""
-    from bench.engines import Cell
+    from bench.runs.workers.work import Cell
 
     cells, stop = [Cell(tuple(group)) for group in groups], Stop(options.started + 60 * options.max_minutes)
     return _here(cells, options, stop, tell) if spread is None else _spread(spread, cells, options, stop, tell)
@@ -88,7 +90,7 @@ def run_all(
 
 def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
     """In whatever time, at least one iteration or evaluation is done."""
-    from bench.train import Interrupted
+    from bench.training.watch import Interrupted
 
     console, code, worked = Console(stderr=True), 0, False
     for done, cell in enumerate(cells):
@@ -106,23 +108,22 @@ def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> 
 
 
 def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console, stop: Stop, tell: Tell) -> Ended:
-    from bench import event_files, run, train
-    from bench.engines import Ended
-    from bench.engines.board import display
+    from bench.runs import complete, tensorboard
+    from bench.runs.workers.board import display
+    from bench.runs.workers.work import Ended
+    from bench.training.watch import Watch
 
-    with display(cell, remaining, console, tell) as shown, event_files.logged(options.log) as row:
-        watch = train.Watch(
-            shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored
-        )
-        return Ended(*run.complete(cell.jobs, watch, options.force))
+    with display(cell, remaining, console, tell) as shown, tensorboard.logged(options.log) as row:
+        watch = Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored)
+        return Ended(*complete.complete(cell.jobs, watch, options.force))
 
 
 def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
     """All cells, by as many workers as there are."""
     import torch
 
-    from bench.engines import Orders
-    from bench.engines.board import Board
+    from bench.runs.workers.board import Board
+    from bench.runs.workers.work import Orders
 
     o = options
     orders = Orders(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
@@ -162,7 +163,8 @@ def _stopped(stop: Stop, tell: Tell, where: Sequence[str], options: Namespace) -
 
 
 def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
-    from bench import records, standing
+    from bench import records
+    from bench.runs import status
 
     if outcome == "busy":
         return "another process works on it; left to that one"
@@ -170,10 +172,10 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
-    iterations = standing.evaluated_at(job, info)
-    found = "; ".join(score(standing.scores_at(job, at)) for at in sorted(iterations))
+    iterations = status.evaluated_at(job, info)
+    found = "; ".join(score(status.scores_at(job, at)) for at in sorted(iterations))
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
-    lost = sorted(wanted - {*standing.kept(info), info["iteration"]})
+    lost = sorted(wanted - {*status.kept(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
     return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
 
@@ -207,3 +209,12 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
         os.write(sys.stderr.fileno(), b"stopping after this iteration; once more stops at once\n")
+
+
+def score(found: Evaluated) -> str:
+    """The mean score of an evaluation, and what of; where it has none, why."""
+    measure, final = MEASURES[found.info["score"]], found.final
+    mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
+    if found.lost:
+        mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
+    return f"{mean} after {found.iteration} iterations, inner step {found.step}"

@@ -19,7 +19,7 @@ def add(top: Any) -> None:
 
 def score(options: Namespace) -> int:
     """Scores them, and keeps the result as a record."""
-    from bench.exchange import predictions
+    from bench.tools.exchange import predictions
 
     o = options
     for folder, found in predictions.score(o.predictions, o.name, o.benchmark, o):

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.cli.parsing import add_command, add_group, add_own, add_protocol_choice, add_settings
 
 
@@ -17,9 +17,11 @@ def add(top: Any) -> None:
     parser = add_command(show, "episode", episode, "an episode as a picture", data=True)
     parser.add_argument("--benchmark", required=True, metavar="B")
     parser.add_argument("--split", default="test", help="train, valid or test")
-    parser.add_argument("--seed", type=kinds.index, default=0, help="of the training episodes")
-    parser.add_argument("--index", type=kinds.index, default=0, help="which episode, from 0")
-    parser.add_argument("--queries", type=kinds.positive, help="query images per class (default: the protocol's)")
+    parser.add_argument("--seed", type=argument_types.index, default=0, help="of the training episodes")
+    parser.add_argument("--index", type=argument_types.index, default=0, help="which episode, from 0")
+    parser.add_argument(
+        "--queries", type=argument_types.positive, help="query images per class (default: the protocol's)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser = add_command(
         show,
@@ -31,10 +33,10 @@ def add(top: Any) -> None:
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
     parser.add_argument(
-        "--hardest", type=kinds.positive, metavar="N", help="how many with the worst scores (default 6)"
+        "--hardest", type=argument_types.positive, metavar="N", help="how many with the worst scores (default 6)"
     )
     parser.add_argument(
-        "--easiest", type=kinds.positive, metavar="N", help="how many with the best scores (default none)"
+        "--easiest", type=argument_types.positive, metavar="N", help="how many with the best scores (default none)"
     )
     add_own(parser)
     add_settings(parser, "such as episodes=600, where the run has several evaluations")
@@ -46,41 +48,45 @@ def add(top: Any) -> None:
 
 def episode(options: Namespace) -> int:
     """An episode as a picture."""
-    from bench import pictures
+    from bench.tools.show import episode as episode_picture
 
     o = options
-    print(pictures.episode(o.benchmark, o.split, o.seed, o.index, o.queries, o.out, o.data_dir))
+    print(episode_picture.episode(o.benchmark, o.split, o.seed, o.index, o.queries, o.out, o.data_dir))
     return 0
 
 
 def protocol(options: Namespace) -> int:
     """Every setting of a protocol, with its source."""
-    from bench import presets
     from bench.data import store
-    from bench.report import sourced, tables
+    from bench.protocols import comparison, presets
+    from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    shown = sourced.sourced(options.name, benchmark, options.settings)
+    shown = comparison.sourced(options.name, benchmark, options.settings)
     last = shown.protocol.training.iterations
     iterations = [*presets.milestones(options.name, benchmark, last), last]
     evaluated = " and ".join(map(str, iterations))
     print(f"{shown.name} on {benchmark.name}: one training, evaluated after {evaluated} iterations")
-    print("\n".join(tables.text(sourced.every_setting(shown))))
+    print("\n".join(tables.text(comparison.every_setting(shown))))
     return 0
 
 
 def episodes(options: Namespace) -> int:
     """The episodes that a run does worst or best on; 1 where its scores are not the recorded ones, and should be."""
-    from bench import extremes, records, verify
+    from bench.records import layout
+    from bench.tools.show import hardest as hardest_episodes
+    from bench.tools.verify import verify
 
-    folder = records.find(options.results, options.run)
+    folder = layout.find(options.results, options.run)
     again = verify.opened(folder, options.data_dir, lambda line: print(line, file=sys.stderr), options.method)
-    extremes.check(again, options.out)
-    recorded = extremes.evaluation(again, options.settings)
+    hardest_episodes.check(again, options.out)
+    recorded = hardest_episodes.evaluation(again, options.settings)
     hardest = options.hardest or (0 if options.easiest else 6)
-    places = extremes.extremes(recorded, hardest, options.easiest or 0, again.benchmark.measure.higher_is_better)
-    drawn = extremes.drawn(again, recorded, places)
-    extremes.write(again, recorded, drawn, options.out)
+    places = hardest_episodes.extremes(
+        recorded, hardest, options.easiest or 0, again.benchmark.measure.higher_is_better
+    )
+    drawn = hardest_episodes.drawn(again, recorded, places)
+    hardest_episodes.write(again, recorded, drawn, options.out)
     print("\n".join(sheet.title for sheet in drawn.sheets))
     print(f"{options.out}: {len(places)} of {len(recorded.final)} test episodes")
     if drawn.problem:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli import kinds
+from bench.cli import argument_types
 from bench.cli.parsing import add_command
 
 
@@ -18,10 +18,16 @@ def add(top: Any) -> None:
     parser.add_argument("--method", default="maml", metavar="M", help="maml (default) or fomaml")
     parser.add_argument("--mode", action="append", default=[], metavar="M", help="of ours; may be given several times")
     parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
-    parser.add_argument("--repeats", type=kinds.positive, default=5, metavar="N", help="timed turns (default 5)")
+    parser.add_argument(
+        "--repeats", type=argument_types.positive, default=5, metavar="N", help="timed turns (default 5)"
+    )
     for name, what in (("--meta-batches", "meta-batch"), ("--inner-steps", "number of inner steps")):
         parser.add_argument(
-            name, type=kinds.sizes, default=(), metavar="N,N,...", help=f"show the memory at each {what} of these"
+            name,
+            type=argument_types.sizes,
+            default=(),
+            metavar="N,N,...",
+            help=f"show the memory at each {what} of these",
         )
     parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="the memory as a picture (.png, .pdf, .svg)")
@@ -29,20 +35,21 @@ def add(top: Any) -> None:
 
 def speed(options: Namespace) -> int:
     """Times ours beside the plain loop and the libraries that are installed."""
-    from bench import disk, environment, speed
+    from bench import devices, files
+    from bench.tools.speed import compare
 
-    environment.make_repeatable(options.threads)
-    environment.keep_memory()
-    o, where = options, environment.device(options.device)
-    modes = tuple(dict.fromkeys(o.mode)) or speed.default_modes(where)
-    request = speed.Request(
+    devices.make_repeatable(options.threads)
+    devices.keep_memory()
+    o, where = options, devices.device(options.device)
+    modes = tuple(dict.fromkeys(o.mode)) or compare.default_modes(where)
+    request = compare.Request(
         o.benchmark, o.method, where, o.data_dir, modes, o.every_layer, o.repeats, o.meta_batches, o.inner_steps
     )
-    found = speed.run(request, lambda line: print(line, file=sys.stderr, flush=True))
+    found = compare.run(request, lambda line: print(line, file=sys.stderr, flush=True))
     found["command"] = o.command_line
-    print("\n".join(speed.table(found)))
+    print("\n".join(compare.table(found)))
     if o.json is not None:
-        disk.write_json(o.json, found)
+        files.write_json(o.json, found)
     if o.figure is not None:
-        speed.figure(found, o.figure)
+        compare.figure(found, o.figure)
     return 0

@@ -14,8 +14,9 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.records import Corrupt
-    from bench.verify import Again, Finding
+    from bench.records.fields import Corrupt
+    from bench.tools.verify.findings import Finding
+    from bench.tools.verify.repeat import Again
 
 
 def add(top: Any) -> None:
@@ -29,71 +30,76 @@ def add(top: Any) -> None:
 
 def verify(options: Namespace) -> int:
     """Compares every score and, where asked, every weight; 1 where something is not what the record says."""
-    from bench import environment, verify
-    from bench.train import Interrupted
+    from bench import devices
+    from bench.tools.verify import findings
+    from bench.training.watch import Interrupted
 
-    environment.make_repeatable(None)
-    environment.keep_memory()
+    devices.make_repeatable(None)
+    devices.keep_memory()
     runs = [(folder, _opened(folder, options)) for folder in _folders(options)]
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
         _say("stopped: nothing was changed")
         return 130
-    return int(verify.DIFFERENT in outcomes)
+    return int(findings.DIFFERENT in outcomes)
 
 
 def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
-    from bench import records, verify
+    from bench.records import fields
+    from bench.tools.verify.verify import opened
 
     try:
-        return verify.opened(folder, options.data_dir, _say, options.method)
-    except records.Corrupt as error:
+        return opened(folder, options.data_dir, _say, options.method)
+    except fields.Corrupt as error:
         return error
 
 
 def _folders(options: Namespace) -> list[Path]:
-    from bench import records
+    from bench.records import layout
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    found = records.named(options.results, [""] if options.all else options.run)
+    found = layout.named(options.results, [""] if options.all else options.run)
     return [folder for folder in found if not (options.all and _predicted(folder))]
 
 
 def _predicted(folder: Path) -> bool:
     """Whether there is nothing that could be done again."""
     from bench import records
+    from bench.records import fields
 
     try:
         return records.predicted(records.read_info(folder))
-    except records.Corrupt:
+    except fields.Corrupt:
         return False
 
 
 def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
-    from bench import verify
+    from bench.tools.verify import findings
 
     print("/".join(folder.parts[-4:]), flush=True)
     outcomes = [_shown(finding) for finding in _findings(again, retrain)]
-    outcome = max(outcomes, key=[verify.EQUAL, verify.CLOSE, verify.DIFFERENT].index)
+    outcome = max(outcomes, key=[findings.EQUAL, findings.CLOSE, findings.DIFFERENT].index)
     print(f"  {_SUMMARY[outcome]}", flush=True)
     return outcome
 
 
 def _findings(again: Again | Corrupt, retrain: bool) -> Iterator[Finding]:
-    from bench import records, verify
+    from bench.records import fields
+    from bench.tools.verify import findings
+    from bench.tools.verify.verify import stored
 
     try:
-        if isinstance(again, records.Corrupt):
+        if isinstance(again, fields.Corrupt):
             raise again
-        yield from verify.stored(again)
+        yield from stored(again)
         if retrain and again.info["status"] != "unfinished":
             yield from _retrained(again)
-    except records.Corrupt as error:
-        yield verify.Finding("record", str(error), verify.DIFFERENT)
+    except fields.Corrupt as error:
+        yield findings.Finding("record", str(error), findings.DIFFERENT)
 
 
 _SUMMARY = {
@@ -106,19 +112,21 @@ _SUMMARY = {
 def _retrained(again: Again) -> Iterator[Finding]:
     from rich.console import Console
 
-    from bench import train, verify
     from bench.cli.running import Stop
-    from bench.progress import Display
+    from bench.runs.display import Display
+    from bench.tools.verify import findings
+    from bench.tools.verify.verify import retrained
+    from bench.training.watch import Watch
 
     if again.training.origin is not None:
-        yield verify.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
+        yield findings.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
         return
     title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
-            watch = train.Watch(display.step, Stop(), keep=again.kept, say=display.say, scored=display.scored)
+            watch = Watch(display.step, Stop(), keep=again.kept, say=display.say, scored=display.scored)
             folder = again.trained(Path(results), watch)
-        yield from verify.retrained(again, folder)
+        yield from retrained(again, folder)
 
 
 def _shown(finding: Finding) -> str:

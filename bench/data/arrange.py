@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.benchmarks import SPLITS
 from bench.data.images import ImageClass, SourceClass
 from bench.errors import UserError
+from bench.protocols.benchmarks import SPLITS
 
 Transform = Callable[[np.ndarray], np.ndarray]
 Sink = Callable[[np.ndarray], Any]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import platformdirs
 
-from bench.benchmarks import BENCHMARKS, BUILT_IN, is_name
-from bench.data import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
 from bench.data.arrange import Transform
 from bench.data.images import Source
+from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
 from bench.errors import UserError, unknown
+from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, is_name
 
 OMNIGLOT_DIGEST = "ae4278357272782c72c132146af3036b75e1038b4158712ba38a44fad7c11bf7"
 MINI_IMAGENET_DIGEST = "0987dcf32175fd81f4a7a2b97aad23b0251c7c564cf2f3575377af0d5d7618f1"

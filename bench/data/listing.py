@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.benchmarks import Shape
-from bench.data import catalogue, omniglot, prepared
+from bench.data import catalogue, prepared
 from bench.data.arrange import assemble
 from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, SOURCES, command
 from bench.data.prepared import Unusable
+from bench.data.readers import omniglot
 from bench.data.splits import read_split
 from bench.errors import UserError
+from bench.protocols.benchmarks import Shape
 
 
 def available(data_dir: Path | None = None) -> list[dict[str, Any]]:

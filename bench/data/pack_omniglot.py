@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.data.files import read_archives
-from bench.data.omniglot import DRAWINGS, PNG, characters_in, pack
+from bench.data.readers.archives import read_archives
+from bench.data.readers.omniglot import DRAWINGS, PNG, characters_in, pack
 from bench.data.splits import missing, read_split
 from bench.errors import UserError
-from bench.records import write_atomically
+from bench.files import write_atomically
 
 
 def packed(archives: list[Path]) -> bytes:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from bench.benchmarks import SPLITS
 from bench.data.arrange import Transform, assemble
 from bench.data.images import ImageClass, ImageSet, SourceClass
-from bench.disk import Unreadable, flush_folder, read_json, sha256, write_json
 from bench.errors import UserError, reason
+from bench.files import Unreadable, flush_folder, read_json, sha256, write_json
+from bench.protocols.benchmarks import SPLITS
 
 FORMAT = 1
 IMAGES, MANIFEST = "images.npy", "manifest.json"

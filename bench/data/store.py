@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from bench import benchmarks
-from bench.benchmarks import Benchmark
-from bench.data import catalogue, cifar100, cub, omniglot, prepared, tiered_imagenet
+from bench.data import catalogue, prepared
 from bench.data.arrange import Transform, assemble
 from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, DataSet, command, data_dir
 from bench.data.images import ImageSet, Source
 from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
+from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
 from bench.data.splits import check_belongs, check_once, missing, read_split, some, too_few
 from bench.errors import UserError, unknown
+from bench.protocols import benchmarks
+from bench.protocols.benchmarks import Benchmark
 
 __all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.claims import Claim
-from bench.report import marks, words
-from bench.report.claimed import NOT_JUDGED, Held
-from bench.report.sections import Section
+from bench.analysis.claims import Claim
+from bench.analysis.sections import Section
+from bench.analysis.verdicts import NOT_JUDGED, Held
+from bench.report import marks, wording
 
 VERDICTS = ("agrees", "differs", "inconclusive", NOT_JUDGED)
 
@@ -56,12 +56,12 @@ def _answer(h: Held) -> Answer:
     return Answer(
         question=f"{h.claim.method} on {h.cell.title}",
         published=h.claim.number,
-        by=words.source(h.claim),
+        by=wording.source(h.claim),
         ours=f"{h.cell.headline.value:{form}}",
-        of=f"{words.ends(h.cell.intervals[kind], form)}, {kind}; "
-        f"{words.counted_seeds(h.cell)}, {words.episodes(h.cell)}; {h.cell.described}",
+        of=f"{wording.ends(h.cell.intervals[kind], form)}, {kind}; "
+        f"{wording.counted_seeds(h.cell)}, {wording.episodes(h.cell)}; {h.cell.described}",
         difference=f"{h.difference:+{form}}",
-        interval=words.NONE if h.interval is None else words.ends(h.interval, f"+{form}"),
+        interval=wording.NONE if h.interval is None else wording.ends(h.interval, f"+{form}"),
         verdict=h.verdict,
         why=h.why,
     )

@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")  # files only, on machines without a display
-
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from bench.records import write_atomically
+from bench.analysis.sections import Section
+from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.marks import Mark
 from bench.report.panels import Panel
-from bench.report.sections import Section
+
+matplotlib.use("Agg")  # files only, on machines without a display
 
 _STYLE = {
     "svg.hashsalt": "bench",  # the same records give the same file

@@ -7,11 +7,11 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bench.report.cells import Cell
-from bench.report.fits import Fit, fit
+from bench.analysis.cells import Cell
+from bench.analysis.function_fit import Fit, fit
+from bench.analysis.sections import Section
 from bench.report.marks import Mark
 from bench.report.panels import Panel
-from bench.report.sections import Section
 
 _DASHES = {"before adaptation": ":", "after one step": "--", "after the last step": "-"}
 _LINE, _POINT = "C0", "C3"

@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from bench import statistics
-from bench.benchmarks import of_record
-from bench.claims import Claim
+from bench.analysis import statistics
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.analysis.pairs import Compared
+from bench.protocols.benchmarks import of_record
 from bench.records import Record
-from bench.report import words
-from bench.report.cells import Cell
-from bench.report.compared import Compared
+from bench.report import wording
 
 Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
 
@@ -33,7 +33,7 @@ def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
         axes.plot(
             cell.intervals[name], (y + offset,) * 2, color=colour, lw=width, ls=dash, alpha=faint, solid_capstyle="butt"
         )
-    ends = [f"{name} {words.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
+    ends = [f"{name} {wording.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
     return point, [f"{label(cell)}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
 
@@ -43,7 +43,7 @@ def claim(axes: Axes, y: int, claim: Claim) -> Mark:
     half, measure = claim.ci95 or 0, claim.about.measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
     (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
-    return point, [f"{claim.method}, published: {claim.number}, {words.source(claim)}"]
+    return point, [f"{claim.method}, published: {claim.number}, {wording.source(claim)}"]
 
 
 def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: str) -> Mark:
@@ -62,7 +62,7 @@ def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark
     x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
     (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
     axes.vlines(x, low, high, color=colour, lw=1.2)
-    ends = [words.ends(interval, form) for interval in zip(low, high, strict=True)]
+    ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
     values = zip(estimate.value, ends, strict=True)
     return line, [f"{label(cell)}: {v:{form}} after inner step {k}; {of} {end}" for k, (v, end) in enumerate(values)]
 
@@ -71,7 +71,7 @@ def pair(axes: Axes, y: int, pair: Compared) -> Mark:
     """The difference of two methods with its interval."""
     axes.plot(pair.interval, (y, y), color="C0", lw=3, solid_capstyle="butt")
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
-    value, ends = pair.paired.difference.value, words.ends(pair.interval, form)
+    value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
     (point,) = axes.plot(value, y, "o", color="C0", ms=6)
     return point, [f"{pair_label(pair)}: {value:{form}} {measure.points}; {pair.paired.kind} {ends}"]
 
@@ -112,13 +112,13 @@ def kind(cell: Cell) -> str:
 def label(row: Cell | Claim) -> str:
     """Of a row, short enough for a figure."""
     if isinstance(row, Claim):
-        return _short(f"{row.method}: {words.source(row)}")
-    return f"{_short(f'{row.method}, {row.described}')}, {words.counted_seeds(row)}"
+        return _short(f"{row.method}: {wording.source(row)}")
+    return f"{_short(f'{row.method}, {row.described}')}, {wording.counted_seeds(row)}"
 
 
 def pair_label(pair: Compared) -> str:
     """Of a row, with what is known of chance."""
-    p = f"p = {words.p_value(pair.holm)}" if pair.holm == pair.holm else pair.paired.kind
+    p = f"p = {wording.p_value(pair.holm)}" if pair.holm == pair.holm else pair.paired.kind
     return f"{_short(f'{pair.a.method} − {pair.b.method}, {pair.a.described}')} ({p.replace('= <', '<')})"
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.claims import Claim
-from bench.report import content, document, origins
+from bench.analysis.claims import Claim
+from bench.analysis.sections import Section, command
+from bench.analysis.verdicts import NOT_JUDGED
+from bench.report import documents, provenance_tables, result_tables
 from bench.report.answers import VERDICTS, Answer, answers, summary
-from bench.report.claimed import NOT_JUDGED
-from bench.report.document import Part
+from bench.report.documents import Part
+from bench.report.episode_pictures import pictures
 from bench.report.figures import Drawn
-from bench.report.inline import alternative, inline
-from bench.report.pictures import pictures
-from bench.report.sections import Section, command
+from bench.report.inline_svg import alternative, inline
 from bench.report.tables import Table
 
 # How a cell begins that is ranged as a number, and how long one may be.
@@ -45,9 +45,9 @@ def as_html(
         script=Markup(script),
         summary=summary(found),
         answers=_groups(found),
-        reading=document.READING.strip().split("\n\n"),
+        reading=documents.READING.strip().split("\n\n"),
         parts=shown,
-        unmet=_table("unmet", document.unmet_claims(unmet)) if unmet else None,
+        unmet=_table("unmet", documents.unmet_claims(unmet)) if unmet else None,
         problems=problems,
     )
 
@@ -69,14 +69,14 @@ def _part(number: int, part: Part, drawn: Mapping[str, Sequence[Drawn]]) -> dict
 def _section(name: str, section: Section, drawn: Sequence[Drawn]) -> dict[str, Any]:
     """The first figure and the first table belong together; then come the other figures, pictures, the other tables."""
     figures = [_figure(f"{name}-{figure.kind}", figure) for figure in drawn]
-    tables = [*content.tables(section), *origins.tables(section)]
+    tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
     seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]
     return {
         "id": name,
         "title": section.title,
         "command": command(section.claims[0]) if section.claims and not section.cells else "",
-        "notes": document.notes(section),
+        "notes": documents.notes(section),
         "blocks": [*figures[:1], *shown[:1], *figures[1:], *seen, *shown[1:]],
     }
 

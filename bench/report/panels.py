@@ -14,15 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bench.benchmarks import of_record
-from bench.claims import Claim
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.analysis.pooling import method_order
+from bench.analysis.sections import Section
+from bench.protocols.benchmarks import of_record
+from bench.protocols.naming import described_training
 from bench.records import Record
 from bench.report import marks
-from bench.report.cells import Cell
-from bench.report.grouping import method_order
 from bench.report.marks import Mark
-from bench.report.protocols import described_training
-from bench.report.sections import Section
 
 _DASHES = ("-", "--", ":", "-.")
 _WIDE = 5  # times the shortest run

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report import words
-from bench.report.cells import Cell
-from bench.report.claimed import NOT_JUDGED, Held, nearest, would_decide
-from bench.report.compared import Compared
-from bench.report.sections import FIRST, Section, command
+from bench.analysis.cells import Cell
+from bench.analysis.pairs import Compared
+from bench.analysis.sections import FIRST, Section, command
+from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, would_decide
+from bench.report import wording
 
 _REASONS_SHOWN = 2
 
@@ -31,12 +31,12 @@ def _cell(section: Section, cell: Cell) -> list[str]:
     kind = "both" if few > 1 else "over episodes"
     measure = cell.measure
     value = f"{cell.headline.value:{measure.form}} {measure.unit or measure.name}"
-    score = f"{value} ({words.ends(cell.intervals[kind], measure.form)}, {kind})"
+    score = f"{value} ({wording.ends(cell.intervals[kind], measure.form)}, {kind})"
     whole = cell.predicted or cell.iterations == (cell.record.training.iterations,)
-    part = "" if whole else f" after {words.iterations(cell)} iterations"
+    part = "" if whole else f" after {wording.iterations(cell)} iterations"
     copies = {other.data["digest"] for other in section.cells}
-    part += f" on {words.data(cell)}," if len(copies) > 1 else ""
-    first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {words.seeds(cell)}"
+    part += f" on {wording.data(cell)}," if len(copies) > 1 else ""
+    first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {wording.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)
     return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number"]
@@ -45,8 +45,8 @@ def _cell(section: Section, cell: Cell) -> list[str]:
 def _gain(pair: Compared) -> str:
     measure, form = pair.a.measure, f"+{pair.a.measure.form}"
     value = f"{pair.paired.difference.value:{form}} {measure.points}"
-    interval = f"{words.ends(pair.interval, form)}, {pair.paired.kind}"
-    return f"  {words.gain(pair)} [{pair.a.described}]: {value} ({interval}), paired"
+    interval = f"{wording.ends(pair.interval, form)}, {pair.paired.kind}"
+    return f"  {wording.gain(pair)} [{pair.a.described}]: {value} ({interval}), paired"
 
 
 def _claim(held: Held) -> str:
@@ -55,7 +55,7 @@ def _claim(held: Held) -> str:
     claim = f"claim {held.claim.number} ({source}): {difference}"
     if held.verdict != NOT_JUDGED:
         decided_by = f": {would_decide(held.needed)}" if held.needed else ""
-        return f"{claim} ({words.ends(held.interval or (0, 0), f'+{form}')}), {held.verdict}{decided_by}"
+        return f"{claim} ({wording.ends(held.interval or (0, 0), f'+{form}')}), {held.verdict}{decided_by}"
     more = len(held.reasons) - _REASONS_SHOWN
     rest = f"; {more} more in report.md" if more > 0 else ""
     return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import omniglot, store
+from bench.data import store
+from bench.data.readers import omniglot
 from bench.errors import UserError
-from bench.torchvision_compat import import_torchvision
+from bench.tools.torchvision_compat import import_torchvision
 from tests.data.small import Small, encoded, write_torchmeta
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data"

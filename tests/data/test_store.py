@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data import catalogue, prepared, store
+from bench.data import catalogue, listing, prepared, store
 from bench.data.images import SourceClass
 from bench.errors import UserError
 
@@ -31,11 +31,11 @@ def _rows(rows):
 
 def test_the_data_directory_is_as_said_or_of_the_environment_or_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "environment"))
-    assert store.data_dir(tmp_path) == tmp_path
-    assert store.data_dir(None) == tmp_path / "environment"
+    assert catalogue.data_dir(tmp_path) == tmp_path
+    assert catalogue.data_dir(None) == tmp_path / "environment"
     monkeypatch.delenv("BENCH_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert store.data_dir(None).name == "bench-few-shot"
+    assert catalogue.data_dir(None).name == "bench-few-shot"
 
 
 def test_what_is_not_here_says_how_to_get_it(home, refused):
@@ -90,7 +90,7 @@ def test_a_damaged_cache_of_the_embedded_omniglot_mends_itself(home, file):
     path = home / "omniglot-embedded" / "nearest" / file
     os.truncate(path, 100)
     assert store.load("omniglot", home).images.shape == (32_460, 28, 28, 1) and path.stat().st_size > 100
-    assert all(check["ok"] for check in store.verify(home))
+    assert all(check["ok"] for check in listing.verify(home))
 
 
 def test_a_cache_of_another_embedded_file_is_not_used(home):
@@ -108,7 +108,7 @@ def test_several_processes_may_be_the_first(home):
     sums = {run.communicate()[0] for run in runs}
     assert len(sums) == 1 and all(run.returncode == 0 for run in runs)
     assert [path.name for path in home.iterdir()] == ["omniglot-embedded"]
-    assert all(check["ok"] for check in store.verify(home))
+    assert all(check["ok"] for check in listing.verify(home))
 
 
 def test_an_omniglot_that_was_added_goes_before_the_embedded(tmp_path, home, characters, write_png):
@@ -119,7 +119,7 @@ def test_an_omniglot_that_was_added_goes_before_the_embedded(tmp_path, home, cha
     store.load("omniglot", home)
     store.add("omniglot", tmp_path / "copy", home, partial=True)
     assert len(store.load("omniglot", home).classes) == len(store.load("omniglot", home, "lanczos").classes) == 3
-    assert _rows(store.available(home))["omniglot"]["embedded"] is False
+    assert _rows(listing.available(home))["omniglot"]["embedded"] is False
 
 
 def test_the_same_again_is_kept_another_replaces_it_and_a_damaged_one_is_mended(tmp_path, home, folder, small_copy):
@@ -132,7 +132,7 @@ def test_the_same_again_is_kept_another_replaces_it_and_a_damaged_one_is_mended(
     assert store.load("mini-imagenet", home).digest == other["digest"] != again["digest"]
     _flip(folder / "images.npy")
     assert store.add("mini-imagenet", tmp_path / "copy", home, partial=True)["status"] == "mended"
-    assert all(check["ok"] for check in store.verify(home))
+    assert all(check["ok"] for check in listing.verify(home))
 
 
 def test_what_fails_leaves_what_was_here_and_no_half(tmp_path, home, folder, refused, monkeypatch):
@@ -197,27 +197,27 @@ def test_damage_that_can_be_seen_is_one_line_with_the_command_that_mends_it(home
     DAMAGE[damage](folder)
     line = refused(store.load, "mini-imagenet", home)
     assert str(folder) in line and "python -m bench data add mini-imagenet PATH" in line
-    row = _rows(store.available(home))["mini-imagenet"]
+    row = _rows(listing.available(home))["mini-imagenet"]
     assert not row["here"] and row["problem"] == line
-    assert not _rows(store.verify(home))["mini-imagenet"]["ok"]
+    assert not _rows(listing.verify(home))["mini-imagenet"]["ok"]
 
 
 def test_damage_that_can_only_be_read_is_found_by_verify(home, folder):
-    assert all(check["ok"] for check in store.verify(home))
+    assert all(check["ok"] for check in listing.verify(home))
     _flip(folder / "images.npy")
     store.load("mini-imagenet", home)
-    check = _rows(store.verify(home))["mini-imagenet"]
+    check = _rows(listing.verify(home))["mini-imagenet"]
     assert not check["ok"] and "images.npy" in check["line"] and "SHA-256" in check["line"]
 
 
 def test_a_manifest_that_was_changed_is_found_by_verify(home, folder):
     _edit(folder / "manifest.json", digest=catalogue.MINI_IMAGENET_DIGEST)
-    check = _rows(store.verify(home))["mini-imagenet"]
+    check = _rows(listing.verify(home))["mini-imagenet"]
     assert not check["ok"] and "digest" in check["line"]
 
 
 def test_what_is_here_is_listed(home, folder):
-    rows = _rows(store.available(home))
+    rows = _rows(listing.available(home))
     assert rows.keys() == set(catalogue.SOURCES)
     here = rows["mini-imagenet"]
     assert here["here"] and here["partial"] and here["images"] == 16 and here["where"] == str(folder)
@@ -225,7 +225,7 @@ def test_what_is_here_is_listed(home, folder):
     embedded = rows["omniglot"]
     assert embedded["here"] and embedded["embedded"] and embedded["images"] == 32_460
     assert embedded["counts"] == {"train": 1100, "valid": 100, "test": 423}
-    missing = _rows(store.available(home / "empty"))["mini-imagenet"]
+    missing = _rows(listing.available(home / "empty"))["mini-imagenet"]
     assert not missing["here"] and missing["problem"] is None and missing.keys() == here.keys() == embedded.keys()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.data import store
+from bench.data import listing, store
 from tests.killing import KILLS, command
 
 
@@ -29,7 +29,7 @@ def test_data_that_are_prepared(tmp_path: Path, small_copy: Any) -> None:
         arguments = ("data", "add", "mini-imagenet", str(copies[number % 2]), "--partial")
         command(tmp_path, home, arguments, at=number % 16)
         assert store.load("mini-imagenet", home).digest in digests
-        assert all(check["ok"] for check in store.verify(home))
+        assert all(check["ok"] for check in listing.verify(home))
     assert command(tmp_path, home, arguments).code == 0
     assert _left(home, "mini-imagenet") == []
 
@@ -41,4 +41,4 @@ def test_the_embedded_data_when_they_are_first_used(tmp_path: Path) -> None:
         command(tmp_path, home, arguments, at=at)
     assert command(tmp_path, home, arguments).code == 0 and (tmp_path / "x.png").exists()
     assert _left(home, "omniglot-embedded") == []
-    assert all(check["ok"] for check in store.verify(home))
+    assert all(check["ok"] for check in listing.verify(home))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_train import make  # noqa: F401 (a fixture)
+from tests.training.test_outer_loop import make  # noqa: F401 (a fixture)
 
 _MOST_GROWTH_KIB = 1 << 20
 

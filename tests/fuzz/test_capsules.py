@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import capsule
+from bench.data.readers import archives
+from bench.tools import capsule
 from tests.fuzz import HOSTILE_TEXT, as_json, inputs, mutated, mutated_json, read, written
-from tests.test_records import STORED
+from tests.records.test_record import STORED
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def content(exported: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return capsule.files.read_stored(written(tmp_path_factory.mktemp("capsule"), "capsule.zip", exported))
+    return archives.read_stored(written(tmp_path_factory.mktemp("capsule"), "capsule.zip", exported))
 
 
 def brought_in(place: Path, path: Path) -> None:

@@ -22,11 +22,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data import mini_imagenet, omniglot, prepared, torchmeta
-from bench.data.decode import decode
-from bench.data.files import read_archives
+from bench.data import prepared
 from bench.data.images import Source
-from bench.data.pickles import load_plain
+from bench.data.readers import mini_imagenet, omniglot, torchmeta
+from bench.data.readers.archives import read_archives
+from bench.data.readers.image_files import decode
+from bench.data.readers.plain_pickles import load_plain
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)

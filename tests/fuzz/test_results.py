@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import claims, records
-from bench.report import document, page, rows, terminal
-from bench.report.grouping import usable
-from bench.report.sections import sections
+from bench import records
+from bench.analysis import claims
+from bench.analysis.pooling import usable
+from bench.analysis.sections import sections
+from bench.records import layout
+from bench.report import csv_file, documents, page, terminal
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
 
@@ -47,18 +49,18 @@ def reported(reader: str, folder: Path) -> None:
     left_out = [*problems, *unusable, *unpooled]
     parts = [("results", made)]
     texts = (
-        document.as_markdown(parts, [], left_out, {}),
-        document.as_latex(parts),
+        documents.as_markdown(parts, [], left_out, {}),
+        documents.as_latex(parts),
         page.as_html(parts, [], left_out, {}),
     )
-    assert all("fomaml" in text for text in (*texts, rows.as_csv(parts), "".join(terminal.lines(made))))
+    assert all("fomaml" in text for text in (*texts, csv_file.as_csv(parts), "".join(terminal.lines(made))))
     assert all(len(line.splitlines()) == 1 for line in left_out)
 
 
 @inputs
 @given(st.data())
 def test_records(folder: Path, data: Any) -> None:
-    path = folder / records.RECORD
+    path = folder / layout.RECORD
     text = path.read_bytes()
     written(folder, path.name, data.draw(mutated_json(json.loads(text)).map(as_json) | mutated(text)))
     reported("record.json", folder)
@@ -78,7 +80,7 @@ def test_evaluations(folder: Path, data: Any) -> None:
 def _vouched(folder: Path, path: Path, table: bytes, key: str | None) -> None:
     """Puts a table in place, and its sum in what vouches for it: as who is up to something would."""
     total = hashlib.sha256(table).hexdigest()
-    about = folder / records.RECORD if key else path.with_suffix(".json")
+    about = folder / layout.RECORD if key else path.with_suffix(".json")
     info = json.loads(about.read_text())
     if key:
         info["files"][key] = total
@@ -114,7 +116,7 @@ def test_scores(folder: Path, data: Any) -> None:
 @inputs
 @given(st.data())
 def test_curves(folder: Path, data: Any) -> None:
-    path = folder / records.CURVE
+    path = folder / layout.CURVE
     columns = ("iteration", "train_loss", "valid_score", "seconds")
     _vouched(folder, path, data.draw(mutated(path.read_bytes()) | _tables(columns, 20)), path.name)
     reported("curves", folder)
@@ -129,4 +131,4 @@ LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis
 def test_claims(place: Path, data: bytes) -> None:
     found = read("claims", lambda: claims.read(written(place, "claims.csv", data)))
     if found:
-        document.as_markdown([], found, [], {})
+        documents.as_markdown([], found, [], {})

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import benchmarks, cli, plan, presets, protocol
+from bench import cli
+from bench.protocols import benchmarks, presets, protocol, settings
+from bench.runs import planning
 from tests.fuzz import HOSTILE_TEXT, inputs, read
 
 PAPER = presets.paper(benchmarks.get("tiny"))
@@ -27,10 +29,10 @@ SETTINGS = KNOWN | KNOWN | st.builds("{}={}".format, HOSTILE_TEXT, VALUES) | HOS
 @inputs
 @given(st.lists(SETTINGS, min_size=1, max_size=3))
 def test_settings(texts: list[str]) -> None:
-    changed = read("--set", lambda: protocol.with_settings(PAPER, texts))
+    changed = read("--set", lambda: settings.with_settings(PAPER, texts))
     if changed:
         assert protocol.training_hash(changed.training, "x") and protocol.evaluation_hash(changed.evaluation)
-    read("evaluate --set", lambda: protocol.with_evaluation_settings(PAPER.evaluation, texts))
+    read("evaluate --set", lambda: settings.with_evaluation_settings(PAPER.evaluation, texts))
 
 
 OPTIONS = [
@@ -58,7 +60,7 @@ WORDS = st.sampled_from(["maml", "finetune", "tiny", "omniglot-5w1s", "paper", "
 def test_command_lines(place: Path, data_dir: Path, tokens: list[str]) -> None:
     """Up to the plan: what would run, and what is said before it does."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(plan, "groups", lambda *_: [])
+        patched.setattr(planning, "groups", lambda *_: [])
         arguments = ["run", "--benchmark", "tiny", *tokens, "--data-dir", str(data_dir), "--results", str(place)]
         if "-h" not in tokens and "--help" not in tokens:
             read("command lines", lambda: cli.main(arguments))

@@ -13,10 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import checkpoints, records, train
-from bench.protocol import Protocol
+from bench.protocols.protocol import Protocol
+from bench.records import layout, weights
+from bench.training import outer_loop
+from bench.training.watch import Interrupted
+from methods import contract
 from tests.fuzz import HOSTILE_TEXT, inputs, mutated, mutated_json, read, written
-from tests.test_train import Make, together, watch
+from tests.training.test_outer_loop import Make, together, watch
 
 CPU = torch.device("cpu")
 TENSORS = [torch.zeros(0), torch.tensor(float("nan")), torch.ones(3, 3, dtype=torch.bfloat16), torch.ones(2).cfloat()]
@@ -27,8 +30,8 @@ KINDS = [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, 
 class Unfinished:
     """Two seeds with one iteration left, what they started from, and the checkpoint of the first."""
 
-    trainer: train.Trainer
-    initial: list[train.State]
+    trainer: outer_loop.Trainer
+    initial: list[contract.State]
     path: Path
     valid: bytes
 
@@ -36,9 +39,9 @@ class Unfinished:
 @pytest.fixture
 def unfinished(make: Make, tiny_protocol: Protocol) -> Unfinished:
     trainer, initial = together(make, tiny_protocol, "pair")
-    with pytest.raises(train.Interrupted):
+    with pytest.raises(Interrupted):
         trainer.run(trainer.prepare(initial), watch(5))
-    path = trainer.folders[0] / records.CHECKPOINT
+    path = trainer.folders[0] / layout.CHECKPOINT
     assert trainer.prepare(initial)[0].iteration == 5
     return Unfinished(trainer, initial, path, path.read_bytes())
 
@@ -51,7 +54,7 @@ def test_checkpoints(unfinished: Unfinished, data: Any) -> None:
     if data.draw(st.booleans()):
         path.write_bytes(data.draw(mutated(valid)))
     else:
-        tensors, about = checkpoints.load(path, CPU)
+        tensors, about = weights.load(path, CPU)
         changed = data.draw(_changed(tensors))
         about = data.draw(st.just(about) | mutated_json(about))
         path.write_bytes(safetensors.torch.save(changed, {"about": json.dumps(about)}))  # a sum may be missing
@@ -77,6 +80,6 @@ def _changed(tensors: dict[str, torch.Tensor]) -> st.SearchStrategy[dict[str, to
 @given(st.data())
 def test_weights(place: Path, data: Any) -> None:
     path = place / "weights.safetensors"
-    checkpoints.save(path, {"params.a": torch.arange(6.0).reshape(2, 3), "carried.b": torch.ones(1)}, {"x": 1})
+    weights.save(path, {"params.a": torch.arange(6.0).reshape(2, 3), "carried.b": torch.ones(1)}, {"x": 1})
     written(place, path.name, data.draw(mutated(path.read_bytes())))
-    read("weights", lambda: checkpoints.load_state(path, CPU))
+    read("weights", lambda: weights.load_state(path, CPU))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench import batches, job
-from bench.benchmarks import Benchmark
-from bench.check import RULES, Subject, broken, forms
-from bench.check.rules import Rule
 from bench.data.images import ImageSet
-from bench.evaluate import choose, scores
-from bench.execution import Execution
-from bench.protocol import Protocol
+from bench.episodes import images
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Protocol
+from bench.tools.check.rules import RULES, Rule, broken
+from bench.tools.check.suite import forms
+from bench.tools.check.toy_data import Subject
+from bench.training import initial
+from bench.training.evaluation import choose, scores
+from bench.training.execution import Execution
 from methods import METHODS
 from methods.contract import State
 from tests.conftest import build
@@ -23,7 +25,7 @@ TRAINABLE = [name for name in OF_IMAGES if METHODS[name].weights_of is None]
 
 
 def state_of(name: str, benchmark: Benchmark, protocol: Protocol, seed: int = 0) -> State:
-    return job.initial_state(build(METHODS[name].weights_of or name, benchmark, protocol), seed)
+    return initial.initial_state(build(METHODS[name].weights_of or name, benchmark, protocol), seed)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -34,7 +36,7 @@ def test_every_method_keeps_every_rule(name: str, form: str, rule: Rule) -> None
 
 @pytest.fixture
 def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
-    return small, tiny_protocol, batches.source(small, noise, "test", 0, tiny_protocol.evaluation.queries, CPU)
+    return small, tiny_protocol, images.source(small, noise, "test", 0, tiny_protocol.evaluation.queries, CPU)
 
 
 def test_methods_of_one_seed_start_from_the_same_weights(parts) -> None:

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench import records
-from bench.benchmarks import Benchmark
 from bench.data.images import ImageSet
-from bench.execution import Execution
 from bench.networks import conv4
-from bench.protocol import Protocol, Training
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Protocol, Training
+from bench.training.execution import Execution
 from methods import METHODS
 from methods.contract import Params, State
 from methods.maml import Maml

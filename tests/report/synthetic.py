@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import benchmarks, foreign, presets, protocol, records
+from bench import files, records
+from bench.protocols import benchmarks, presets, protocol, published_weights
+from bench.protocols.settings import with_settings
+from bench.records import fields, layout
 
 DIGEST = "d" * 64
 
@@ -31,15 +34,15 @@ def write_run(
 ) -> Path:
     """Writes a run with one evaluation (a finished one), or without; returns its folder."""
     named = benchmarks.get(benchmark)
-    of = protocol.with_settings(presets.preset(preset, named), settings)
+    of = with_settings(presets.preset(preset, named), settings)
     if origin:
-        of = replace(of, training=replace(of.training, origin=foreign.origin(origin["files"])))
+        of = replace(of, training=replace(of.training, origin=published_weights.origin(origin["files"])))
     about = {"name": named.source, "digest": DIGEST, "known_as": None, "partial": False} | (data or {})
     key = protocol.training_hash(of.training, about["digest"])
-    folder = records.run_folder(results, benchmark, method, key, seed)
+    folder = layout.run_folder(results, benchmark, method, key, seed)
     done = of.training.iterations if status == "finished" else 10
     info = {
-        "format": records.FORMAT, "benchmark": benchmark, "method": method, "seed": seed, "preset": preset,
+        "format": fields.FORMAT, "benchmark": benchmark, "method": method, "seed": seed, "preset": preset,
         "training": asdict(of.training), "training_hash": key, "status": status, "iteration": done,
         "best_iteration": done, "data": about, "command": "python -m bench run", "files": {},
         "environment": {"python": "3.11", "packages": {"torch": "2.13.0"}, "commit": "c" * 40, "dirty": False},
@@ -49,12 +52,12 @@ def write_run(
     if origin:
         info["origin"] = origin
     if status != "unfinished":
-        info["files"] = {records.CURVE: write_curve(folder, done, accuracy)}
+        info["files"] = {layout.CURVE: write_curve(folder, done, accuracy)}
     if method == "nearest":
         info["weights_of"] = str(folder).replace("nearest", "finetune")
     if status == "diverged":
         info["diverged_at"] = done
-    records.write_json(folder / records.RECORD, info)
+    records.write_json(folder / layout.RECORD, info)
     if status == "finished":
         write_scores(folder, named, method, seed, of.evaluation, iteration or done, accuracy, episodes_digest)
     return folder
@@ -67,8 +70,8 @@ def write_curve(folder: Path, iterations: int, accuracy: float) -> str:
     frame = pd.DataFrame(
         {"iteration": x, "train_loss": np.exp(-x / iterations), "valid_score": valid, "seconds": x * 0.1}
     )
-    records.write_atomically(folder / records.CURVE, lambda path: frame.to_parquet(path))
-    return records.sha256(folder / records.CURVE)
+    files.write_atomically(folder / layout.CURVE, lambda path: frame.to_parquet(path))
+    return files.sha256(folder / layout.CURVE)
 
 
 def write_scores(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench.records import layout
 from tests.counting import counts
 from tests.report.synthetic import write_run
 from tests.report.test_report import processor_seconds, slowness
@@ -24,7 +24,7 @@ def _flip(path: Path) -> None:
 
 
 def _newer(folder: Path) -> None:
-    path = folder / records.RECORD
+    path = folder / layout.RECORD
     path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
 
 
@@ -32,18 +32,18 @@ def _foreign(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             path.unlink()
-    (folder / records.RECORD).write_text('{"format": 1, "experiment": "another program\'s", "metrics": [1, 2, 3]}')
+    (folder / layout.RECORD).write_text('{"format": 1, "experiment": "another program\'s", "metrics": [1, 2, 3]}')
 
 
 DAMAGE: tuple[Callable[[Path], object], ...] = (
-    lambda folder: os.truncate(folder / records.RECORD, 500),
-    lambda folder: _flip(folder / records.RECORD),
-    lambda folder: _flip(folder / records.CURVE),
+    lambda folder: os.truncate(folder / layout.RECORD, 500),
+    lambda folder: _flip(folder / layout.RECORD),
+    lambda folder: _flip(folder / layout.CURVE),
     lambda folder: _flip(next((folder / "evaluations").glob("*.parquet"))),
     lambda folder: os.truncate(next((folder / "evaluations").glob("*.json")), 40),
     _newer,
     _foreign,
-    lambda folder: (folder / records.RECORD).write_bytes(b"\x89PNG\r\n"),
+    lambda folder: (folder / layout.RECORD).write_bytes(b"\x89PNG\r\n"),
 )
 
 SCRIPT = """
@@ -69,7 +69,7 @@ def test_the_bad_ones_among_many_are_named_and_the_rest_reported(
             for setting in range(settings):
                 for seed in range(seeds):
                     write_run(runs, benchmark, method, seed, settings=(f"iterations={60_000 - setting}",))
-    folders = list(records.folders(runs))
+    folders = list(layout.folders(runs))
     bad = folders[:: len(folders) // (len(folders) // 25 * 2)]
     for place, folder in enumerate(bad):
         DAMAGE[place % len(DAMAGE)](folder)

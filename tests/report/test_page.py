@@ -10,7 +10,9 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-from bench import records, report
+from bench import records
+from bench.records import layout
+from bench.report import build
 from bench.report.answers import Answer, summary
 from tests.report.synthetic import write_run
 
@@ -52,7 +54,7 @@ class Page(HTMLParser):
 
 
 def page(runs: Path, out: Path) -> tuple[str, Page]:
-    made = next(path for path in report.build(runs, out).files if path.name == "report.html").read_text()
+    made = next(path for path in build.build(runs, out).files if path.name == "report.html").read_text()
     return made, Page(made)
 
 
@@ -100,7 +102,7 @@ def test_without_runs_it_says_so_and_what_would_run(runs: Path, out: Path) -> No
 def test_bad_records_and_lost_runs_are_in_it(runs: Path, out: Path) -> None:
     folders = [write_run(runs, seed=seed) for seed in range(2)]
     write_run(runs, seed=7, status="diverged")
-    (folders[0] / records.RECORD).write_text("{")
+    (folders[0] / layout.RECORD).write_text("{")
     _, found = page(runs, out)
     assert f"Left out {folders[0]}" in found.text and "seed7: diverged at iteration 10; in no average" in found.text
 
@@ -119,7 +121,7 @@ def test_a_name_cannot_become_markup(runs: Path, out: Path) -> None:
     for text in hostile:
         folder = write_run(runs, method=text.replace("/", " "))
         info = records.read(folder).info
-        records.write_json(folder / records.RECORD, info | {"command": text, "environment": {"commit": text}})
+        records.write_json(folder / layout.RECORD, info | {"command": text, "environment": {"commit": text}})
     _, found = page(runs, out)
     assert all(text in found.text and text.replace("/", " ") in found.text for text in hostile)
     assert found.open == [] and [tag for tag, _ in found.tags if tag in ("img", "script")] == ["script"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import report
+from bench.report import build
 from tests.report.synthetic import write_run
 
 pytest.importorskip("selenium", reason="selenium is not installed")
@@ -36,7 +36,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         write_run(runs, method="fomaml", seed=seed, accuracy=0.90)
         write_run(runs, method="finetune", seed=seed, preset="quick", accuracy=0.80)
     write_run(runs, method=HOSTILE, accuracy=0.5)
-    report.build(runs, out)
+    build.build(runs, out)
     with browser(folder / "profile") as driver:
         driver.get((out / "report.html").as_uri())
         yield driver

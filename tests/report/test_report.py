@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 
 import bench
-from bench import presets, records, report, statistics
-from bench.benchmarks import BENCHMARKS
+from bench import records
+from bench.analysis import claims, statistics
+from bench.protocols import presets
+from bench.protocols.benchmarks import BENCHMARKS
+from bench.records import layout
+from bench.report import build
 from tests.report.synthetic import write_run, write_scores
 
 ROOT = Path(__file__).parents[2]
@@ -23,18 +27,18 @@ _SEABORN_SECONDS = 1.3  # to import it, on 2 cores of the kind that the five sec
 CLAIM = "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s --protocol paper"
 
 
-def markdown(made: report.Report) -> str:
+def markdown(made: build.Report) -> str:
     return next(path for path in made.files if path.name == "report.md").read_text()
 
 
-def rows(made: report.Report) -> list[dict[str, str]]:
+def rows(made: build.Report) -> list[dict[str, str]]:
     path = next(path for path in made.files if path.name == "report.csv")
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
 
 
 def test_the_table_of_the_63_11_is_always_there(runs: Path, out: Path) -> None:
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert "63.11 ± 0.92" in made.text and "not run" in made.text and CLAIM in made.text
     table = markdown(made).split("miniimagenet-5w5s: published numbers")[1].splitlines()
     first = next(line for line in table if line.startswith("| maml"))
@@ -45,7 +49,7 @@ def test_the_table_of_the_63_11_is_always_there(runs: Path, out: Path) -> None:
 def test_it_stays_where_only_a_part_of_the_data_was_run(runs: Path, out: Path) -> None:
     for seed in range(3):
         write_run(runs, "miniimagenet-5w5s", seed=seed, data={"partial": True})
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert CLAIM in made.text
     assert [row["benchmark"] for row in rows(made)] == ["part of miniimagenet-5w5s"]
     assert "| a part of mini-imagenet, digest dddddddd |" in markdown(made)
@@ -55,7 +59,7 @@ def test_it_stays_where_only_a_part_of_the_data_was_run(runs: Path, out: Path) -
 def test_a_run_of_the_paper_is_judged(runs: Path, out: Path) -> None:
     for seed in range(3):
         write_run(runs, "miniimagenet-5w5s", seed=seed, accuracy=0.40)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     (row,) = rows(made)
     assert (row["protocol"], row["seeds"], row["iterations"], row["weights"]) == ("paper", "3", "60000", "last")
     assert row["batch_norm"] == "batch (transductive)" and row["published"] == "63.11" and row["margin"] == "2.0"
@@ -71,7 +75,7 @@ def test_diverged_and_unfinished_runs_are_shown_and_in_no_average(runs: Path, ou
         write_run(runs, seed=seed)
     write_run(runs, seed=3, status="diverged")
     write_run(runs, seed=4, status="unfinished")
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     (row,) = rows(made)
     assert row["seed_numbers"] == "0 1 2" and row["diverged_seeds"] == "3"
     assert "without seed 3, which diverged" in row["why"]
@@ -87,11 +91,11 @@ def test_a_run_with_an_episode_that_has_no_score_is_in_no_average(runs: Path, ou
     scores[[7, 9], whole.step] = np.nan
     about = {name: whole.info[name] for name in ("setting", "score", "episodes_digest")}
     records.write_evaluation(folder, whole.evaluation, whole.iteration, whole.step, scores, about)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     (row,) = rows(made)
     assert row["seed_numbers"] == "0 1 2" and row["diverged_seeds"] == "3"
     mean = f"the mean of the others is {100 * np.nanmean(scores[:, whole.step]):.2f} %"
-    name = records.evaluation_stem(whole.evaluation, whole.iteration)
+    name = layout.evaluation_stem(whole.evaluation, whole.iteration)
     line = f"seed3: outputs not finite in 2 of 600 test episodes of evaluation {name} ({mean}); in no average"
     assert line in made.text and line in markdown(made)
     frame = bench.frame(runs, rows="evaluation")
@@ -100,9 +104,9 @@ def test_a_run_with_an_episode_that_has_no_score_is_in_no_average(runs: Path, ou
 
 def test_a_corrupt_record_is_named_and_left_out(runs: Path, out: Path) -> None:
     folders = [write_run(runs, seed=seed) for seed in range(4)]
-    (folders[0] / records.RECORD).write_text("{")
+    (folders[0] / layout.RECORD).write_text("{")
     next((folders[1] / "evaluations").glob("*.parquet")).write_bytes(b"")
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert len(made.problems) == 2 and str(folders[0]) in made.problems[0] and str(folders[1]) in made.problems[1]
     assert rows(made)[0]["seed_numbers"] == "2 3" and "## Left out" in markdown(made)
 
@@ -111,15 +115,15 @@ def test_a_corrupt_record_is_named_and_left_out(runs: Path, out: Path) -> None:
 def test_a_record_that_lacks_something_is_named(runs: Path, out: Path, lost: str) -> None:
     folder = write_run(runs)
     info = records.read(folder).info
-    records.write_json(folder / records.RECORD, {k: v for k, v in info.items() if k != lost})
-    made = report.build(runs, out)
+    records.write_json(folder / layout.RECORD, {k: v for k, v in info.items() if k != lost})
+    made = build.build(runs, out)
     assert len(made.problems) == 1 and str(folder) in made.problems[0] and lost in made.problems[0]
 
 
 def test_seeds_on_other_data_or_episodes_are_not_pooled(runs: Path, out: Path) -> None:
     write_run(runs, seed=0)
     write_run(runs, seed=1, episodes_digest="f" * 64)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert rows(made) == [] and "test episodes" in made.problems[0] and "not pooled" in made.problems[0]
 
 
@@ -127,33 +131,33 @@ def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
     for seed in range(2):
         write_run(runs, seed=seed)
         write_run(runs.parent / "reference", seed=seed + 2)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert [(Path(row["results"]).name, row["seed_numbers"]) for row in rows(made)] == [
         ("runs", "0 1"),
         ("reference", "2 3"),
     ]
     assert "reference runs of this project" in made.text
-    alone = report.build(runs.parent / "reference", out)
+    alone = build.build(runs.parent / "reference", out)
     assert [row["seed_numbers"] for row in rows(alone)] == ["2 3"] and "of this project" not in alone.text
 
 
 def test_claims_of_a_user(runs: Path, out: Path, tmp_path: Path) -> None:
     for seed in range(3):
         write_run(runs, seed=seed)
-    header = report.claims.PUBLISHED.read_text().splitlines()[0]
+    header = claims.PUBLISHED.read_text().splitlines()[0]
     line = "omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis,,paper,60000,1.0\n"
     for path in (tmp_path / "mine.csv", runs / "claims.csv"):
         path.write_text(f"{header}\n{line}")
-    assert "a thesis (mine)" in markdown(report.build(runs, out))
+    assert "a thesis (mine)" in markdown(build.build(runs, out))
     (runs / "claims.csv").unlink()
-    assert "a thesis (mine)" not in markdown(report.build(runs, out))
-    assert "a thesis (mine)" in markdown(report.build(runs, out, tmp_path / "mine.csv"))
+    assert "a thesis (mine)" not in markdown(build.build(runs, out))
+    assert "a thesis (mine)" in markdown(build.build(runs, out, tmp_path / "mine.csv"))
 
 
 def test_near_a_bound_the_bootstrap_is_named_and_intervals_stay_inside(runs: Path, out: Path) -> None:
     for seed in range(2):
         write_run(runs, seed=seed, accuracy=1.05)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     assert 99 < float(rows(made)[0]["both_high"]) <= 100
     assert "the crossed bootstrap is the better guide" in markdown(made)
 
@@ -164,7 +168,7 @@ def test_pairs_of_methods(runs: Path, out: Path) -> None:
         write_run(runs, method="fomaml", seed=seed, accuracy=0.90)
         write_run(runs, method="nearest", seed=seed + 1, accuracy=0.80)
         write_run(runs, method="finetune", preset="ravi", seed=seed, accuracy=0.80)  # trained otherwise: no pair
-    table = markdown(report.build(runs, out)).split("methods compared")[1].split("####")[0]
+    table = markdown(build.build(runs, out)).split("methods compared")[1].split("####")[0]
     pairs = [line for line in table.splitlines() if " - " in line]
     assert [pair.split(" | ")[0] for pair in pairs] == ["| maml - fomaml", "| maml - nearest", "| fomaml - nearest"]
     assert "| 3 | 600 |" in pairs[0] and "| both |" in pairs[0]
@@ -178,7 +182,7 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
         folder = write_run(runs, seed=seed, accuracy=0.62, **article)
         write_scores(folder, BENCHMARKS["miniimagenet-5w5s"], "maml", seed, evaluation, 60_000, 0.61)
         write_run(runs, method="nearest", seed=seed, **article)
-    made = report.build(runs, out)
+    made = build.build(runs, out)
     table = markdown(made).split("what further iterations")[1].split("####")[0]
     (row,) = [line for line in table.splitlines() if " - at " in line]
     assert row.startswith("| maml at 75000 - at 60000 iterations | article | 3 | 1000 |") and "| both |" in row
@@ -207,7 +211,7 @@ def test_pairs_of_precisions(runs: Path, out: Path) -> None:
         for settings in ((), ("precision=bf16",), ("precision=bf16", "inner_lr=0.1")):
             write_run(runs, seed=seed, settings=settings, accuracy=0.95 - 0.1 * bool(settings))
         write_run(runs, method="fomaml", seed=seed, settings=("precision=bf16",))
-    table = markdown(report.build(runs, out)).split("methods compared")[1].split("####")[0]
+    table = markdown(build.build(runs, out)).split("methods compared")[1].split("####")[0]
     pairs = {line.split(" | ")[1]: line for line in table.splitlines() if " - " in line}
     # Not the one that has another inner rate too, nor another method in another precision.
     assert pairs.keys() == {"paper / paper, precision=bf16", "paper, precision=bf16"}
@@ -221,7 +225,7 @@ def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> Non
         write_run(runs, method="fomaml", seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, second = (report.build(runs, tmp_path / name).files for name in ("one", "two"))
+        first, second = (build.build(runs, tmp_path / name).files for name in ("one", "two"))
     assert {path.name for path in first} >= {
         f"{kind}-omniglot-5w1s.{suffix}"
         for kind in ("accuracy", "curves", "steps", "distributions", "differences")
@@ -231,7 +235,7 @@ def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> Non
 
 
 def test_no_torch() -> None:
-    check = "import sys, bench.report, bench.statistics, bench.claims; sys.exit('torch' in sys.modules)"
+    check = "import sys, bench.report.build, bench.analysis.claims; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import report
+from bench.report import build
 from bench.report.tables import Table, latex, latex_text, markdown, markdown_text
 from tests.conftest import Command
 from tests.report.synthetic import write_run
@@ -36,7 +36,7 @@ def test_a_line_break_cannot_end_a_row() -> None:
 
 def test_names_of_methods_in_the_report(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", method="my_method|2")
-    files = {path.name: path for path in report.build(tmp_path / "runs", tmp_path / "out").files}
+    files = {path.name: path for path in build.build(tmp_path / "runs", tmp_path / "out").files}
     assert r"| my\_method\|2 (demonstration) |" not in files["report.csv"].read_text()
     assert r"| my\_method\|2 | paper |" in files["report.md"].read_text()
     assert r"my\_method|2 & paper" in files["report.tex"].read_text()
@@ -65,7 +65,7 @@ def test_no_text_turns_into_markup(text: str) -> None:
 def test_a_name_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     write_run(runs, method="=cmd|'calc'!A0", seed=0)
-    report.build(runs, tmp_path / "out")
+    build.build(runs, tmp_path / "out")
     with open(tmp_path / "out" / "report.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["method"].startswith("'=cmd") and float(row["accuracy"]) > 0

@@ -1,0 +1,1 @@
+"""Records and claims to intervals, verdicts and comparisons. No torch."""

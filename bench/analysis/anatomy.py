@@ -1,0 +1,143 @@
+"""What an interval is made of, and what it would take to decide: pure functions, as in `bench.analysis.statistics`.
+
+Scores are in [0, 1], [..., seeds, episodes]; `queries` are the images of an episode, all classes together. Where batch
+norm is transductive the queries of an episode depend on one another, and the binomial part is an approximation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import chdtri
+
+from bench.analysis import statistics
+from bench.analysis.statistics import CLAIM_Z, FEWEST_SEEDS, LEVEL, Estimate, MeanSquares, Values
+
+# "seeds" (on these episodes) and "episodes" (with these seeds) -> the fewest that would decide; None: no number would
+Needed = dict[str, int | None]
+
+_MOST = 10**7  # seeds or episodes: what these would not decide, no number would
+
+
+class Anatomy(NamedTuple):
+    """The variance of an episode's score under one model: between episodes, and its queries' binomial part. [...]"""
+
+    between: Values
+    binomial: Values
+
+
+class Components(NamedTuple):
+    """Variance components of the crossed design; NaN where one seed cannot tell. `episodes`: what all models find
+    hard alike; `rest`: what each finds by itself, its queries' binomial part included. [...]"""
+
+    seeds: Values
+    episodes: Values
+    rest: Values
+
+
+def of_scores(scores: np.ndarray, queries: int) -> Anatomy:
+    """Of the spread of one model's scores, averaged over seeds, [...]."""
+    return _split(scores.var(-1, ddof=1).mean(-1), scores.mean((-2, -1)), queries)
+
+
+def of_claim(accuracy: float, half_width: float, episodes: int, queries: int) -> Anatomy:
+    """The same, worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
+    return _split((half_width / CLAIM_Z) ** 2 * episodes, accuracy, queries)
+
+
+def _split(variance: Values, accuracy: Values, queries: int) -> Anatomy:
+    if queries < 2:
+        nothing = np.full_like(variance, np.nan)  # one query is all binomial or all between: nothing tells
+        return Anatomy(nothing, nothing)
+    between = np.maximum(0, _between(variance, accuracy, queries))
+    return Anatomy(between, variance - between)
+
+
+def _between(variance: Values, accuracy: Values, queries: int) -> Values:
+    """(sd^2 - p(1-p)/Q) Q/(Q-1): negative where the scores vary less than Q independent queries must."""
+    return (variance - accuracy * (1 - accuracy) / queries) * queries / (queries - 1)
+
+
+def between_sd(
+    accuracy: float, half_width: float, episodes: int, queries: int, rounding: float = 0.0
+) -> tuple[float, float]:
+    """The SD between episodes, from .. to, that a published interval implies if it is one of so many episodes and
+    queries: at 95 %, as a variance from so many episodes is known, and with a half-width rounded by up to `rounding`.
+    NaN where the scores vary less than the binomial part alone."""
+    df = episodes - 1
+    ends = ((half_width - rounding, (1 - LEVEL) / 2), (half_width + rounding, (1 + LEVEL) / 2))
+    variances = [(max(0.0, half) / CLAIM_Z) ** 2 * episodes * df / chdtri(df, tail) for half, tail in ends]
+    low, high = (_between(variance, accuracy, queries) for variance in variances)
+    return max(0.0, low) ** 0.5, high**0.5 if high > 0 else float("nan")
+
+
+def compatible(implied: tuple[float, float], plausible: tuple[float, float]) -> str:
+    """Whether the SD between episodes that an interval implies meets the plausible one: `compatible`, or the interval
+    is `too wide` or `too narrow` for the test that it is taken to be of."""
+    if implied[0] > plausible[1]:
+        return "too wide"
+    return "compatible" if implied[1] >= plausible[0] else "too narrow"
+
+
+def half_width_of(accuracy: float, between_sd: float, episodes: int, queries: int) -> float:
+    """The half-width 1.96 sd / sqrt(n) that so many episodes and queries give."""
+    variance = between_sd**2 * (queries - 1) / queries + accuracy * (1 - accuracy) / queries
+    return CLAIM_Z * (variance / episodes) ** 0.5
+
+
+def components(scores: np.ndarray) -> Components:
+    """(MS_s - MS_r) / E, (MS_e - MS_r) / S and MS_r, none below 0, in the square of the scores' unit."""
+    (seeds, episodes), ms = scores.shape[-2:], statistics.mean_squares(scores)
+    return Components(
+        np.maximum(0, (ms.seeds - ms.rest) / episodes), np.maximum(0, (ms.episodes - ms.rest) / seeds), ms.rest
+    )
+
+
+def expected(found: Components, seeds: int, episodes: int) -> MeanSquares:
+    """The mean squares that these components lead one to expect of so many seeds and episodes."""
+    return MeanSquares(episodes * found.seeds + found.rest, seeds * found.episodes + found.rest, found.rest)
+
+
+def needed(scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float) -> Needed:
+    """What would decide a claim, all in one unit, if difference and components of [seeds, episodes] stay."""
+    (n_seeds, n_episodes), found = scores.shape, components(scores)
+    difference = float(scores.mean()) - accuracy
+
+    def decides(seeds: int, tested: int) -> bool:
+        error = statistics.error_of_difference(expected(found, seeds, tested), seeds, tested, half_width, episodes)
+        return _decided(Estimate(difference, *error), margin)
+
+    return {
+        "seeds": _fewest(lambda seeds: decides(seeds, n_episodes), FEWEST_SEEDS),
+        "episodes": _fewest(lambda tested: decides(n_seeds, tested), 2),
+    }
+
+
+def needed_of_same_weights(
+    scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float
+) -> Needed:
+    """The same where the claim's own weights are scored again, [episodes]: there are no seeds."""
+    difference, variance = float(scores.mean()) - accuracy, float(scores.var(ddof=1))
+
+    def decides(tested: int) -> bool:
+        error = statistics.error_of_same_weights(variance, tested, half_width, episodes)
+        return _decided(Estimate(difference, *error), margin)
+
+    return {"episodes": _fewest(decides, 2)}
+
+
+def _decided(difference: Estimate, margin: float) -> bool:
+    return str(statistics.verdict(difference, margin)) != "inconclusive"
+
+
+def _fewest(decides: Callable[[int], bool], least: int) -> int | None:
+    """The fewest that decide: more of them never decide less."""
+    if not decides(_MOST):
+        return None
+    low, high = least - 1, _MOST
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high

@@ -1,0 +1,160 @@
+"""A cell: the runs of one benchmark, method and protocol, whose scores form one matrix, and its intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bench.analysis import statistics
+from bench.protocols import naming
+from bench.protocols.benchmarks import Benchmark, of_record
+from bench.protocols.measures import Measure
+from bench.protocols.presets import paper
+from bench.protocols.protocol import Protocol
+from bench.records import Evaluated, Record, predicted
+
+Pair = tuple[Record, Evaluated]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Runs that differ in their seed only, in one evaluation: (record, evaluation) by seed, at least one.
+
+    `diverged`: seeds of the same training that left no scores; an average without them says so. `bootstrap`: the
+    crossed bootstrap's interval, drawn once for all cells of a shape. All are in the measure's unit."""
+
+    runs: tuple[Pair, ...]
+    diverged: tuple[int, ...] = ()
+    bootstrap: Range = (math.nan, math.nan)
+
+    @property
+    def record(self) -> Record:
+        """The first seed's record, for what all of them share."""
+        return self.runs[0][0]
+
+    @property
+    def evaluated(self) -> Evaluated:
+        """The first seed's evaluation, for what all of them share."""
+        return self.runs[0][1]
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """What was run."""
+        return of_record(self.record.info)
+
+    @property
+    def measure(self) -> Measure:
+        """What its scores are."""
+        return self.benchmark.measure
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+        return self.record.method
+
+    @property
+    def protocol(self) -> Protocol:
+        """As it was run and evaluated."""
+        return Protocol(self.record.training, self.evaluated.evaluation)
+
+    @cached_property
+    def described(self) -> str:
+        """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
+        are where they were not trained here."""
+        if self.predicted:
+            return f"{self.record.info['origin']['name']}, predicted elsewhere: protocol not known"
+        ours = naming.described(self.benchmark, self.method, self.protocol)
+        if self.code:
+            ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
+        return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours
+
+    @property
+    def predicted(self) -> bool:
+        """Whether only predictions are here, of other people's code: nothing is known of their protocol."""
+        return predicted(self.record.info)
+
+    @property
+    def code(self) -> dict[str, str] | None:
+        """Of a method that does not ship: the name of its file, and the SHA-256; None: it ships."""
+        return self.record.info.get("code")
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Of weights that were trained elsewhere: name, and the SHA-256 of their files; None: trained here."""
+        return self.record.info.get("origin")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The training seeds, one a row of `scores`."""
+        return tuple(record.seed for record, _ in self.runs)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """[seeds, episodes]: at the step that counts."""
+        return self.measure.factor * np.stack([evaluated.final for _, evaluated in self.runs])
+
+    @property
+    def by_step(self) -> np.ndarray:
+        """[inner steps + 1, seeds, episodes]."""
+        steps = min(evaluated.scores.shape[1] for _, evaluated in self.runs)
+        return self.measure.factor * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
+
+    @property
+    def iterations(self) -> tuple[int, ...]:
+        """Those evaluated: one, or one a seed where each seed's best weights are."""
+        return tuple(sorted({evaluated.iteration for _, evaluated in self.runs}))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """name, digest, known_as, partial."""
+        return dict(self.record.info["data"])
+
+    @property
+    def title(self) -> str:
+        """The benchmark, which a part of its data is never called by itself."""
+        return title(self.record)
+
+    @property
+    def queries(self) -> int:
+        """Query images of a test episode, all classes together."""
+        return self.benchmark.ways * self.evaluated.evaluation.queries
+
+    @cached_property
+    def headline(self) -> statistics.Estimate:
+        """Over seeds and episodes; its interval is NaN for one seed."""
+        return statistics.over_both(self.scores)
+
+    @cached_property
+    def intervals(self) -> dict[str, Range]:
+        """Name -> 95 % interval, inside the measure's bounds; NaN where one seed cannot tell."""
+        return self.intervals_of(self.scores) | {"crossed bootstrap": self.measure.clipped(self.bootstrap)}
+
+    def intervals_of(self, scores: np.ndarray) -> dict[str, Range]:
+        """The same of any scores [seeds, episodes], in closed form."""
+        found = {
+            "both": statistics.over_both(scores),
+            "over episodes": statistics.over_episodes(scores),
+            "over seeds": statistics.over_seeds(scores),
+        }
+        return {name: self.measure.clipped(estimate.interval()) for name, estimate in found.items()}
+
+    @property
+    def near_bound(self) -> bool:
+        """Whether an interval comes near the measure's bounds, where the crossed bootstrap is the better guide."""
+        return any(map(self.measure.near_bound, self.intervals.values()))
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it only shows that things work: too few seeds to judge, and less training than the paper's."""
+        full = paper(self.benchmark).training.iterations
+        return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
+
+
+def title(record: Record) -> str:
+    """The benchmark's name, or that this is a part of it."""
+    return f"part of {record.benchmark}" if record.info["data"]["partial"] else record.benchmark

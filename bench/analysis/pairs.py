@@ -1,0 +1,106 @@
+"""Cells of one benchmark compared in pairs, on the seeds and test episodes that both have: methods, the precisions of
+one method, and iterations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+from typing import Any
+
+from bench.analysis import statistics
+from bench.analysis.cells import Cell
+from bench.protocols.naming import evaluation_differences
+from bench.protocols.settings import differences
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Cell a minus cell b, in points, on common seeds and episodes. `holm`: p corrected for all pairs of one table."""
+
+    a: Cell
+    b: Cell
+    seeds: tuple[int, ...]
+    episodes: int
+    paired: statistics.Paired
+    holm: float = math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, in points."""
+        low, high = self.paired.difference.interval()
+        return float(low), float(high)
+
+
+def compared(cells: Sequence[Cell]) -> list[Compared]:
+    """Every pair of methods trained and evaluated alike, or of one method's precisions, with Holm's correction over the
+    pairs that have a p-value."""
+    return _corrected(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
+
+
+def gains(cells: Sequence[Cell]) -> list[Compared]:
+    """Each later evaluation of the same trainings minus the one before it, alike but for the iteration."""
+    found: dict[Any, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.iterations):
+        if cell.evaluated.evaluation.weights == "last":
+            found.setdefault((cell.record.path.parent, cell.evaluated.evaluation), []).append(cell)
+    return _corrected([pair(b, a) for same in found.values() for a, b in pairwise(same) if _common_seeds(a, b)])
+
+
+def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
+    tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
+    corrected = dict(zip(tested, statistics.holm([pairs[k].paired.p_value for k in tested]), strict=True))
+    return [replace(pair, holm=corrected.get(k, math.nan)) for k, pair in enumerate(pairs)]
+
+
+def _longest(pairs: Sequence[Compared]) -> list[Compared]:
+    """Of pairs that differ in their number of test episodes only, the one with the most episodes in common."""
+    best: dict[Any, Compared] = {}
+    for pair in sorted(pairs, key=lambda pair: -pair.episodes):
+        key = [
+            (c.method, c.record.path.parent, c.iterations, replace(c.evaluated.evaluation, episodes=2))
+            for c in (pair.a, pair.b)
+        ]
+        best.setdefault(tuple(key), pair)
+    return [pair for pair in pairs if pair in best.values()]
+
+
+def pair(a: Cell, b: Cell) -> Compared:
+    """a minus b, on the seeds (at least one) and the first test episodes that both have."""
+    seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
+    episodes = min(a.scores.shape[1], b.scores.shape[1])  # of one stream: the first ones are the common ones
+    x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
+    return Compared(a, b, seeds, episodes, statistics.paired(x, y))
+
+
+def _comparable(a: Cell, b: Cell) -> bool:
+    """One factor apart, or of other people's code, of which none is known; and on the same test episodes of some common
+    seeds."""
+    return (
+        (_alike(a, b) if not (a.predicted or b.predicted) else a.method != b.method)
+        and a.data["digest"] == b.data["digest"]
+        and a.evaluated.info["episodes_digest"] == b.evaluated.info["episodes_digest"]
+        and _common_seeds(a, b)
+    )
+
+
+def _alike(a: Cell, b: Cell) -> bool:
+    same_time = a.iterations == b.iterations or a.evaluated.evaluation.weights == "best"
+    return same_time and _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
+
+
+def _common_seeds(a: Cell, b: Cell) -> bool:
+    return not set(a.seeds).isdisjoint(b.seeds)
+
+
+def _factors(a: Cell, b: Cell) -> set[str]:
+    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
+    method = a.method if a.method == b.method else ""
+    evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+    training = differences(a.record.training, b.record.training).keys()
+    return {
+        *({"method"} if a.method != b.method else ()),
+        *(training if method else training - {"code"}),  # a method's own file is part of the method
+        *(f"evaluation.{name}" for name in evaluation),
+    }

@@ -1,0 +1,178 @@
+"""Records to cells: what belongs together, what cannot be pooled, and what has no scores to show."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.analysis import statistics
+from bench.analysis.cells import Cell, Pair
+from bench.analysis.function_fit import fit
+from bench.errors import UserError
+from bench.protocols import benchmarks, published_weights
+from bench.protocols.measures import Measure
+from bench.protocols.protocol import evaluation_hash
+from bench.records import Evaluated, Record
+from bench.records.layout import evaluation_stem
+
+_METHODS = (
+    "maml",
+    "fomaml",
+    "anil",
+    "reptile",
+    "meta-sgd",
+    "msl",
+    "protonet",
+    "finetune",
+    "nearest",
+    "pretrained",
+    "oracle",
+)  # the order of tables; others follow by name
+_BOOTSTRAP_SEED = 0
+
+
+def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
+    """The cells of all finished runs, in the order of tables, and a line for each that cannot be pooled."""
+    records = list(records)
+    groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
+    for record in records:
+        for evaluated in record.evaluations if record.status == "finished" else ():
+            if not evaluated.lost:
+                groups[_key(record, evaluated)].append((record, evaluated))
+    cells = [
+        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(key, runs[0][0].path.parent, records))
+        for key, runs in groups.items()
+    ]
+    problems = {id(cell): _unpoolable(cell) for cell in cells}
+    good = _bootstrapped([cell for cell in cells if not problems[id(cell)]])
+    return sorted(good, key=_order), sorted(filter(None, problems.values()))
+
+
+def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
+    """The cells with their crossed bootstrap: cells of one shape meet the same draws, which take most of the time."""
+    shapes: dict[tuple[int, ...], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        shapes[cell.scores.shape].append(cell)
+    made = []
+    for same in shapes.values():
+        ends = statistics.crossed_bootstrap(
+            np.stack([cell.scores for cell in same]), np.random.default_rng(_BOOTSTRAP_SEED)
+        )
+        made += [
+            replace(cell, bootstrap=interval) for cell, interval in zip(same, zip(*ends, strict=True), strict=True)
+        ]
+    return made
+
+
+def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
+    """The records that a report can be made of, and a line for each that is not: of unknown benchmark, or lacking
+    what tells its data and episodes."""
+    good, problems = [], []
+    for record in records:
+        try:
+            _check(record)
+            good.append(record)
+        except KeyError as error:
+            problems.append(f"{record.path}: the record lacks {error}")
+        except (TypeError, ValueError, UserError) as error:
+            problems.append(f"{record.path}: {error}")
+    return good, problems
+
+
+def _check(record: Record) -> None:
+    low, high = benchmarks.of_record(record.info).measure.bounds
+    data, _ = record.info["data"], record.info["iteration"]
+    for key in ("name", "digest", "known_as", "partial"):
+        data[key]
+    _check_origin(record)
+    _check_code(record)
+    for evaluated in record.evaluations:
+        evaluated.info["episodes_digest"]
+        outside = (evaluated.scores < low) | (evaluated.scores > high)
+        if np.any(outside):
+            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not from {low:g} to {high:g}")
+        fit(evaluated)
+
+
+def _check_origin(record: Record) -> None:
+    """Weights are of the files that the record names, or of none: then they were trained here."""
+    about = record.info.get("origin")
+    found = None if about is None else published_weights.origin(dict(about["files"]))
+    if found != record.training.origin:
+        raise ValueError(f"its settings do not name the files of {about and about['name']}")
+
+
+def _check_code(record: Record) -> None:
+    """A method is of the file that the record names, or ships."""
+    about = record.info.get("code")
+    found = None if about is None else str(about["sha256"])[:8]
+    if found != record.training.code or (about and not isinstance(about["file"], str)):
+        raise ValueError(f"its settings do not name the file of its method, {about and about['file']}")
+
+
+def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
+    # The best weights are of another iteration for every seed; they are one cell all the same.
+    iteration = "best" if evaluated.evaluation.weights == "best" else evaluated.iteration
+    training = record.path.parent.name
+    return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
+
+
+def _diverged(key: tuple[Any, ...], folder: Path, records: Iterable[Record]) -> tuple[int, ...]:
+    """The seeds that would be rows of the cell had they not diverged, in training or in its test."""
+
+    def lost(record: Record) -> bool:
+        return record.status == "diverged" or any(e.lost and _key(record, e) == key for e in record.evaluations)
+
+    return tuple(sorted(record.seed for record in records if record.path.parent == folder and lost(record)))
+
+
+def _unpoolable(cell: Cell) -> str:
+    """Why the runs of a cell cannot form one matrix, or nothing."""
+    found = {
+        "data": {record.info["data"]["digest"] for record, _ in cell.runs},
+        "test episodes": {evaluated.info["episodes_digest"] for _, evaluated in cell.runs},
+        "training settings": {record.training for record, _ in cell.runs},
+    }
+    differ = [name for name, values in found.items() if len(values) > 1]
+    if len(set(cell.seeds)) < len(cell.seeds):
+        differ.append("seeds' folders (one seed stands in two)")
+    if not differ:
+        return ""
+    return f"{cell.record.path.parent}: the {' and '.join(differ)} of its seeds differ: not pooled, and left out"
+
+
+def _order(cell: Cell) -> tuple[Any, ...]:
+    return method_order(cell.method), cell.described, -max(cell.iterations), cell.record.path.parent
+
+
+def method_order(method: str) -> tuple[int, str]:
+    """A sort key: the order of tables."""
+    return (_METHODS.index(method) if method in _METHODS else len(_METHODS)), method
+
+
+def outcome(record: Record) -> str:
+    """A line for a run that has no scores to show, or nothing."""
+    if record.status == "diverged":
+        return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; in no average"
+    if record.status == "unfinished":
+        return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; in no average"
+    if not record.evaluations:
+        return "trained, and not evaluated yet"
+    measure = benchmarks.of_record(record.info).measure
+    return "; ".join(_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost)
+
+
+def _lost(evaluated: Evaluated, measure: Measure) -> str:
+    """Of an evaluation that has no mean."""
+    others = evaluated.final[np.isfinite(evaluated.final)]
+    mean = f" (the mean of the others is {measure.written(others.mean())})" if len(others) else ""
+    name = evaluation_stem(evaluated.evaluation, evaluated.iteration)
+    return (
+        f"outputs not finite in {evaluated.lost} of {len(evaluated.final)} test episodes of evaluation {name}{mean}; "
+        "in no average"
+    )

@@ -1,0 +1,92 @@
+"""What a report says, before it is written: a section a benchmark, with every comparison made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.analysis.cells import Cell, title
+from bench.analysis.claims import Claim
+from bench.analysis.pairs import Compared, compared, gains
+from bench.analysis.pooling import grouped, outcome
+from bench.analysis.verdicts import Held, held
+from bench.protocols.benchmarks import BENCHMARKS, Benchmark, get, of_record
+from bench.protocols.presets import milestones, preset
+from bench.records import Record
+
+FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
+_ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]  # others follow by name
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One benchmark, or a part of one: its cells, the claims about it, and each against each."""
+
+    title: str
+    records: tuple[Record, ...]
+    cells: tuple[Cell, ...]
+    claims: tuple[Claim, ...]
+    held: tuple[Held, ...]
+    pairs: tuple[Compared, ...]
+    gains: tuple[Compared, ...]  # of later over earlier iterations of the same trainings
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """What was run, or a part of it."""
+        return of_record(self.records[0].info) if self.records else get(self.title)
+
+    @property
+    def outcomes(self) -> list[str]:
+        """A line for each run without scores, or without some: diverged, unfinished, not evaluated."""
+        return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
+
+    @property
+    def unmet(self) -> list[Claim]:
+        """The claims whose method was not run."""
+        met = {h.claim for h in self.held}
+        return [claim for claim in self.claims if claim not in met]
+
+    def held_against(self, cell: Cell) -> list[Held]:
+        """The claims against one cell."""
+        return [h for h in self.held if h.cell is cell]
+
+
+def sections(
+    records: Sequence[Record], claims: Sequence[Claim], always: Iterable[str]
+) -> tuple[list[Section], list[str]]:
+    """A section a benchmark that was run, in part or whole, or is named in `always`; and what could not be pooled."""
+    cells, problems = grouped(records)
+    titles = {title(record) for record in records} | set(always)
+    return [_section(name, records, cells, claims) for name in sorted(titles, key=_place)], problems
+
+
+def _place(title: str) -> tuple[int, str]:
+    name = title.removeprefix("part of ")
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER)), title
+
+
+def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims: Sequence[Claim]) -> Section:
+    benchmark = name.removeprefix("part of ")
+    mine = tuple(cell for cell in cells if cell.title == name)
+    about = [
+        claim
+        for claim in claims
+        if claim.benchmark == benchmark and (name == benchmark or claim.method in {c.method for c in mine})
+    ]
+    # The claim that the project is about comes first; the rest as they stand in their files.
+    about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
+    against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
+    run = tuple(r for r in records if title(r) == name)
+    return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
+
+
+def command(claim: Claim) -> str:
+    """What would run this claim's protocol, or nothing where that is not known."""
+    if not claim.protocol:
+        return ""
+    asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
+    text = f"python -m bench run {asked}"
+    benchmark = claim.about
+    full = preset(claim.protocol, benchmark).training.iterations
+    evaluated = (None, full, *milestones(claim.protocol, benchmark, full))
+    return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

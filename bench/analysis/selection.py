@@ -1,0 +1,99 @@
+"""What of the records belongs to one experiment: its runs, and of them the evaluations that it asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from bench.analysis.claims import Claim
+from bench.errors import UserError
+from bench.protocols.benchmarks import Benchmark, get, of_record
+from bench.protocols.experiments import Block, Experiment
+from bench.protocols.protocol import Protocol
+from bench.records import Evaluated, Record
+
+
+def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
+    """The records of the experiment's runs, each with those evaluations only that it asks for."""
+    records = list(records)
+    asked = _asked(experiment, records)
+    parts = [(record, [key for key in asked if key.is_of(record)]) for record in records]
+    return [replace(record, evaluations=_found(record, keys)) for record, keys in parts if keys]
+
+
+def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
+    """Those of its benchmarks and methods."""
+    blocks = experiment.blocks
+    asked = {pair for block in blocks for pair in product(block.benchmarks, map(_called, block.methods))}
+    return [claim for claim in claims if (claim.benchmark, claim.method) in asked]
+
+
+def progress(records: Sequence[Record], experiment: Experiment) -> str:
+    """How many of its runs are here, each trained and evaluated as it is asked for, in words."""
+    asked = _asked(experiment, records)
+    done = sum(any(key.is_of(record) and _found(record, [key]) for record in records) for key in asked)
+    return f"experiment {experiment.name} ({experiment.kept['digest'][:8]}): {done} of {len(asked)} runs finished here"
+
+
+@dataclass(frozen=True)
+class _Key:
+    """One run that an experiment asks for. `protocol`: None where nothing is known of its benchmark, of which there is
+    no record then. `codes` of an own method: the one that its file has, or where that is not here, any."""
+
+    benchmark: str
+    method: str
+    seed: int
+    protocol: Protocol | None
+    codes: tuple[str, ...]
+
+    def is_of(self, record: Record) -> bool:
+        """Whether the record is of this training."""
+        code = record.training.code
+        if self.protocol is None or (self.codes and code not in self.codes):
+            return False
+        same = (record.benchmark, record.method, record.seed) == (self.benchmark, self.method, self.seed)
+        return same and replace(record.training, code=None) == self.protocol.training
+
+
+def _found(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
+    wanted = {key.protocol.evaluation for key in keys if key.protocol}
+    return tuple(each for each in record.evaluations if each.evaluation in wanted)
+
+
+def _asked(experiment: Experiment, records: Iterable[Record]) -> list[_Key]:
+    """What all blocks ask for, each once. Raises UserError where one is of no protocol."""
+    known = {record.benchmark: of_record(record.info) for record in records}
+    return list(dict.fromkeys(key for block in experiment.blocks for key in _keys(experiment, block, known)))
+
+
+def _keys(experiment: Experiment, block: Block, known: Mapping[str, Benchmark]) -> Iterator[_Key]:
+    for name in block.benchmarks:
+        benchmark = known.get(name) or _built_in(name)
+        protocol = benchmark and experiment.protocol_of(block, benchmark)
+        for method, seed in product(block.methods, block.seeds):
+            yield _Key(name, _called(method), seed, protocol, _codes(method))
+
+
+def _built_in(name: str) -> Benchmark | None:
+    try:
+        return get(name)
+    except UserError:  # of images of the user's own, which are not here
+        return None
+
+
+def _called(method: str) -> str:
+    """By what its runs go: of an own method, by its file."""
+    return Path(method).stem
+
+
+def _codes(method: str) -> tuple[str, ...]:
+    """Codes of a method's file, found as `user_methods` does, which needs torch: what is no path is a name."""
+    if Path(method).suffix != ".py" and Path(method).name == method:
+        return ()
+    with suppress(OSError):
+        return (hashlib.sha256(Path(method).read_bytes()).hexdigest()[:8],)
+    return ()

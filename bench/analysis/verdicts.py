@@ -1,0 +1,181 @@
+"""A claim held against a cell: the difference, and a verdict or what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.analysis import anatomy, statistics
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.protocols import published_weights
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.naming import protocol_differences, written
+from bench.protocols.preset_sources import assumed as assumed_by
+from bench.protocols.presets import preset
+from bench.protocols.protocol import Protocol
+
+NOT_JUDGED = "not judged"
+
+# What nobody published, and so no run can follow: shown beside every verdict.
+_UNKNOWABLE = {
+    "omniglot": "the claim's split of the characters is not known",
+    "mini-imagenet": "the claim's image resizer is not known",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One claim against one cell. `difference` is ours minus the claim, in points; `reasons` disqualify it."""
+
+    claim: Claim
+    cell: Cell
+    reasons: tuple[str, ...]
+    difference: float
+    interval: tuple[float, float] | None
+    smallest_half_width: float | None
+    verdict: str
+    why: str
+    needed: anatomy.Needed = field(default_factory=dict)  # where the verdict is inconclusive
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a claim asks of runs before it is held against them: a cell has the same, and so has what is yet to run."""
+
+    benchmark: Benchmark
+    method: str
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    data: Mapping[str, Any]
+    iterations: tuple[int, ...]
+    origin: None = None
+
+
+def held(claim: Claim, cell: Cell) -> Held:
+    """The claim of this benchmark and method against the cell."""
+    reasons = disqualified_by(claim, cell)
+    value = float(cell.headline.value) - claim.accuracy
+    if reasons:
+        return Held(claim, cell, tuple(reasons), value, None, None, NOT_JUDGED, "; ".join(reasons))
+    return _judged(claim, cell)
+
+
+def nearest(claims: Sequence[Held]) -> Held:
+    """The claim that a cell comes nearest to: protocol known, fewest reasons against it, first of equals."""
+    return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
+
+
+def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
+    """Everything that keeps this cell from being judged by this claim, in words."""
+    return [*_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
+
+
+def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
+    """Whether the cell's are the very weights of the claim's authors, scored again: judged from one model."""
+    known = published_weights.known(cell.origin["files"]) if cell.origin else None
+    return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
+
+
+def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
+    if same_weights(claim, cell):
+        return []
+    if cell.origin and cell.origin.get("predictions"):
+        return ["predictions of other people's code, whose protocol is not known"]
+    if cell.origin:
+        return ["weights that were trained elsewhere, not known to be the claim's"]
+    few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
+    return [f"{n} seed{'s' * (n > 1)}, and {few} are needed"] if n < few else []
+
+
+def _of_claim(claim: Claim) -> list[str]:
+    missing = {"interval": claim.ci95, "number of test episodes": claim.tasks, "margin": claim.margin}
+    return [f"the claim has no {name}" for name, value in missing.items() if value is None]
+
+
+def _of_data(cell: Cell | Planned) -> list[str]:
+    source, data = cell.benchmark.source, cell.data
+    if data["name"] != source:
+        return [f"another data set: {data['name']}, not {source}"]
+    return [f"another data set: a part of the classes of {source}"] if data["partial"] else []
+
+
+def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
+    """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
+    last; of the claim's own weights it is theirs. The number of test episodes never disqualifies: the interval
+    tells it."""
+    if not claim.protocol:
+        return ["the claim's protocol is not known"]
+    if cell.origin and cell.origin.get("predictions"):
+        return []  # said already
+    theirs = preset(claim.protocol, cell.benchmark)
+    ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
+    assumed = assumed_by(claim.protocol, cell.benchmark)
+    found = protocol_differences(cell.method, ours, theirs)
+    differ = [
+        f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}
+    ]
+    unknown = [f"the claim's {', '.join(sorted(assumed))} not known (assumed)"] if assumed else []
+    if same_weights(claim, cell):
+        return [*differ, *unknown]
+    return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
+
+
+def _of_iteration(wanted: int, cell: Cell | Planned) -> list[str]:
+    ours = cell.iterations
+    return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
+
+
+def spread(iterations: tuple[int, ...]) -> str:
+    """One iteration, or the range of several."""
+    return f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"
+
+
+def _judged(claim: Claim, cell: Cell) -> Held:
+    assert claim.ci95 is not None and claim.tasks is not None and claim.margin is not None
+    published = (claim.accuracy, claim.ci95, claim.tasks)
+    if same := same_weights(claim, cell):
+        difference = statistics.difference_of_same_weights(cell.scores[0], *published)
+        smallest = statistics.smallest_half_width_of_same_weights(claim.ci95, claim.tasks)
+        needed = anatomy.needed_of_same_weights(cell.scores[0], *published, claim.margin)
+    else:
+        difference = statistics.difference_from_claim(cell.scores, *published)
+        smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
+        needed = anatomy.needed(cell.scores, *published, claim.margin)
+    verdict = str(statistics.verdict(difference, claim.margin))
+    needed = needed if verdict == "inconclusive" else {}
+    low, high = map(float, difference.interval())
+    why = "; ".join([_why(verdict, difference, claim.margin), *_beside(cell, same, needed)])
+    return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
+
+
+def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
+    """What stands beside a verdict."""
+    if cell.benchmark.source in _UNKNOWABLE:
+        yield _UNKNOWABLE[cell.benchmark.source]
+    if same:
+        yield f"one model, and no spread between trainings: its weights are of iteration {spread(cell.iterations)}"
+    if cell.diverged:
+        yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
+    if needed:
+        yield would_decide(needed)
+
+
+def would_decide(needed: anatomy.Needed) -> str:
+    """What would decide an inconclusive verdict, in words."""
+    would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
+    would_not = " or ".join(what for what, count in needed.items() if count is None)
+    if not would:
+        return f"no number of {would_not} would decide it"
+    rest = f", no number of {would_not} would" if would_not else ""
+    return f"{would} would decide it, if all else stays{rest}"
+
+
+def _why(verdict: str, difference: statistics.Estimate, margin: float) -> str:
+    ends90, ends95 = ("{:+.2f} to {:+.2f}".format(*difference.interval(level)) for level in (0.90, 0.95))
+    return {
+        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}",
+        "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
+        "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
+    }[verdict]

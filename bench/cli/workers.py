@@ -1,0 +1,83 @@
+"""Where `run` works: in this process, in several of this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench.cli import argument_types
+from bench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+
+    from bench.runs.workers.work import Cell, Ended, Listener, Orders
+    from bench.training.watch import Stop
+
+
+_ENGINES = ("local", "ray")
+
+
+class Engine(Protocol):
+    """What spreads cells over so many workers."""
+
+    @property
+    def workers(self) -> int: ...
+
+    def run(
+        self, cells: Sequence[Cell], orders: Orders, listener: Listener, stop: Stop
+    ) -> Iterator[tuple[int, Ended]]: ...
+
+
+def add(parser: Any) -> None:
+    """Declares the options."""
+    parser.add_argument(
+        "--engine", default="local", metavar="E", help="local (default): this machine, or ray: a cluster"
+    )
+    parser.add_argument(
+        "--workers",
+        type=argument_types.positive,
+        metavar="N",
+        help="processes of --engine local (default: one a GPU; without GPUs one)",
+    )
+    parser.add_argument("--address", metavar="A", help="of the Ray cluster (default: the one at hand, or a new one)")
+
+
+def chosen(options: Namespace, device: torch.device) -> Engine | None:
+    """The engine, or None where this process is all that there is to it. Raises UserError."""
+    from bench.runs.workers import processes, ray_cluster
+
+    if options.engine not in _ENGINES:
+        raise unknown("engine", options.engine, _ENGINES)
+    if options.engine == "ray":
+        if options.workers is not None:
+            raise UserError("--workers is for --engine local; on Ray the cluster has as many as fit")
+        return ray_cluster.connect(options.address, options.threads or 1, device.type == "cuda")
+    if options.address is not None:
+        raise UserError("--address is for --engine ray")
+    places = _gpus(options) if device.type == "cuda" else [None] * (options.workers or 1)
+    return processes.Local(places) if len(places) > 1 else None
+
+
+def _gpus(options: Namespace) -> Sequence[str | None]:
+    """As many as there are workers for; one where one was named."""
+    from bench.runs.workers import processes
+
+    found = processes.gpus() if options.device in ("auto", "cuda") else ["the one"]
+    if options.workers is not None and options.workers > len(found):
+        raise UserError(f"--workers {options.workers}: a worker needs a GPU of its own, and there are {len(found)}")
+    return found[: options.workers]
+
+
+def threads(options: Namespace, engine: Engine | None) -> int | None:
+    """Of each worker: a share of this machine's, or what a task on a cluster asks for."""
+    if options.threads is not None or engine is None:
+        return options.threads
+    if options.engine == "ray":
+        return 1
+
+    import torch
+
+    return max(1, torch.get_num_threads() // engine.workers)

@@ -1,0 +1,142 @@
+"""Omniglot (Lake, Salakhutdinov and Tenenbaum 2015): the embedded copy, and a user's own.
+
+The drawings are 105 x 105 bits; here ink is 255 and paper 0.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bench.data.images import Source, SourceClass
+from bench.data.readers.archives import archives_in, is_archive, read_archives, read_folder
+from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
+from bench.data.readers.image_files import decode
+from bench.data.splits import read_split
+from bench.errors import UserError
+
+EMBEDDED = Path(__file__).parents[1] / "omniglot.xz"
+GROUPS = ("images_background", "images_evaluation")
+HDF5, PNG = "data.hdf5", (".png",)
+DRAWINGS, SIDE, RESIZED = 20, 105, 28
+ACCEPTED = f"the folder with {GROUPS[0]}.zip and {GROUPS[1]}.zip, the two unpacked, or torchmeta's {HDF5}"
+
+
+def resize_nearest(images: np.ndarray) -> np.ndarray:
+    """[n, 105, 105, 1] -> [n, 28, 28, 1], the pixels that Pillow's NEAREST takes: all that it does to 1-bit images."""
+    index = (2 * np.arange(RESIZED) + 1) * SIDE // (2 * RESIZED)
+    return images[:, index[:, None], index]
+
+
+def resize_lanczos(images: np.ndarray) -> np.ndarray:
+    """[n, 105, 105, 1] -> [n, 28, 28, 1] in grey, by Pillow's LANCZOS, which does the rows and then the columns: so
+    can all images at once, one below the other and then side by side."""
+    n, lanczos = len(images), Image.Resampling.LANCZOS
+    below = Image.fromarray(images.reshape(n * SIDE, SIDE)).resize((RESIZED, n * SIDE), lanczos)
+    beside = np.asarray(below).reshape(n, SIDE, RESIZED).transpose(1, 0, 2).reshape(SIDE, n * RESIZED)
+    resized = Image.fromarray(beside).resize((n * RESIZED, RESIZED), lanczos)
+    return np.asarray(resized).reshape(RESIZED, n, RESIZED).transpose(1, 0, 2)[..., None]
+
+
+def pack(characters: Mapping[str, np.ndarray]) -> bytes:
+    """The packed form of all drawings, uint8 [20, 105, 105, 1] by character.
+
+    A line of JSON, then per drawing 14 columns of 105 bytes of 8 bits: strokes make xz find more in columns.
+    """
+    names = sorted(characters)
+    bits = [np.packbits(characters[name][..., 0] > 0, axis=2).transpose(0, 2, 1).tobytes() for name in names]
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+    return lzma.compress(json.dumps(names).encode() + b"\n" + b"".join(bits), filters=filters)
+
+
+def unpack(packed: bytes) -> dict[str, np.ndarray]:
+    """What `pack` packed, but each still in bits: uint8 [20, 14, 105] by character. `drawings` makes images of it."""
+    names, _, bits = lzma.decompress(packed).partition(b"\n")
+    columns = np.frombuffer(bits, np.uint8).reshape(-1, DRAWINGS, (SIDE + 7) // 8, SIDE)
+    return dict(zip(json.loads(names), columns, strict=True))
+
+
+def drawings(columns: np.ndarray) -> np.ndarray:
+    """uint8 [20, 105, 105, 1], ink 255, of one character's bits."""
+    return np.unpackbits(columns.transpose(0, 2, 1), axis=2, count=SIDE)[..., None] * np.uint8(255)
+
+
+def embedded() -> Source:
+    """All of Omniglot, out of the file beside this one. Raises UserError where that is damaged."""
+    try:
+        packed = unpack(EMBEDDED.read_bytes())
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        raise UserError(f"{EMBEDDED}: missing or damaged: `git checkout` it, or install the project again") from error
+    return Source(
+        EMBEDDED, "embedded", tuple(_character(name, DRAWINGS, partial(drawings, packed[name])) for name in packed)
+    )
+
+
+def open_source(path: Path, keep_going: bool) -> Source:
+    """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
+    corrupt: list[str] = []
+    if hdf5 := _hdf5_in(path):
+        return Source(path, "HDF5 of torchmeta", tuple(_in_hdf5(hdf5)))
+    return Source(path, "PNG files", tuple(characters_in(_png_files(path), corrupt if keep_going else None)), corrupt)
+
+
+def _character(name: str, count: int, read: Callable[[], np.ndarray]) -> SourceClass:
+    return SourceClass(name, read_split("omniglot").get(name, "unknown"), count, read)
+
+
+def _hdf5_in(path: Path) -> Path | None:
+    return next(
+        (file for file in (path, path / HDF5, path / "omniglot" / HDF5) if file.name == HDF5 and file.is_file()), None
+    )
+
+
+def _in_hdf5(path: Path) -> Iterator[SourceClass]:
+    for name, array in arrays(path, open_hdf5(path), depth=3):
+        yield _character(name, count_of(path, name, array, (SIDE, SIDE)), partial(_ink_in_hdf5, path, name, array))
+
+
+def _ink_in_hdf5(path: Path, name: str, array: Any) -> np.ndarray:
+    return _two_values(read_array(path, array)[..., None], f"{path}: {name}")
+
+
+def _png_files(path: Path) -> dict[str, bytes]:
+    """Path -> content of all PNG files of a copy; the path ends in group/alphabet/character/file."""
+    if is_archive(path):
+        return read_archives([path], PNG)
+    for folder in (path, path / "omniglot"):
+        if any((folder / group).is_dir() for group in GROUPS):
+            return {
+                f"{group}/{name}": data for group in GROUPS for name, data in read_folder(folder / group, PNG).items()
+            }
+        if folder.is_dir() and (archives := archives_in(folder)):
+            return read_archives(archives, PNG)
+    raise UserError(f"{path}: no Omniglot there: give {ACCEPTED}")
+
+
+def characters_in(files: Mapping[str, bytes], corrupt: list[str] | None) -> Iterator[SourceClass]:
+    """The classes in PNG files by path; `corrupt` as in `decode`."""
+    by_character = defaultdict(list)
+    for name in sorted(files):
+        *_, group, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts
+        if group in GROUPS:
+            by_character[f"{group}/{alphabet}/{character}"].append(name)
+    for character, names in by_character.items():
+        yield _character(character, len(names), partial(_ink_in_files, files, names, corrupt))
+
+
+def _ink_in_files(files: Mapping[str, bytes], names: list[str], corrupt: list[str] | None) -> np.ndarray:
+    return _two_values(255 - decode(files, names, SIDE, "L", corrupt), names[0])
+
+
+def _two_values(images: np.ndarray, where: str) -> np.ndarray:
+    if not np.isin(images, (0, 255)).all():
+        raise UserError(f"{where}: grey pixels, but Omniglot's drawings are black and white: use the original files")
+    return images

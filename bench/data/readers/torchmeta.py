@@ -1,0 +1,52 @@
+"""What torchmeta leaves on disk: `{train,val,test}_data.hdf5`, and which classes a split has in `_labels.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.data.images import SourceClass
+from bench.data.readers.archives import read_file
+from bench.data.readers.hdf5 import arrays, count_of_files, open_hdf5, read_files
+from bench.data.readers.image_files import Reader, decode
+from bench.errors import UserError
+
+SPLIT_FILES = {"train": "train", "val": "valid", "test": "test"}
+
+
+def by_split(folder: Path, name: str) -> dict[str, Path]:
+    """Split -> the file of that name (`{}` is what files call the split), of those that are there."""
+    paths = {split: folder / name.format(file) for file, split in SPLIT_FILES.items()}
+    return {split: path for split, path in paths.items() if path.is_file()}
+
+
+def labelled(path: Path) -> Iterator[tuple[str, Any]]:
+    """(class, array on disk) of one `_data.hdf5`, of the classes that its `_labels.json` names."""
+    labels = _labels(path.with_name(path.name.replace("_data.hdf5", "_labels.json")))
+    found = ((name.removeprefix("datasets/"), array) for name, array in arrays(path, open_hdf5(path), depth=2))
+    return ((name, array) for name, array in found if name in labels)
+
+
+def image_files(folder: Path, side: int, corrupt: list[str] | None, reader: Reader) -> Iterator[SourceClass]:
+    """The classes in a folder's `_data.hdf5`, where those hold whole image files; `corrupt` as in `decode`."""
+    for split, path in by_split(folder, "{}_data.hdf5").items():
+        for name, array in labelled(path):
+            read = partial(_decoded, path, name, array, side, corrupt, reader)
+            yield SourceClass(name, split, count_of_files(path, name, array), read)
+
+
+def _decoded(path: Path, name: str, array: Any, side: int, corrupt: list[str] | None, reader: Reader) -> np.ndarray:
+    files = {f"{path.name}: {name}/{place}": data for place, data in enumerate(read_files(path, array))}
+    return decode(files, list(files), side, "RGB", corrupt, reader)
+
+
+def _labels(path: Path) -> set[str]:
+    try:
+        return set(json.loads(read_file(path)))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: no JSON list of class names: get it again") from error

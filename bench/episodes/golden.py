@@ -1,0 +1,147 @@
+"""The episode streams of the built-in benchmarks, pinned: whoever draws them, anywhere, meets these episodes.
+
+`golden.json` holds, a benchmark, the digest of its data and two digests a stream: `content`, which for episodes is what
+every record holds as its `episodes_digest` under `paper`, and of images also `indices`, for which they need not be
+here. To pin a new benchmark:
+
+    python -m bench.episodes.golden --data-dir DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.data import catalogue
+from bench.data.images import ImageClass, ImageSet
+from bench.data.splits import read_split
+from bench.episodes import sampling, streams
+from bench.episodes.streams import Data
+from bench.errors import UserError
+from bench.files import write_json
+from bench.protocols import presets
+from bench.protocols.benchmarks import BENCHMARKS, FUNCTIONS, SPLITS, Benchmark
+
+PINNED = Path(__file__).with_name("golden.json")
+EPISODES = ("train/0", "train/1", "valid/0", "test/0")  # split and seed
+IMAGE_BATCHES = ("images/0", "images/1")  # which fine-tuning may train on
+_EPISODES, _BATCHES, _BATCH = 64, 16, 64
+_QUERIES = 12  # with 5 shots nearly all of a character's different drawings; fewer queries are the first of these
+_REPEATS = {"n02091831": 1}  # byte-identical images within a class of miniImageNet, which are never drawn
+
+
+def pinned() -> dict[str, Any]:
+    """Benchmark -> {"data": digest, "indices": {stream: digest}, "content": {stream: digest}}."""
+    return json.loads(PINNED.read_text())
+
+
+def streams_of(benchmark: Benchmark) -> tuple[str, ...]:
+    """The names of its pinned streams."""
+    return EPISODES if benchmark.form == FUNCTIONS else EPISODES + IMAGE_BATCHES
+
+
+def layout(source: str, images: ImageSet | None) -> tuple[ImageClass, ...]:
+    """The classes of the known copy: those of `images`, or, of miniImageNet, as its split file and its repeats say."""
+    if images is not None:
+        return images.classes
+    data_set = catalogue.get(source)
+    count = data_set.per_class
+    ordered = sorted(read_split(data_set.split).items(), key=lambda pair: (SPLITS.index(pair[1]), pair[0]))
+    return tuple(
+        ImageClass(name, split, place * count, count, count - _REPEATS.get(name, 0))
+        for place, (name, split) in enumerate(ordered)
+    )
+
+
+def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) -> str:
+    """SHA-256 over the numbers that a stream's beginning consists of: classes, turns and images, in little-endian."""
+    kind, seed = stream.split("/")
+    split = "train" if kind == "images" else kind
+    own = [c for c in classes if c.split == split][: benchmark.classes]
+    if kind == "images":
+        parts = sampling.draw_images(benchmark, own, int(seed), 0, _BATCHES, _BATCH)
+    else:
+        drawn = sampling.draw(benchmark, own, split, int(seed), 0, _EPISODES, _QUERIES)
+        parts = (drawn.classes, drawn.turns, drawn.images)
+    return hashlib.sha256(b"".join(part.astype("<i8").tobytes() for part in parts)).hexdigest()
+
+
+def content(benchmark: Benchmark, data: Data, stream: str) -> str:
+    """SHA-256 over the images, or points, that a stream's beginning consists of."""
+    kind, seed = stream.split("/")
+    if stream in EPISODES:
+        paper = presets.paper(benchmark)
+        queries = (paper.training if kind == "train" else paper.evaluation).queries
+        return streams.digest(benchmark, data, kind, int(seed), queries)
+    own = sampling.classes_of(benchmark, data, "train")
+    chosen, _ = sampling.draw_images(benchmark, own, int(seed), 0, 1, _BATCH)
+    return hashlib.sha256(np.ascontiguousarray(data.images[chosen[0]]).tobytes()).hexdigest()
+
+
+def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
+    """Every built-in benchmark's streams, drawn again: `benchmark`, `ok`, `complete` (its data are here), a `line`."""
+    known = pinned()
+    return [_verified(benchmark, known.get(benchmark.name), data_dir) for benchmark in BENCHMARKS.values()]
+
+
+def _verified(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: Path | None) -> dict[str, Any]:
+    data = _known_copy(benchmark, data_dir, expected["data"]) if expected else None
+    about = {"benchmark": benchmark.name, "complete": data is not None}
+    if expected is None:
+        return about | {
+            "ok": False,
+            "line": f"episodes of {benchmark.name}: not pinned: `python -m bench.episodes.golden`",
+        }
+    found = _digests(benchmark, data)
+    wrong = [
+        stream
+        for stream in streams_of(benchmark)
+        if any(digests.get(stream) != expected[kind].get(stream) for kind, digests in found.items())
+    ]
+    without = "" if data is not None else ", by their indices; the images of the known copy are not here"
+    outcome = f"{len(streams_of(benchmark))} streams as pinned{without}"
+    text = f"not as pinned: {', '.join(wrong)}" if wrong else outcome
+    return about | {"ok": not wrong, "line": f"episodes of {benchmark.name}: {text}"}
+
+
+def _known_copy(benchmark: Benchmark, data_dir: Path | None, digest: str) -> Data | None:
+    """The data that are pinned, where they are here; what is damaged is for `data verify` to say."""
+    try:
+        data = streams.load(benchmark, presets.paper(benchmark).training, data_dir)
+    except UserError:
+        return None
+    return data if data.digest == digest else None
+
+
+def _digests(benchmark: Benchmark, data: Data | None) -> dict[str, dict[str, str]]:
+    """The two kinds of digest, each by stream: `indices` of images, and `content` where the data are at hand."""
+    found, names = {}, streams_of(benchmark)
+    if benchmark.form != FUNCTIONS:
+        classes = layout(benchmark.source, data)
+        found["indices"] = {stream: indices(benchmark, classes, stream) for stream in names}
+    if data is not None:
+        found["content"] = {stream: content(benchmark, data, stream) for stream in names}
+    return found
+
+
+def _pin(benchmark: Benchmark, data_dir: Path | None) -> dict[str, Any]:
+    data = streams.load(benchmark, presets.paper(benchmark).training, data_dir)
+    return {"data": data.digest, **_digests(benchmark, data)}
+
+
+def main() -> None:
+    """Adds to `golden.json` what is not pinned yet; what is pinned stays."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path)
+    data_dir, known = parser.parse_args().data_dir, pinned() if PINNED.exists() else {}
+    write_json(PINNED, {b.name: _pin(b, data_dir) for b in BENCHMARKS.values() if b.name not in known} | known)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The network of a benchmark: the field's Conv4, as pure functions of (parameters, images), or an MLP.
+
+A network also knows what it costs, which `bench.training.execution` asks when it chooses how a step runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.networks import initialisation
+from bench.networks.channel_statistics import mean_and_variance
+from bench.networks.layers import LAYERS, product
+from bench.networks.pooled_block import pooled_block
+from bench.protocols.protocol import Training
+
+# Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (timed once,
+# without a record: 9.0 ms for three seeds of omniglot-5w1s, 104 ms for one of miniimagenet-5w5s).
+_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 2e12}
+_BLOCKS = (1, 2, 3, 4)
+Params = dict[str, Tensor]
+Statistics = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Conv4:
+    """Four blocks of 3x3 convolution, batch norm, ReLU and downsampling by two, then a linear head.
+
+    Parameters: `conv<k>.weight` [filters, channels, 3, 3], `conv<k>.bias`, `norm<k>.shift` (beta) and, where the
+    protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
+    """
+
+    input_shape: tuple[int, int, int]
+    training: Training
+    layers: str = "vectorised"  # one of `bench.networks.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocols.protocol.PRECISIONS`
+
+    fills_a_cpu = True
+
+    def compilation_seconds(self, device: str) -> float:
+        """Of meta-step and evaluation: seen on two CPU cores (results/reference/speed); on CUDA read off the logs of
+        one session, on an H200 with 16 cores, of which no record was kept."""
+        return 150.0 if device == "cuda" else 400.0
+
+    def saved_by_compiling(self, device: str) -> float:
+        """The share of a meta-step that is not compiled, seen in the same places. On a CPU nothing where
+        images are pooled first; of such networks on CUDA nothing is known."""
+        if self._strided:
+            return 0.66 if device == "cuda" else 0.5
+        return 0.1 if self.training.batch_norm_scale else 0.0
+
+    @property
+    def _strided(self) -> bool:
+        return self.training.downsampling == "stride"
+
+    @property
+    def _may_pool_first(self) -> bool:
+        """Not with a scale, which could be negative and make the greatest the least, nor where layers are rounded."""
+        return not self._strided and not self.training.batch_norm_scale and self.precision != "bf16"
+
+    @property
+    def _pools_first(self) -> bool:
+        return self._may_pool_first and LAYERS[self.layers].pools_first
+
+    @property
+    def feature_count(self) -> int:
+        """Inputs of the head."""
+        if self.training.head_input == "mean":
+            return self.training.filters
+        size = self.input_shape[1]
+        for _ in _BLOCKS:
+            size = (size + 1) // 2 if self._strided else size // 2
+        return self.training.filters * size * size
+
+    def init(self, generator: torch.Generator, outputs: int) -> Params:
+        """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
+        params: Params = {}
+        channels = self.input_shape[0]
+        for k in _BLOCKS:
+            weight = torch.empty(self.training.filters, channels, 3, 3)
+            params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
+            params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
+            if self.training.batch_norm_scale:
+                params[f"norm{k}.scale"] = torch.ones(self.training.filters)
+            channels = self.training.filters
+        return params | self.init_head(generator, outputs)
+
+    def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
+        """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""
+        weight = torch.empty(outputs, self.feature_count)
+        kind = self.training.initialisation
+        if like == "conv" and kind == "glorot-normal-head":
+            kind = "glorot"
+        return initialisation.linear("head", weight, generator, kind)
+
+    def __call__(self, params: Params, images: Tensor, statistics: Statistics | None = None) -> Tensor:
+        """Images [images, channels, height, width] -> outputs [images, outputs]."""
+        return self.head(params, self.features(params, images, statistics))
+
+    def head(self, params: Params, features: Tensor) -> Tensor:
+        """Features [images, features] -> outputs [images, outputs]."""
+        return product(self.precision, F.linear, features, params["head.weight"], params["head.bias"])
+
+    def features(
+        self,
+        params: Params,
+        images: Tensor,
+        statistics: Statistics | None = None,
+        seen: Statistics | None = None,
+    ) -> Tensor:
+        """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
+
+        Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
+        hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
+        for k in _BLOCKS:
+            hidden = self._block(k, params, hidden, statistics, seen)
+        if self.training.head_input == "mean":
+            return hidden.mean((1, 2))
+        return hidden.movedim(-1, 1).flatten(1)
+
+    def observed(self, params: Params, images: Tensor) -> Statistics:
+        """Mean and variance of every layer, as these images have them."""
+        seen: Statistics = {}
+        self.features(params, images, seen=seen)
+        return seen
+
+    def _block(
+        self, k: int, params: Params, images: Tensor, statistics: Statistics | None, seen: Statistics | None
+    ) -> Tensor:
+        weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
+        if self._pools_first and statistics is None and seen is None:
+            return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
+        layers = LAYERS[self.layers]
+        convolution = partial(layers.convolution, stride=2 if self._strided else 1)
+        hidden = product(self.precision, convolution, images, weight, bias)
+        hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+        return hidden if self._strided else layers.max_pool(hidden)
+
+    def _batch_norm(
+        self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics | None
+    ) -> Tensor:
+        shift, epsilon = params[f"norm{k}.shift"], self.training.batch_norm_epsilon
+        scale = params[f"norm{k}.scale"] if self.training.batch_norm_scale else torch.ones_like(shift)
+        if seen is not None:
+            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = mean_and_variance(hidden)
+        if statistics is None:
+            return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
+        mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
+        return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
+
+    def activation_bytes(self, images: int) -> int:
+        """One copy of the activations of so many images."""
+        height, width = self.input_shape[1:]
+        first_layer = height * width // (4 if self._strided else 1)
+        return 4 * images * self.training.filters * first_layer * 4 // 3
+
+    def meta_step_seconds(self, support: int, query: int, device: str) -> float:
+        """Roughly, eager, of so many images an episode: the products, an inner step of second order as nine passes."""
+        passes = support * self.training.inner_steps * 9 + query * 3
+        return self._operations * passes * self.training.meta_batch / _OPERATIONS_A_SECOND[device]
+
+    @property
+    def _operations(self) -> float:
+        """Of the convolutions of one image, forward."""
+        channels, size, total = self.input_shape[0], self.input_shape[1], 0.0
+        for _ in _BLOCKS:
+            size = (size + 1) // 2 if self._strided else size
+            total += 2 * 9 * channels * self.training.filters * size * size
+            channels = self.training.filters
+            size = size if self._strided else size // 2
+        return total
+
+    def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
+        """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
+        deterministic backward, on an H200 (timed once, without a record): as a graph, three seeds of omniglot-5w1s
+        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time."""
+        if compiled or device == "cuda":
+            return "patches" if self._strided or (compiled and device == "cuda") else "masked"
+        if not alone:
+            return "vectorised"
+        return "pooled" if self._may_pool_first else "native"

@@ -1,0 +1,103 @@
+"""Convolution, normalisation and pooling on images laid out [images, rows, columns, channels], each in two ways.
+
+Both ways give the same values and derivatives beyond rounding, of any order. Which is faster depends on the shapes and
+on what compiles them, so the choice belongs to the execution and is recorded with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.networks.channel_statistics import mean_and_variance
+
+_TAPS = tuple(product(range(3), range(3)))
+
+
+class Layers(NamedTuple):
+    """The operations of a network that have more than one way of being carried out. `pools_first`: images are pooled
+    before they are normalised, where that is the same (`bench.networks.pooled_block`)."""
+
+    convolution: Callable[[Tensor, Tensor, Tensor, int], Tensor]
+    batch_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
+    max_pool: Callable[[Tensor], Tensor]
+    pools_first: bool = False
+
+
+def padding(size: int, stride: int) -> tuple[int, int]:
+    """What a 3x3 convolution pads before and after: as TensorFlow's SAME does."""
+    return (0, 1) if stride == 2 and size % 2 == 0 else (1, 1)
+
+
+def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    """3x3 with `weight` [filters, channels, 3, 3], by torch's own."""
+    before, after = padding(images.shape[1], stride)
+    if before != after:
+        images, before = F.pad(images, (0, 0, before, after, before, after)), 0
+    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, stride=stride, padding=before).permute(0, 2, 3, 1)
+
+
+def patch_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    """The same as one product of patches, gathered by nine slices: under `vmap` a batched product, where a native
+    convolution with a weight for each episode becomes a grouped one."""
+    count, size, _, channels = images.shape
+    before, after = padding(size, stride)
+    padded = F.pad(images, (0, 0, before, after, before, after))
+    out = (size + before + after - 3) // stride + 1
+    end = (out - 1) * stride + 1
+    patches = torch.cat([padded[:, i : i + end : stride, j : j + end : stride] for i, j in _TAPS], -1)
+    kernel = weight.permute(2, 3, 1, 0).reshape(9 * channels, -1)
+    return (patches.reshape(-1, 9 * channels) @ kernel + bias).reshape(count, out, out, -1)
+
+
+def native_max_pool(images: Tensor) -> Tensor:
+    """The greatest of each 2x2 window, by torch's own, whose backward on CUDA is not deterministic."""
+    return F.max_pool2d(images.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+
+
+def masked_max_pool(images: Tensor) -> Tensor:
+    """The same as a sum under a mask: deterministic everywhere, and cheap to differentiate twice.
+
+    Equals share the gradient, of which torch's own gives all to the first: both are subgradients."""
+    rows, columns = (size // 2 for size in images.shape[1:3])
+    windows = images[:, : 2 * rows, : 2 * columns].unflatten(2, (columns, 2)).unflatten(1, (rows, 2))
+    greatest = windows.detach().amax((2, 4), keepdim=True)
+    mask = (windows == greatest).to(windows.dtype)
+    return (windows * (mask / mask.sum((2, 4), keepdim=True))).sum((2, 4))
+
+
+def native_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """By the statistics of the images at hand, by torch's own. Not under `vmap`: its gradient is wrong there, and
+    nothing says so (torch 2.13)."""
+    channels_first = images.permute(0, 3, 1, 2)
+    return F.batch_norm(channels_first, None, None, scale, shift, training=True, eps=epsilon).permute(0, 2, 3, 1)
+
+
+def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """The same written out."""
+    mean, variance = mean_and_variance(images)
+    return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
+
+
+LAYERS: dict[str, Layers] = {
+    "native": Layers(native_convolution, native_batch_norm, native_max_pool),
+    "pooled": Layers(native_convolution, native_batch_norm, native_max_pool, pools_first=True),
+    "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool),
+    "masked": Layers(native_convolution, written_batch_norm, masked_max_pool),
+    "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
+}
+ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised
+
+
+def product(precision: str, operation: Callable[..., Tensor], *factors: Tensor) -> Tensor:
+    """The operation, under `bf16` with factors and result rounded to bfloat16: what `torch.autocast` does, but for the
+    same operations in every version of torch, and through any nesting of `vmap`, `grad` and a compiler. TF32 is a
+    switch of the device: `bench.devices.tf32`."""
+    if precision != "bf16":
+        return operation(*factors)
+    return operation(*(factor.bfloat16() for factor in factors)).to(factors[0].dtype)

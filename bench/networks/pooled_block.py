@@ -1,0 +1,180 @@
+"""A block of the network in one function, both of whose derivatives are written out: convolution, max-pooling, batch
+norm without a scale, ReLU.
+
+Batch norm without a scale and ReLU are increasing, so the greatest of a window stays the greatest: a quarter of the
+numbers is left to normalise, and of the whole layer only sums are taken. Second order differentiates the derivatives
+again. Autograd would do that by many passes over the whole layer, by a convolution as large as the image for the
+weights, and for images that are data too; here it is a few passes, and the two products that it has to be.
+
+`of_x` is the cotangent of x that is given, `to_x` the one that is handed on. For a channel with n places, s (`scale`)
+is (variance + epsilon) ** -0.5, a (`active`) the output's cotangent where the ReLU is open, A (`total`) its sum and B
+(`products`) that of its product with (greatest - mean):
+
+    output  = relu(s (greatest - mean) + shift)
+    spread  = (s a + of_greatest) where the greatest were + (of_mean - s A) / n
+              + (2 of_variance - s**3 B) (layer - mean) / n + of_layer,    the gradient of the layer
+    through = the cotangent of the spread: a convolution of those of the images' and of the weight's gradient
+
+The second derivative is that of <spread, through> + <A, of_shift> for everything the spread is made of, written as
+cotangents of the layer, its greatest, its mean and its variance, which come back through the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.networks.channel_statistics import measured, summed
+
+
+def pooled_block(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+    """Images [images, rows, columns, channels], padded by one, under `weight` [filters, channels, 3, 3] -> [images,
+    rows // 2, columns // 2, filters]. Differentiable twice, as second order asks; not under `vmap`."""
+    return _Block.apply(images.contiguous(), weight, bias, shift, epsilon)[0]
+
+
+class _Block(torch.autograd.Function):
+    """Beside the output, what its derivatives are made of: their own derivatives come back through it."""
+
+    @staticmethod
+    def forward(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+        layer = _convolved(images, weight, bias)
+        pooled = F.max_pool2d(layer.permute(0, 3, 1, 2), 2, return_indices=True)
+        greatest, places = (each.permute(0, 2, 3, 1) for each in pooled)
+        mean, variance = measured(layer)
+        scale = torch.rsqrt(variance + epsilon)
+        output = torch.addcmul(shift - mean * scale, greatest, scale).relu_()
+        return output, layer, greatest, mean, variance, places
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(output[-1])
+        ctx.set_materialize_grads(False)
+        ctx.epsilon = inputs[-1]
+        ctx.save_for_backward(*inputs[:2], *output)
+
+    @staticmethod
+    def backward(ctx: Any, of_output: Tensor | None, *of_rest: Tensor | None) -> tuple[Tensor | None, ...]:
+        if of_output is None:
+            of_output = torch.zeros_like(ctx.saved_tensors[2])
+        how = ctx.epsilon, ctx.needs_input_grad[0]
+        return *_Backward.apply(*ctx.saved_tensors, of_output, *of_rest[:-1], *how), None
+
+
+class _Backward(torch.autograd.Function):
+    """The gradients of images (None where the inner gradient does not ask for them), weight, bias and shift."""
+
+    @staticmethod
+    def forward(images: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
+        *tensors, epsilon, wanted = rest
+        found = _Cotangents(*tensors, epsilon)
+        return *_back(found.spread(), images, weight, wanted, bias=True), found.total
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        *tensors, ctx.epsilon, ctx.wanted = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(
+        ctx: Any, of_images: Tensor | None, of_weight: Tensor, of_bias: Tensor, of_shift: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        images, weight, *tensors = ctx.saved_tensors
+        at = _Cotangents(*tensors, ctx.epsilon)
+        through = _convolved(images, of_weight, of_bias)
+        if ctx.wanted:
+            through += _convolved(of_images, weight, None)
+        # The gradients are linear in the images and in the weight: with those exchanged for their cotangents, the same
+        # product gives the derivatives for both. Images may matter to the outer loop alone, or to nobody.
+        to_images = to_weight = None
+        if ctx.wanted or ctx.needs_input_grad[0]:
+            exchanged = of_images if ctx.wanted else images
+            to_images, to_weight, _ = _back(
+                at.spread(), exchanged, of_weight, ctx.needs_input_grad[0], weight=ctx.wanted, bias=False
+            )
+
+        cube = at.scale**3
+        average, product = (each / at.count for each in summed(through, at.layer, at.mean))
+        picked = _rows(through).gather(1, _rows(at.places)).view(at.places.shape)
+        overlap = summed(at.active, picked, torch.zeros_like(average))[1]
+        constant = of_shift - average * at.scale + cube * product * at.mean
+        to_active = torch.addcmul(constant, picked, at.scale).addcmul_(at.greatest, -cube * product)
+        to_scale = overlap - at.total * average - 3 * at.scale**2 * at.products * product
+        to_given = through, picked, average, 2 * product
+        return (
+            to_images,
+            to_weight,
+            None,  # of the output only the places where it is open count
+            through * (2 * at.of_variance / at.count),
+            -cube * product * at.active,
+            cube * product * at.total - 2 * at.of_variance * average,
+            -cube * to_scale / 2,
+            None,
+            torch.ops.aten.threshold_backward(to_active, tensors[0], 0),
+            *(None if of is None else to for of, to in zip(tensors[-4:], to_given, strict=True)),
+            None,
+            None,
+        )
+
+
+class _Cotangents:
+    """Of the layer, of its greatest, its mean and its variance: given a block's results and their cotangents."""
+
+    def __init__(
+        self,
+        output: Tensor,
+        layer: Tensor,
+        greatest: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        places: Tensor,
+        of_output: Tensor,
+        of_layer: Tensor | None,
+        of_greatest: Tensor | None,
+        of_mean: Tensor | None,
+        of_variance: Tensor | None,
+        epsilon: float,
+    ) -> None:
+        self.layer, self.greatest, self.mean, self.places, self.of_layer = layer, greatest, mean, places, of_layer
+        self.count, self.scale = layer[..., 0].numel(), torch.rsqrt(variance + epsilon)
+        self.active = torch.ops.aten.threshold_backward(of_output, output, 0)
+        self.total, self.products = summed(self.active, greatest, mean)
+        self.of_greatest = _plus(self.active * self.scale, of_greatest)
+        self.of_mean = _plus(-self.scale * self.total, of_mean)
+        self.of_variance = _plus(-(self.scale**3) * self.products / 2, of_variance)
+
+    def spread(self) -> Tensor:
+        """See above."""
+        slope = 2 * self.of_variance / self.count
+        found = torch.addcmul(self.of_mean / self.count - slope * self.mean, self.layer, slope)
+        rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: what is added to a copy would be lost
+        rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
+        return _plus(found, self.of_layer)
+
+
+def _plus(found: Tensor, given: Tensor | None) -> Tensor:
+    """In place, for what was just made."""
+    return found if given is None else found.add_(given)
+
+
+def _rows(images: Tensor) -> Tensor:
+    """[images, rows, columns, channels] -> [images, places, channels]."""
+    return images.flatten(1, 2)
+
+
+def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
+
+
+def _back(
+    cotangent: Tensor, images: Tensor, kernel: Tensor, wanted: bool, weight: bool = True, bias: bool = True
+) -> tuple[Tensor | None, ...]:
+    """A convolution's own: the gradients of images (where wanted), weight and bias (where wanted)."""
+    of_images, of_weight, of_bias = torch.ops.aten.convolution_backward(
+        cotangent.permute(0, 3, 1, 2), images.permute(0, 3, 1, 2), kernel, [len(kernel)], [1, 1], [1, 1], [1, 1],
+        False, [0, 0], 1, [wanted, weight, bias],
+    )  # fmt: skip
+    return of_images.permute(0, 2, 3, 1) if wanted else None, of_weight, of_bias

@@ -1,0 +1,1 @@
+"""What is asked: benchmarks, settings, presets with their sources, experiments. No torch."""

@@ -1,0 +1,123 @@
+"""The named benchmarks: a source of data, the shape of an episode, and what is measured.
+
+`<data set>-<ways>w<shots>s` is a benchmark for every data set, built in or a user's own, at any number of ways and
+shots. `BENCHMARKS` are those that this project names. A benchmark's protocol is in `bench.protocols.presets`; its
+published numbers are in `bench/analysis/published.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.errors import UserError, unknown
+from bench.protocols.measures import ACCURACY, SQUARED_ERROR, Measure
+
+SPLITS = ("train", "valid", "test")
+IMAGES, FUNCTIONS = "images", "functions"
+Shape = tuple[int, ...]
+_NAME = re.compile(r"(?P<data>.+)-(?P<ways>[1-9]\d{0,3})w(?P<shots>[1-9]\d{0,3})s")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What an episode of this benchmark looks like.
+
+    `form` says what an episode is made of: images of `ways` classes, or points of one function, which counts as one
+    way. `input_shape` is that of one input, [channels, height, width] of an image. `rotations`: each class of an
+    episode is turned by one random multiple of 90 degrees. `classes`: only the first so many classes of every split,
+    or None for all. `steps`: the inner steps that have a row each in a report.
+    """
+
+    name: str
+    source: str
+    ways: int
+    shots: int
+    input_shape: Shape
+    rotations: bool = False
+    classes: int | None = None
+    form: str = IMAGES
+    measure: Measure = ACCURACY
+    steps: tuple[int, ...] = ()
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What a method may need of it (`methods.contract.NEEDS`)."""
+        return ("functions", "parameters") if self.form == FUNCTIONS else ("classes",)
+
+    @property
+    def described(self) -> str:
+        """The shape of an episode, such as `5 ways, 1 shots, 28x28x1`."""
+        if self.form == FUNCTIONS:
+            return f"{self.shots} shots, points of one function"
+        channels, height, width = self.input_shape
+        return f"{self.ways} ways, {self.shots} shots, {height}x{width}x{channels}"
+
+
+# What a benchmark is called by -> its data set, 5-way 1-shot, from which others differ in ways and shots.
+BUILT_IN: dict[str, Benchmark] = {
+    "omniglot": Benchmark("omniglot-5w1s", "omniglot", 5, 1, (1, 28, 28), rotations=True),
+    "miniimagenet": Benchmark("miniimagenet-5w1s", "mini-imagenet", 5, 1, (3, 84, 84)),
+    "cifarfs": Benchmark("cifarfs-5w1s", "cifar-fs", 5, 1, (3, 32, 32)),
+    "fc100": Benchmark("fc100-5w1s", "fc100", 5, 1, (3, 32, 32)),
+    "tieredimagenet": Benchmark("tieredimagenet-5w1s", "tiered-imagenet", 5, 1, (3, 84, 84)),
+    "cub": Benchmark("cub-5w1s", "cub", 5, 1, (3, 84, 84)),
+}
+
+
+def _of(data: str, ways: int, shots: int) -> Benchmark:
+    return replace(BUILT_IN[data], name=f"{data}-{ways}w{shots}s", ways=ways, shots=shots)
+
+
+def _sinusoid(shots: int) -> Benchmark:
+    return Benchmark(
+        f"sinusoid-{shots}s", "sinusoid", 1, shots, (1,), form=FUNCTIONS, measure=SQUARED_ERROR, steps=(0, 1, 5, 10)
+    )
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        *(_of("omniglot", ways, shots) for ways in (5, 20) for shots in (1, 5)),
+        *(_of("miniimagenet", 5, shots) for shots in (1, 5)),
+        *(_sinusoid(shots) for shots in (5, 10)),
+        replace(BUILT_IN["omniglot"], name="tiny", classes=20),
+    )
+}
+
+
+def get(name: str, own: Mapping[str, Shape] | None = None) -> Benchmark:
+    """The benchmark of that name. `own`: a user's data sets by name, the `input_shape` of their images.
+
+    Raises UserError, with a suggestion, where there is none."""
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    parts, own = _NAME.fullmatch(name), own or {}
+    known = {**BUILT_IN, **{data: Benchmark(data, data, 5, 1, shape) for data, shape in own.items()}}
+    if parts and parts["data"] in known:
+        return replace(known[parts["data"]], name=name, ways=int(parts["ways"]), shots=int(parts["shots"]))
+    raise _unknown(name, known)
+
+
+def of_record(info: Mapping[str, Any]) -> Benchmark:
+    """The benchmark that a record names: the record tells the shape of its images, which need not be here."""
+    shape = info["data"].get("shape")
+    if shape is None or info["benchmark"] in BENCHMARKS:
+        return get(info["benchmark"])
+    if not (isinstance(shape, list) and len(shape) == 3 and all(type(n) is int and n > 0 for n in shape)):
+        raise UserError(f"data.shape {shape!r} is not [height, width, channels]")
+    height, width, channels = shape
+    return get(info["benchmark"], {info["data"]["name"]: (channels, height, width)})
+
+
+def is_name(text: str) -> bool:
+    """Whether it reads as a benchmark's, which a data set can then not be called."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _unknown(name: str, data: Iterable[str]) -> UserError:
+    episode = re.search(r"-[1-9]\d*w[1-9]\d*s$", name)
+    forms = (f"{each}{episode[0] if episode else '-<ways>w<shots>s'}" for each in data)
+    return unknown("benchmark", name, {*BENCHMARKS, *forms})

@@ -1,0 +1,84 @@
+"""Protocols with the source of every value, as rows of tables: one in full, or what differs between two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.naming import nearest_preset, written
+from bench.protocols.preset_sources import Source, sources
+from bench.protocols.presets import preset
+from bench.protocols.protocol import Protocol
+from bench.protocols.settings import settings_of, with_settings
+
+_SET = Source("--set")
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A named protocol on a benchmark, perhaps with settings changed. `sources`: of every setting."""
+
+    name: str
+    protocol: Protocol
+    sources: Mapping[str, Source]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Setting -> value."""
+        return settings_of(self.protocol)
+
+    def said(self, setting: str) -> str:
+        """The value as `--set` takes it, marked where it is assumed."""
+        return written(self.values[setting]) + " (assumed)" * self.sources[setting].assumed
+
+    def origin(self, setting: str) -> str:
+        """The source, with the value as it stands there where it was converted."""
+        source = self.sources[setting]
+        return f"{source}: {source.own}" if source.own else str(source)
+
+
+def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = ()) -> Sourced:
+    """The preset with `name=value` changes, whose source is `--set`. Raises UserError."""
+    base = preset(name, benchmark)
+    changed = with_settings(base, settings)
+    values, known = settings_of(changed), sources(name, benchmark)
+    before = settings_of(base)
+    return Sourced(name, changed, {n: known[n] if values[n] == before[n] else _SET for n in values})
+
+
+def assumed_settings(benchmark: Benchmark, protocol: Protocol) -> list[str]:
+    """The settings of a run whose values are only assumed by the preset that it is nearest to."""
+    nearest = sourced(nearest_preset(benchmark, protocol.training), benchmark)
+    values = settings_of(protocol)
+    return [name for name, source in nearest.sources.items() if source.assumed and values[name] == nearest.values[name]]
+
+
+def every_setting(one: Sourced) -> list[dict[str, str]]:
+    """A row a setting: its value, the value that its source has where that was converted, and the source."""
+    return [
+        {
+            "setting": name,
+            "value": one.said(name),
+            "in the source": one.sources[name].own,
+            "source": str(one.sources[name]),
+        }
+        for name in one.values
+    ]
+
+
+def different_settings(one: Sourced, other: Sourced) -> list[dict[str, str]]:
+    """A row a setting that differs: both values, each with its source. Empty where nothing does."""
+    names = [name for name, value in one.values.items() if value != other.values[name]]
+    one_name, other_name = (one.name, other.name) if one.name != other.name else (f"{one.name} (1)", f"{one.name} (2)")
+    return [
+        {
+            "setting": name,
+            one_name: one.said(name),
+            other_name: other.said(name),
+            f"source of {one_name}": one.origin(name),
+            f"source of {other_name}": other.origin(name),
+        }
+        for name in names
+    ]

@@ -1,0 +1,206 @@
+"""A whole experiment as one TOML file: blocks of benchmarks, methods and seeds, each under one protocol.
+
+    about = "what it is for"            # optional; whatever stands above the first [[run]] holds for all of them
+    seeds = 5                           # 0 .. 4, or a list such as [0, 7]
+
+    [[run]]
+    benchmarks = ["omniglot-5w1s"]
+    methods = ["maml", "fomaml"]
+    protocol = "paper"
+    set = { iterations = 2000, "evaluation.episodes" = 200 }
+
+The files in `experiments/` ship with the project and go by their names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UserError, unknown
+from bench.protocols import presets, protocol, settings
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.toml_lines import line_of
+
+SHIPPED = Path(__file__).with_name("shipped")
+_MOST_BYTES, _MOST_SEEDS = 1 << 16, 1000
+_SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as `--set` takes them; `number` is
+    its place in the file, from 0."""
+
+    number: int
+    benchmarks: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    protocol: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The content of a file, as it is and as it reads."""
+
+    path: Path
+    text: str = field(repr=False)
+    about: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def name(self) -> str:
+        """That of its file."""
+        return self.path.stem
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What the record of a run keeps of it."""
+        return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
+
+    def protocol_of(self, block: Block, benchmark: Benchmark) -> protocol.Protocol:
+        """The protocol of a block's runs. Raises UserError, with the line of what is wrong."""
+        with self.at(block, "protocol"):
+            preset = presets.preset(block.protocol, benchmark)
+        for setting in block.settings:
+            with self.at(block, setting.partition("=")[0]):
+                settings.with_settings(preset, [setting])
+        with self.at(block):
+            return settings.with_settings(preset, block.settings)
+
+    @contextmanager
+    def at(self, block: Block, key: str = "run", value: str | None = None) -> Iterator[None]:
+        """Gives the errors that are raised within the file and the line of what they are about."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(f"{self.path}, line {line_of(self.text, block.number, key, value)}: {error}") from error
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file, of those that ship with the project."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+
+
+def read(name: str) -> Experiment:
+    """The experiment in a file, or the shipped one of that name. Raises UserError, one line with the file's line, for
+    what is no experiment; whether its names mean anything is for others to say."""
+    path = Path(name)
+    if not path.is_file():
+        path = _shipped(name)
+    text = _text(path)
+    values = _parsed(path, text)
+    blocks = values.pop("run", None)
+    about = values.pop("about", "")
+    if not isinstance(about, str) or not about.isprintable():
+        raise UserError(f"{path}, line {line_of(text, None, 'about')}: about is one line of text")
+    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
+        raise UserError(f"{path}: no [[run]] in it: write one for each set of benchmarks, methods and a protocol")
+    return Experiment(path, text, about, tuple(_block(path, text, k, values | b, values) for k, b in enumerate(blocks)))
+
+
+def _shipped(name: str) -> Path:
+    if name in shipped():
+        return shipped()[name]
+    if Path(name).name != name or Path(name).suffix:
+        raise UserError(f"{name}: no such file: give a TOML file, or one of {', '.join(shipped())}")
+    raise unknown("experiment", name, shipped())
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{path}: more than {_MOST_BYTES >> 10} KiB: this is no experiment")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of too many digits is a mere ValueError
+        found = _SYNTAX.fullmatch(str(error))
+        where, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
+        raise UserError(f"{path}{where}: no TOML: {what}") from error
+
+
+def _block(path: Path, text: str, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
+    def wrong(key: str, message: object) -> UserError:
+        return UserError(f"{path}, line {line_of(text, number, key)}: {message}")
+
+    for key in values:
+        if key not in _KEYS:
+            raise wrong(key, unknown("key", key, [*_KEYS, *(["about"] if key in common else [])]))
+    made = {}
+    for key, check in _KEYS.items():
+        if key not in values and key != "set":
+            raise wrong("run", f"no {key} in this [[run]], nor above the first")
+        try:
+            made[key] = check(values.get(key, {}))
+        except UserError as error:
+            raise wrong(key, f"{key}: {error}") from error
+    settings = made.pop("set")
+    return Block(number, settings=settings, **made)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise UserError('write a list of names, such as ["maml"]')
+    return tuple(dict.fromkeys(value))
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    named = list(range(value)) if type(value) is int and 0 < value <= _MOST_SEEDS else value
+    if not isinstance(named, list) or not named or not all(type(seed) is int and 0 <= seed < 2**31 for seed in named):
+        raise UserError(f"write how many (from 1 to {_MOST_SEEDS}), or a list of numbers of 0 or more")
+    return tuple(sorted(set(named)))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UserError('write a name, such as "paper"')
+    return value
+
+
+def _settings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, dict):
+        raise UserError("write a table, such as { iterations = 2000 }")
+    return tuple(f"{name}={_written(name, each)}" for name, each in _flat(value))
+
+
+def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """TOML reads `evaluation.episodes = 9` as a table in a table."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            yield from ((f"{name}.{below}", item) for below, item in _flat(each))
+        else:
+            yield name, each
+
+
+def _written(name: str, value: Any) -> str:
+    """As `--set` takes it."""
+    if isinstance(value, list) and value:
+        return ",".join(_written(name, each) for each in value)
+    if type(value) is bool:
+        return str(value).lower()
+    plain = type(value) is float or (type(value) is int and abs(value) < 2**63)
+    if plain or (type(value) is str and value.isprintable()):
+        return str(value)
+    raise UserError(f"{name} is neither a number nor text, true, false or a list of numbers")
+
+
+_KEYS: dict[str, Callable[[Any], Any]] = {
+    "benchmarks": _names,
+    "methods": _names,
+    "protocol": _name,
+    "seeds": _seeds,
+    "set": _settings,
+}

@@ -1,0 +1,116 @@
+"""A protocol: every setting that can move the number, as two frozen parts, each hashed by its values.
+
+`Training` keys a run (with benchmark, method, seed and data); `Evaluation` keys one of the run's evaluations. What
+only changes how a step is executed (device, chunk, threads) is no part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple = (),
+    least: float | None = None,
+    above: float | None = None,
+    later: bool = False,
+) -> Any:
+    """`later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
+    that they keep their keys."""
+    rules = {"help": help, "choices": choices, "least": least, "above": above, "later": later}
+    return field(default=default, metadata=rules)
+
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+_PRECISION = "of the products of convolutions and head; all else is fp32"
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that moves the trained weights. The defaults are no protocol: `presets` gives those."""
+
+    iterations: int = _setting(60_000, "meta-steps", least=1)
+    meta_batch: int = _setting(4, "episodes per meta-step", least=1)
+    meta_update: str = _setting("meta-batch", "one optimiser step per ...", choices=("meta-batch", "episode"))
+    meta_lr: float = _setting(1e-3, "learning rate of Adam", above=0)
+    clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
+    queries: int = _setting(15, "query images per class", least=1)
+    inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
+    inner_steps: int = _setting(5, "inner steps in training", least=1)
+    filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1)
+    downsampling: str = _setting("max-pool", "after each convolution", choices=("max-pool", "stride"))
+    head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
+    initialisation: str = _setting(
+        "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "truncated-normal")
+    )
+    batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
+    batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")
+    batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
+    batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support"))
+    resize: str = _setting("nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos"))
+    image_batch: int | None = _setting(
+        None, "images per step of an image classifier, or none: those of the episodes", least=1
+    )
+    validations: int = _setting(20, "times that validation happens in a run", least=1)
+    validation_episodes: int = _setting(100, "episodes of one validation", least=1)
+    precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
+    meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+    origin: str | None = _setting(
+        None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
+    )
+    code: str | None = _setting(None, "digits of the file that holds the method, or none: it ships", later=True)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that moves the scores of given weights."""
+
+    episodes: int = _setting(600, "test episodes", least=2)
+    queries: int = _setting(15, "query images per class", least=1)
+    inner_steps: int = _setting(10, "inner steps at test", least=0)
+    batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support", "running"))
+    weights: str = _setting("last", "iteration that is evaluated", choices=("last", "best"))
+    adapt: str = _setting("all", "what fine-tuning changes", choices=("all", "head"))
+    finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)
+    finetune_lrs: tuple[float, ...] = _setting((0.5, 0.1, 0.02, 0.004), "rates that fine-tuning chooses from")
+    finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
+    precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
+    meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A training part and an evaluation part."""
+
+    training: Training
+    evaluation: Evaluation
+
+
+def digest(*values: Any) -> str:
+    """Eight hexadecimal digits of the SHA-256 of the values, written as canonical JSON."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def training_hash(training: Training, data_digest: str) -> str:
+    """What a run is keyed by, beside its benchmark, method and seed."""
+    return digest(_hashed(training), data_digest)
+
+
+def evaluation_hash(evaluation: Evaluation) -> str:
+    """What an evaluation of a run is keyed by, beside the iteration."""
+    return digest(_hashed(evaluation))
+
+
+def _hashed(part: Any) -> dict[str, Any]:
+    """The fields that count: all, but for later ones that say what was done before they came."""
+    left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
+    return {name: value for name, value in vars(part).items() if name not in left_out}

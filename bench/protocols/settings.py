@@ -1,0 +1,156 @@
+"""Settings by name: what `--set` and experiments change in a protocol, checked."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any
+
+from bench.errors import UserError, unknown
+from bench.protocols.protocol import NO_SETTINGS, Evaluation, Protocol, Training
+
+
+def from_fields(part: type, values: Mapping[str, Any]) -> Any:
+    """The part with these fields, each validated. Raises UserError on an unknown field or a value out of range."""
+    by_name = {f.name: f for f in fields(part)}
+    for name in values:
+        if name not in by_name:
+            raise unknown("setting", name, by_name)
+    return part(**{name: _validated(by_name[name], value) for name, value in values.items()})
+
+
+def with_settings(protocol: Protocol, settings: Iterable[str]) -> Protocol:
+    """The protocol with `name=value` changes. A bare name is a field of the training if it has one, else of the
+    evaluation; `evaluation.name` is always the latter's. Raises UserError, with a suggestion."""
+    for text in settings:
+        name, value = _split(text)
+        part, name = _owner(name)
+        old = getattr(protocol, part)
+        protocol = replace(protocol, **{part: _changed(old, name, value)})
+    return protocol
+
+
+def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) -> Evaluation:
+    """The evaluation part with `name=value` changes. Raises UserError, with a suggestion."""
+    for text in settings:
+        name, value = _split(text)
+        name = name.removeprefix("evaluation.")
+        if name not in _names(Evaluation):
+            raise unknown("setting of an evaluation", name, _names(Evaluation))
+        evaluation = _changed(evaluation, name, value)
+    return evaluation
+
+
+def settings_of(protocol: Protocol) -> dict[str, Any]:
+    """Every field that `--set` can name, by that name: `evaluation.` stands where the training has one alike."""
+    training = {name: getattr(protocol.training, name) for name in _names(Training)}
+    return training | {setting_of_evaluation(n): getattr(protocol.evaluation, n) for n in _names(Evaluation)}
+
+
+def setting_of_evaluation(name: str) -> str:
+    """The name by which a field of the evaluation is set."""
+    return f"evaluation.{name}" if name in (f.name for f in fields(Training)) else name
+
+
+def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
+    """The protocol with these values by their settings' names. Raises UserError on an unknown name."""
+    for name, value in values.items():
+        part, field_name = _owner(name)
+        protocol = replace(protocol, **{part: replace(getattr(protocol, part), **{field_name: value})})
+    return protocol
+
+
+def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
+    """Field name -> (ours, theirs) wherever two parts of one kind differ."""
+    pairs = {f.name: (getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours)}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise UserError(f"--set {text!r}: write it as name=value")
+    return name, value
+
+
+def _names(part: type) -> list[str]:
+    """The fields that `--set` may change."""
+    return [f.name for f in fields(part) if f.name not in ("meaning", *NO_SETTINGS)]
+
+
+def _owner(name: str) -> tuple[str, str]:
+    prefix, _dot, rest = name.rpartition(".")
+    if name in _names(Training):
+        return "training", name
+    if rest in _names(Evaluation) and prefix in ("", "evaluation"):
+        return "evaluation", rest
+    raise unknown("setting", name, {*_names(Training), *(f"evaluation.{n}" for n in _names(Evaluation))})
+
+
+def _changed(part: Any, name: str, text: str) -> Any:
+    declared = next(f for f in fields(part) if f.name == name)
+    return replace(part, **{name: _validated(declared, _parsed(declared, text))})
+
+
+def _parsed(declared: Any, text: str) -> Any:
+    kinds = _kinds(declared)
+    if text.lower() == "none" and type(None) in kinds:
+        return None
+    try:
+        if kinds[0] is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        if typing.get_origin(kinds[0]) is tuple:
+            return tuple(float(item) for item in text.split(","))
+        return kinds[0](text)
+    except (ValueError, KeyError):
+        raise UserError(f"{declared.name}={text}: not {_described(declared)}") from None
+
+
+def _kinds(declared: Any) -> tuple[Any, ...]:
+    hint = _hint(declared)
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
+@cache
+def _hint(declared: Any) -> Any:
+    owner = Training if declared in fields(Training) else Evaluation
+    return typing.get_type_hints(owner)[declared.name]
+
+
+def _validated(declared: Any, value: Any) -> Any:
+    kinds = _kinds(declared)
+    if isinstance(value, list):
+        value = tuple(value)
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if not _acceptable(declared, kinds, value):
+        raise UserError(f"{declared.name}={value}: not {_described(declared)}")
+    return value
+
+
+def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
+    if value is None:
+        return type(None) in kinds
+    if typing.get_origin(kinds[0]) is tuple:
+        return type(value) is tuple and len(value) > 0 and all(type(v) is float and 0 < v < float("inf") for v in value)
+    rules = declared.metadata
+    return (
+        type(value) is kinds[0]
+        and (not rules["choices"] or value in rules["choices"])
+        and (rules["least"] is None or value >= rules["least"])
+        and (rules["above"] is None or rules["above"] < value < float("inf"))
+    )
+
+
+def _described(declared: Any) -> str:
+    rules, kinds = declared.metadata, _kinds(declared)
+    names = {int: "a whole number", float: "a number", bool: "true or false"}
+    text = " or ".join(rules["choices"]) or names.get(kinds[0], "a list of positive numbers such as 0.1,0.01")
+    if rules["least"] is not None:
+        text += f" of at least {rules['least']}"
+    if rules["above"] is not None:
+        text += f" above {rules['above']}"
+    return text + (" or none" if type(None) in kinds else "")

@@ -1,0 +1,31 @@
+"""What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch."""
+
+from bench.records.fields import Corrupt
+from bench.records.record import (
+    STATUSES,
+    Evaluated,
+    Record,
+    checked,
+    predicted,
+    read,
+    read_all,
+    read_evaluation,
+    read_info,
+    write_evaluation,
+    write_json,
+)
+
+__all__ = [
+    "STATUSES",
+    "Corrupt",
+    "Evaluated",
+    "Record",
+    "checked",
+    "predicted",
+    "read",
+    "read_all",
+    "read_evaluation",
+    "read_info",
+    "write_evaluation",
+    "write_json",
+]

@@ -1,0 +1,190 @@
+"""What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch.
+
+<results>/<benchmark>/<method>/<training hash>/seed<k>/
+    record.json                 what was run, how, on what, with which outcome
+    curve.parquet               a row per point of the learning curve
+    weights.safetensors         after the last iteration; best.safetensors: best on validation
+    checkpoint.safetensors      only while the run is unfinished
+    pictures.json               what `show episodes` drew last, for the report; no part of the record
+    evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import files
+from bench.errors import UserError
+from bench.files import Unreadable, read_table, sealed, sha256, write_atomically
+from bench.protocols import protocol, settings
+from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
+from bench.records.layout import CURVE, RECORD, evaluation_stem, folders
+
+STATUSES = ("unfinished", "finished", "diverged")
+_CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1]; `step` is the column that counts."""
+
+    evaluation: protocol.Evaluation
+    iteration: int
+    step: int
+    scores: np.ndarray
+    info: dict[str, Any]
+
+    @property
+    def final(self) -> np.ndarray:
+        """[episodes]: the score of every test episode at the step that counts."""
+        return self.scores[:, self.step]
+
+    @property
+    def lost(self) -> int:
+        """Episodes whose outputs are not finite: one of them, and the mean over all is no number."""
+        return int(np.count_nonzero(~np.isfinite(self.final)))
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, as read from disk. `info` is `record.json`."""
+
+    path: Path
+    benchmark: str
+    method: str
+    seed: int
+    training: protocol.Training
+    status: str
+    info: dict[str, Any]
+    curve: pd.DataFrame
+    evaluations: tuple[Evaluated, ...]
+
+    @property
+    def name(self) -> str:
+        """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
+        return "/".join(self.path.parts[-4:])
+
+
+def read(folder: Path) -> Record:
+    """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
+    info = read_info(folder)
+    training = _part(folder / RECORD, protocol.Training, info["training"])
+    curve = _curve(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
+    evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
+    return Record(
+        folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
+    )
+
+
+def predicted(info: Mapping[str, Any]) -> bool:
+    """Whether a record holds scores of other people's predictions: there are no weights, and no known protocol."""
+    origin = info.get("origin")
+    return isinstance(origin, dict) and bool(origin.get("predictions"))
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """`record.json` alone, with every field that the project relies on, and the keys that its folder is named by.
+
+    Raises Corrupt."""
+    path = folder / RECORD
+    info = checked_json(path, OF_RECORD, OPTIONAL)
+    if info["status"] not in STATUSES:
+        raise Corrupt(f"{path}: status is none of {', '.join(STATUSES)}")
+    for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
+        if Path(name).name != name or type(total) is not str:
+            raise Corrupt(f"{path}: files names {name[:100]!r}, which is no file of a record")
+    key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
+    if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
+        raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
+    check_seal(path, info)
+    return info
+
+
+def read_all(results: Path) -> tuple[list[Record], list[str]]:
+    """All records under `results` that can be read, and a line for each that cannot."""
+    records, problems = [], []
+    for folder in folders(results):
+        try:
+            records.append(read(folder))
+        except Corrupt as error:
+            problems.append(str(error))
+    return records, problems
+
+
+def write_evaluation(
+    folder: Path, evaluation: protocol.Evaluation, iteration: int, step: int, scores: np.ndarray, info: dict[str, Any]
+) -> None:
+    """Adds an evaluation to a record: first the scores, then what describes them. `scores` is [episodes, steps + 1]."""
+    stem = evaluation_stem(evaluation, iteration)
+    frame = pd.DataFrame(scores, columns=[str(k) for k in range(scores.shape[1])])
+    frame.index.name = "episode"
+    target = folder / "evaluations" / f"{stem}.parquet"
+    write_atomically(target, lambda path: frame.to_parquet(path))
+    fields = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(evaluation).items()}
+    described = {
+        "format": FORMAT,
+        "evaluation": fields,
+        "iteration": iteration,
+        "step": step,
+        "sha256": sha256(target),
+        **info,
+    }
+    write_json(target.with_suffix(".json"), described)
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes what a record or an evaluation says of itself, atomically, with a sum over it."""
+    files.write_json(path, sealed(value))
+
+
+def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
+    """The file of a record, when its content is what the record vouches for. Raises Corrupt."""
+    try:
+        if sha256(folder / name) == sums[name]:
+            return folder / name
+    except (OSError, KeyError) as error:
+        raise Corrupt(f"{folder / name}: {getattr(error, 'strerror', None) or 'not in the record'}") from error
+    raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
+
+
+def _curve(path: Path) -> pd.DataFrame:
+    found = _table(path)
+    if missing := [name for name in _CURVE_COLUMNS if name not in found]:
+        raise Corrupt(f"{path}: no column {', '.join(missing)}")
+    return found
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return read_table(path)
+    except Unreadable as error:
+        raise Corrupt(f"{path}: {error}") from error
+
+
+def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
+    """The part of a protocol that a record names; a field that came after it has its default. Raises Corrupt."""
+    try:
+        return settings.from_fields(kind, values)
+    except UserError as error:
+        raise Corrupt(f"{path}: {error}") from error
+
+
+def read_evaluation(path: Path) -> Evaluated:
+    """The evaluation that this JSON file describes. Raises Corrupt."""
+    info = checked_json(path, OF_EVALUATION)
+    table = path.with_suffix(".parquet")
+    checked(path.parent, table.name, {table.name: info["sha256"]})
+    evaluation = _part(path, protocol.Evaluation, info["evaluation"])
+    scores = _table(table).to_numpy(dtype=np.float64)
+    if evaluation_stem(evaluation, info["iteration"]) != path.stem:
+        raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
+    if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
+        raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
+    check_seal(path, info)
+    return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

@@ -1,0 +1,167 @@
+"""The anatomy of the intervals, as rows of text: of every run, of every published number, and step by step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+import numpy as np
+
+from bench.analysis import anatomy, statistics
+from bench.analysis.cells import Cell, Range
+from bench.analysis.claims import Claim
+from bench.analysis.sections import Section
+from bench.report import wording
+from bench.report.tables import Row
+
+# Points between episodes that published 5-way results of 48.70, 63.11 (Finn et al. 2017) and 49.79 % (Ravi & Larochelle
+# 2017) imply at the tests that they state: 6.0, 6.4 and 8.1. Nearer to chance, episodes differ less.
+_PUBLISHED = {"mini-imagenet": (6.0, 8.0)}
+_PUBLISHED_OF = (40.0, 70.0)  # % accuracy
+_NEAR = 5.0  # points of accuracy within which a run of ours tells what a published one's spread may be
+_EPISODES, _QUERIES = (600, 1000), (1, 5, 15)  # tests that the field makes, queries per class
+
+
+def tables(section: Section) -> dict[str, list[Row]]:
+    """Caption -> rows, of what is counted: the variance of another measure has no binomial part."""
+    if not section.benchmark.measure.counted:
+        return {}
+    return {
+        "anatomy of the intervals (SDs in points)": _intervals(section),
+        "anatomy by inner step (SDs in points)": _inner_steps(section),
+        "which tests the published intervals are compatible with": _compatibilities(section),
+    }
+
+
+def _intervals(section: Section) -> list[Row]:
+    """A row a cell and a row a claim whose test is known: what its interval consists of."""
+    ours = [_of_cell(cell) for cell in section.cells]
+    return ours + [_of_claim(claim) for claim in section.claims if claim.ci95 and _test(claim)]
+
+
+def _of_cell(cell: Cell) -> Row:
+    parts, crossed = anatomy.of_scores(cell.scores / 100, cell.queries), anatomy.components(cell.scores)
+    own = _row(f"{cell.method}: {cell.described}", wording.episodes(cell), parts)
+    return own | {"common to all seeds": _sd(crossed.episodes), "between seeds": _sd(crossed.seeds)}
+
+
+def _of_claim(claim: Claim) -> Row:
+    assert claim.ci95 is not None
+    episodes, queries = _test(claim)[0]
+    parts = anatomy.of_claim(claim.accuracy / 100, claim.ci95 / 100, episodes, queries)
+    own = _row(_name(claim), f"{episodes} × {queries} queries", parts)
+    return own | {"common to all seeds": wording.NONE, "between seeds": wording.NONE}
+
+
+def _row(name: str, test: str, parts: anatomy.Anatomy) -> Row:
+    return {
+        "result": name,
+        "test episodes": test,
+        "of an episode's accuracy": _sd(1e4 * (parts.between + parts.binomial)),
+        "binomial part": _sd(1e4 * parts.binomial),
+        "between episodes": _sd(1e4 * parts.between),
+    }
+
+
+def _inner_steps(section: Section) -> list[Row]:
+    """A row a cell that takes inner steps: its parts at steps 0, 1, ..."""
+    rows = []
+    for cell in section.cells:
+        scores = cell.by_step
+        parts, crossed = anatomy.of_scores(scores / 100, cell.queries), anatomy.components(scores)
+        parts_in_points = {
+            "accuracy (%) at steps 0, 1, …": scores.mean((1, 2)),
+            "binomial part": 100 * np.sqrt(parts.binomial),
+            "between episodes": 100 * np.sqrt(parts.between),
+            "between seeds": np.sqrt(crossed.seeds),
+        }
+        run = {"run": f"{cell.method}: {cell.described}", "test episodes": wording.episodes(cell)}
+        rows += [run | {name: _listed(values) for name, values in parts_in_points.items()}] * (len(scores) > 1)
+    return rows
+
+
+def _compatibilities(section: Section) -> list[Row]:
+    """A row a claim with an interval, where something tells what SD between episodes is plausible: the tests that
+    could have given it, and those that could not."""
+    found = [(claim, plausible(claim, section.cells)) for claim in section.claims if claim.ci95]
+    return [_compatibility(claim, within) for claim, within in found if within]
+
+
+def plausible(claim: Claim, cells: Iterable[Cell]) -> Range | None:
+    """The SD between episodes in points, from published results and from runs here of about the claim's accuracy;
+    None where there is neither."""
+    near = [cell for cell in cells if abs(float(cell.headline.value) - claim.accuracy) < _NEAR]
+    within = _PUBLISHED_OF[0] <= claim.accuracy <= _PUBLISHED_OF[1]
+    published = _PUBLISHED.get(claim.about.source, ()) if within else ()
+    known = [*published, *(end for cell in near for end in _measured(cell))]
+    return (min(known), max(known)) if known else None
+
+
+def _measured(cell: Cell) -> Range:
+    """The SD between episodes in points, as this cell's episodes tell it."""
+    episodes, sd = cell.scores.shape[1], cell.scores.var(-1, ddof=1).mean() ** 0.5
+    half_width = statistics.CLAIM_Z * sd / episodes**0.5
+    low, high = anatomy.between_sd(float(cell.headline.value) / 100, half_width / 100, episodes, cell.queries)
+    return 100 * low, 100 * float(np.nan_to_num(high))
+
+
+def _compatibility(claim: Claim, within: Range) -> Row:
+    ways = claim.about.ways
+    stated = _test(claim)
+    tests = [(n, ways * q) for n, q in product(_EPISODES, _QUERIES)]
+    others = {test: _fits(claim, test, within) for test in tests if test not in stated}
+    said = [f"{n} × {q}: {_implied(claim, (n, q))}, {_fits(claim, (n, q), within)}" for n, q in stated]
+    return {
+        "published": _name(claim),
+        "SD between episodes that its test implies": "".join(said) or "its test is not known",
+        "plausible": f"{within[0]:.1f} to {within[1]:.1f}",
+        "half-width then expected": "".join(_expected(claim, test, within) for test in stated) or wording.NONE,
+        "also compatible": ", ".join(_written(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
+        "not compatible": ", ".join(f"{_written(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
+        or wording.NONE,
+    }
+
+
+def _fits(claim: Claim, test: tuple[int, int], within: Range) -> str:
+    return anatomy.compatible(_between(claim, test), (within[0] / 100, within[1] / 100))
+
+
+def _between(claim: Claim, test: tuple[int, int]) -> Range:
+    assert claim.ci95 is not None
+    decimals = max(len(re.sub(r"^\d*\.?", "", f"{value:g}")) for value in (claim.accuracy, claim.ci95))
+    rounding = 0.5 * 10.0**-decimals
+    return anatomy.between_sd(claim.accuracy / 100, claim.ci95 / 100, *test, rounding / 100)
+
+
+def _implied(claim: Claim, test: tuple[int, int]) -> str:
+    low, high = _between(claim, test)
+    return "less than 0" if high != high else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def _expected(claim: Claim, test: tuple[int, int], within: Range) -> str:
+    ends = (100 * anatomy.half_width_of(claim.accuracy / 100, sd / 100, *test) for sd in within)
+    return "{:.2f} to {:.2f}".format(*ends)
+
+
+def _test(claim: Claim) -> list[tuple[int, int]]:
+    """[(episodes, queries of an episode)] as the claim says, or [] where it does not."""
+    if not claim.tasks or not claim.queries_per_class:
+        return []
+    return [(claim.tasks, claim.about.ways * claim.queries_per_class)]
+
+
+def _written(test: tuple[int, int]) -> str:
+    return f"{test[0]} × {test[1]}"
+
+
+def _name(claim: Claim) -> str:
+    return f"{claim.method}: {claim.number} ({claim.variant})"
+
+
+def _sd(variance: float) -> str:
+    return wording.NONE if variance != variance else f"{variance**0.5:.2f}"
+
+
+def _listed(values: Sequence[float]) -> str:
+    return wording.NONE if np.isnan(values).all() else " ".join(f"{value:.1f}" for value in values)

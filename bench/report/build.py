@@ -1,0 +1,125 @@
+"""Records and claims to tables and figures. Reads results only, and imports no torch.
+
+In the order of the work: `selection` takes what an experiment asks for, `grouping` pools records into `cells` (a matrix
+of scores and its intervals; `protocols` names what was run), `claimed` holds published numbers against them and
+`compared` pairs methods; `sections` gathers a benchmark's; `content`, `origins` and `words` turn a section into tables,
+which `document` (with `tables`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels`
+with their `marks`; `page` (with `answers`, `inline` and `pictures`) makes one HTML file of it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import files, records
+from bench.analysis import claims
+from bench.analysis.claims import Claim
+from bench.analysis.pooling import usable
+from bench.analysis.sections import FIRST, Section, sections
+from bench.analysis.selection import claims_about, progress, selected
+from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
+from bench.protocols.experiments import Experiment
+from bench.records import Record
+from bench.report import terminal
+
+Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
+REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
+CLAIMS = "claims.csv"  # a user's own claims, in the results folder
+
+
+@dataclass(frozen=True)
+class Report:
+    """`text` for the terminal, a line for each problem (a record that was left out), and the files written."""
+
+    text: str
+    problems: list[str]
+    files: list[Path]
+
+
+def build(results: Path, out: Path, claims_file: Path | None = None, experiment: Experiment | None = None) -> Report:
+    """Everything that is in `results` (and in `reference` beside it), or only what an experiment asks for, written
+    into `out`.
+
+    Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
+    from bench.report import csv_file, documents, figures, page  # a second, for those who only ask what is claimed
+
+    read = _read(results)
+    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
+    known = known if experiment is None else claims_about(known, experiment)
+    parts, problems = _parts(read, known, experiment)
+    mine = parts[0][1]
+    drawn = figures.draw(mine, out)
+    names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
+    shown = {section.title for section in mine}
+    unmet = [claim for claim in known if claim.benchmark not in shown]
+    texts = {
+        "report.html": page.as_html(parts, unmet, problems, drawn),
+        "report.md": documents.as_markdown(parts, unmet, problems, names),
+        "report.tex": documents.as_latex(parts),
+        "report.csv": csv_file.as_csv(parts),
+    }
+    files = [_write(out / name, text) for name, text in texts.items()]
+    files += [path for made in drawn.values() for figure in made for path in figure.files]
+    text = _text(parts, len(unmet), files)
+    return Report(text if experiment is None else f"{_progress(parts, experiment)}\n{text}", problems, files)
+
+
+def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
+    """The published claims and a user's: from the file named, else from the one in the results folder, if any. They
+    may be about a data set of the user's own that something here was run on."""
+    beside = results / CLAIMS
+    path = named or (beside if beside.exists() else None)
+    ran_on = [of_record(record.info) for record in found]
+    known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
+    own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
+    return claims.published() + (claims.read(path, own) if path else [])
+
+
+def _progress(parts: Sequence[tuple[str, list[Section]]], experiment: Experiment) -> str:
+    return progress([record for section in parts[0][1] for record in section.records], experiment)
+
+
+def _read(results: Path) -> list[tuple[Path, Read]]:
+    """What is in the results, and in this project's reference runs where they lie apart from them."""
+    reference = results.parent / REFERENCE
+    apart = reference.is_dir() and reference.resolve() != results.resolve()
+    return [(folder, _usable(folder)) for folder in (results, reference)[: 1 + apart]]
+
+
+def _usable(folder: Path) -> Read:
+    found, corrupt = records.read_all(folder)
+    good, unusable = usable(found)
+    return good, [*corrupt, *unusable]
+
+
+def _parts(
+    read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
+) -> tuple[list[tuple[str, list[Section]]], list[str]]:
+    """(Where the records lie, their sections), in the order of what was read."""
+    parts, problems = [], []
+    for folder, (good, left_out) in read:
+        good = good if experiment is None else selected(good, experiment)
+        made, unpooled = sections(good, known, [FIRST] if experiment is None and not parts else [])
+        parts.append((str(folder), made))
+        problems += [*left_out, *unpooled]
+    return parts, problems
+
+
+def _text(parts: Sequence[tuple[str, Sequence[Section]]], unmet: int, files: Sequence[Path]) -> str:
+    lines = []
+    for number, (origin, made) in enumerate(parts):
+        ran = any(section.records for section in made)
+        lines.append(f"{'reference runs of this project, ' if number else ''}{origin}:{'' if ran else ' no runs yet'}")
+        lines += terminal.lines(made)
+    not_run = unmet + sum(len(section.unmet) for section in parts[0][1])
+    lines.append(f"{not_run} published numbers have no run here; they are in report.md")
+    drawn = sum(path.suffix == ".png" for path in files)
+    lines.append(f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures")
+    return "\n".join(lines)
+
+
+def _write(path: Path, text: str) -> Path:
+    files.write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return path

@@ -1,0 +1,149 @@
+"""The CSV of a report: a row a cell, with every interval by name and the claim that the cell comes nearest to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.analysis import anatomy, statistics
+from bench.analysis.cells import Cell
+from bench.analysis.sections import Section
+from bench.analysis.verdicts import Held, nearest
+from bench.errors import printable
+from bench.protocols.comparison import assumed_settings
+from bench.report import wording
+
+_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute, were it the beginning of a name
+
+
+def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
+    """`parts`: (where the records lie, sections). Accuracies in percent, differences and SDs in points; a
+    squared error in the square of the target's unit."""
+    rows = [
+        {"results": origin, **_run(cell), **_numbers(cell), **_claim(section, cell), **_provenance(cell)}
+        for origin, sections in parts
+        for section in sections
+        for cell in section.cells
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(name for row in rows for name in row)) or ["results"], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows({name: _cell_text(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _run(cell: Cell) -> dict[str, Any]:
+    evaluation, data = cell.evaluated.evaluation, cell.data
+    return {
+        "benchmark": cell.title,
+        "method": cell.method,
+        "protocol": cell.described,
+        "assumed": tuple(assumed_settings(cell.benchmark, cell.protocol)),
+        "data": data["known_as"] or data["name"],
+        "data_digest": data["digest"],
+        "data_partial": data["partial"],
+        "origin": cell.origin and cell.origin["name"],
+        "seeds": 0 if cell.origin and not cell.predicted else len(cell.seeds),
+        "seed_numbers": () if cell.origin else cell.seeds,
+        "diverged_seeds": cell.diverged,
+        "iterations": None if cell.predicted else cell.iterations,
+        "batch_norm": wording.batch_norm(cell),
+        "weights": None if cell.predicted else evaluation.weights,
+        "test_episodes": cell.scores.shape[1],
+        "queries_per_class": evaluation.queries,
+        "demonstration": cell.demonstration,
+    }
+
+
+def _numbers(cell: Cell) -> dict[str, Any]:
+    each, name = statistics.per_seed(cell.scores), cell.measure.name.replace(" ", "_")
+    ends = {
+        f"{name.replace(' ', '_')}_{end}": interval[k]
+        for name, interval in cell.intervals.items()
+        for k, end in enumerate(("low", "high"))
+    }
+    return {
+        name: float(cell.headline.value),
+        **ends,
+        f"{name}_per_seed": tuple(each.value),
+        "over_episodes_half_width_per_seed": tuple(each.half_width()),
+        **(_anatomy(cell) if cell.measure.counted else {}),
+    }
+
+
+def _anatomy(cell: Cell) -> dict[str, Any]:
+    parts, steps = (anatomy.of_scores(scores / 100, cell.queries) for scores in (cell.scores, cell.by_step))
+    crossed = anatomy.components(cell.scores)
+    return {
+        "sd_between_episodes": 100 * math.sqrt(parts.between),
+        "sd_binomial": 100 * math.sqrt(parts.binomial),
+        "sd_between_seeds": math.sqrt(crossed.seeds),
+        "sd_of_episodes_common_to_seeds": math.sqrt(crossed.episodes),
+        "sd_between_episodes_by_step": tuple(100 * np.sqrt(steps.between)),
+        "sd_binomial_by_step": tuple(100 * np.sqrt(steps.binomial)),
+    }
+
+
+def _claim(section: Section, cell: Cell) -> dict[str, Any]:
+    """Empty where nothing is published on this method."""
+    claims = section.held_against(cell)
+    held = nearest(claims) if claims else None
+    claim = held.claim if held else None
+    low, high = (held.interval if held else None) or (None, None)
+    return {
+        "published": claim and claim.accuracy,
+        "published_half_width": claim and claim.ci95,
+        "published_source": claim and wording.source(claim),
+        "published_protocol": claim and claim.protocol,
+        "margin": claim and claim.margin,
+        "difference": held and held.difference,
+        "difference_low": low,
+        "difference_high": high,
+        "verdict": held and held.verdict,
+        "why": held and held.why,
+        "smallest_half_width_90": held and held.smallest_half_width,
+        **{f"{what}_that_would_decide": _needed(held, what) for what in ("seeds", "episodes")},
+    }
+
+
+def _needed(held: Held | None, what: str) -> str:
+    """A number, `none` where no number would do, empty where there is no such question."""
+    if held is None or what not in held.needed:
+        return ""
+    count = held.needed[what]
+    return "none" if count is None else str(count)
+
+
+def _provenance(cell: Cell) -> dict[str, Any]:
+    """What differs between seeds is listed once each. Weights trained elsewhere were only evaluated here."""
+    infos = [evaluated.info if cell.origin else record.info for record, evaluated in cell.runs]
+    environments = [info.get("environment", {}) for info in infos]
+    return {
+        "device": _distinct(info.get("execution", {}).get("device") for info in infos),
+        "torch": _distinct(found.get("packages", {}).get("torch") for found in environments),
+        "commit": _distinct(
+            f"{found.get('commit')}{' (dirty)' if found.get('dirty') else ''}" for found in environments
+        ),
+        "runs": f"{cell.record.benchmark}/{cell.method}/{cell.record.path.parent.name}",
+    }
+
+
+def _distinct(values: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, values)))
+
+
+def _cell_text(value: Any) -> str:
+    """Six decimals are far below any interval; several values are separated by spaces."""
+    if isinstance(value, tuple):
+        return " ".join(map(_cell_text, value))
+    if isinstance(value, float):
+        return "" if math.isnan(value) else str(round(float(value), 6))
+    text = printable("" if value is None else str(value))
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

@@ -1,0 +1,72 @@
+"""Where the rows of a report come from: how their protocol differs from the paper's, and what made them, on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from bench.analysis.cells import Cell, Pair
+from bench.analysis.sections import Section
+from bench.protocols.naming import protocol_differences, written
+from bench.protocols.presets import paper
+from bench.report import wording
+from bench.report.tables import Row, Table
+
+
+def tables(section: Section) -> list[Table]:
+    """Those that have rows: the protocols, and a row for all seeds of a result that were made alike."""
+    found = {
+        "what differs from the paper's protocol": [row for cell in section.cells for row in _protocol(cell)],
+        "provenance, and the exact command behind every row": [row for cell in section.cells for row in _made(cell)],
+    }
+    return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
+
+
+def _protocol(cell: Cell) -> Iterator[Row]:
+    if cell.predicted:
+        return
+    theirs = paper(cell.benchmark)
+    for name, (ours, wanted) in protocol_differences(cell.method, cell.protocol, theirs).items():
+        result = {"method": cell.method, "protocol": cell.described}
+        yield result | {"setting": name, "here": written(ours), "paper": written(wanted)}
+
+
+def _made(cell: Cell) -> Iterator[Row]:
+    def facts(run: Pair) -> Row:
+        return _facts(cell, run)
+
+    for made, runs in groupby(sorted(cell.runs, key=lambda run: str(facts(run))), facts):
+        together = list(runs)
+        seeds = ", ".join(str(record.seed) for record, _ in together)
+        hours = sum(sum(record.info.get("seconds", {}).values()) for record, _ in together) / 3600
+        result = {"method": cell.method, "protocol": cell.described, "seed": seeds}
+        yield result | {"command": _commands(together), "hours": f"{hours:.2f}"} | made
+
+
+def _facts(cell: Cell, run: Pair) -> Row:
+    """What is the same for seeds that were made alike."""
+    record, evaluated = run
+    environment, execution = record.info["environment"], record.info["execution"]
+    packages = environment.get("packages", {})
+    return {
+        "commit": f"{str(environment.get('commit'))[:12]}{' (changed)' * bool(environment.get('dirty'))}",
+        "versions": f"Python {environment.get('python')}, torch {packages.get('torch')}",
+        "machine": _joined(environment.get("gpu") or environment.get("processor"), environment.get("platform")),
+        "executed": _joined(*(f"{name} {written(execution[name])}" for name in _EXECUTED if name in execution)),
+        "data": wording.data(cell),
+        "test episodes": f"digest {evaluated.info['episodes_digest'][:8]}",
+    }
+
+
+_EXECUTED = ("device", "mode", "chunk", "threads", "deterministic")
+
+
+def _commands(runs: Iterable[Pair]) -> str:
+    """Each once: what trained, and what evaluated where that was another."""
+    typed = [text for record, found in runs for text in (record.info.get("command"), found.info.get("command"))]
+    return "\n".join(dict.fromkeys(filter(None, typed))) or wording.NONE
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part) or wording.NONE

@@ -1,0 +1,88 @@
+"""Facts of a report in the words that all its forms share."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.analysis.pairs import Compared
+from bench.analysis.verdicts import spread
+from bench.protocols.benchmarks import FUNCTIONS
+from bench.protocols.measures import Measure
+
+NONE = "–"
+BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
+
+
+def batch_norm(cell: Cell) -> str:
+    """What its statistics are of, where the network has it."""
+    unknown = cell.predicted or cell.benchmark.form == FUNCTIONS
+    return NONE if unknown else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
+
+
+def near_bound(measure: Measure) -> str:
+    """What is to be said of an interval there."""
+    low, high = measure.shown_bounds
+    place, inside = (f"at {low:g}", f"above {low:g}")
+    if isfinite(high):
+        place, inside = f"within a point of {low:g} or {high:g}", f"inside [{low:g}, {high:g}]"
+    return f"{place}, where the crossed bootstrap is the better guide; intervals are shown {inside}"
+
+
+def source(claim: Claim) -> str:
+    """Who says so: the variant is part of it where the source has several."""
+    return f"{claim.source} ({claim.variant})" if claim.variant else claim.source
+
+
+def seeds(cell: Cell) -> str:
+    """How many, and which are missing because they diverged; none where the weights were trained elsewhere."""
+    if cell.predicted:
+        return f"{len(cell.seeds)} of theirs"
+    if cell.origin:
+        return "none of ours"
+    lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
+    return f"{len(cell.seeds)}{lost}"
+
+
+def counted_seeds(cell: Cell) -> str:
+    """The same in running text: `3 seeds`."""
+    if cell.predicted or cell.origin:
+        return f"seeds: {seeds(cell)}"
+    return f"{len(cell.seeds)} seed{'s' * (len(cell.seeds) > 1)}"
+
+
+def iterations(cell: Cell) -> str:
+    """Those evaluated, and of how many where training went on."""
+    if cell.predicted:
+        return NONE
+    full = cell.record.training.iterations
+    return spread(cell.iterations) if cell.iterations == (full,) else f"{spread(cell.iterations)} of {full}"
+
+
+def episodes(cell: Cell) -> str:
+    """Such as `600 × 25 queries`."""
+    return f"{cell.scores.shape[1]} × {cell.queries} queries"
+
+
+def data(cell: Cell) -> str:
+    """The copy that was used: the published one that it equals, or its name and digest."""
+    found = cell.data
+    part = "a part of " * bool(found["partial"])
+    return f"{part}{found['known_as'] or found['name']}, digest {found['digest'][:8]}"
+
+
+def ends(interval: tuple[float, float], form: str = ".2f") -> str:
+    """`62.19 to 64.03`, or a dash where there is no interval."""
+    low, high = interval
+    return NONE if low != low else f"{low:{form}} to {high:{form}}"
+
+
+def gain(pair: Compared) -> str:
+    """Such as `maml at 75000 - at 60000 iterations`."""
+    return f"{pair.a.method} at {spread(pair.a.iterations)} - at {spread(pair.b.iterations)} iterations"
+
+
+def p_value(p: float) -> str:
+    """Two digits, or a dash where there is none."""
+    return NONE if p != p else "< 0.0001" if p < 1e-4 else f"{p:.2g}"

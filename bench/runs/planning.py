@@ -1,0 +1,176 @@
+"""From what was asked for to the runs that answer it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import records
+from bench.data import listing, store
+from bench.episodes import streams
+from bench.episodes.streams import Data
+from bench.errors import UserError, unknown
+from bench.protocols import benchmarks, presets, protocol, settings
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.experiments import Block, Experiment
+from bench.records import layout
+from bench.runs import user_methods
+from bench.runs.job import Job
+from bench.runs.request import Request
+from bench.runs.user_methods import Own
+from bench.training.modes import seeds_at_once
+from methods import METHODS
+
+_FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
+_EMBEDDED = "omniglot-5w1s"
+
+
+def jobs(request: Request) -> list[Job]:
+    """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
+    chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
+    return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
+
+
+def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
+    """The runs of each block; `common` says how and where. Raises UserError, with the line of the file, before
+    anything starts."""
+    return [_of_block(experiment, block, common) for block in experiment.blocks]
+
+
+def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
+    for method in block.methods:
+        with experiment.at(block, "methods", method):
+            user_methods.find(method)
+    for name in block.benchmarks:
+        with experiment.at(block, "benchmarks", name):
+            benchmark = store.benchmark(name, common.data_dir)
+        experiment.protocol_of(block, benchmark)
+    asked = {name: getattr(block, name) for name in ("methods", "benchmarks", "seeds", "protocol", "settings")}
+    with experiment.at(block):
+        return jobs(replace(common, **asked, experiment=experiment))
+
+
+def _default_benchmark(request: Request) -> Benchmark:
+    rows = listing.available(request.data_dir)
+    here = any(row["source"] == "mini-imagenet" and row["here"] and not row["partial"] for row in rows)
+    return benchmarks.get(_FULL if request.device.type == "cuda" and here else _EMBEDDED)
+
+
+def default_protocol(device: torch.device) -> str:
+    """The preset that a device can run: `paper` on CUDA, `quick` on a CPU."""
+    return "paper" if device.type == "cuda" else "quick"
+
+
+def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
+    name = request.protocol or default_protocol(request.device)
+    return runs(request, benchmark, name, settings.with_settings(presets.preset(name, benchmark), request.settings))
+
+
+def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
+    """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
+    methods = _methods(request.methods)
+    data = streams.load(benchmark, asked.training, request.data_dir)
+    made = [job_of(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
+    for job in made:
+        job.check()
+    return made
+
+
+def job_of(
+    request: Request,
+    benchmark: Benchmark,
+    method: str | Own,
+    seed: int,
+    settings: protocol.Protocol,
+    preset: str,
+    data: Data,
+) -> Job:
+    """`method`: the name of one that ships, or an own one, whose trainings are told apart by its file."""
+    where = (request.results, request.device, request.chunk, request.mode, request.command)
+    name, mine = (method, None) if isinstance(method, str) else (method.name, method)
+    if mine is not None:
+        settings = replace(settings, training=replace(settings.training, code=mine.code))
+    milestones = presets.milestones(preset, benchmark, settings.training.iterations)
+    where = (*where, milestones)
+    return Job(benchmark, name, seed, settings, preset, data, *where, experiment=request.experiment, own=mine)
+
+
+def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
+    """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
+    `together` seeds (None: as many as the device takes, but no more than leave every worker something)."""
+    share = math.ceil(len(made) / workers)
+    found: dict[tuple[str, int, str], list[Job]] = {}
+    for job in made:
+        seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
+        size = together or min(share, seeds_at_once(job.benchmark, job.protocol.training, job.device))
+        found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
+    return list(found.values())
+
+
+def evaluation_job(run: str, request: Request) -> Job:
+    """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
+    those that it was trained on."""
+    folder = layout.find(request.results, run)
+    info = records.read_info(folder)
+    if info["status"] != "finished":
+        mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
+        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
+    method = method_of(folder, info, request.methods)
+    benchmark, training, data = trained_on(folder, info, request.data_dir)
+    evaluation = presets.preset(info["preset"], benchmark).evaluation
+    changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
+    job = replace(job_of(request, benchmark, method, info["seed"], changed, info["preset"], data), place=folder)
+    job.check()
+    return job
+
+
+def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> str | Own:
+    """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
+    Raises UserError where it is neither; what a record says is never imported."""
+    name, code = info["method"], info["training"].get("code")
+    if records.predicted(info):
+        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
+    if code is None:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+        return name
+    asked = [*named, *(offered for offered in user_methods.offered() if offered == name)]
+    mine = [found for found in map(user_methods.find, asked) if found and found.name == name]
+    for found in mine:
+        if found.code == code:
+            return found
+    file = info.get("code", {}).get("file", f"{name}.py")
+    have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
+    named_so = f"name that file, --method path/to/{file}"
+    if Path(file).stem != name:  # a package offered it, by a name of its own
+        named_so = f"install the package that offers {name}, or name a copy of that file, --method path/to/{name}.py"
+    raise UserError(f"{folder} was made with {file} ({code}){have}: {named_so}")
+
+
+def trained_on(
+    folder: Path, info: Mapping[str, Any], data_dir: Path | None
+) -> tuple[Benchmark, protocol.Training, streams.Data]:
+    """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
+    something of it is not known here."""
+    benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
+    data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
+    if data.digest != theirs:
+        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
+    return benchmark, training, data
+
+
+def _methods(named: Sequence[str]) -> list[str | Own]:
+    """The methods of these names and files. Raises UserError on two files whose runs would go by one name."""
+    found: dict[str, str | Own] = {}
+    for asked in dict.fromkeys(named):
+        method = user_methods.find(asked) or asked
+        name = method if isinstance(method, str) else method.name
+        if name in found and found[name] != method:
+            raise UserError(f"--method {asked}: the runs of another one would go by {name} too: rename one")
+        found[name] = method
+    return list(found.values())

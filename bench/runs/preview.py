@@ -1,0 +1,93 @@
+"""What will run, on what, and what its numbers can be held against: in words, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from bench.analysis import claims
+from bench.analysis.verdicts import Planned, disqualified_by
+from bench.data import catalogue
+from bench.protocols import presets, settings
+from bench.protocols.benchmarks import FUNCTIONS
+from bench.runs.job import Job
+
+
+def described(made: Sequence[Job]) -> list[str]:
+    """The plan: what will run, on what, and what its numbers can be held against."""
+    lines = []
+    for benchmark in dict.fromkeys(job.benchmark for job in made):
+        group = [job for job in made if job.benchmark == benchmark]
+        lines += _described(group[0], _listed(map(_called, group)), _listed(str(job.seed) for job in group))
+        lines += [*_held_to(group), *_full_protocol(group[0])]
+    return lines
+
+
+def _called(job: Job) -> str:
+    return f"{job.method} ({job.own.file.name}, {job.own.code})" if job.own else job.method
+
+
+def _described(job: Job, methods: str, seeds: str) -> list[str]:
+    training, evaluation = job.protocol.training, job.protocol.evaluation
+    base = presets.preset(job.preset, job.benchmark)
+    changed = settings.differences(replace(training, code=None), base.training)
+    changed |= {f"evaluation.{k}": v for k, v in settings.differences(evaluation, base.evaluation).items()}
+    known = catalogue.called(job.data.name, job.data.digest, job.data.known_as)
+    return [
+        f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
+        f"data        {known}",
+        f"methods     {methods}; seeds {seeds}",
+        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
+        f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
+        f"{_norm(job)}",
+        f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
+    ]
+
+
+def _norm(job: Job) -> str:
+    if job.benchmark.form == FUNCTIONS:
+        return "no batch norm"
+    return f"batch norm by {job.protocol.evaluation.batch_statistics} statistics"
+
+
+def _evaluated(job: Job) -> str:
+    return f" (evaluated after {_listed(map(str, job.milestones))} too)" if job.milestones else ""
+
+
+def _how(job: Job) -> str:
+    runner = job.training_executions(1)[0]
+    return f"{runner.mode}, {runner.chunk} {'episode' if runner.chunk == 1 else 'episodes'} at once"
+
+
+def _changes(changed: dict[str, tuple[object, object]]) -> str:
+    return " with " + ", ".join(f"{name}={ours}" for name, (ours, _) in changed.items()) if changed else ""
+
+
+def _held_to(group: Sequence[Job]) -> Iterator[str]:
+    """The published number nearest to each method's runs, and what will stand in the way of a verdict."""
+    seeds = tuple(dict.fromkeys(job.seed for job in group))
+    for job in {job.method: job for job in group}.values():
+        data = {"name": job.data.name, "partial": job.data.partial}
+        planned = Planned(job.benchmark, job.method, job.protocol, seeds, data, (job.protocol.training.iterations,))
+        known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
+        against = [(claim, disqualified_by(claim, planned)) for claim in known]
+        if not against:
+            yield f"held to     {job.method}: no published number"
+            continue
+        claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
+        outcome = f"not judged: {'; '.join(reasons)}" if reasons else "judged by `python -m bench report`"
+        yield f"held to     {job.method}: {claim.number} ({claim.source}), {outcome}"
+
+
+def _full_protocol(job: Job) -> list[str]:
+    if job.preset != "quick" or job.benchmark.name == "tiny":
+        return []
+    full = presets.preset("paper", job.benchmark).training.iterations
+    ratio = full / job.protocol.training.iterations
+    return [f"in full     --protocol paper: {full} iterations, {ratio:.0f} times as long as this"]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

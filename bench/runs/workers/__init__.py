@@ -1,0 +1,1 @@
+"""Ways to spread runs over processes and machines."""

@@ -1,0 +1,1 @@
+"""A folder or module for each further command."""

@@ -1,0 +1,1 @@
+"""The authors' own TensorFlow checkpoints, read without TensorFlow."""

@@ -1,0 +1,49 @@
+"""Makes a finished run of weights that were trained elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.data import store
+from bench.episodes import streams
+from bench.errors import UserError
+from bench.networks import conv4
+from bench.protocols import presets, protocol, published_weights, settings
+from bench.protocols.benchmarks import FUNCTIONS
+from bench.records.locks import locked
+from bench.runs import recording
+from bench.runs.job import Job
+from bench.runs.planning import job_of
+from bench.runs.request import Request
+from bench.runs.status import read_if_any
+from bench.tools.authors_weights import parameters
+from bench.tools.authors_weights.checkpoint import Checkpoint
+from methods.contract import State
+
+
+def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
+    """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
+    of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
+    benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
+    if benchmark.form == FUNCTIONS:
+        raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
+    known = published_weights.known(checkpoint.files)
+    if known and known.benchmark != benchmark.name:
+        raise UserError(f"--benchmark {benchmark.name}: {known.name} are of {known.benchmark}")
+    evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
+    evaluation = settings.with_evaluation_settings(evaluation, request.settings)
+    training = presets.paper(benchmark).training
+    training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
+    data = streams.load(benchmark, training, request.data_dir)
+    job = job_of(request, benchmark, "maml", 0, protocol.Protocol(training, evaluation), "paper", data)
+    job.check()
+    return job
+
+
+def adopt(job: Job, checkpoint: Checkpoint) -> None:
+    """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
+    as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
+    params = parameters.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
+    with locked(job.folder):
+        if read_if_any(job.folder) is None:
+            recording.adopted(job, State(params, {}), checkpoint.about())

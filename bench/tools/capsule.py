@@ -1,0 +1,199 @@
+"""Runs handed on: one archive of records, weights and what they were made with, checked where it arrives, and never
+executed.
+
+    capsule.json           the format, what it was exported with, each run's command, and the SHA-256 of every file
+    requirements.txt       every package that was installed where it was exported
+    runs/<benchmark>/<method>/<hash>/seed<k>/...      the records, as they lie in the results
+
+The archive is not compressed, and has no times in it: equal content is equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from bench import files, provenance, records
+from bench.data.readers import archives
+from bench.errors import UserError
+from bench.records import layout, weights
+
+FORMAT = 1
+MANIFEST, LOCK = "capsule.json", "requirements.txt"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_RUN = re.compile(rf"{_NAME}/{_NAME}/[0-9a-f]{{8}}/seed\d{{1,10}}", re.ASCII)
+_FILE = re.compile(
+    r"record\.json|curve\.parquet|(best|weights|weights@\d{1,10})\.safetensors"
+    r"|evaluations/[0-9a-f]{8}@\d{1,10}\.(json|parquet)",
+    re.ASCII,
+)
+_UNPACKED = ".import-"  # begins the name of the folder in which a capsule's runs wait until all are checked
+_TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest that a zip archive can say
+
+
+def export(folders: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Writes finished and diverged runs into one archive; returns its manifest. Raises UserError."""
+    if out.exists():
+        raise UserError(f"{out} exists: name another file, or remove it")
+    content, runs = {LOCK: ("\n".join(provenance.lock()) + "\n").encode()}, {}
+    for folder in folders:
+        record = _checked(folder)
+        if record.name in runs:
+            raise UserError(f"{record.name} is named twice: a capsule holds one run of that name")
+        runs[record.name] = _described(record)
+        content |= {f"runs/{record.name}/{name}": archives.read_file(folder / name) for name in _files_of(record)}
+    manifest = {"format": FORMAT, "exported": provenance.describe(), "runs": runs, "files": _sums(content)}
+    content[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+    files.write_atomically(out, lambda path: _write(path, content))
+    return manifest
+
+
+def bring_in(path: Path, results: Path) -> dict[str, str]:
+    """Puts the runs of an archive below `results`; name -> `imported`, or `already there` where the same run is.
+
+    Raises UserError, and puts nothing in place, where anything in it is not what `export` writes, or another state of
+    one of its runs is there."""
+    content = archives.read_stored(path)
+    runs = _opened(path, content)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with (
+            FileLock(results / ".import.lock", timeout=0),
+            tempfile.TemporaryDirectory(dir=results, prefix=_UNPACKED) as temporary,
+        ):
+            for left in results.glob(f"{_UNPACKED}*"):
+                if left != Path(temporary):  # of an import that was killed: one that goes on holds the lock
+                    shutil.rmtree(left)
+            for name, sums in runs.items():
+                _unpacked(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
+            there = {name: _is_there(results / name, sums) for name, sums in runs.items()}
+            for name in runs:
+                if not there[name]:
+                    (results / name).parent.mkdir(parents=True, exist_ok=True)
+                    os.rename(Path(temporary) / name, results / name)
+    except Timeout:
+        raise UserError(f"{results}: another import is going on there: wait for its end") from None
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or results}: {error.strerror or error}") from error
+    return {name: "already there" if there[name] else "imported" for name in runs}
+
+
+def _described(record: records.Record) -> dict[str, Any]:
+    """What a reader of the archive wants to know first; the record has the rest."""
+    info = record.info
+    scored = {layout.evaluation_stem(e.evaluation, e.iteration): e.info["episodes_digest"] for e in record.evaluations}
+    return {
+        "commands": {"made by": info.get("command", ""), "verify": f"python -m bench verify {record.name}"},
+        "protocol": {"preset": info["preset"], "training_hash": info["training_hash"]},
+        "data": info["data"],
+        "episodes_digest": info.get("episodes_digest", {}) | {"test": scored},
+        "commit": info["environment"].get("commit"),
+    }
+
+
+def _checked(folder: Path) -> records.Record:
+    """A whole record, whose every file is what it vouches for. Raises UserError."""
+    record = records.read(folder)
+    if record.status not in ("finished", "diverged"):
+        raise UserError(f"{record.name} is {record.status}: only what is finished or diverged can be handed on")
+    for name in record.info["files"]:
+        path = records.checked(folder, name, record.info["files"])
+        if path.suffix == ".safetensors":
+            weights.load(path, torch.device("cpu"))
+    return record
+
+
+def _files_of(record: records.Record) -> list[str]:
+    stems = [layout.evaluation_stem(each.evaluation, each.iteration) for each in record.evaluations]
+    scores = [f"evaluations/{stem}{suffix}" for stem in stems for suffix in (".json", ".parquet")]
+    return sorted([layout.RECORD, *record.info["files"], *scores])
+
+
+def _sums(content: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+
+
+def _write(path: Path, content: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(content):
+            member = zipfile.ZipInfo(name, _TIME)
+            member.create_system, member.external_attr = 3, 0o100644 << 16  # a plain file of Unix, wherever it is made
+            archive.writestr(member, content[name])
+
+
+def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
+    """Run -> file -> SHA-256, where every file is one that `export` writes, and what the manifest says. Raises
+    UserError."""
+    manifest = _manifest(path, content)
+    found = _sums({name: data for name, data in content.items() if name != MANIFEST})
+    if wrong := sorted(name for name in found.keys() | manifest.keys() if found.get(name) != manifest.get(name)):
+        raise UserError(f"{path}: {wrong[0]} is not what {MANIFEST} says: get it again")
+    runs: dict[str, dict[str, str]] = {}
+    for name in found.keys() - {LOCK}:
+        run, file = _placed(path, name)
+        runs.setdefault(run, {})[file] = found[name]
+    if not runs or len({run.casefold() for run in runs}) < len(runs):
+        raise UserError(f"{path}: no run in it, or two of one name")
+    return dict(sorted(runs.items()))
+
+
+def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
+    """The sums that the manifest states."""
+    try:
+        manifest = json.loads(content[MANIFEST])
+        newer, sums = manifest["format"] > FORMAT, dict(manifest["files"])
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: no capsule: its {MANIFEST} is missing or damaged") from error
+    if newer:
+        raise UserError(f"{path}: written by a newer version (format {manifest['format']}, this reads up to {FORMAT})")
+    return sums
+
+
+def _placed(path: Path, name: str) -> tuple[str, str]:
+    """The run that a member belongs to, and its place there. Raises UserError where no run has such a file."""
+    top, _, rest = name.partition("/")
+    parts = rest.split("/")
+    run, file = "/".join(parts[:4]), "/".join(parts[4:])
+    if top != "runs" or not _RUN.fullmatch(run) or not _FILE.fullmatch(file):
+        raise UserError(f"{path}: {name[:200]!r} is no file of a run, which is refused")
+    return run, file
+
+
+def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
+    """Writes one run, and reads it as every command will. Raises UserError where it is none."""
+    for name, data in content.items():
+        files.write_atomically(folder / name, lambda target, data=data: target.write_bytes(data))
+    try:
+        if not records.read_info(folder)["files"].keys() <= content.keys():  # before any of them is opened
+            raise UserError("files of its record are not there")
+        record = _checked(folder)
+        if (record.benchmark, record.method) != folder.parts[-4:-2] or set(_files_of(record)) != content.keys():
+            raise UserError("it is not the run of its folder, or has files that are not its record's")
+    except UserError as error:
+        reason = str(error).replace(f"{folder}/", "")
+        raise UserError(f"{path}: {'/'.join(folder.parts[-4:])}: {reason}") from error
+
+
+def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:
+    """Whether this very run lies there already; it may have been evaluated once more. Raises UserError where another
+    state of it does."""
+    if not folder.exists():
+        return False
+    for name, expected in sorted(sums.items()):
+        if not (folder / name).is_file() or files.sha256(folder / name) != expected:
+            raise UserError(
+                f"{folder}: another state of this run is there ({name} differs), and is left as it is: import into "
+                "another folder with --results"
+            )
+    return True

@@ -1,0 +1,1 @@
+"""`check`: the contract of methods, tried on one of them."""

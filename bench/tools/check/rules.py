@@ -1,0 +1,154 @@
+"""What every method must keep, whatever it does: a rule a function, which raises Broken where it does not hold.
+
+A rule's docstring is what the user is told that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from bench.errors import UserError
+from bench.protocols.benchmarks import IMAGES
+from bench.runs.user_methods import misdeclared
+from bench.tools.check.toy_data import CPU, Subject, flat
+from bench.training.evaluation import scores
+from bench.training.execution import Execution
+from methods.contract import State
+
+Rule = Callable[[Subject], None]
+
+
+class Broken(Exception):
+    """What was found instead."""
+
+
+def _demand(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Broken(otherwise)
+
+
+def declared(subject: Subject) -> None:
+    """training_batch, weights_of, batch_statistics and needs are values of the contract"""
+    wrong = misdeclared(subject.kind)
+    _demand(not wrong, wrong)
+
+
+def initial(subject: Subject) -> None:
+    """init gives params and carried in float32 on the CPU, by the generator alone"""
+    first, again, other = subject.state(), subject.state(), subject.state(1)
+    _demand(isinstance(first, State) and bool(first.params), "no State with params")
+    for name, value in flat(first).items():
+        _demand(isinstance(value, Tensor) and value.dtype == torch.float32 and value.device == CPU, f"{name} is not")
+        _demand(torch.equal(value, flat(again)[name]), f"{name} differs when it is drawn again from one seed")
+    _demand(set(first.params) == set(other.params), "another seed has other params")
+    same = all(torch.equal(value, other.params[name]) for name, value in first.params.items())
+    _demand(not same, "every seed begins with the same params")
+
+
+def shapes(subject: Subject) -> None:
+    """predict gives finite outputs [inner steps + 1, query images, ways] and changes nothing, in every mode"""
+    batch, state = subject.source("test").episodes(0, 3), subject.state()
+    before = {name: value.clone() for name, value in flat(state).items()}
+    for mode in subject.kind.batch_statistics:
+        method = subject.build(mode)
+        outputs = Execution(CPU, 2).predict(method, state, batch, method.candidates()[0])
+        wanted, found = (batch.query.shape[1], subject.benchmark.ways), tuple(outputs.shape[2:])
+        _demand(outputs.dim() == 4 and found == wanted, f"{list(outputs.shape[1:])}, not [steps, {wanted}] with {mode}")
+        _demand(bool(torch.isfinite(outputs).all()), f"outputs that are not finite, with {mode}")
+    for name, value in flat(state).items():
+        _demand(torch.equal(value, before[name]), f"{name} was changed")
+
+
+def neighbours(subject: Subject) -> None:
+    """an episode's outputs do not depend on the episodes beside it"""
+    source, method, state = subject.source("test"), subject.build(), subject.state()
+    both, alone = source.episodes(0, 2), source.episodes(1, 1)
+    execution, setting = Execution(CPU, 2), method.candidates()[0]
+    together = execution.predict(method, state, both, setting)[1]
+    turned = execution.predict(method, state, type(both)(*(part.flip(0) for part in both)), setting)[0]
+    for other in (execution.predict(method, state, alone, setting)[0], turned):
+        _demand(torch.allclose(together, other, rtol=1e-4, atol=1e-5), "they do")
+
+
+def batch_norm(subject: Subject) -> None:
+    """a query's outputs change with the other queries in mode batch, and in no other"""
+    if subject.form != IMAGES:
+        return
+    state, batch = subject.state(), subject.source("test").episodes(0, 1)
+    others = batch.query.clone()
+    others[:, 1:] = others[:, 1:].flip(1).roll(3, dims=-1)
+    for mode in subject.kind.batch_statistics:
+        method = subject.build(mode)
+        here, there = (
+            Execution(CPU, 1).predict(method, state, batch._replace(query=query), method.candidates()[0])[:, :, 0]
+            for query in (batch.query, others)
+        )
+        changes = not torch.allclose(here, there, rtol=1e-5, atol=1e-6)
+        _demand(changes == (mode == "batch"), f"in mode {mode} they {'do' if changes else 'do not'}")
+
+
+def chance(subject: Subject) -> None:
+    """untrained, before the first inner step, it scores at chance on images of noise: it sees no query labels"""
+    if subject.form != IMAGES:
+        return
+    method, state, source = subject.build(), subject.state(), subject.source("test")
+    found = scores(Execution(CPU, 100), method, state, source, 400, method.candidates()[0])[:, 0]
+    level, error = 1 / subject.benchmark.ways, found.std(ddof=1) / len(found) ** 0.5
+    # A network may give one answer to everything, and then has no error.
+    _demand(abs(found.mean() - level) < 3.3 * error + 1e-12, f"{100 * found.mean():.1f} %, where chance is {level:.1%}")
+
+
+def gradient(subject: Subject) -> None:
+    """loss_and_gradient gives a finite loss, a gradient for every one of params and all of carried, and repeats it"""
+    if subject.kind.weights_of is not None:
+        return
+    state, (first, second) = subject.state(), (_meta_step(subject, [0], 2) for _ in range(2))
+    _demand(bool(torch.isfinite(first[0]).all()), f"a loss of {float(first[0])}")
+    for what, wanted, found in (("params", state.params, first[1]), ("carried", state.carried, first[2])):
+        _demand(set(found) == set(wanted), f"{what}: {sorted(set(found) ^ set(wanted))} in one of them only")
+        for name, value in wanted.items():
+            _demand(found[name].shape[1:] == value.shape, f"{name} has another shape")
+    same = all(torch.equal(value, second[1][name]) for name, value in first[1].items())
+    _demand(same, "the same episodes gave another gradient: there is a state, or a generator, beside `state`")
+
+
+def seeds(subject: Subject) -> None:
+    """seeds that train together train as they do alone, whatever the chunk"""
+    if subject.kind.weights_of is not None:
+        return
+    together = _meta_step(subject, [0, 1], 3)
+    for place in (0, 1):
+        mine = tree_map(lambda tensor, place=place: tensor[place], together)
+        alone = tree_map(lambda tensor: tensor[0], _meta_step(subject, [place], 1))
+        for name, value in alone[1].items():
+            _demand(torch.allclose(mine[1][name], value, rtol=1e-3, atol=1e-4), f"the gradient of {name} differs")
+
+
+def _meta_step(subject: Subject, numbers: list[int], chunk: int) -> tuple[Tensor, Any, Any]:
+    """Loss, gradient and carried of these seeds [seeds, ...], by the path that trains."""
+    states = [subject.state(number) for number in numbers]
+    stacked = State(*({name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+                      for parts in zip(*states, strict=True)))  # fmt: skip
+    feed = subject.feed(max(numbers) + 1)
+    batch = tree_map(lambda tensor: tensor[numbers], feed.batch(feed.at(0)))
+    return Execution(CPU, chunk).loss_and_gradient(subject.build(), stacked, batch)
+
+
+RULES: tuple[Rule, ...] = (declared, initial, shapes, neighbours, batch_norm, chance, gradient, seeds)
+
+
+def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:
+    """What breaks a rule, in words, and what was raised; None: it holds."""
+    try:
+        rule(subject)
+    except Broken as error:
+        return str(error), error
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # a method of the user's may raise anything
+        return f"{type(error).__name__}: {error}".splitlines()[0][:300], error
+    return None

@@ -1,0 +1,109 @@
+"""What a method is checked on: small episodes of noise, on which nothing can be known, and of functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import networks
+from bench.data.images import ImageClass, ImageSet
+from bench.data.sinusoids import SINUSOIDS
+from bench.episodes import streams
+from bench.episodes.streams import Source
+from bench.protocols import presets
+from bench.protocols.benchmarks import IMAGES, SPLITS, Benchmark, get
+from bench.protocols.protocol import Evaluation, Protocol, Training
+from bench.training import initial
+from bench.training.batches import Feed
+from bench.training.objectives import objective
+from methods import METHODS
+from methods.contract import Method, Setup, State
+
+CPU = torch.device("cpu")
+FUNCTIONS = "functions"
+BENCHMARK = Benchmark("small", "noise", 3, 2, (1, 12, 12), rotations=True)  # 3 ways, 2 shots of 12 x 12 grey images
+_CLASSES, _IMAGES = 8, 12  # classes a split, and images a class
+
+
+@cache
+def noise() -> ImageSet:
+    """8 classes a split x 12 random images of 12 x 12; the first class of each split repeats its last image."""
+    pixels = np.random.default_rng(7).integers(0, 256, (3 * _CLASSES * _IMAGES, 12, 12, 1), dtype=np.uint8)
+    classes = []
+    for k in range(3 * _CLASSES):
+        distinct = _IMAGES - 1 if k % _CLASSES == 0 else _IMAGES
+        if distinct < _IMAGES:
+            pixels[k * _IMAGES + distinct] = pixels[k * _IMAGES + distinct - 1]
+        classes.append(ImageClass(f"class{k:02}", SPLITS[k // _CLASSES], k * _IMAGES, _IMAGES, distinct))
+    return ImageSet("noise", pixels, tuple(classes), "0" * 64)
+
+
+def of_images() -> Protocol:
+    """The protocol of `tiny`, for the small benchmark: some iterations of few filters."""
+    protocol = presets.paper(get("tiny"))
+    training = replace(protocol.training, filters=4, iterations=6, meta_batch=3, queries=2, inner_lr=0.4, inner_steps=2)
+    return Protocol(training, replace(protocol.evaluation, queries=3, episodes=8, inner_steps=2))
+
+
+def of_functions() -> Protocol:
+    """The protocol of `sinusoid-5s`, with few episodes."""
+    protocol = presets.paper(get("sinusoid-5s"))
+    training = replace(protocol.training, filters=8, iterations=6, meta_batch=3)
+    return Protocol(training, replace(protocol.evaluation, episodes=8, finetune_episodes=4))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method's class on one form of data."""
+
+    kind: type[Method]
+    form: str
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """Of this form."""
+        return BENCHMARK if self.form == IMAGES else get("sinusoid-5s")
+
+    @property
+    def protocol(self) -> Protocol:
+        """Of this form."""
+        return of_images() if self.form == IMAGES else of_functions()
+
+    def build(self, mode: str | None = None) -> Method:
+        """The method, evaluated with this mode of batch norm (None: the first that it has)."""
+        evaluation = replace(self.protocol.evaluation, batch_statistics=mode or self.kind.batch_statistics[0])
+        return built(self.kind, self.benchmark, self.protocol.training, evaluation)
+
+    def state(self, seed: int = 0) -> State:
+        """What training starts from, of the method whose weights it evaluates."""
+        kind = METHODS[self.kind.weights_of] if self.kind.weights_of else self.kind
+        return initial.initial_state(Subject(kind, self.form).build(), seed)
+
+    def source(self, split: str, seed: int = 0) -> Source:
+        """The episodes of a split."""
+        queries = self.protocol.evaluation.queries if split == "test" else self.protocol.training.queries
+        data = noise() if self.form == IMAGES else SINUSOIDS
+        return streams.source(self.benchmark, data, split, seed, queries, CPU, self.kind.needs == "parameters")
+
+    def feed(self, seeds: int) -> Feed:
+        """What training is fed with, of several seeds."""
+        sources = [self.source("train", seed) for seed in range(seeds)]
+        return Feed(self.kind.training_batch or "episodes", self.protocol.training, sources)
+
+
+def built(
+    kind: type[Method], benchmark: Benchmark, training: Training, evaluation: Evaluation, layers: str = "vectorised"
+) -> Method:
+    """A method for the training classes of the noise, or for sinusoids."""
+    given = SINUSOIDS.parameters if kind.needs == "parameters" else 0
+    network = networks.network(benchmark, training, layers, given)
+    return kind(Setup(network, objective(benchmark).loss, benchmark.ways, _CLASSES, training, evaluation))
+
+
+def flat(state: State) -> dict[str, Tensor]:
+    """All of its tensors."""
+    return dict(state.params) | dict(state.carried)

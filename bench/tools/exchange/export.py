@@ -1,0 +1,101 @@
+"""A stream written to a folder, for other people's code: plain parquet, NumPy and JSON.
+
+episodes.parquet    a row an image: episode, part (support or query), place in the part, label, class, its image
+                    (place among the class's images, ordered by content), turn (degrees, anticlockwise) and sha256
+                    (of its unturned uint8 pixels [height, width, channels])
+images.npy          where asked for: uint8 [images, height, width, channels], each turned as its episode has it;
+                    `row` in episodes.parquet says which
+manifest.json       `stream`, which predictions carry, what it consists of, and the SHA-256 of the other files
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import files
+from bench.episodes import sampling
+from bench.episodes.sampling import EVALUATION_SEED
+from bench.errors import UserError
+from bench.tools.exchange.stream import Stream
+
+FORMAT = 1
+EPISODES, IMAGES, MANIFEST = "episodes.parquet", "images.npy", "manifest.json"
+
+
+def export(stream: Stream, out: Path, images: bool) -> dict[str, Any]:
+    """Writes the folder; returns its manifest. Raises UserError where other episodes lie there."""
+    for name in (MANIFEST, EPISODES, IMAGES):
+        if (out / name).exists():
+            raise UserError(f"{out / name} exists: name another folder, or remove it")
+    table = _table(stream)
+    if images:
+        pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)
+        table["row"] = row.ravel()
+        pixels = np.stack([np.rot90(stream.data.images[index], turn // 90) for index, turn in pairs])
+        files.write_atomically(out / IMAGES, lambda path: _save(path, pixels))
+    table = table.drop(columns="_index")
+    files.write_atomically(out / EPISODES, lambda path: table.to_parquet(path, index=False))
+    manifest = _manifest(stream)
+    manifest["files"] = {name: files.sha256(out / name) for name in (EPISODES, *([IMAGES] if images else []))}
+    files.write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    with open(path, "wb") as file:  # of a path, NumPy would add a suffix
+        np.save(file, pixels)
+
+
+def _manifest(stream: Stream) -> dict[str, Any]:
+    benchmark, data = stream.benchmark, stream.data
+    return {
+        "format": FORMAT,
+        "stream": stream.name,
+        "benchmark": benchmark.name,
+        "split": stream.split,
+        "episodes": stream.episodes,
+        "ways": benchmark.ways,
+        "shots": benchmark.shots,
+        "queries": stream.queries,
+        "episodes_digest": stream.digest,
+        "data": {name: getattr(data, name) for name in ("name", "digest", "known_as", "partial")},
+    }
+
+
+def _table(stream: Stream) -> pd.DataFrame:
+    """A row an image, an episode after the other: its support class by class, then its query alike."""
+    benchmark, classes = stream.benchmark, sampling.classes_of(stream.benchmark, stream.data, stream.split)
+    drawn = sampling.draw(
+        benchmark, classes, stream.split, EVALUATION_SEED, 0, stream.episodes, stream.queries
+    )  # images [episodes, ways, shots + queries]
+    parts = []
+    for part, chosen in (("support", slice(benchmark.shots)), ("query", slice(benchmark.shots, None))):
+        index = drawn.images[:, :, chosen]
+        episode, label, _ = np.indices(index.shape)
+        size = index.shape[1] * index.shape[2]
+        columns = {
+            "episode": episode.ravel(),
+            "part": part,
+            "place": np.tile(np.arange(size), stream.episodes),
+            "label": label.ravel(),
+            "_class": drawn.classes[episode, label].ravel(),
+            "_index": index.ravel(),
+            "turn": 90 * drawn.turns[episode, label].ravel(),
+        }
+        parts.append(pd.DataFrame(columns))
+    table = pd.concat(parts).sort_values(["episode", "part", "place"], ascending=[True, False, True], ignore_index=True)
+    offsets = np.array([c.offset for c in classes])
+    table["image"] = table["_index"] - offsets[table["_class"]]
+    table["class"] = np.array([c.name for c in classes], dtype=object)[table["_class"]]
+    sums = {index: _sum(stream.data.images[index]) for index in table["_index"].unique()}
+    table["sha256"] = table["_index"].map(sums)
+    return table[["episode", "part", "place", "label", "class", "image", "turn", "sha256", "_index"]]
+
+
+def _sum(image: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()

@@ -1,0 +1,141 @@
+"""Other people's predictions: read, held against the labels of the episodes that they are for, and kept as a record.
+
+A parquet file with four columns: `stream` (from the manifest, the same in every row), `episode`, `query` (the `place`
+of the query image) and `prediction` (a label). The labels that they are scored by are drawn here, never read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+
+from bench import files, records
+from bench.data.readers import archives
+from bench.errors import UserError
+from bench.protocols import presets, published_weights
+from bench.protocols.protocol import Evaluation, Protocol
+from bench.runs import recording
+from bench.runs.job import Job
+from bench.tools.exchange import stream as named_stream
+from bench.tools.exchange.stream import Stream
+from methods import METHODS
+
+COLUMNS = ("stream", "episode", "query", "prediction")
+_MOST_ROWS = 10_000_000
+_STEP, _ITERATION = 0, 0  # there are none
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """One file: the stream that it names, and its numbers [rows, (episode, query, prediction)], in that order."""
+
+    path: Path
+    stream: str
+    rows: np.ndarray
+
+
+def read(path: Path) -> Predictions:
+    """The predictions in a file. Raises UserError, one line, for what is none."""
+    try:
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(archives.read_file(path))) as file:
+            _check_columns(path, file)
+            table = file.read(list(COLUMNS))
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise UserError(f"{path}: no parquet file that can be read: {error}".splitlines()[0]) from error
+    streams = table.column("stream").unique().to_pylist()
+    if len(streams) != 1 or not isinstance(streams[0], str):
+        what = f"{len(streams)} values" if len(streams) != 1 else f"{streams[0]!r:.80}, no text,"
+        raise UserError(f"{path}: {what} in the column stream: every row carries the text of the manifest")
+    columns = [table.column(name) for name in COLUMNS[1:]]
+    if any(column.null_count for column in columns):
+        raise UserError(f"{path}: a value is missing in {', '.join(COLUMNS[1:])}")
+    try:
+        rows = np.stack([column.cast(pyarrow.int64()).to_numpy() for column in columns], 1)
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(f"{path}: {error}".splitlines()[0]) from error
+    return Predictions(path, streams[0], rows[np.lexsort((rows[:, 1], rows[:, 0]))])
+
+
+def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
+    schema = file.schema_arrow
+    if twice := [name for name in COLUMNS if schema.names.count(name) > 1]:
+        raise UserError(f"{path}: column {', '.join(twice)} stands there twice: keep one")
+    if lacking := [name for name in COLUMNS if name not in schema.names]:
+        raise UserError(f"{path}: no column {', '.join(lacking)}: there are to be {', '.join(COLUMNS)}")
+    if wrong := [name for name in COLUMNS[1:] if not pyarrow.types.is_integer(schema.field(name).type)]:
+        raise UserError(f"{path}: {', '.join(wrong)}: whole numbers are needed")
+    if not 0 < file.metadata.num_rows <= _MOST_ROWS:
+        raise UserError(f"{path}: {file.metadata.num_rows} rows, where there are to be 1 to {_MOST_ROWS}")
+
+
+def scores(stream: Stream, found: Predictions) -> np.ndarray:
+    """[episodes, 1]: the share of right predictions. Raises UserError unless every query has exactly one."""
+    labels, ways = stream.labels, stream.benchmark.ways
+    episode, query, prediction = found.rows.T
+    limits = {"episode": (episode, stream.episodes), "query": (query, len(labels)), "prediction": (prediction, ways)}
+    for name, (values, end) in limits.items():
+        if outside := values[(values < 0) | (values >= end)].tolist():
+            raise UserError(f"{found.path}: {name} {outside[0]}, where there are 0 to {end - 1}")
+    counts = np.zeros((stream.episodes, len(labels)), np.int64)
+    np.add.at(counts, (episode, query), 1)
+    for what, wrong in (("is predicted twice", counts > 1), ("has no prediction", counts == 0)):
+        if wrong.any():
+            first = np.argwhere(wrong)[0].tolist()
+            more = f", and so for {wrong.sum() - 1} more" * bool(wrong.sum() > 1)
+            raise UserError(f"{found.path}: episode {first[0]}, query {first[1]} {what}{more}")
+    right = np.empty(counts.shape)
+    right[episode, query] = prediction == labels[query]
+    return right.mean(1, keepdims=True)
+
+
+def score(paths: Sequence[Path], name: str, benchmark: str | None, where: Any) -> list[tuple[Path, records.Evaluated]]:
+    """Scores a file a training seed, and keeps them as the records of one method. `where`: results, data_dir and the
+    command. Raises UserError before anything is written."""
+    method, read_files = _method(name), [read(path) for path in paths]
+    if len({found.stream for found in read_files}) > 1:
+        raise UserError("the files are of several streams: name together what differs in its training seed only")
+    stream = named_stream.only_of(named_stream.named(read_files[0].stream, where.data_dir), benchmark)
+    all_scores = [scores(stream, found) for found in read_files]
+    sums = {f"seed{seed}/{path.name}": files.sha256(path) for seed, path in enumerate(paths)}
+    if len({found.rows.tobytes() for found in read_files}) < len(read_files):
+        raise UserError("two files have the same predictions: one training is one file")
+    about = {"name": f"{name} ({published_weights.origin(sums)})", "files": sums, "predictions": True}
+    jobs = [_job(stream, method, seed, about, where) for seed in range(len(paths))]
+    return [(job.folder, _kept(job, stream, about, each)) for job, each in zip(jobs, all_scores, strict=True)]
+
+
+def _method(name: str) -> str:
+    """The name as the records' folders have it. Raises UserError where none is left, or a method here has it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+    if not slug or not name.isprintable() or len(name) > 80:
+        raise UserError(f"--name {name[:80]!r}: give up to 80 characters, some of them letters from a to z, or digits")
+    if slug in METHODS:
+        raise UserError(f"--name {name}: that is a method of this project: say whose it is, such as 'their {name}'")
+    return slug
+
+
+def _job(stream: Stream, method: str, seed: int, about: dict[str, Any], where: Any) -> Job:
+    """The keys of a record. Its protocol is not known: the fields are the paper's because there are to be some, and
+    are shown nowhere."""
+    training = replace(
+        presets.paper(stream.benchmark).training, iterations=1, origin=published_weights.origin(about["files"])
+    )
+    evaluation = Evaluation(episodes=stream.episodes, queries=stream.queries)
+    both, cpu = Protocol(training, evaluation), torch.device("cpu")
+    keys = (stream.benchmark, method, seed, both, "paper", stream.data, where.results, cpu)
+    return Job(*keys, command=where.command_line)
+
+
+def _kept(job: Job, stream: Stream, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
+    """Writes the record. Whoever scores the same files at once writes the same: no lock is needed."""
+    info = {"command": job.command, "score": job.benchmark.measure.name, "episodes_digest": stream.digest}
+    recording.adopted(job, None, about)
+    records.write_evaluation(job.folder, job.protocol.evaluation, _ITERATION, _STEP, found, info)
+    return records.Evaluated(job.protocol.evaluation, _ITERATION, _STEP, found, info)

@@ -1,0 +1,1 @@
+"""`explain`: which differences between two protocols make the gap between their scores."""

@@ -1,0 +1,127 @@
+"""The cells between two protocols as runs: what they cost, what of them is there, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench import records
+from bench.errors import UserError
+from bench.protocols.settings import with_values
+from bench.records.layout import kept
+from bench.report import tables
+from bench.runs import planning, request, status
+from bench.runs.display import duration
+from bench.runs.job import Job
+from bench.tools.explain.factors import Cell, Comparison
+from bench.training import checkpoint, modes
+
+
+@dataclass(frozen=True)
+class Work:
+    """A cell's runs, one a seed. `seconds`: roughly, of one training; 0 where another cell's is used."""
+
+    cell: Cell
+    jobs: tuple[Job, ...]
+    seconds: float
+
+    @property
+    def trainings(self) -> int:
+        """How many are still to be done, if only their ends, unless another cell does them."""
+        return sum(status.left(job) == "training" for job in self.jobs) if self.seconds else 0
+
+    @property
+    def evaluations(self) -> int:
+        """How many are still to be done."""
+        return sum(status.left(job) != "" for job in self.jobs)
+
+
+def planned(comparison: Comparison, request: request.Request) -> list[Work]:
+    """Every cell's runs, cheap trainings first. Raises UserError before anything starts."""
+    cells = [_reachable(cell, comparison, request) for cell in comparison.cells]
+    cells.sort(key=lambda cell: _seconds(comparison, cell, request))
+    works: list[Work] = []
+    for cell in cells:
+        shared = any(cell.protocol.training == work.cell.protocol.training for work in works)
+        also = tuple(c.at for c in cells if c.at and c.protocol.training == cell.protocol.training)
+        seconds = 0.0 if shared else _seconds(comparison, cell, request)
+        works.append(Work(cell, tuple(_jobs(cell, comparison, request, also)), seconds))
+    return works
+
+
+def _jobs(cell: Cell, comparison: Comparison, request: request.Request, also: tuple[int, ...]) -> list[Job]:
+    made = planning.runs(request, comparison.benchmark, cell.preset, cell.protocol)
+    return [replace(job, milestones=tuple(sorted({*job.milestones, *also}))) for job in made]
+
+
+def _reachable(cell: Cell, comparison: Comparison, request: request.Request) -> Cell:
+    """The cell; as a training of its own where one that is there did not keep the weights on the way."""
+    if cell.at is None:
+        return cell
+    if all(_comes_by(job, cell.at) for job in _jobs(cell, comparison, request, ())):
+        return cell
+    return replace(cell, protocol=with_values(cell.protocol, {"iterations": cell.at}), at=None)
+
+
+def _comes_by(job: Job, at: int) -> bool:
+    """Whether the weights of that iteration are there or going to be; of a run that diverged no cell wants them."""
+    info = status.ended(job)
+    if info is None and job.kind.weights_of is not None:
+        return _comes_by(job.lender, at)
+    if info is None:
+        return kept(job.folder, at).exists() or max(checkpoint.stages(job.folder)) < at
+    return info["status"] == "diverged" or at in status.kept(info)
+
+
+def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> float:
+    return modes.training_seconds(comparison.benchmark, cell.protocol.training, request.device)
+
+
+def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:
+    """What is going to run, before it does: a line a cell, and the sum."""
+    start = next(work for work in works if work.cell.name == comparison.start.name)
+    whole = max(work.seconds for work in works if work.cell.protocol.training == start.cell.protocol.training)
+    rows = [_row(work, whole) for work in works]
+    hours = duration(sum(work.seconds * work.trainings for work in works))
+    trainings, evaluations = sum(work.trainings for work in works), sum(work.evaluations for work in works)
+    seeds = ", ".join(str(job.seed) for job in start.jobs)
+    return [
+        f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
+        f"seeds {seeds}, {start.cell.protocol.evaluation.episodes} test episodes",
+        *tables.text(rows),
+        f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, very roughly {hours} on "
+        f"{start.jobs[0].device}, eager, and {evaluations} evaluations",
+    ]
+
+
+def _row(work: Work, whole: float) -> tables.Row:
+    training = f"{work.seconds / whole:.2g}x, {duration(work.seconds)} a seed" if work.seconds else "shared"
+    return {
+        "cell": work.cell.name,
+        "training": training,
+        "to train": str(work.trainings),
+        "to evaluate": str(work.evaluations),
+    }
+
+
+def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int, np.ndarray]]:
+    """Cell -> seed -> [episodes], as they are shown (percent). A seed that diverged is missing. Raises UserError
+    where a run is not finished."""
+    factor = comparison.benchmark.measure.factor
+    return {
+        work.cell.name: {job.seed: factor * values for job in work.jobs for values in _final(job, work.cell.at)}
+        for work in works
+    }
+
+
+def _final(job: Job, at: int | None) -> list[np.ndarray]:
+    info = records.read_info(job.folder)
+    if info["status"] == "unfinished":
+        raise UserError(f"{job.name} is not finished: another process works on it; the same command goes on later")
+    if info["status"] != "finished":
+        return []
+    iteration, _ = status.weights_of(job.folder, info, job.protocol.evaluation, at)
+    found = status.scores_at(job, iteration)
+    return [] if found.lost else [found.final]

@@ -1,0 +1,91 @@
+"""What each factor between two protocols does to the scores, paired on seeds and test episodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.analysis import statistics
+from bench.tools.explain.factors import FROM, READING, TO, Comparison
+
+Scores = Mapping[str, Mapping[int, np.ndarray]]  # cell -> seed -> [episodes], as they are shown
+GAP, SUM, REST = "gap", "sum", "rest"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference of cells. `kind`: FROM, TO, READING, or GAP, SUM, REST; `paired` is None where no seed has all."""
+
+    name: str
+    kind: str
+    change: str
+    difference: str
+    seeds: tuple[int, ...]
+    episodes: int
+    paired: statistics.Paired | None
+    holm: float = math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, as scores are shown; NaN where there is none."""
+        if self.paired is None:
+            return math.nan, math.nan
+        low, high = self.paired.difference.interval()
+        return float(low), float(high)
+
+
+def effects(comparison: Comparison, scores: Scores) -> list[Effect]:
+    """The gap; each factor, the greatest first, with their sum and what that leaves of the gap; the readings."""
+    start, end = comparison.start.name, comparison.end.name
+    gap = _effect(f"{end} - {start}", GAP, "everything", {end: 1, start: -1}, scores)
+    parts = [
+        _effect(part.factor.name, part.kind, part.change, {part.plus: 1, part.minus: -1}, scores)
+        for part in comparison.parts
+    ]
+    parts = sorted(_corrected(parts), key=lambda effect: -_size(effect))
+    rows = [gap]
+    for kind in (FROM, TO):
+        mine = [part for part in comparison.parts if part.kind == kind]
+        rows += [effect for effect in parts if effect.kind == kind]
+        rows += _summed(comparison, kind, [(part.plus, part.minus) for part in mine], scores) if mine else []
+    return rows + [effect for effect in parts if effect.kind == READING]
+
+
+def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], scores: Scores) -> Effect:
+    """The weighted sum of cells, on the seeds and the first test episodes that all of them have."""
+    used = {cell: weight for cell, weight in weights.items() if weight}
+    seeds = sorted(set.intersection(*(set(scores[cell]) for cell in used))) if used else []
+    difference = " ".join(f"{'+' if weight > 0 else '-'} {cell}" for cell, weight in used.items()).removeprefix("+ ")
+    if not seeds:
+        return Effect(name, kind, change, difference, (), 0, None)
+    episodes = min(len(scores[cell][seed]) for cell in used for seed in seeds)
+    found = sum(w * np.stack([scores[cell][seed][:episodes] for seed in seeds]) for cell, w in used.items())
+    paired = statistics.paired(found, np.zeros_like(found))
+    return Effect(name, kind, change, difference, tuple(seeds), episodes, paired)
+
+
+def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]], scores: Scores) -> list[Effect]:
+    weights: dict[str, int] = {}
+    for plus, minus in parts:
+        weights[plus] = weights.get(plus, 0) + 1
+        weights[minus] = weights.get(minus, 0) - 1
+    total = _effect("sum of the parts", SUM, f"every factor of kind {kind}", weights, scores)
+    left = {cell: -weight for cell, weight in weights.items()}
+    left[comparison.end.name] = left.get(comparison.end.name, 0) + 1
+    left[comparison.start.name] = left.get(comparison.start.name, 0) - 1
+    why = "what the factors do to one another" if comparison.whole else "that, and the factors not asked for"
+    return [total, _effect("rest of the gap", REST, why, left, scores)]
+
+
+def _corrected(parts: Sequence[Effect]) -> list[Effect]:
+    p_values = {k: part.paired.p_value for k, part in enumerate(parts) if part.paired is not None}
+    tested = [k for k, p in p_values.items() if not math.isnan(p)]
+    corrected = dict(zip(tested, statistics.holm([p_values[k] for k in tested]), strict=True))
+    return [replace(part, holm=corrected.get(k, math.nan)) for k, part in enumerate(parts)]
+
+
+def _size(effect: Effect) -> float:
+    return -math.inf if effect.paired is None else abs(float(effect.paired.difference.value))

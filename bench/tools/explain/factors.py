@@ -1,0 +1,167 @@
+"""Two protocols taken apart: the factors in which they differ, and the cells that tell what each factor does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.errors import UserError, unknown
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.comparison import Sourced, sourced
+from bench.protocols.naming import VALIDATION, protocol_differences, written
+from bench.protocols.presets import READINGS
+from bench.protocols.protocol import Protocol
+from bench.protocols.settings import with_values
+
+# Settings that only make sense together are one factor.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "network": ("filters", "downsampling", "head_input"),
+    "batch_norm": ("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
+    "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
+    "fine_tuning": ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes"),
+}
+FROM, TO, READING = "from", "to", "reading"
+DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Settings that are changed at once."""
+
+    name: str
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One protocol to be run; `at`: evaluated at this iteration, before the last of its training."""
+
+    name: str
+    preset: str
+    protocol: Protocol
+    at: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a factor does: the scores of cell `plus` minus those of `minus`, by their names. `kind`: FROM, the factor
+    changed in the one end alone; TO, in all but the other end; READING, no difference between the two, but the other
+    reading of what one of them says."""
+
+    factor: Factor
+    kind: str
+    change: str
+    plus: str
+    minus: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two protocols on a benchmark and the cells between them; `whole`: no factor was left out."""
+
+    benchmark: Benchmark
+    method: str
+    start: Sourced
+    end: Sourced
+    cells: tuple[Cell, ...]
+    parts: tuple[Part, ...]
+    whole: bool
+
+
+def compared(
+    benchmark: Benchmark,
+    method: str,
+    names: tuple[str, str],
+    settings: Iterable[str] = (),
+    wanted: Sequence[str] = (),
+    direction: str = "from",
+) -> Comparison:
+    """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
+    episodes as the larger of the two has. Raises UserError where nothing differs, or on a factor that does not."""
+    start, end = _of_equal_episodes(*(sourced(name, benchmark, settings) for name in names))
+    factors = between(method, start.protocol, end.protocol)
+    readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
+    if not factors:
+        raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
+    chosen = _chosen(factors, [name for _, name, _ in readings], wanted)
+    made = [_Made(start, end, factor) for factor in chosen]
+    found = [each.forwards() for each in made if FROM in DIRECTIONS[direction]]
+    found += [each.backwards() for each in made if TO in DIRECTIONS[direction]]
+    found += [_reading(*reading) for reading in readings if not wanted or reading[1] in wanted]
+    ends = [Cell(one.name, one.name, one.protocol) for one in (start, end)]
+    cells = (*ends, *(cell for cell, _ in found))
+    return Comparison(benchmark, method, start, end, cells, tuple(part for _, part in found), chosen == factors)
+
+
+def between(method: str, start: Protocol, end: Protocol) -> list[Factor]:
+    """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
+    interval, not what is estimated."""
+    differ = [name for name in protocol_differences(method, start, end) if name != "episodes"]
+    group = {name: key for key, names in GROUPS.items() for name in names}
+    found: dict[str, list[str]] = {}
+    for name in differ:
+        found.setdefault(group.get(name, name), []).append(name)
+    return [Factor(name, tuple(settings)) for name, settings in found.items()]
+
+
+def _of_equal_episodes(start: Sourced, end: Sourced) -> tuple[Sourced, Sourced]:
+    most = max(one.protocol.evaluation.episodes for one in (start, end))
+    return tuple(replace(one, protocol=with_values(one.protocol, {"episodes": most})) for one in (start, end))  # type: ignore[return-value]
+
+
+def _readings(one: Sourced) -> dict[str, Any]:
+    """The other readings of the preset, as far as they are not what it has anyway."""
+    return {name: value for name, value in READINGS.get(one.name, {}).items() if one.values[name] != value}
+
+
+def _chosen(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
+    """Those that were asked for by name, of a factor or of one of its settings; all where none was."""
+    by_name = {name: Factor(name, (name,)) for factor in factors for name in factor.settings}
+    by_name |= {factor.name: factor for factor in factors}
+    for name in wanted:
+        if name not in by_name and name not in readings:
+            raise unknown("factor", name, {*by_name, *readings})
+    return [by_name[name] for name in dict.fromkeys(wanted) if name in by_name] if wanted else factors
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The cells of one factor between two protocols."""
+
+    start: Sourced
+    end: Sourced
+    factor: Factor
+
+    def forwards(self) -> tuple[Cell, Part]:
+        """The start with the factor of the end, minus the start."""
+        cell = self._crossed(self.start, self.end)
+        return cell, Part(self.factor, FROM, self._change(), cell.name, self.start.name)
+
+    def backwards(self) -> tuple[Cell, Part]:
+        """The end minus the end with the factor of the start."""
+        cell = self._crossed(self.end, self.start)
+        return cell, Part(self.factor, TO, self._change(), self.end.name, cell.name)
+
+    def _crossed(self, base: Sourced, other: Sourced) -> Cell:
+        """Fewer iterations are an earlier evaluation of the same training, more of them are validated as the other
+        end's, so that one training may serve both; unless the best weights are evaluated."""
+        name = f"{base.name} with {other.name}'s {self.factor.name}"
+        at = other.values["iterations"]
+        last = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
+        if last and at < base.values["iterations"]:
+            return Cell(name, base.name, base.protocol, at)
+        settings = (*self.factor.settings, *(VALIDATION if last else ()))
+        values = {setting: other.values[setting] for setting in settings}
+        return Cell(name, base.name, with_values(base.protocol, values))
+
+    def _change(self) -> str:
+        one, other = self.start, self.end
+        single = len(self.factor.settings) == 1
+        return ", ".join(f"{'' if single else n + ' '}{one.said(n)} -> {other.said(n)}" for n in self.factor.settings)
+
+
+def _reading(one: Sourced, name: str, value: Any) -> tuple[Cell, Part]:
+    cell = Cell(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
+    change = f"{one.said(name)} -> {written(value)} ({one.sources[name]})"
+    return cell, Part(Factor(name, (name,)), READING, change, cell.name, one.name)

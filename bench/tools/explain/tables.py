@@ -1,0 +1,159 @@
+"""The effects of factors as tables, a CSV and a figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.analysis import statistics
+from bench.files import write_atomically
+from bench.protocols.comparison import different_settings
+from bench.protocols.measures import Measure
+from bench.report import wording
+from bench.report.figures import draw_panel
+from bench.report.marks import Mark
+from bench.report.panels import Panel
+from bench.report.tables import Row, Table, markdown, markdown_text
+from bench.tools.explain.effects import GAP, REST, SUM, Effect, Scores
+from bench.tools.explain.factors import FROM, READING, TO, Comparison
+
+_READING = """\
+All cells are scored on the same test episodes, with the same training seeds; every effect is paired on both, and its
+interval, at 95 %, is that of other trainings *and* other episodes ("both"), or of these models only, under three seeds.
+One factor is changed at a time: *from* changes it in the start alone, *to* takes it away from the end alone. Factors
+act on one another, so the parts need not add up to the gap: what is left is shown with an interval of its own. A
+*reading* lies outside the gap: the other thing that a source says which says two. p is corrected (Holm) over the rows
+of factors and readings.
+"""
+
+
+def rows(comparison: Comparison, found: Sequence[Effect]) -> list[Row]:
+    """A row an effect."""
+    form = f"+{comparison.benchmark.measure.form}"
+    return [
+        {
+            "factor": effect.name,
+            "kind": effect.kind,
+            comparison.benchmark.measure.points: _value(effect, form),
+            "95 % interval": wording.ends(effect.interval, form),
+            "which": effect.paired.kind if effect.paired else wording.NONE,
+            "p": wording.p_value(effect.paired.p_value if effect.paired else math.nan),
+            "p (Holm)": wording.p_value(effect.holm),
+            "seeds": str(len(effect.seeds)),
+            "change": effect.change,
+        }
+        for effect in found
+    ]
+
+
+def _value(effect: Effect, form: str) -> str:
+    return f"{effect.paired.difference.value:{form}}" if effect.paired else "no seed: diverged"
+
+
+def cells(comparison: Comparison, seeds: Sequence[int], scores: Scores) -> list[Row]:
+    """A row a cell: its mean score with its interval, and which of the seeds diverged."""
+    return [_cell(cell.name, comparison.benchmark.measure, seeds, scores[cell.name]) for cell in comparison.cells]
+
+
+def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
+    diverged = ", ".join(str(seed) for seed in seeds if seed not in scores) or wording.NONE
+    mean = interval = which = wording.NONE
+    if scores:
+        matrix = np.stack(list(scores.values()))
+        found = statistics.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
+        mean, which = f"{found.difference.value:{measure.form}}", found.kind
+        interval = wording.ends(measure.clipped(found.difference.interval()), measure.form)
+    return {"cell": name, measure.label: mean, "95 % interval": interval, "which": which, "diverged seeds": diverged}
+
+
+def write(
+    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, out: Path
+) -> list[Path]:
+    """The files: Markdown, CSV and a figure. Raises UserError where they cannot be written."""
+    stem = (
+        out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
+    )
+    figure = draw_panel(_panel(comparison, found), stem)
+    texts = {".md": _markdown(comparison, seeds, scores, found, command, stem.name), ".csv": _csv(comparison, found)}
+    for suffix, text in texts.items():
+        write_atomically(Path(f"{stem}{suffix}"), lambda path, text=text: path.write_text(text))
+    return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure]
+
+
+def _markdown(
+    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, name: str
+) -> str:
+    start, end = comparison.start, comparison.end
+    title = f"From {start.name} to {end.name} on {comparison.benchmark.name}: {comparison.method}"
+    tables = [
+        Table("what each factor does", rows(comparison, found)),
+        Table("the cells", cells(comparison, seeds, scores)),
+        Table("the settings that differ, with their sources", different_settings(start, end)),
+    ]
+    written = [markdown(table) for table in tables if table.rows]
+    return "\n".join(
+        [f"# {title}\n", f"Made by {markdown_text(command)}\n", _READING, *written, f"![{name}]({name}.png)\n"]
+    )
+
+
+def _csv(comparison: Comparison, found: Sequence[Effect]) -> str:
+    text = io.StringIO()
+    names = ("benchmark", "method", "from", "to", "factor", "kind", "change", "difference", "value", "low", "high")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*names, "interval", "p", "p_holm", "seeds", "test_episodes"])
+    about = (comparison.benchmark.name, comparison.method, comparison.start.name, comparison.end.name)
+    for effect in found:
+        paired = effect.paired
+        numbers = (paired.difference.value, *effect.interval) if paired else (math.nan,) * 3
+        tested = (paired.kind, paired.p_value) if paired else ("", math.nan)
+        named = (effect.name, effect.kind, effect.change, effect.difference)
+        writer.writerow(
+            [
+                *about,
+                *named,
+                *map(_number, numbers),
+                tested[0],
+                _number(tested[1]),
+                _number(effect.holm),
+                " ".join(map(str, effect.seeds)),
+                effect.episodes,
+            ]
+        )
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{float(value):.6g}"
+
+
+def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
+    """A row an effect, with its interval."""
+    form = f"+{comparison.benchmark.measure.form}"
+    colours = {GAP: "C0", SUM: "C7", REST: "C7", READING: "C4"}
+
+    def draw(axes: Axes) -> list[Mark]:
+        axes.axvline(0, color="black", lw=1)
+        return [
+            _mark(axes, y, effect, colours.get(effect.kind, "C2"), form)
+            for y, effect in enumerate(found)
+            if effect.paired is not None
+        ]
+
+    several = len({effect.kind for effect in found} & {FROM, TO}) > 1
+    labels = [f"{effect.name} ({effect.kind})" if several else effect.name for effect in found]
+    measure = comparison.benchmark.measure
+    title = f"{comparison.benchmark.name}, {comparison.method}: from {comparison.start.name} to {comparison.end.name}"
+    return Panel(title, f"effect on {measure.name} ({measure.points}), with 95 % intervals", draw, [], rows=labels)
+
+
+def _mark(axes: Axes, y: int, effect: Effect, colour: str, form: str) -> Mark:
+    axes.plot(effect.interval, (y, y), color=colour, lw=3, solid_capstyle="butt")
+    value = _value(effect, form)
+    (point,) = axes.plot(float(value), y, "o", color=colour, ms=6)
+    return point, [f"{effect.name}: {value} ({wording.ends(effect.interval, form)})"]

@@ -1,0 +1,92 @@
+"""What there is: methods, benchmarks and data, in lines."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.data import catalogue, listing
+from bench.data.sinusoids import SINUSOIDS
+from bench.protocols import experiments, presets
+from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
+from bench.runs.user_methods import offered
+from methods import METHODS
+
+
+def everything(data_dir: Path | None) -> list[str]:
+    """Methods, benchmarks with their shapes and protocols, and which data are here."""
+    methods = [f"  {name:<12}{_in_short(kind)}" for name, kind in METHODS.items()]
+    methods += [f"  {name:<12}of an installed package" for name in offered()]
+    shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
+    own = listing.own_shapes(data_dir)
+    shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
+    shapes += [_any(data, shape, data) for data, shape in own.items()]
+    protocols = [f"  {name:<12}{_in_short(preset)}" for name, preset in presets.PRESETS.items()]
+    named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
+    return [
+        *("methods", *methods),
+        *("benchmarks", *shapes),
+        *("protocols", *protocols),
+        *("experiments, for `run --file`", *named),
+        *("data", *data_sets(data_dir), *_generated()),
+    ]
+
+
+def _generated() -> list[str]:
+    return [f"  {SINUSOIDS.name:<16}generated: {SINUSOIDS.known_as}"]
+
+
+def data_sets(data_dir: Path | None) -> list[str]:
+    """A line a data set."""
+    return [_data_set(found) for found in listing.available(data_dir)]
+
+
+def manifest(found: Mapping[str, Any]) -> list[str]:
+    """What has just been prepared."""
+    named = found["known_as"] or f"{found['source']['kind']}: the digest is recorded and shown in every report"
+    part = " (a part of the classes)" if found["partial"] else ""
+    replaced = f" what had the digest {found['replaced']}" if found["replaced"] else ""
+    counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
+    lines = [
+        f"{found['status']}{replaced}: {found['name']}{part}",
+        f"{found['shape'][0]} images of {len(found['classes'])} classes ({counts}), {named}",
+        f"digest {found['digest']}",
+    ]
+    lines += [f"missing: {'; '.join(found['missing'])}"] if found["missing"] else []
+    lines += [f"not decoded: {len(found['corrupt'])}: {', '.join(found['corrupt'])}"] if found["corrupt"] else []
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found["identical"]["kinds"].items() if count)
+    lines += [f"byte-identical images: {kinds}"] if kinds else []
+    return lines + [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]
+
+
+def _benchmark(benchmark: Benchmark) -> str:
+    training = presets.paper(benchmark).training
+    return (
+        f"  {benchmark.name:<18}{benchmark.described}, "
+        f"{benchmark.source}; paper: {training.iterations} iterations of {training.meta_batch} episodes, "
+        f"quick: {presets.quick(benchmark).training.iterations}"
+    )
+
+
+def _any(data: str, shape: Shape, source: str) -> str:
+    channels, height, width = shape
+    return f"  {data}-<ways>w<shots>s: any ways and shots, {height}x{width}x{channels}, {source}"
+
+
+def _data_set(found: Mapping[str, Any]) -> str:
+    if not found["here"]:
+        problem = found["problem"] or f"not here: {catalogue.command(found['source'])}"
+        return f"  {found['source']:<16}{problem}"
+    counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
+    named = catalogue.called(found["source"], found["digest"], found["known_as"])
+    where = "embedded" if found["embedded"] else found["where"]
+    part = "a part of it, " if found["partial"] else ""
+    return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"
+
+
+def _in_short(thing: Any) -> str:
+    """What its docstring begins with, up to the first stop."""
+    return re.split(r"[.;](?:\s|$)", " ".join((inspect.getdoc(thing) or "").split()), maxsplit=1)[0]

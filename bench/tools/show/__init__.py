@@ -1,0 +1,1 @@
+"""`show`: pictures of episodes."""

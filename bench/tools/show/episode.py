@@ -1,0 +1,56 @@
+"""Episodes as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bench import files
+from bench.data import store
+from bench.episodes import images as image_episodes
+from bench.episodes.sampling import EVALUATION_SEED
+from bench.errors import UserError, unknown
+from bench.protocols import presets
+from bench.protocols.benchmarks import FUNCTIONS, SPLITS
+from bench.tools.torchvision_compat import import_torchvision
+
+_GAP = 12  # pixels between support and query
+
+
+def episode(
+    benchmark_name: str, split: str, seed: int, index: int, queries: int | None, out: Path, data_dir: Path | None
+) -> str:
+    """Writes an episode as a PNG, a row per class, support on the left; returns a line that says what it shows."""
+    benchmark = store.benchmark(benchmark_name, data_dir)
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: the picture is a PNG, name it so")
+    if benchmark.form == FUNCTIONS:
+        raise UserError(f"{benchmark.name} has no images to show; `python -m bench report` draws its functions")
+    protocol = presets.paper(benchmark)
+    images = store.load(benchmark.source, data_dir, protocol.training.resize)
+    wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries
+    stream = seed if split == "train" else EVALUATION_SEED
+    shown = image_episodes.source(benchmark, images, split, stream, wanted, torch.device("cpu")).episodes(index, 1)
+    parts = [_grid(part[0], benchmark.ways) for part in (shown.support, shown.query)]
+    gap = torch.ones(3, parts[0].shape[1], _GAP)
+    _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
+    return (
+        f"{out}: {benchmark.name}, {split} episode {index} of seed {stream}; a row per class, "
+        f"{benchmark.shots} support and {wanted} query images each"
+    )
+
+
+def _grid(images: Tensor, ways: int) -> Tensor:
+    """[ways * n, channels, height, width], class by class -> one image [3, height, width], a row per class."""
+    make_grid = import_torchvision().utils.make_grid
+    return make_grid(images, nrow=len(images) // ways, padding=2, pad_value=0.5)
+
+
+def _save(image: Tensor, out: Path) -> None:
+    pixels = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    files.write_atomically(out, lambda path: Image.fromarray(pixels).save(path, format="PNG"))

@@ -1,0 +1,165 @@
+"""The test episodes on which a run does worst, and best, as pictures of what its weights predict there."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bench import files, provenance, records
+from bench.episodes.sampling import EVALUATION_SEED
+from bench.errors import UserError
+from bench.protocols.benchmarks import FUNCTIONS
+from bench.protocols.settings import differences, with_evaluation_settings
+from bench.records import Evaluated, fields, layout
+from bench.records.weights import load_state
+from bench.runs import recording
+from bench.tools.show import sheet as sheets
+from bench.tools.show.sheet import Sheet
+from bench.tools.verify import findings, promises, repeat, verify
+from bench.training import modes
+from bench.training.execution import Execution
+from bench.training.objectives import objective
+from methods.contract import Episode
+
+ON_THE_PAGE = 3  # pictures that are kept for the report, the hardest first
+_QUALITY = 60  # of those, as WebP: some 100 kB each
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A test episode (without a leading dimension), and the outputs [inner steps + 1, query images, ways] there."""
+
+    index: int
+    classes: tuple[str, ...]
+    episode: Episode
+    outputs: Tensor
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Episodes to draw; a line where their scores are not the recorded ones, and whether bits are `promised` here."""
+
+    sheets: list[Sheet]
+    problem: str
+    promised: bool
+
+
+def evaluation(again: repeat.Again, settings: Sequence[str]) -> Evaluated:
+    """The recorded evaluation that has these settings; of several the preset's. Raises UserError where none is it."""
+    found = [records.read_evaluation(path) for path in sorted((again.folder / "evaluations").glob("*.json"))]
+    asked = [e for e in found if with_evaluation_settings(e.evaluation, settings) == e.evaluation]
+    own = [each for each in asked if each.evaluation == again.preset.evaluation]
+    if len(asked) == 1 or len(own) == 1:
+        return (asked if len(asked) == 1 else own)[0]
+    if not asked:
+        if again.info["status"] != "finished":
+            raise UserError(f"{again.name} is {again.info['status']}: there are no predictions of it to draw")
+        named = f" with {', '.join(settings)}" if settings else ""
+        asking = " ".join([again.name, *(f"--set {setting}" for setting in settings)])
+        raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {asking}` adds one")
+    apart = {name for each in asked[1:] for name in differences(each.evaluation, asked[0].evaluation)}
+    differing = ", ".join(f"{name} {sorted({getattr(e.evaluation, name) for e in asked})}" for name in sorted(apart))
+    raise UserError(f"{again.name} has {len(asked)} evaluations; name one with --set: they differ in {differing}")
+
+
+def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: bool) -> list[int]:
+    """The episodes with the worst recorded scores, the worst first, then those with the best, the best first."""
+    merit = recorded.final if higher_is_better else -recorded.final
+    order = np.argsort(np.where(np.isfinite(merit), merit, -np.inf), kind="stable").tolist()
+    return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
+
+
+def drawn(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> Drawn:
+    """These episodes, with what the recorded weights predict there."""
+    runner, predicted = _predicted(again, recorded, places)
+    here = promises.Way(recording.executed(runner), provenance.describe())
+    reasons = promises.reasons(findings.way(recorded), here)
+    made = [_sheet(again, recorded, each) for each in predicted]
+    return Drawn(made, _problem(recorded, predicted, reasons), not reasons)
+
+
+def write(again: repeat.Again, recorded: Evaluated, drawn: Drawn, out: Path) -> None:
+    """Writes the picture, and beside the record what the report shows of it."""
+    picture = sheets.drawn(drawn.sheets)
+    files.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))
+    files.write_json(again.folder / layout.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
+
+
+def check(again: repeat.Again, out: Path) -> None:
+    """Raises UserError where there is nothing to draw, or not there."""
+    if again.benchmark.form == FUNCTIONS:
+        raise UserError(f"{again.benchmark.name} has no images to show; `python -m bench report` draws its functions")
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: the picture is a PNG, name it so")
+
+
+def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> tuple[Execution, list[Predicted]]:
+    """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
+    weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
+    job = again.evaluating(recorded, weights)
+    state = load_state(weights, job.device)
+    test = job.source("test", EVALUATION_SEED, recorded.evaluation.queries)
+    score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
+
+    def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:
+        method, found = job.build(runner.layers, runner.precision), []
+        for place in places:
+            first = place - place % runner.chunk
+            batch = test.episodes(first, min(runner.chunk, recorded.evaluation.episodes - first))
+            with torch.no_grad():
+                outputs = runner.predict(method, state, batch, setting)
+            scores = score(outputs, batch.query_labels[:, None]).cpu().numpy()
+            row = place - first
+            episode = Episode(*(part[row].cpu() for part in batch))
+            classes = tuple(test.classes[k].name for k in test.draw(place, 1).classes[0].tolist())
+            found.append(Predicted(place, classes, episode, outputs[row].cpu(), scores[row]))
+        return runner, found
+
+    return modes.first_that_runs(job.evaluation_executions(), attempt, again.say)
+
+
+def _sheet(again: repeat.Again, recorded: Evaluated, predicted: Predicted) -> Sheet:
+    ways, written = again.benchmark.ways, again.benchmark.measure.written
+    before, after = (written(float(predicted.scores[step])) for step in (0, recorded.step))
+    title = f"Test episode {predicted.index}, {again.info['method']} seed {again.info['seed']}: {after} at inner step "
+    images = [_pixels(part, ways) for part in (predicted.episode.support, predicted.episode.query)]
+    labels = [predicted.outputs[step].argmax(-1).reshape(ways, -1).numpy() for step in (0, recorded.step)]
+    return Sheet(f"{title}{recorded.step}, {before} before adaptation", predicted.classes, *images, *labels)
+
+
+def _pixels(images: Tensor, ways: int) -> np.ndarray:
+    """[ways * n, channels, height, width] in [0, 1] -> uint8 [ways, n, height, width, channels]."""
+    return (images * 255).round().byte().unflatten(0, (ways, -1)).permute(0, 1, 3, 4, 2).numpy()
+
+
+def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Sequence[str]) -> str:
+    """A line where the predictions are not those that were scored."""
+    other = [each.index for each in predicted if not np.array_equal(each.scores, recorded.scores[each.index])]
+    if not other:
+        return ""
+    named = ", ".join(map(str, other))
+    return f"not the recorded scores in test episode {named}: {findings.promise(reasons)}; the recorded ones stand"
+
+
+def _kept(recorded: Evaluated, drawn: Sequence[Sheet]) -> dict[str, Any]:
+    """For the report. `of` says which evaluation was drawn: with other scores the pictures are none of theirs."""
+    pictures = [
+        {"title": sheet.title, "text": sheet.described(), "webp": _webp(sheets.drawn([sheet]))} for sheet in drawn
+    ]
+    return {"format": fields.FORMAT, "of": recorded.info["sha256"], "pictures": pictures}
+
+
+def _webp(picture: Image.Image) -> str:
+    content = io.BytesIO()
+    picture.save(content, format="WEBP", quality=_QUALITY, method=6)
+    return base64.b64encode(content.getvalue()).decode()

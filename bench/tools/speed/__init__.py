@@ -1,0 +1,1 @@
+"""`speed`: a meta-step timed beside other libraries."""

@@ -1,0 +1,100 @@
+"""What is timed: one meta-step and one evaluation of a benchmark, as the protocol `paper` has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch.utils._pytree import tree_map
+
+from bench.episodes import streams
+from bench.episodes.sampling import EVALUATION_SEED
+from bench.errors import UserError, unknown
+from bench.protocols import presets
+from bench.protocols.benchmarks import IMAGES, Benchmark
+from bench.protocols.protocol import Protocol
+from bench.runs.job import Job
+from bench.training.execution import Execution
+from bench.training.initial import initial_state
+from methods import METHODS
+from methods.contract import Episode, State
+
+_FEW = 8  # test episodes
+_COMPARED = ("maml", "fomaml")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A benchmark and a method on a device; `meta_batch` and `inner_steps` None: the protocol's.
+
+    The inner loop adapts batch norm's shift as well, which the protocol leaves alone: not every library can. And the
+    gradient is compared as it is, not clipped."""
+
+    benchmark: Benchmark
+    method: str
+    device: torch.device
+    data_dir: Path | None
+    meta_batch: int | None = None
+    inner_steps: int | None = None
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """Of the benchmark, with the sizes asked for."""
+        base = presets.paper(self.benchmark)
+        training = replace(
+            base.training,
+            batch_norm_adapted=True,
+            clip=None,
+            meta_batch=self.meta_batch or base.training.meta_batch,
+            inner_steps=self.inner_steps or base.training.inner_steps,
+        )
+        return Protocol(training, base.evaluation)
+
+    @cached_property
+    def job(self) -> Job:
+        """As `bench run` would build it. Raises UserError where the others have no such method."""
+        if self.method not in METHODS:
+            raise unknown("method", self.method, METHODS)
+        if self.benchmark.form != IMAGES:
+            raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
+        if self.method not in _COMPARED:
+            raise UserError(f"speed: {self.method} is not written for the others here; time {' or '.join(_COMPARED)}")
+        data = streams.load(self.benchmark, self.protocol.training, self.data_dir)
+        nowhere = Path("speed")
+        return Job(self.benchmark, self.method, 0, self.protocol, "paper", data, nowhere, self.device)
+
+    @cached_property
+    def initial(self) -> State:
+        """The weights that everything starts from, on the device: convolutions ten times as large as the protocol's,
+        a head of a tenth.
+
+        Batch norm takes the scale of a convolution away again, but an inner step turns it a hundred times less. At
+        the protocol's own weights no two implementations agree: after five inner steps on miniImageNet the plain
+        loop's float32 gradient is further from its own in float64 than it is long; here it keeps five digits."""
+        state = initial_state(self.job.build(), 0)
+        scaled = {name: value * _scale(name) for name, value in state.params.items()}
+        return tree_map(lambda tensor: tensor.to(self.device), State(scaled, state.carried))
+
+    @cached_property
+    def training_batch(self) -> Episode:
+        """The first meta-batch."""
+        training = self.protocol.training
+        return self.job.source("train", 0, training.queries).episodes(0, training.meta_batch)
+
+    @cached_property
+    def test_batch(self) -> Episode:
+        """The first test episodes: a chunk of ours, or a few."""
+        source = self.job.source("test", EVALUATION_SEED, self.protocol.evaluation.queries)
+        return source.episodes(0, max(_FEW, self.job.evaluation_chunk()))
+
+    def execution(self, mode: str) -> Execution:
+        """How a meta-step of ours runs in a mode."""
+        return replace(self.job, mode=mode).training_executions(1)[0]
+
+
+def _scale(name: str) -> float:
+    if not name.endswith("weight"):
+        return 1.0
+    return 10.0 if name.startswith("conv") else 0.1

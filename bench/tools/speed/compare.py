@@ -1,0 +1,214 @@
+"""How fast, and in how much memory: ours beside the plain loop and the libraries, on the machine at hand.
+
+`case` says what is timed, `contenders` by what means, `plain` is the module that libraries want, `measure` and `peak`
+hold the clocks, and this file compares.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import provenance
+from bench.data import store
+from bench.errors import UserError
+from bench.networks.layers import ALONE, LAYERS
+from bench.tools.speed import contenders, measure
+from bench.tools.speed.case import Case
+from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
+
+_REFERENCE = "loop"
+_TOLERANCE = 1e-3  # of the gradient's length, in float32
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to time; `modes` are ours, `every_layer` each of them with each way of the layers."""
+
+    benchmark: str
+    method: str
+    device: torch.device
+    data_dir: Path | None
+    modes: Sequence[str]
+    every_layer: bool
+    repeats: int
+    meta_batches: Sequence[int]
+    inner_steps: Sequence[int]
+
+
+def run(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
+    """Everything that was measured: raw samples, medians, memory, and where. Raises UserError where two contenders
+    do not compute the same gradient."""
+    case = Case(store.benchmark(request.benchmark, request.data_dir), request.method, request.device, request.data_dir)
+    everybody = dict(_contenders(case, request, say))
+    _check(case, everybody, say)
+    steps = {name: each.meta_step for name, each in everybody.items()}
+    tests = {name: each.evaluation for name, each in everybody.items()}
+    say("timing meta-steps")
+    step_seconds = measure.interleaved(steps, request.repeats, case.device)
+    say("timing evaluations")
+    test_seconds = measure.interleaved(tests, max(1, request.repeats // 2), case.device)
+    names = list(everybody)
+    del everybody, steps, tests
+    rows = [
+        {
+            "contender": name,
+            "meta_step_seconds": step_seconds[name],
+            "evaluation_seconds": test_seconds[name],
+            "peak_bytes": _peak(request, name, None, None, say),
+        }
+        for name in names
+    ]
+    return {
+        "benchmark": request.benchmark,
+        "method": request.method,
+        "device": str(request.device),
+        "threads": torch.get_num_threads(),
+        "meta_batch": case.protocol.training.meta_batch,
+        "inner_steps": case.protocol.training.inner_steps,
+        "test_episodes": len(case.test_batch.support),
+        "test_inner_steps": case.protocol.evaluation.inner_steps,
+        "environment": provenance.describe(),
+        "libraries": {name: provenance.version_of(name) for name in contenders.LIBRARIES},
+        "rows": rows,
+        "memory": list(_memory(request, names, say)),
+    }
+
+
+def table(found: dict[str, Any]) -> list[str]:
+    """The rows as text: medians, the range between the quartiles, and how many times as fast as the loop."""
+    reference = statistics.median(_row(found, _REFERENCE)["meta_step_seconds"])
+    lines = [f"{'':34} {'meta-step':>12} {'quartiles':>21} {'speed':>7} {'evaluation':>12} {'peak':>10}"]
+    for row in found["rows"]:
+        middle, evaluated = (statistics.median(row[name]) for name in ("meta_step_seconds", "evaluation_seconds"))
+        low, high = _quartiles(row["meta_step_seconds"])
+        peak = "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f} MiB"
+        lines.append(
+            f"{row['contender']:34} {1e3 * middle:9.1f} ms {1e3 * low:8.1f} to {1e3 * high:8.1f} "
+            f"{reference / middle:6.2f}x {1e3 * evaluated:9.1f} ms {peak:>10}"
+        )
+    return lines + _memory_table(found["memory"])
+
+
+def _memory_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    lines = []
+    for what, title in (("meta_batch", "meta-batch"), ("inner_steps", "inner steps")):
+        mine = [row for row in rows if row["what"] == what]
+        if mine:
+            sizes = list(dict.fromkeys(row["size"] for row in mine))
+            lines += ["", f"{'peak, MiB, by ' + title:34}" + "".join(f"{size:>9}" for size in sizes)]
+        for name in dict.fromkeys(row["contender"] for row in mine):
+            peaks = [row["peak_bytes"] / 2**20 for row in mine if row["contender"] == name]
+            lines.append(f"{name:34}" + "".join(f"{peak:9.0f}" for peak in peaks))
+    return lines
+
+
+def figure(found: dict[str, Any], path: Path) -> None:
+    """Memory against meta-batch and inner steps, written as a picture."""
+    import pandas as pd
+    import seaborn as sns
+
+    from bench.files import write_atomically
+
+    if not found["memory"]:
+        raise UserError("--figure shows the memory: name sizes with --meta-batches and --inner-steps")
+    frame = pd.DataFrame(found["memory"])
+    frame["peak, MiB"] = frame["peak_bytes"] / 2**20
+    grid = sns.relplot(
+        frame, x="size", y="peak, MiB", hue="contender", style="contender", col="what", kind="line", markers=True,
+        facet_kws={"sharex": False}, height=3.5,
+    )  # fmt: skip
+    grid.set_titles("{col_name}").set_axis_labels("", "peak, MiB")
+    write_atomically(path, lambda temporary: grid.savefig(temporary, format=path.suffix.lstrip(".") or "png"))
+
+
+def default_modes(device: torch.device) -> tuple[str, ...]:
+    """Ours as they would run a long and a short training."""
+    return (COMPILED_GRAPH, GRAPH) if device.type == "cuda" else (COMPILED, EAGER)
+
+
+def _contenders(case: Case, request: Request, say: Callable[[str], None]) -> Iterator[tuple[str, contenders.Contender]]:
+    for mode in request.modes:
+        chosen = case.execution(mode)
+        for execution in _variants(chosen) if request.every_layer else (chosen,):
+            name = f"ours {mode}" + (f", {execution.layers}, chunk {execution.chunk}" if request.every_layer else "")
+            say(f"preparing {name}")
+            try:
+                yield name, contenders.Ours(case, execution)
+            except RuntimeError as error:
+                say(f"{name} does not run here: {str(error).strip().splitlines()[0]}")
+    for name, kind in contenders.installed(case.method).items():
+        yield name, kind(case)
+
+
+def _variants(chosen: Execution) -> list[Execution]:
+    """The same mode with each way of the layers, a chunk or an episode at a time."""
+    return [
+        replace(chosen, layers=layers, chunk=chunk)
+        for layers in LAYERS
+        for chunk in dict.fromkeys((1,) if layers in ALONE else (chosen.chunk, 1))
+    ]
+
+
+def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable[[str], None]) -> None:
+    """The first meta-step of each leaves the gradient that the loop leaves; the tests compare in float64."""
+    gradients = {}
+    for name, contender in everybody.items():
+        contender.meta_step()
+        gradients[name] = torch.cat([p.grad.flatten() for _, p in sorted(contender.params.items())])
+    reference = gradients[_REFERENCE]
+    for name, gradient in gradients.items():
+        away = float((gradient - reference).norm() / reference.norm())
+        say(f"gradient of {name}: {away:.1e} away from the loop's")
+        if not away < _TOLERANCE:
+            raise UserError(f"{name} does not compute the gradient of the loop: {away:.1e} away")
+
+
+def _memory(request: Request, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Ours without a compiler, which would be asked for every number of steps, and everybody else."""
+    plain = GRAPH if request.device.type == "cuda" else EAGER
+    chosen = [f"ours {plain}", *(name for name in names if not name.startswith("ours"))]
+    for what, sizes in (("meta_batch", request.meta_batches), ("inner_steps", request.inner_steps)):
+        for size in sizes:
+            for name in chosen:
+                wanted = {what: size}
+                peak = _peak(request, name, wanted.get("meta_batch"), wanted.get("inner_steps"), say)
+                yield {"what": what, "size": size, "contender": name, "peak_bytes": peak}
+
+
+def _peak(
+    request: Request, name: str, meta_batch: int | None, inner_steps: int | None, say: Callable[[str], None]
+) -> int | None:
+    if request.every_layer and name.startswith("ours"):
+        return None
+    say(f"measuring the memory of {name}")
+    contender, _, mode = name.partition(" ")
+    return measure.peak_bytes(
+        {
+            "contender": contender,
+            "benchmark": request.benchmark,
+            "method": request.method,
+            "device": str(request.device),
+            "threads": torch.get_num_threads(),
+            "data_dir": request.data_dir and str(request.data_dir),
+            "mode": mode or EAGER,
+            "meta_batch": meta_batch,
+            "inner_steps": inner_steps,
+        }
+    )
+
+
+def _row(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(row for row in found["rows"] if row["contender"] == name)
+
+
+def _quartiles(samples: Sequence[float]) -> tuple[float, float]:
+    if len(samples) < 2:
+        return samples[0], samples[0]
+    low, _, high = statistics.quantiles(samples, n=4, method="inclusive")
+    return low, high

@@ -1,0 +1,1 @@
+"""`verify`: a recorded run computed again and compared."""

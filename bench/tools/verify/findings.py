@@ -1,0 +1,92 @@
+"""What came out of comparing something recorded with the same done again, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.measures import Measure
+from bench.records import Evaluated
+from bench.records.layout import evaluation_stem
+from bench.tools.verify import differences, promises
+from bench.tools.verify.differences import Difference
+from bench.tools.verify.promises import Way
+
+EQUAL, CLOSE, DIFFERENT = "equal", "close", "different"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`what` was compared; `text` says what came out. `outcome`: EQUAL; CLOSE where bits are not promised here, and the
+    difference is measured; or DIFFERENT."""
+
+    what: str
+    text: str
+    outcome: str = EQUAL
+
+
+def checked(what: str, wrong: Sequence[str], text: str) -> Finding:
+    """Of something that must be right wherever it is looked at."""
+    return Finding(what, "; ".join(wrong), DIFFERENT) if wrong else Finding(what, text)
+
+
+def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -> Finding:
+    """Of something trained again; `reasons`: why its bits may be others here."""
+    if difference is None:
+        return Finding(what, "equal, bit for bit")
+    text = f"first differs at {difference.first}; by at most {difference.most:.3g}"
+    return Finding(what, text, CLOSE if reasons else DIFFERENT)
+
+
+def promise(reasons: Sequence[str]) -> str:
+    """What equality can be expected."""
+    return f"bits are not promised here: {', '.join(reasons)}" if reasons else "bits are promised here"
+
+
+def scores(
+    recorded: Evaluated, found: Evaluated, benchmark: Benchmark, trained: Sequence[str] | None = None
+) -> Finding:
+    """Of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again, and those are
+    the reasons why they may be others."""
+    reasons = [*(trained or []), *promises.reasons(way(recorded), way(found))]
+    what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
+    if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
+        return Finding(what, "of other episodes than the recorded ones", DIFFERENT)
+    size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
+    difference = differences.of_scores(recorded.scores, found.scores)
+    if difference is None and _chosen(recorded) == _chosen(found):
+        return Finding(what, f"{size} equal, bit for bit ({_executed(found)})")
+    explained = bool(trained) or promises.close(recorded.final, found.final, _least(recorded, benchmark))
+    text = f"{size}: {_apart(recorded, found, difference, benchmark.measure)}; {promise(reasons)}"
+    return Finding(what, text, CLOSE if reasons and explained else DIFFERENT)
+
+
+def way(found: Evaluated) -> Way:
+    """How an evaluation was computed."""
+    return Way(found.info.get("execution") or {}, found.info.get("environment") or {})
+
+
+def _least(recorded: Evaluated, benchmark: Benchmark) -> float:
+    """What a single query moves the mean score by, where it is right or wrong."""
+    return 1 / (recorded.final.size * benchmark.ways * recorded.evaluation.queries) if benchmark.measure.counted else 0
+
+
+def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None, measure: Measure) -> str:
+    before, now = (measure.written(each.final.mean()) for each in (recorded, found))
+    mean = f"mean score {before} recorded, {now} here"
+    if _chosen(recorded) != _chosen(found):
+        return "inner step {} with {} was chosen, here {} with {}; ".format(*_chosen(recorded), *_chosen(found)) + mean
+    if difference is None or recorded.scores.shape != found.scores.shape:
+        return f"{difference.first if difference else ''}; {mean}"
+    count = int((recorded.scores != found.scores).any(1).sum())
+    return f"first differ at {difference.first}; in {count} episodes, by at most {difference.most:.3g}; {mean}"
+
+
+def _chosen(found: Evaluated) -> tuple[int, dict]:
+    return found.step, dict(found.info.get("setting") or {})
+
+
+def _executed(found: Evaluated) -> str:
+    how = found.info["execution"]
+    return f"{how['device']}, {how['mode']}, {how['chunk']} at once, {how['threads']} threads"

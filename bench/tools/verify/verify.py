@@ -1,0 +1,138 @@
+"""Whether a run is what its record says: sums and digests, every score again, and, where asked, the training again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import records
+from bench.episodes import streams
+from bench.episodes.sampling import EVALUATION_SEED
+from bench.errors import UserError
+from bench.records import fields, weights
+from bench.runs import planning, status
+from bench.tools.verify import differences, promises
+from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores, way
+from bench.tools.verify.promises import Way
+from bench.tools.verify.repeat import Again, how
+
+__all__ = [
+    "CLOSE",
+    "DIFFERENT",
+    "EQUAL",
+    "Again",
+    "Finding",
+    "opened",
+    "promise",
+    "retrained",
+    "stored",
+    "way",
+    "weights_of",
+]
+
+_CPU = torch.device("cpu")
+_OUTCOME = ("status", "iteration", "best_iteration", "best_score")
+
+
+def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], methods: Sequence[str] = ()) -> Again:
+    """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
+    something of it is not known here."""
+    info = records.read_info(folder)
+    method = planning.method_of(folder, info, methods)
+    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, say)
+    if again.training.origin is None:  # else nothing of the training was executed here
+        again.job(again.preset.evaluation, how(folder, info["execution"])).check()
+    return again
+
+
+def stored(again: Again) -> Iterator[Finding]:
+    """What the record holds, against its sums, and against digests and scores that are computed again."""
+    if again.info["status"] == "unfinished":
+        yield Finding("status", f"unfinished, at iteration {again.info['iteration']}: nothing to verify yet", DIFFERENT)
+        return
+    yield _files(again)
+    yield _data(again)
+    found = sorted((again.folder / "evaluations").glob("*.json"))
+    yield from (_evaluation(again, path) for path in found)
+    if not found:
+        yield Finding("scores", f"none are stored; the run is {again.info['status']}")
+
+
+def retrained(again: Again, folder: Path) -> Iterator[Finding]:
+    """The same training, done again into `folder`, against the recorded one."""
+    record, here = records.read(again.folder), records.read(folder)
+    reasons = promises.reasons(_way(record.info), _way(here.info)) + _went_on(record.info)
+    yield Finding("training", f"done again; {promise(reasons)}")
+    for name in _OUTCOME:
+        if (before := record.info.get(name)) != (now := here.info.get(name)):
+            yield compared(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
+    yield compared("curve", differences.of_curves(record.curve, here.curve), reasons)
+    for name in sorted(name for name in record.info["files"] if name.endswith(".safetensors")):
+        pair = [_tensors(path / name) for path in (record.path, here.path)]
+        yield compared(name, differences.of_tensors(*pair), reasons)
+    for evaluation in record.evaluations:
+        path = here.path / weights_of(again, evaluation)
+        yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
+
+
+def _files(again: Again) -> Finding:
+    """The sums of the files that the record vouches for, and of the tensors in them."""
+    wrong, names = [], again.info["files"]
+    for name in names:
+        try:
+            path = records.checked(again.folder, name, names)
+            if path.suffix == ".safetensors":
+                weights.load(path, _CPU)
+        except UserError as error:
+            wrong.append(str(error))
+    return checked("files", wrong, f"{len(names)} as recorded")
+
+
+def _data(again: Again) -> Finding:
+    """The digests of the data, and of the streams that the run was trained and validated on."""
+    of_preset, seed = again.preset.evaluation, again.info["seed"]
+    asked = {"train": (seed, again.training.queries), "valid": (EVALUATION_SEED, of_preset.queries)}
+    if again.training.origin is not None:  # what was trained elsewhere saw none of our streams
+        asked = {}
+    recorded, data = again.info.get("episodes_digest") or {}, again.data
+    found = {split: streams.digest(again.benchmark, data, split, *which) for split, which in asked.items()}
+    wrong = [f"{split} episodes are not the recorded ones" for split in asked if recorded.get(split) != found[split]]
+    named = data.known_as or "an unknown copy"
+    return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
+
+
+def _evaluation(again: Again, path: Path) -> Finding:
+    """One evaluation, computed again from the stored weights."""
+    try:
+        recorded = records.read_evaluation(path)
+        weights = records.checked(again.folder, weights_of(again, recorded), again.info["files"])
+        return scores(recorded, again.evaluated(recorded, weights), again.benchmark)
+    except UserError as error:  # damaged, or weights of a network that is not this one
+        return Finding(f"scores {path.stem}", str(error), DIFFERENT)
+
+
+def weights_of(again: Again, recorded: records.Evaluated) -> str:
+    """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
+    at = None if recorded.evaluation.weights == "best" else recorded.iteration
+    iteration, name = status.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
+    if iteration != recorded.iteration:
+        raise fields.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
+    return name
+
+
+def _tensors(path: Path) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in weights.load(path, _CPU)[0].items()}
+
+
+def _way(info: Mapping[str, Any]) -> Way:
+    return Way(info["execution"], info["environment"])
+
+
+def _went_on(info: Mapping[str, Any]) -> list[str]:
+    """Where the recorded training went on in another way than it began."""
+    begun, later = _way(info), info.get("resumed") or []
+    return [f"it went on differently at iteration {p['iteration']}" for p in later if promises.reasons(begun, _way(p))]

@@ -1,0 +1,73 @@
+"""What each iteration of a training is fed with, drawn ahead in blocks and put on the device, images as indices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from bench.episodes.streams import Drawn, Source
+from bench.protocols.protocol import Training
+
+_AHEAD = 32  # iterations that are drawn at once
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`kind` ("episodes" or "images") is what the method asks for; `sources` are those of the seeds that are trained
+    together, which share their data."""
+
+    kind: str
+    training: Training
+    sources: Sequence[Source]
+
+    def at(self, iteration: int) -> Drawn:
+        """What iteration `iteration`, counted from 0, is fed with: [seeds, episodes, ...], on the device."""
+        block, place = divmod(iteration, _AHEAD)
+        if block not in self._blocks:
+            self._blocks.clear()
+            self._blocks[block] = self._drawn(block * _AHEAD, min(_AHEAD, self.training.iterations - block * _AHEAD))
+        return tree_map(lambda part: part[place], self._blocks[block])
+
+    def updates(self, drawn: Drawn) -> list[Drawn]:
+        """The same as one part for each step of the optimiser."""
+        if self.training.meta_update != "episode" or self._uniform:
+            return [drawn]
+        return [tree_map(lambda part, k=k: part[:, k : k + 1], drawn) for k in range(drawn[0].shape[1])]
+
+    def batch(self, drawn: Drawn) -> Any:
+        """What is drawn as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
+        source = self.sources[0]
+        return source.as_images(drawn) if self.kind == "images" else source.as_episodes(drawn)
+
+    @property
+    def _uniform(self) -> bool:
+        """Whether images are drawn from the whole split rather than in episodes."""
+        return self.kind == "images" and self.training.image_batch is not None
+
+    @cached_property
+    def _blocks(self) -> dict[int, Drawn]:
+        return {}
+
+    def _drawn(self, first: int, count: int) -> Drawn:
+        """[iterations, seeds, episodes, ...]"""
+        seeds = [self._of_seed(source, first, count) for source in self.sources]
+        return tree_map(lambda *parts: _put(torch.stack(parts, dim=1), self.sources[0].device), *seeds)
+
+    def _of_seed(self, source: Source, first: int, count: int) -> Drawn:
+        size = self.training.meta_batch
+        if self._uniform:
+            return source.draw_images(first, count, self.training.image_batch or size)
+        drawn = source.draw(first * size, count * size)
+        return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)
+
+
+def _put(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device. To a GPU from pinned memory, the only one that is copied while the GPU works off what it has got:
+    meanwhile the next block is drawn."""
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

@@ -1,0 +1,140 @@
+"""How a step runs, for every method alike: vectorised over episodes and seeds, in chunks that bound the memory, and
+compiled where that pays.
+
+Nothing here moves a number beyond rounding; what ran is recorded, and bits are promised for equal execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.utils._pytree import tree_map
+
+from bench import devices
+from bench.networks.layers import ALONE
+from methods.contract import Episode, Method, Params, Setting, State
+
+EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
+MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
+_ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how: recorded with every run. `chunk` episodes (of each seed) go through at once."""
+
+    device: torch.device
+    chunk: int
+    mode: str = EAGER
+    layers: str = "vectorised"  # one of `bench.networks.layers.LAYERS`
+    precision: str = "fp32"  # one of `bench.protocols.protocol.PRECISIONS`
+
+    @property
+    def compiled(self) -> bool:
+        """Whether steps go through torch.compile."""
+        return self.mode in (COMPILED, COMPILED_GRAPH)
+
+    @property
+    def graph(self) -> bool:
+        """Whether a meta-step is captured as a CUDA graph and replayed."""
+        return self.mode in (GRAPH, COMPILED_GRAPH)
+
+    def loss_and_gradient(
+        self, method: Method, state: State, batch: Any, gathered: Callable[[Any], Any] = lambda chunk: chunk
+    ) -> tuple[Tensor, Params, Params]:
+        """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds].
+
+        `gathered` makes of a chunk of `batch` what the method is fed with, so that a batch of indices never stands
+        as images in the memory whole."""
+        assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
+            f"{self.layers} layers are for one episode at a time"
+        )
+        with devices.tf32(self.precision == "tf32"):
+            if method.training_batch == "images":
+                return _whole(method, self.compiled)(state, gathered(batch))
+            step, total = _summed_chunk(method, self.compiled), None
+            for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
+                summed = step(state, gathered(type(batch)(*parts)))
+                total = summed if total is None else tree_map(torch.add, total, summed)
+        return tree_map(lambda value: value / batch[0].shape[1], total)
+
+    def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
+        """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
+        assert self.layers not in ALONE or self.chunk == 1, _ALONE
+        step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
+        outputs = []
+        for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
+            count = len(parts[0])
+            if self.compiled:
+                # For one shape and one layout: the last chunk is filled up with its last episode, and all are copied,
+                # because of a batch of one episode and a part of a longer one the strides differ.
+                fill = self.chunk - count
+                parts = [torch.cat([part, part[-1:].expand(fill, *part.shape[1:])]) for part in parts]
+            with devices.tf32(self.precision == "tf32"):
+                outputs.append(step(state, *parts, chosen)[:count])
+        return torch.cat(outputs)
+
+
+def _tensors(setting: Setting, device: torch.device) -> Setting:
+    """As tensors, so that what is compiled is compiled once for all settings."""
+    return {name: torch.as_tensor(value, dtype=torch.float32, device=device) for name, value in setting.items()}
+
+
+@cache
+def _summed_chunk(method: Method, compiled: bool) -> Callable[[State, Episode], Any]:
+    """(state [seeds, ...], episodes [seeds, episodes, ...]) -> sums over the episodes, [seeds, ...]."""
+
+    def one(state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        return method.loss_and_gradient(state, batch)
+
+    def of_seed(state: State, batch: Episode) -> Any:
+        return tree_map(lambda value: value.sum(0), _mapped(one, (None, 0))(state, batch))
+
+    return _maybe_compiled(_mapped(of_seed, (0, 0)), compiled)
+
+
+@cache
+def _whole(method: Method, compiled: bool) -> Callable[[State, Any], Any]:
+    """(state [seeds, ...], images [seeds, images, ...]) -> their mean loss, its gradient, and the carried state."""
+    return _maybe_compiled(_mapped(method.loss_and_gradient, (0, 0)), compiled)
+
+
+@cache
+def _predicted_chunk(method: Method, compiled: bool) -> Callable[..., Tensor]:
+    """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
+    return _maybe_compiled(_mapped(method.predict, (None, 0, 0, 0, None)), compiled)
+
+
+def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:
+    """`vmap` over the leading dimension of the arguments that have a 0 in `dims`; one alone goes through without it,
+    because plain convolutions are faster than those of `vmap`."""
+
+    def mapped(*arguments: Any) -> Any:
+        count = next(
+            len(leaf)
+            for argument, dim in zip(arguments, dims, strict=True)
+            if dim == 0
+            for leaf in torch.utils._pytree.tree_leaves(argument)
+        )
+        if count > 1:
+            return vmap(function, in_dims=dims)(*arguments)
+        alone = [a if dim is None else tree_map(lambda t: t[0], a) for a, dim in zip(arguments, dims, strict=True)]
+        return tree_map(lambda value: value[None], function(*alone))
+
+    return mapped
+
+
+def _maybe_compiled(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
+    if not compiled:
+        return function
+    # Each method, shape and split is a function of its own to us, and one more variant of the same code to the
+    # compiler, which by default gives up after eight.
+    torch._dynamo.config.recompile_limit = 256
+    torch._dynamo.config.accumulated_recompile_limit = 4096
+    return torch.compile(function, dynamic=False, fullgraph=True)

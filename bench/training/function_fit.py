@@ -1,0 +1,42 @@
+"""What a method makes of one function, before and after inner steps: kept with an evaluation, so that it can be drawn.
+
+The curves of Finn et al. (2017), Figure 2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bench.episodes.functions import FunctionSource, draw
+from bench.training.evaluation import Choice
+from bench.training.execution import EAGER, Execution
+from methods.contract import Method, State
+
+_POINTS = 101
+_DECIMALS = 5
+
+
+def fit(execution: Execution, method: Method, state: State, source: FunctionSource, choice: Choice) -> dict[str, Any]:
+    """Of the stream's first episode, whichever that is: `support` [shots][x, y], and along `inputs` the function's
+    `targets` and the `outputs` after each of the benchmark's inner steps."""
+    benchmark, functions = source.benchmark, source.functions
+    parameters, _ = draw(benchmark, functions, source.split, source.seed, 0, 1, 0)
+    along = np.linspace(*functions.inputs, _POINTS)[None]
+    episode = source.episodes(0, 1)
+    asked = episode._replace(query=source.as_inputs(parameters, along).to(source.device))
+    once = replace(execution, mode=EAGER, chunk=1)  # nothing is compiled for a shape that comes once
+    outputs = once.predict(method, state, asked, choice.setting)[0, ..., 0].detach().cpu().numpy()
+    support = np.stack([part[0, :, 0].cpu().numpy() for part in (episode.support, episode.support_labels)], -1)
+    return {
+        "inputs": _rounded(along[0]),
+        "targets": _rounded(functions.values(parameters, along)[0]),
+        "support": [_rounded(point) for point in support],
+        "outputs": {str(step): _rounded(outputs[step]) for step in benchmark.steps if step < len(outputs)},
+    }
+
+
+def _rounded(values: np.ndarray) -> list[float | None]:
+    """None for what is no number, which JSON has not."""
+    return [round(float(value), _DECIMALS) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,104 @@
+"""One iteration of a training, from indices to moved parameters: run as it is, or captured as a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from bench.episodes.streams import Drawn
+from bench.training.batches import Feed
+from bench.training.execution import Execution
+from methods.contract import Method, State
+
+_WARM_UPS = 3  # calls before a capture, in which libraries choose their algorithms and compilers compile
+
+
+@dataclass
+class MetaStep:
+    """Changes, in place, the state of all seeds [seeds, ...], the optimiser's, and the sum of losses [seeds]."""
+
+    execution: Execution
+    method: Method
+    feed: Feed
+    state: State
+    optimiser: torch.optim.Adam
+    loss_sum: Tensor
+    _graph: torch.cuda.CUDAGraph | None = field(default=None, init=False)
+    _input: Drawn | None = field(default=None, init=False)
+
+    def __call__(self, drawn: Drawn) -> None:
+        """One iteration on these episodes [seeds, episodes, ...]."""
+        if self._graph is None or self._input is None:
+            self._run(drawn)
+            return
+        for fixed, new in zip(self._input, drawn, strict=True):
+            fixed.copy_(new)
+        self._graph.replay()
+
+    def rehearse(self, drawn: Drawn) -> None:
+        """Compiles and captures what is to be compiled and captured, and leaves every number as it was.
+
+        Raises whatever a compiler or a driver throws where this mode cannot run here."""
+        before = self._copied()
+        try:
+            if self.execution.compiled or self.execution.graph:
+                self._run(drawn)
+            if self.execution.graph:
+                self._capture(drawn)
+        finally:
+            self._put_back(before)
+
+    def _run(self, drawn: Drawn) -> None:
+        updates = self.feed.updates(drawn)
+        for part in updates:
+            loss, gradient, carried = self.execution.loss_and_gradient(self.method, self.state, part, self.feed.batch)
+            self._move(gradient)
+            for name, value in carried.items():
+                self.state.carried[name].copy_(value)
+            self.loss_sum += loss.detach() / len(updates)
+
+    def _move(self, gradient: Mapping[str, Tensor]) -> None:
+        clip = self.feed.training.clip
+        for name, parameter in self.state.params.items():
+            value = gradient[name].detach()
+            parameter.grad = value if clip is None else value.clamp(-clip, clip)
+        self.optimiser.step()
+
+    def _capture(self, drawn: Drawn) -> None:
+        self._input = tree_map(torch.clone, drawn)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_UPS):
+                self._run(self._input)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._run(self._input)
+        self._graph = graph
+
+    def _copied(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self._tensors().items()}
+
+    def _put_back(self, before: Mapping[str, Tensor]) -> None:
+        """What was not there before is what the optimiser made at its first step: zeros."""
+        for name, tensor in self._tensors().items():
+            if name in before:
+                tensor.copy_(before[name])
+            else:
+                tensor.zero_()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Everything that a step changes."""
+        moments = {
+            f"adam.{name}.{key}": value
+            for name, parameter in self.state.params.items()
+            for key, value in self.optimiser.state[parameter].items()
+        }
+        params = {f"params.{name}": tensor for name, tensor in self.state.params.items()}
+        carried = {f"carried.{name}": tensor for name, tensor in self.state.carried.items()}
+        return moments | params | carried | {"loss_sum": self.loss_sum}

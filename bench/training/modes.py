@@ -1,0 +1,132 @@
+"""How a step can run on a device: compiled or not, in which chunks, how many seeds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from bench import devices
+from bench.errors import UserError, unknown
+from bench.networks import network
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Training
+from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, MODES, Execution
+
+# One copy of all activations of a chunk. Beyond the caches of a CPU a chunk is slower than its episodes one by one, and
+# beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104 (timed
+# once, without a record).
+_CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20}
+
+Result = TypeVar("Result")
+
+
+def choose(
+    benchmark: Benchmark,
+    training: Training,
+    device: torch.device,
+    chunk: int,
+    seeds: int,
+    mode: str | None,
+    precision: str = "fp32",
+) -> tuple[Execution, ...]:
+    """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
+    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or where the device
+    has no such mode or precision."""
+    preferred = mode or _mode(benchmark, training, device)
+    if preferred not in MODES:
+        raise unknown("mode", preferred, MODES)
+    if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
+        raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
+    if precision == "tf32" and not devices.has_tf32(device):
+        raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
+    simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
+    made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
+    fastest, alone = network(benchmark, training, precision=precision).fastest_layers, chunk == seeds == 1
+    return tuple(replace(each, layers=fastest(device.type, each.compiled, alone)) for each in made)
+
+
+def chunk_size(
+    benchmark: Benchmark, training: Training, queries: int, count: int, device: torch.device, seeds: int = 1
+) -> int:
+    """Episodes at once, so that one copy of their activations stays within bounds: at least one, and a divisor of
+    `count`, because every other size would be compiled as well."""
+    most = _chunk_bytes(device) // (seeds * _episode_bytes(benchmark, training, queries))
+    return max(size for size in range(1, count + 1) if count % size == 0 and size <= max(1, most))
+
+
+def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device) -> int:
+    """How many seeds to train together: as many as fit an episode of each, but where one fills a CPU."""
+    if device.type == "cpu" and network(benchmark, training).fills_a_cpu:
+        return 1
+    return max(1, _chunk_bytes(device) // _episode_bytes(benchmark, training, training.queries))
+
+
+def _episode_bytes(benchmark: Benchmark, training: Training, queries: int) -> int:
+    """One copy of an episode's activations."""
+    return network(benchmark, training).activation_bytes(benchmark.ways * max(benchmark.shots, queries))
+
+
+def smaller(training_chunk: int, evaluation_chunk: int) -> int:
+    """The next smaller chunk, for both, on a machine that ran out of memory: half of the training's, or one. Raises
+    UserError where there is none."""
+    if training_chunk == evaluation_chunk == 1:
+        raise UserError(
+            "out of memory with one episode at a time: train fewer seeds together (--together 1), take another device "
+            "or a benchmark with smaller images"
+        )
+    return max(1, training_chunk // 2)
+
+
+# CUDA has an error of its own; torch's allocator on a CPU has only a message, and oneDNN's says no more than this.
+_SHORTAGES = ("can't allocate memory", "could not create a primitive", "bad_alloc")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is what went wrong."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in _SHORTAGES)
+
+
+def first_that_runs(
+    executions: Sequence[Execution], attempt: Callable[[Execution], Result], say: Callable[[str], None]
+) -> Result:
+    """The result of the first attempt that goes through; `say` is told of each that did not."""
+    for execution in executions[:-1]:
+        try:
+            return attempt(execution)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a compiler or a driver throws
+            if out_of_memory(error):
+                raise
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            say(f"mode {execution.mode} does not run here, going on without it: {reason[:200]}")
+    return attempt(executions[-1])
+
+
+def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
+    """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
+    if training.origin is not None:
+        return EAGER
+    used = network(benchmark, training)
+    saved = training_seconds(benchmark, training, device) * used.saved_by_compiling(device.type)
+    pays = saved > used.compilation_seconds(device.type)
+    if device.type == "cuda":
+        return COMPILED_GRAPH if pays else GRAPH
+    return COMPILED if pays else EAGER
+
+
+def training_seconds(benchmark: Benchmark, training: Training, device: torch.device) -> float:
+    """Roughly, of all meta-steps of one training, eager."""
+    used, ways = network(benchmark, training), benchmark.ways
+    step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
+    return training.iterations * step
+
+
+def _chunk_bytes(device: torch.device) -> int:
+    if device.type == "cpu":
+        return _CHUNK_BYTES["cpu"]
+    # A meta-step holds some twenty such copies.
+    return min(_CHUNK_BYTES["cuda"], torch.cuda.get_device_properties(device).total_memory // 40)

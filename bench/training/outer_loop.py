@@ -1,0 +1,170 @@
+"""The outer loop: meta-steps, validation as it goes, checkpoints that an interrupted run resumes from bit by bit.
+
+Several seeds train together as one more dimension of every tensor; each leaves files of its own."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from bench.episodes.streams import Source
+from bench.protocols.protocol import Protocol
+from bench.records import weights
+from bench.records.layout import kept
+from bench.training import evaluation, watch
+from bench.training.batches import Feed
+from bench.training.checkpoint import Progress, Track, begun, copied, resume, save
+from bench.training.evaluation import Choice
+from bench.training.execution import Execution
+from bench.training.meta_step import MetaStep
+from bench.training.watch import Interrupted, Row, Watch
+from methods.contract import Method, State
+
+_CURVE_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """One training of one or several seeds: the method, as it is trained and as it is validated, its protocol, the
+    episodes of two splits (never the test's; `train` has a stream for each seed), and the folder where each seed
+    writes."""
+
+    method: Method
+    tested: Method
+    protocol: Protocol
+    execution: Execution
+    validation: Execution
+    train: Sequence[Source]
+    valid: Source
+    folders: Sequence[Path]
+    saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
+
+    def prepare(self, initial: Sequence[State]) -> tuple[Progress, MetaStep]:
+        """Where training goes on, from the folders' checkpoints if there are some, with everything compiled.
+
+        Raises whatever a compiler or a driver throws where the execution cannot run here."""
+        training, worst = self.protocol.training, self.valid.benchmark.measure.worst
+        progress = begun(initial, self.execution.device, training.meta_lr, self.execution.graph, worst)
+        resume(progress, self.folders, training.iterations)
+        step = MetaStep(self.execution, self.method, self._feed, progress.state, progress.optimiser, progress.loss_sum)
+        if progress.iteration < training.iterations:
+            step.rehearse(self._feed.at(progress.iteration))
+            if self.validation.compiled:
+                setting = self.tested.candidates()[0]
+                evaluation.scores(self.validation, self.tested, progress.of(0), self.valid, 1, setting)
+        return progress, step
+
+    def run(self, prepared: tuple[Progress, MetaStep], watch: Watch) -> Progress:
+        """Trains to the protocol's last iteration, or until every seed has diverged.
+
+        Raises Interrupted, with a checkpoint written, when `watch.stop` says so."""
+        progress, step = prepared
+        saved = progress.clock = time.monotonic()
+        while progress.iteration < self.protocol.training.iterations and not progress.diverged:
+            step(self._feed.at(progress.iteration))
+            progress.iteration += 1
+            valid = self._row(progress, watch) if progress.iteration in self._rows else None
+            watch.step(
+                progress.iteration,
+                _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows),
+                valid,
+            )
+            if progress.iteration in watch.keep:
+                for place, folder in enumerate(self.folders):
+                    weights.save_state(kept(folder, progress.iteration), progress.of(place))
+            stopping = watch.stop()
+            if stopping or time.monotonic() - saved > watch.every_seconds:
+                self._save(progress)
+                saved = time.monotonic()
+            if stopping:
+                raise Interrupted(f"at iteration {progress.iteration}")
+        if len(self.folders) > 1:  # a seed that is left behind while others get their records must not go on alone
+            self._save(progress)
+        return progress
+
+    @cached_property
+    def _feed(self) -> Feed:
+        return Feed(self.method.training_batch or "episodes", self.protocol.training, self.train)
+
+    @cached_property
+    def _rows(self) -> frozenset[int]:
+        """Iterations that end a row of the curve."""
+        every = max(1, self.protocol.training.iterations // _CURVE_ROWS)
+        last = self.protocol.training.iterations
+        return frozenset(range(every, last + 1, every)) | self._validations | {last}
+
+    @cached_property
+    def _validations(self) -> frozenset[int]:
+        training = self.protocol.training
+        return frozenset(
+            max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1)
+        )
+
+    def _row(self, progress: Progress, watch: Watch) -> float | None:
+        """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
+        losses = (progress.loss_sum / (progress.iteration - progress.row_start)).tolist()
+        progress.loss_sum.zero_()
+        progress.row_start = progress.iteration
+        progress.spend("training")
+        choices = [self._end_row(progress, place, loss, watch.scored) for place, loss in enumerate(losses)]
+        if watch.row is not None:
+            self._tell(progress, choices, watch.row)
+        return _mean(choice and choice.score for choice in choices)
+
+    def _tell(self, progress: Progress, choices: Sequence[Choice | None], row: Callable[[Row], None]) -> None:
+        """Tells of the rows that end here: a seed that diverged before has none."""
+        norms = _gradient_norms(progress.state)
+        for folder, track, choice, norm in zip(self.folders, progress.tracks, choices, norms, strict=True):
+            ended = track.rows[-1] if track.rows else {"iteration": 0}
+            if ended["iteration"] == progress.iteration:
+                by_step = choice.by_step if choice is not None else ()
+                row(Row(folder, progress.iteration, ended["train_loss"], ended["valid_score"], by_step, norm))
+
+    def _end_row(self, progress: Progress, place: int, loss: float, told: watch.Told) -> Choice | None:
+        track, state = progress.tracks[place], progress.of(place)
+        if track.diverged_at is not None:
+            return None
+        if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in state.params.values())):
+            track.diverged_at = progress.iteration
+        due = progress.iteration in self._validations and track.diverged_at is None
+        choice = self._validate(progress, track, state, told) if due else None
+        track.rows.append(
+            {
+                "iteration": progress.iteration,
+                "train_loss": loss if math.isfinite(loss) else None,
+                "valid_score": choice and choice.score,
+                "seconds": progress.seconds["training"],
+            }
+        )
+        return choice
+
+    def _validate(self, progress: Progress, track: Track, state: State, told: watch.Told) -> Choice:
+        episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
+        choice = evaluation.choose(self.validation, self.tested, state, self.valid, episodes, choosing, told)
+        if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
+            track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
+        progress.spend("validation")
+        return choice
+
+    def _save(self, progress: Progress) -> None:
+        progress.loss_sum.tolist()  # waits for the device
+        progress.spend("training")
+        save(progress, self.folders)
+        self.saved(progress.iteration)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _gradient_norms(state: State) -> list[float]:
+    """[seeds]: the Euclidean norm over all parameters."""
+    squares = [parameter.grad.flatten(1).square().sum(1) for parameter in state.params.values()]
+    return torch.stack(squares).sum(0).sqrt().tolist()

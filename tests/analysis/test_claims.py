@@ -1,0 +1,95 @@
+"""The published numbers that ship with the package, and a user's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import claims
+from bench.errors import UserError
+from bench.protocols import presets
+from bench.protocols.benchmarks import BENCHMARKS
+
+HEADER = claims.PUBLISHED.read_text().splitlines()[0]
+ROW = "miniimagenet-5w5s,maml,mine,63.11,0.92,over tasks,600,5,transductive,my thesis,,paper,60000,2.0"
+
+
+def written(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_paper_is_there() -> None:
+    found = [c for c in claims.published() if c.benchmark == "miniimagenet-5w5s" and c.protocol == "paper"]
+    assert [(c.method, c.number) for c in found] == [("fomaml", "63.15 ± 0.91"), ("maml", "63.11 ± 0.92")]
+
+
+def test_every_claim_has_a_source_and_its_margin() -> None:
+    for claim in claims.published():
+        margin = 2.0 if claim.benchmark.startswith("mini") else 0.5 if claim.benchmark == "omniglot-5w5s" else 1.0
+        assert claim.source and claim.margin == margin
+
+
+def test_known_protocols() -> None:
+    found = Counter((c.protocol, c.iterations) for c in claims.published())
+    assert found[("paper", 60_000)] == 8 and found[("ravi", 30_000)] == 4
+    assert found[("article", 60_000)] == found[("article", 75_000)] == 1
+    assert found[("", None)] == len(claims.published()) - 14
+
+
+def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
+    mode = {"batch": "transductive", "running": "inductive", "support": "inductive"}
+    for claim in claims.published():
+        if claim.protocol:
+            evaluation = presets.preset(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
+            assert evaluation.queries == claim.queries_per_class
+            assert mode[evaluation.batch_statistics] == claim.bn_mode
+
+
+def test_a_user_s_own(tmp_path: Path) -> None:
+    (claim,) = claims.read(written(tmp_path / "mine.csv", HEADER, ROW))
+    assert (claim.variant, claim.ci95, claim.tasks) == ("mine", 0.92, 600)
+    (bare,) = claims.read(written(tmp_path / "bare.csv", HEADER, "tiny,maml,,50,,,,,,me,,,,"))
+    assert bare.ci95 is bare.tasks is bare.iterations is bare.margin is None and bare.number == "50.00"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("63.11", "163", "accuracy '163' is not a number from 0 to 100"),
+        ("63.11", "nan", "accuracy 'nan'"),
+        ("63.11", "", "accuracy ''"),
+        ("0.92", "-1", "ci95 '-1'"),
+        ("600,5", "1,5", "tasks '1' is not a whole number of at least 2"),
+        ("60000", "6e4", "iterations '6e4'"),
+        ("my thesis", "", "source is empty"),
+        ("maml", "", "method is empty"),
+        ("miniimagenet-5w5s", "miniimagenet", "did you mean 'miniimagenet-5w5s'"),
+        ("paper,60000", "papre,60000", "did you mean 'paper'"),
+        ("transductive", "mixed", "unknown bn_mode 'mixed'"),
+        (",2.0", "", "not 14 cells"),
+        (",2.0", ",2.0,7", "not 14 cells"),
+    ],
+)
+def test_mistakes_name_file_and_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    path = written(tmp_path / "mine.csv", HEADER, ROW, ROW.replace(old, new))
+    with pytest.raises(UserError) as error:
+        claims.read(path)
+    assert str(error.value).startswith(f"{path}, line 3: ") and said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"benchmark,metod\n", b"\xff\xfe\x00", b'"\n'])
+def test_what_is_no_claims_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"mine\.csv") as error:
+        claims.read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        claims.read(tmp_path / "none.csv")

@@ -1,0 +1,189 @@
+"""What a claim is held against, and what keeps a run from being judged by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import records
+from bench.analysis import claims, statistics
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.analysis.pooling import grouped
+from bench.analysis.verdicts import NOT_JUDGED, Held, held, would_decide
+from tests.report.synthetic import write_run
+
+
+def claim(benchmark: str, method: str, variant: str) -> Claim:
+    keys = (benchmark, method, variant)
+    return next(c for c in claims.published() if (c.benchmark, c.method, c.variant) == keys)
+
+
+PAPER = claim("omniglot-5w1s", "maml", "paper")
+RAVI = claim("miniimagenet-5w5s", "finetune", "Ravi & Larochelle")
+
+
+def cell(results: Path, **what: object) -> Cell:
+    """The one cell of three seeds written so."""
+    for seed in range(int(what.pop("seeds", 3))):
+        write_run(results, seed=seed, **what)
+    (found,), problems = grouped(records.read_all(results)[0])
+    assert not problems
+    return found
+
+
+def test_judged(tmp_path: Path) -> None:
+    found = held(PAPER, cell(tmp_path, accuracy=0.80))
+    assert found.verdict == "differs" and found.reasons == () and found.difference < -15
+    assert found.smallest_half_width is not None and "split of the characters is not known" in found.why
+
+
+def test_agrees(tmp_path: Path) -> None:
+    of = cell(tmp_path, accuracy=0.95, seeds=5)
+    near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)
+    assert held(near, of).verdict == "agrees" and "lies within ±5" in held(near, of).why
+
+
+def test_a_claim_too_wide_for_its_margin_says_so(tmp_path: Path) -> None:
+    of = cell(tmp_path, accuracy=0.95)
+    wide = held(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)
+    assert wide.verdict == "inconclusive" and "no number of seeds or episodes would decide it" in wide.why
+
+
+def test_more_test_episodes_and_other_validation_do_not_disqualify(tmp_path: Path) -> None:
+    of = cell(tmp_path, settings=("episodes=1000", "validations=5", "validation_episodes=20", "finetune_steps=3"))
+    assert held(PAPER, of).reasons == () and of.described == "paper, episodes=1000"
+
+
+def test_what_would_decide_is_said(tmp_path: Path) -> None:
+    of = cell(tmp_path, accuracy=0.95)
+    near = held(replace(PAPER, accuracy=float(of.headline.value) + 0.7), of)
+    seeds = near.needed["seeds"]
+    assert near.verdict == "inconclusive" and seeds is not None and f"{seeds:,} seeds" in near.why
+    assert f"{seeds:,} seeds" in would_decide(near.needed)
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        ({"seeds": 7, "episodes": 2400}, "7 seeds or 2,400 episodes would decide it, if all else stays"),
+        ({"seeds": 7, "episodes": None}, "7 seeds would decide it, if all else stays, no number of episodes would"),
+        ({"episodes": None}, "no number of episodes would decide it"),
+    ],
+)
+def test_the_words_of_what_would_decide(needed: dict[str, int | None], said: str) -> None:
+    assert would_decide(needed) == said
+
+
+AUTHORS = {
+    "files": {
+        "a": "f7e14e6f544371a562441d378f4bc5765431008400cc07a16ad5ed488ea9dea0",
+        "b": "1aa0796e828abfecda13d14b8edae381ec2fc00b190a0aee985d05dba4814c4f",
+    },
+    "name": "the authors' weights",
+}
+
+
+def elsewhere(results: Path, *settings: str, origin: dict[str, Any] = AUTHORS) -> Cell:
+    """The cell of weights that were trained elsewhere, evaluated so."""
+    what = {"benchmark": "miniimagenet-5w1s", "accuracy": 0.487, "origin": origin}
+    return cell(results, settings=("iterations=59000", *settings), seeds=1, **what)
+
+
+FINN_1 = claim("miniimagenet-5w1s", "maml", "paper")
+
+
+def test_the_claims_own_weights_are_judged_from_one_model(tmp_path: Path) -> None:
+    of = elsewhere(tmp_path)
+    found = held(FINN_1, of)
+    expected = statistics.difference_of_same_weights(of.scores[0], 48.70, 1.84, 600)
+    assert found.reasons == () and found.interval == pytest.approx(expected.interval())
+    assert found.smallest_half_width == pytest.approx(1.647 * 1.84 / 1.96, abs=1e-3)
+    assert "one model" in found.why and "iteration 59000" in found.why and not of.demonstration
+    assert of.described == "the authors' weights, trained elsewhere: paper, iterations=59000"
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (("evaluation.queries=15",), "evaluation.queries 15, not 1"),
+        (("evaluation.batch_statistics=support",), "evaluation.batch_statistics support, not batch"),
+    ],
+)
+def test_only_where_the_evaluation_is_the_claims(tmp_path: Path, settings: tuple[str, ...], reason: str) -> None:
+    assert held(FINN_1, elsewhere(tmp_path, *settings)).reasons == (reason,)
+
+
+def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
+    unknown = {"files": {"a": 64 * "0"}, "name": "checkpoint model59000"}
+    found = held(FINN_1, elsewhere(tmp_path / "a", origin=unknown))
+    assert "not known to be the claim's" in found.why and found.verdict == NOT_JUDGED
+    other = claim("miniimagenet-5w1s", "maml", "CloserLook Conv4-64")
+    assert "not known to be the claim's" in held(other, elsewhere(tmp_path / "b")).why
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ({"seeds": 2}, "2 seeds, and 3 are needed"),
+        ({"settings": ("iterations=2000",)}, "iterations 2000, not 60000"),
+        ({"settings": ("evaluation.queries=15",)}, "evaluation.queries 15, not 1"),
+        ({"settings": ("meta_batch=4",)}, "meta_batch 4, not 32"),
+        ({"settings": ("clip=1",)}, "clip 1, not none"),
+        ({"settings": ("evaluation.batch_statistics=support",)}, "evaluation.batch_statistics support, not batch"),
+        ({"settings": ("weights=best",)}, "weights best, not last"),
+        ({"data": {"partial": True}}, "another data set: a part of the classes of omniglot"),
+        ({"data": {"name": "shapes"}}, "another data set: shapes, not omniglot"),
+    ],
+)
+def test_what_disqualifies_is_said(tmp_path: Path, what: dict[str, object], reason: str) -> None:
+    found = held(PAPER, cell(tmp_path, **what))
+    assert found.verdict == "not judged" and found.reasons == (reason,) and found.why == reason
+    assert found.interval is None and found.smallest_half_width is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "reason"),
+    [
+        ({"ci95": None}, "the claim has no interval"),
+        ({"tasks": None}, "the claim has no number of test episodes"),
+        ({"margin": None}, "the claim has no margin"),
+        ({"protocol": "", "iterations": None}, "the claim's protocol is not known"),
+    ],
+)
+def test_what_a_claim_lacks_is_said(tmp_path: Path, lost: dict[str, None], reason: str) -> None:
+    assert held(replace(PAPER, **lost), cell(tmp_path)).reasons == (reason,)
+
+
+def test_a_claim_is_held_against_the_iteration_evaluated(tmp_path: Path) -> None:
+    of = cell(tmp_path, settings=("iterations=75000",), iteration=60_000)
+    assert held(PAPER, of).reasons == ()
+    assert held(replace(PAPER, iterations=75_000), of).reasons == ("iterations 60000, not 75000",)
+
+
+def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> None:
+    of = cell(tmp_path, benchmark="miniimagenet-5w5s", preset="article")
+    found = held(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)
+    assert of.described == "article" and found.verdict == "not judged"
+    assert len(found.reasons) == 1 and "inner_lr" in found.why and "not known (assumed)" in found.why
+
+
+def fine_tuned(results: Path, *settings: str) -> Held:
+    return held(RAVI, cell(results, benchmark="miniimagenet-5w5s", method="finetune", preset="ravi", settings=settings))
+
+
+def test_settings_of_fine_tuning_concern_fine_tuning(tmp_path: Path) -> None:
+    judged = fine_tuned(tmp_path / "a")
+    assert judged.reasons == () and judged.verdict != NOT_JUDGED
+    assert "adapt head, not all" in fine_tuned(tmp_path / "b", "adapt=head").reasons
+
+
+def test_best_weights_of_several_iterations_are_one_cell(tmp_path: Path) -> None:
+    for seed, iteration in enumerate((400, 800, 600)):
+        write_run(tmp_path, seed=seed, settings=("weights=best",), iteration=iteration)
+    (found,), _ = grouped(records.read_all(tmp_path)[0])
+    assert found.iterations == (400, 600, 800)
+    assert "iterations 400 to 800, not 60000" in held(PAPER, found).reasons

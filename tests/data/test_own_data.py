@@ -1,0 +1,128 @@
+"""Images of one's own, from a folder to a report, and benchmarks by their names alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.analysis import claims
+from bench.data import catalogue, store
+from bench.errors import UserError
+from bench.protocols import benchmarks, presets
+from tests.conftest import Command, one_line
+from tests.data.readers.test_folder import write_classes
+
+SHORT = tuple(
+    word
+    for setting in ("iterations=2", "validations=1", "validation_episodes=2", "filters=4", "evaluation.inner_steps=1")
+    for word in ("--set", setting)
+)
+
+
+def test_every_data_set_at_any_ways_and_shots() -> None:
+    found = benchmarks.get("omniglot-10w2s")
+    assert (found.source, found.ways, found.shots, found.rotations) == ("omniglot", 10, 2, True)
+    assert benchmarks.get("cifarfs-5w5s").input_shape == (3, 32, 32)
+    assert benchmarks.get("mine-2w3s", {"mine": (1, 20, 20)}).input_shape == (1, 20, 20)
+    for name, declared in benchmarks.BENCHMARKS.items():
+        assert benchmarks.get(name) == declared
+
+
+@pytest.mark.parametrize("name", ["omniglot-05w1s", "omniglot-5w0s", "omniglot-5w", "omniglot-5w1sx", "-5w1s", "x"])
+def test_no_benchmark(name: str) -> None:
+    with pytest.raises(UserError, match="unknown benchmark"):
+        benchmarks.get(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("cifafs-10w1s", "cifarfs-10w1s"), ("mien-5w5s", "mine-5w5s"), ("omniglot-5w1", "omniglot-5w1s")],
+)
+def test_the_nearest_name_is_suggested(name: str, near: str) -> None:
+    with pytest.raises(UserError, match=f"did you mean '{near}'"):
+        benchmarks.get(name, {"mine": (3, 84, 84)})
+
+
+def test_a_record_tells_the_benchmark_of_images_that_are_not_here() -> None:
+    info = {"benchmark": "mine-5w1s", "data": {"name": "mine", "shape": [20, 24, 3]}}
+    assert benchmarks.of_record(info).input_shape == (3, 20, 24)
+    assert benchmarks.of_record({"benchmark": "tiny", "data": {"name": "omniglot"}}) == benchmarks.get("tiny")
+    for shape in ([20, 24], [20, 24, "3"], [20, 0, 3], "84"):
+        with pytest.raises(UserError, match=r"data\.shape"):
+            benchmarks.of_record({**info, "data": {"name": "mine", "shape": shape}})
+
+
+def test_colour_is_treated_as_miniimagenet_and_grey_as_omniglot() -> None:
+    colour, grey = (benchmarks.get("mine-5w5s", {"mine": (n, 84, 84)}) for n in (3, 1))
+    assert presets.paper(colour) == presets.paper(benchmarks.get("miniimagenet-5w5s"))
+    assert presets.paper(grey) == presets.paper(benchmarks.get("omniglot-5w5s"))
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 classes of 20 images."""
+    return write_classes(tmp_path_factory.mktemp("own") / "photos", 12, 20)
+
+
+@pytest.fixture(scope="session")
+def prepared(photos: Path) -> Path:
+    """A data directory in which they are `mine`."""
+    store.add_as("mine", catalogue.own("mine", 16, False, 0), photos, photos.parent / "data")
+    return photos.parent / "data"
+
+
+def test_own_images_are_a_benchmark_like_the_others(
+    typed: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = typed
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    added = mine("data", "add", "folder", str(photos), "--name", "mine", "--size", "16")
+    assert added.returncode == 0 and "12 classes (8 train, 2 valid, 2 test)" in added.stdout, added
+    assert "mine-<ways>w<shots>s" in mine("list").stdout and "images of your own" in mine("data", "list").stdout
+    assert mine("show", "episode", "--benchmark", "mine-2w1s", "--out", "x.png").returncode == 0
+    asked = ("run", "--benchmark", "mine-2w1s", *SHORT, "--set", "evaluation.episodes=4")
+    ran = mine(*asked)
+    assert ran.returncode == 0 and "held to     maml: no published number" in ran.stdout, ran
+    assert "already finished" in mine(*asked).stdout
+    evaluated = mine("evaluate", "mine-2w1s", "--set", "queries=2", "--set", "episodes=4")
+    assert evaluated.returncode == 0, evaluated
+    (tmp_path / "data").rename(tmp_path / "elsewhere")  # the report needs no images
+    report = mine("report")
+    text = (tmp_path / "results" / "report" / "report.md").read_text()
+    assert report.returncode == 0 and "no published number" in report.stdout
+    assert "### mine-2w1s" in text and "nothing is judged" in text
+    columns = ",".join(claims._COLUMNS)
+    (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,,100,1,,A colleague,,quick,,2\n")
+    claimed = mine("report", "--claims", "c.csv")
+    assert claimed.returncode == 0 and "claim 61.50 ± 1.20 (A colleague)" in claimed.stdout, claimed
+    (tmp_path / "c.csv").write_text(f"{columns}\nmien-2w1s,maml,,61.5,,,,,,A colleague,,,,\n")
+    assert "c.csv, line 2: unknown benchmark 'mien-2w1s': did you mean 'mine-2w1s'" in one_line(
+        mine("report", "--claims", "c.csv")
+    )
+    assert "python -m bench data add folder PATH --name mine" in one_line(mine("evaluate", "mine-2w1s"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "--benchmark", "mien-2w1s"), "did you mean 'mine-2w1s'"),
+        (("run", "--benchmark", "mine-3w1s"), "3 ways, but the data have 2 valid classes"),
+        (("run", "--benchmark", "mine-2w10s"), "set queries to at most 10"),
+        (("run", "--benchmark", "mine-2w20s"), "take fewer shots"),
+        (("show", "episode", "--benchmark", "mine-2w30s", "--out", "x.png"), "take fewer shots"),
+        (("data", "add", "folder", "photos"), "--name"),
+        (("data", "add", "folder", "nowhere", "--name", "other"), "nowhere"),
+        (("data", "add", "folder", "photos", "--name", "omniglot"), "something else"),
+        (("data", "add", "folder", "photos", "--name", "x", "--size", "9"), "from 16 to 256"),
+        (("data", "add", "omniglot", "photos", "--size", "32", "--grey"), "--size, --grey: only for"),
+        (("data", "add", "cifar-fs", "photos"), "no CIFAR-100 there"),
+        (("run", "--benchmark", "cub-5w1s"), "data add cub PATH"),
+    ],
+)
+def test_one_line(
+    typed: Command, prepared: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: str
+) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(prepared))
+    monkeypatch.chdir(prepared.parent)
+    assert expected in one_line(typed(*arguments))

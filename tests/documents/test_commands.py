@@ -1,0 +1,115 @@
+"""Every command of the documents that no other test runs as it stands, in a folder that has what they speak of.
+
+What takes more than seconds is asked for with fewer seeds, iterations and episodes: of an option that is given twice
+the last value holds. Images and weights that cannot be shipped are small ones in the same format."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.__main__ import main
+from bench.data.splits import read_split
+from tests.conftest import ROOT
+from tests.data.readers.test_folder import write_classes
+from tests.data.small import FILES, Small, encoded, write_birds, write_cifar, write_tiered
+from tests.documents.test_documents import COMMANDS, TEXTS, arguments, blocks, run_by
+from tests.tools.authors_weights.conftest import variables
+from tests.tools.authors_weights.writer import Bundle
+
+PAGES = ("docs/methods.md", "docs/other-code.md")  # tests/documents/test_methods.py runs them, in their order
+NEEDS_A_CLUSTER = "run --method maml --seeds 5 --engine ray --address HEAD:6379 --results /shared/results"
+REST = {shlex.join(words) for where, words in COMMANDS.items() if not where.startswith(PAGES) and "..." not in words}
+REST -= {shlex.join(arguments(line)) for text in TEXTS.values() for line in run_by(text)} | {NEEDS_A_CLUSTER}
+
+FIRST = (
+    "data add mini-imagenet mini-imagenet --partial",
+    "data add cifar-fs cifar-fs --partial",
+    "data add folder photos --name mine --size 32",
+    "run --benchmark tiny --method maml --iterations 2",
+    "run --benchmark tiny --method reptile --iterations 2",
+    "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
+)
+LEAST = {
+    "run": "--seeds 1 --iterations 2 --set meta_batch=2 --set validations=1 --set validation_episodes=2"
+    " --set finetune_episodes=2 --set evaluation.episodes=2",
+    "evaluate": "--set episodes=2",
+    "explain": "--seeds 1 --iterations 2 --set episodes=2 --set validations=1 --set validation_episodes=2",
+    "speed": "--mode eager --repeats 1",
+    "data add": "--partial",
+}
+EXIT_CODES = {"run --benchmark tiny --set precision=tf32": 2}  # as the document shows it
+
+
+def _typed(line: str) -> int:
+    """The exit code of a command in this process, in the folder that it is in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bench", *shlex.split(line)])
+        return main()
+
+
+def _least(line: str) -> str:
+    """A command with names in the place of what stands for any, and with the least work; where there is no GPU,
+    without asking for one."""
+    line = re.sub(r"^(data add (\S+)) PATH", r"\1 \2", line)
+    line = re.sub(r"^(report .*)\bDIR (.*)\bDIR", r"\1results/runs \2elsewhere", line)
+    line = line.replace("RUN", "tiny/reptile").replace("DIR", "weights")
+    if not torch.cuda.is_available():
+        line = line.replace("--device cuda", "--device cpu").replace("--mode compiled-graph", "--mode eager")
+    kind = next((kind for kind in LEAST if line.startswith(kind)), "")
+    asked_for = re.search("--dry-run|--file|--mode compiled", line)
+    return line if asked_for or not kind else f"{line} {LEAST[kind]}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where they are typed: images, weights, a method, an experiment, claims, and some runs."""
+    home = tmp_path_factory.mktemp("documents") / "project"
+    home.mkdir()
+    random = np.random.default_rng(0)
+    names = {
+        split: [name for name, owner in read_split("mini_imagenet").items() if owner == split][:5] for split in FILES
+    }
+    jpegs = {(split, name): _jpegs(random, name) for split, found in names.items() for name in found}
+    Small(jpegs).write_folder(home / "mini-imagenet")
+    for source in ("cifar-fs", "fc100"):
+        write_cifar(home / source, images=20)
+    write_tiered(home / "tiered-imagenet")
+    write_birds(home / "cub" / "CUB_200_2011")
+    write_classes(home / "photos", 20, 20)
+    for weights in (home / "weights", home.parent / "shared" / "checkpoints" / "finn-miniimagenet-5w1s"):
+        Bundle(variables(3, 32, 800, 5)).write(weights / "model59000")
+    (home / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
+    (home / "experiment.toml").write_text(blocks(TEXTS["docs/experiments.md"], "toml")[0])
+    shutil.copy(ROOT / "bench" / "analysis" / "published.csv", home / "my-claims.csv")
+    kept = Path("results", "reference", "omniglot-5w1s", "maml", "3c85979e", "seed0")
+    shutil.copytree(ROOT / kept, home / kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("BENCH_DATA", str(home / "data"))
+        for line in FIRST:
+            assert _typed(line) == 0, line
+    return home
+
+
+def _jpegs(random: np.random.Generator, name: str) -> dict[str, bytes]:
+    return {f"{name}{k:08d}.jpg": encoded(random, (84, 84), "JPEG") for k in range(20)}
+
+
+def _marked(line: str) -> pytest.param:
+    minutes = re.match("speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune", line)
+    return pytest.param(line, marks=pytest.mark.full if minutes else pytest.mark.slow, id=line)
+
+
+@pytest.mark.parametrize("line", [_marked(line) for line in sorted(REST)])
+def test_a_command(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BENCH_DATA", str(folder / "data"))
+    assert _typed(_least(line)) == EXIT_CODES.get(line, 0), (_least(line), capfd.readouterr())

@@ -1,0 +1,151 @@
+"""The documentation: every command in it is one, every file that it names is there, and what it says to run runs.
+
+A block of code that begins with ```` ```sh run ```` is run, in an empty folder, one block after the other. The commands
+of other blocks and of running text take minutes, or data, or a GPU: they are parsed here, and run with less to do by
+tests/documents/test_commands.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import tomllib
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import cli
+from bench.data.catalogue import OMNIGLOT_DIGEST
+from bench.protocols import benchmarks, presets, protocol, settings
+from methods import METHODS
+from tests.conftest import ROOT, Command
+
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+BENCH = "python -m bench "
+_FENCED = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
+_SPAN = re.compile(r"`([^`]+)`")
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+_FILE = re.compile(r"(?<![\w./{<>-])(?:bench|methods|tests|docs|examples|results/reference|\.ci)/[\w./-]*")
+_OWN = {"mine": (3, 32, 32)}  # the images that docs/data.md adds
+
+
+def _code(text: str) -> Iterator[str]:
+    """Every line of a block of code, and every span of running text; what ends in a backslash goes on."""
+    blocks = "\n".join(found["body"] for found in _FENCED.finditer(text))
+    rest = _FENCED.sub("", text)
+    yield from blocks.replace("\\\n", " ").splitlines()
+    yield from _INDENTED.findall(rest)
+    yield from (" ".join(span.split()) for span in _SPAN.findall(rest))
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    """What stands between fences, of those that begin with ```` ```kind ````."""
+    return [found["body"] for found in _FENCED.finditer(text) if found["info"] == kind]
+
+
+def arguments(line: str) -> list[str]:
+    """What follows `python -m bench` in a line, up to a comment, a redirection or the next command."""
+    words = shlex.shlex(line.partition(BENCH)[2], posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    found = list(words)
+    return found[: next((i for i, word in enumerate(found) if set(word) <= set("();<>|&")), len(found))]
+
+
+def run_by(text: str) -> list[str]:
+    """The lines that are run."""
+    lines = "".join(blocks(text, "sh run")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.strip()]
+
+
+TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+COMMANDS = {
+    f"{where}: {shlex.join(words)}": words
+    for where, text in TEXTS.items()
+    for line in _code(text)
+    if BENCH in line and (words := arguments(line))
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_command_is_one(words: list[str]) -> None:
+    options = cli._parser().parse_args(words)
+    if getattr(options, "settings", None) != ["..."]:
+        _check_names(options)
+
+
+def _check_names(options: Namespace) -> None:
+    """That there are such benchmarks, protocols, methods and settings; a name in capitals stands for any."""
+    asked = {name: _asked(options, name) for name in ("benchmark", "protocol", "method")}
+    named = [benchmarks.get(name, _OWN) for name in asked["benchmark"]] or [benchmarks.get("tiny")]
+    for name in asked["protocol"]:
+        presets.preset(name, named[0])
+    assert {name for name in asked["method"] if not name.endswith(".py")} <= set(METHODS)
+    settings.with_settings(presets.paper(named[0]), getattr(options, "settings", []))
+
+
+def _asked(options: Namespace, name: str) -> list[str]:
+    found = getattr(options, name, None) or []
+    return [each for each in ([found] if isinstance(found, str) else found) if not each.isupper()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [where for where, text in TEXTS.items() if run_by(text)])
+def test_what_is_said_to_run_runs(where: str, typed: Command) -> None:
+    for line in run_by(TEXTS[where]):
+        assert line.startswith(BENCH), f"{where}: only `{BENCH}` is run: {line}"
+        ran = typed(*arguments(line))
+        assert ran.returncode == 0, (line, ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("where", TEXTS)
+def test_links_and_files_are_there(where: str) -> None:
+    linked = [(ROOT / where).parent / target for target in _LINK.findall(TEXTS[where])]
+    named = [ROOT / name.rstrip(".") for line in _code(TEXTS[where]) for name in _FILE.findall(line)]
+    assert [str(path) for path in linked + named if not path.exists()] == []
+
+
+def test_the_index_has_every_document() -> None:
+    listed = _LINK.findall(TEXTS["docs/README.md"])
+    assert set(listed) >= {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("benchmark", ["tiny", "sinusoid-5s"])
+def test_every_field_of_a_record_is_described(benchmark: str, typed: Command, tmp_path: Path) -> None:
+    typed(
+        "run", "--benchmark", benchmark, "--iterations", "2", "--set", "evaluation.episodes=2", "--set", "validations=1"
+    )
+    written = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert len(written) == 2
+    names = {name for info in written for name in info} | {name for info in written for name in info["execution"]}
+    described = set(re.findall(r"`([\w.]+)`", TEXTS["docs/record.md"]))
+    assert names <= {name.partition(".")[0] for name in described}, names - described
+
+
+def test_the_first_reproduction_names_the_runs_that_it_makes() -> None:
+    text, tiny = TEXTS["docs/first-reproduction.md"], presets.quick(benchmarks.get("tiny"))
+    assert f"tiny/maml/{protocol.training_hash(tiny.training, OMNIGLOT_DIGEST)}/seed0" in text
+    (reference,) = re.findall(rf"{BENCH}verify (\S+) --results (\S+)", text)
+    assert list((ROOT / reference[1] / reference[0]).glob("seed*/record.json"))
+
+
+def test_the_citation_is_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## [{version}]" in TEXTS["CHANGELOG.md"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("`python -m bench\nlist` and more", ["list"]),
+        ("```\nX=1 python -m bench run --seeds 2 > log; echo # x\n```", ["run", "--seeds", "2"]),
+        ("```sh run\npython -m bench run \\\n  --seeds 2  # two\n```", ["run", "--seeds", "2"]),
+        ("    python -m bench verify 'a b'\n", ["verify", "a b"]),
+    ],
+)
+def test_commands_are_found(text: str, words: list[str]) -> None:
+    assert [arguments(line) for line in _code(text) if BENCH in line] == [words]

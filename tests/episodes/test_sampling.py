@@ -1,0 +1,181 @@
+"""The stream of episodes: the same everywhere, independent of everything but its names."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from bench.data.images import ImageSet
+from bench.episodes import sampling
+from bench.errors import UserError
+from bench.protocols.benchmarks import Benchmark
+from tests.conftest import ROOT
+
+
+def drawn(
+    benchmark: Benchmark,
+    images: ImageSet,
+    split: str = "test",
+    seed: int = 0,
+    first: int = 0,
+    count: int = 50,
+    queries: int = 3,
+):
+    return sampling.draw(benchmark, images.split(split), split, seed, first, count, queries)
+
+
+def test_random_access(small: Benchmark, noise: ImageSet) -> None:
+    together, apart = drawn(small, noise, count=9), drawn(small, noise, first=7, count=2)
+    for name in ("classes", "turns", "images"):
+        np.testing.assert_array_equal(getattr(together, name)[7:], getattr(apart, name))
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 30])
+def test_a_place_of_the_stream_is_its_counter(small: Benchmark, size: int) -> None:
+    together = sampling.raw(small, "test", 0, 5, 9, size)
+    for index, row in enumerate(together, start=5):
+        np.testing.assert_array_equal(row, sampling.raw(small, "test", 0, index, 1, size)[0])
+
+
+def test_the_raw_stream_is_pinned(small: Benchmark, noise: ImageSet) -> None:
+    # Written down once: another NumPy, Python or machine must draw the same.
+    draw = drawn(small, noise, count=2)
+    assert draw.classes.tolist() == PINNED_CLASSES
+    assert draw.turns.tolist() == PINNED_TURNS
+    assert draw.images[0].tolist() == PINNED_IMAGES
+
+
+def test_more_queries_only_add(small: Benchmark, noise: ImageSet) -> None:
+    few, many = drawn(small, noise, queries=3), drawn(small, noise, queries=8)
+    np.testing.assert_array_equal(few.images, many.images[:, :, : few.images.shape[2]])
+    np.testing.assert_array_equal(few.classes, many.classes)
+
+
+@pytest.mark.parametrize("other", [{"split": "valid"}, {"seed": 1}])
+def test_streams_differ_by_split_and_seed(small: Benchmark, noise: ImageSet, other: dict) -> None:
+    here, there = drawn(small, noise), drawn(small, noise, **other)
+    assert (here.classes != there.classes).mean() > 0.5
+    assert (here.turns != there.turns).mean() > 0.5
+
+
+def test_an_episode_has_distinct_classes_and_images(small: Benchmark, noise: ImageSet) -> None:
+    draw = drawn(small, noise, count=300, queries=9)
+    for classes, images in zip(draw.classes, draw.images, strict=True):
+        assert len(set(classes)) == small.ways
+        assert len(set(images.ravel())) == images.size
+
+
+def test_a_repeated_image_is_never_drawn(small: Benchmark, noise: ImageSet) -> None:
+    first = noise.split("test")[0]
+    draw = drawn(small, noise, count=500, queries=9)
+    of_first = draw.images[draw.classes == 0]
+    assert len(of_first) > 100
+    assert first.offset + first.distinct - 1 in of_first
+    assert first.offset + first.count - 1 not in of_first
+
+
+def test_images_belong_to_their_class_and_split(small: Benchmark, noise: ImageSet) -> None:
+    classes = noise.split("valid")
+    draw = drawn(small, noise, split="valid", count=100)
+    for row, images in zip(draw.classes.ravel(), draw.images.reshape(-1, draw.images.shape[2]), strict=True):
+        assert all(classes[row].offset <= image < classes[row].offset + classes[row].count for image in images)
+
+
+def test_class_to_label_is_uniform(small: Benchmark, noise: ImageSet) -> None:
+    draw = drawn(small, noise, count=4000)
+    table = np.zeros((8, small.ways))
+    for episode in draw.classes:
+        table[episode, np.arange(small.ways)] += 1
+    assert stats.chisquare(table.ravel()).pvalue > 1e-3
+    turns = Counter(draw.turns.ravel().tolist())
+    assert stats.chisquare([turns[k] for k in range(4)]).pvalue > 1e-3
+    places = np.bincount((draw.images - draw.images.min())[draw.classes == 3].ravel() % 12, minlength=12)
+    assert stats.chisquare(places).pvalue > 1e-3
+
+
+def test_distinct_draws_every_order_equally() -> None:
+    generator = np.random.Philox(key=[1, 2])
+    orders = Counter(map(tuple, sampling._distinct(generator.random_raw((6000, 3)), 3).tolist()))
+    assert len(orders) == 6
+    assert stats.chisquare(list(orders.values())).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("places", "size"), [(1, 1), (5, 5), (5, 1100), (20, 20), (20, 600)])
+def test_distinct_is_a_fisher_yates_shuffle(places: int, size: int) -> None:
+    """Against the shuffle itself, in integers without end; every row with a size of its own, too."""
+    raw = np.random.Philox(key=[places, size]).random_raw((40, places))
+    raw[0], raw[1] = 0, 2**64 - 1
+    sizes = size + np.arange(40)
+    for row, own, one, other in zip(
+        raw.tolist(), sizes, sampling._distinct(raw, size), sampling._distinct(raw, sizes), strict=True
+    ):
+        for found, count in ((one, size), (other, own)):
+            assert found.tolist() == _shuffled(row, int(count))
+
+
+def _shuffled(raw: list[int], size: int) -> list[int]:
+    content = list(range(size))
+    for place, value in enumerate(raw):
+        other = place + (value * (size - place) >> 64)
+        content[place], content[other] = content[other], content[place]
+    return content[: len(raw)]
+
+
+def test_global_generators_are_neither_read_nor_moved(small: Benchmark, noise: ImageSet) -> None:
+    before = sampling.digest(small, noise, "test", 0, 3)
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert sampling.digest(small, noise, "test", 0, 3) == before
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_digest_sees_content(small: Benchmark, noise: ImageSet) -> None:
+    before = sampling.digest(small, noise, "test", 0, 3)
+    draw = drawn(small, noise, count=1)
+    noise.images[draw.images[0, 0, 0]] ^= 1
+    assert sampling.digest(small, noise, "test", 0, 3) != before
+
+
+def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: ImageSet) -> None:
+    classes = noise.split("train")
+    images, labels = sampling.draw_images(small, classes, 0, 5, 40, 64)
+    one, _ = sampling.draw_images(small, classes, 0, 7, 1, 64)
+    np.testing.assert_array_equal(images[2], one[0])
+    for image, label in zip(images.ravel(), labels.ravel(), strict=True):
+        assert classes[label].offset <= image < classes[label].offset + classes[label].distinct
+    counts = np.bincount(labels.ravel(), minlength=8)
+    expected = np.array([c.distinct for c in classes]) * labels.size / sum(c.distinct for c in classes)
+    assert stats.chisquare(counts, expected).pvalue > 1e-3
+
+
+def test_too_few_classes_or_images_is_an_error(small: Benchmark, noise: ImageSet) -> None:
+    with pytest.raises(UserError, match="at most 9"):
+        sampling.check(small, noise.split("test"), 10)
+    with pytest.raises(UserError, match="2 test classes"):
+        sampling.check(small, noise.split("test")[:2], 3)
+
+
+def test_another_process_draws_the_same(small: Benchmark, noise: ImageSet) -> None:
+    code = (
+        "from bench.episodes import sampling; from bench.protocols.benchmarks import Benchmark;"
+        "from bench.data.images import ImageClass;"
+        "b = Benchmark('small', 'noise', 3, 2, (1, 12, 12), rotations=True);"
+        "c = [ImageClass(str(k), 'test', 192 + 12 * k, 12, 11 if k == 0 else 12) for k in range(8)];"
+        "print(sampling.draw(b, c, 'test', 0, 4, 1, 3).images.tolist())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(drawn(small, noise, first=4, count=1).images.tolist())
+
+
+PINNED_CLASSES = [[1, 5, 4], [2, 0, 7]]
+PINNED_TURNS = [[3, 3, 3], [2, 2, 0]]
+PINNED_IMAGES = [[208, 212, 204, 215, 207], [253, 260, 252, 262, 255], [242, 251, 246, 248, 250]]

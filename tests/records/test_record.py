@@ -1,0 +1,120 @@
+"""Records: atomic, checked, and found by their names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import files, records
+from bench.errors import UserError
+from bench.records import fields, layout, weights
+from tests.report.synthetic import write_run
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write_atomically(path, lambda p: p.write_text("old"))
+
+    def fails(p: Path) -> None:
+        p.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match="No space left"):
+        files.write_atomically(path, fails)
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A record with one evaluation."""
+    return write_run(tmp_path, "tiny", seed=1)
+
+
+def test_what_was_written_is_read(folder: Path) -> None:
+    record = records.read(folder)
+    assert record.name == "/".join(folder.parts[-4:]) and record.seed == 1
+    (found,) = record.evaluations
+    assert found.final.tolist() == found.scores[:, 3].tolist() and found.scores.shape == (20, 4)
+    assert records.read_evaluation(next((folder / "evaluations").glob("*.json"))).iteration == 20
+
+
+def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path, "tiny", seed=10)
+    name = "/".join(folder.parts[-4:])
+    for text in (str(folder), name):
+        assert layout.find(tmp_path, text) == folder
+    monkeypatch.chdir(folder)
+    assert layout.find(tmp_path, ".") == folder
+    assert layout.find(tmp_path, name + "0").name == "seed10"
+    with pytest.raises(UserError, match="no run"):
+        layout.find(tmp_path, "tiny/fomaml")
+    with pytest.raises(UserError, match="names 2 runs"):
+        layout.find(tmp_path, "tiny/maml")
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "record.json").write_text("{"), "record.json"),
+        (lambda f: (f / "record.json").write_text("[]"), "not a record"),
+        (lambda f: (f / "record.json").write_text('{"format": 2}'), "newer version"),
+        (lambda f: (f / "record.json").write_text('{"format": 1}'), "benchmark is missing"),
+        (lambda f: (f / "record.json").write_text("[" * 100_000), "record.json"),
+        (lambda f: edit(f / "record.json", seed="0"), "seed is missing, or not"),
+        (lambda f: edit(f / "record.json", iteration=-1), "iteration is missing, or not"),
+        (lambda f: edit(f / "record.json", iteration=float("nan")), "NaN is no number"),
+        (lambda f: edit(f / "record.json", status="fine"), "status is none of"),
+        (lambda f: edit(f / "record.json", best_iteration=3), "damaged, or changed by hand"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), episodes_digest="f" * 64), "damaged, or changed"),
+        (lambda f: edit(f / "record.json", files={"../x": "0" * 64}), "no file of a record"),
+        (lambda f: edit(f / "record.json", environment={"packages": []}), "environment.packages"),
+        (lambda f: (f / "record.json").write_text('"' + "x" * files.MOST_JSON_BYTES + '"'), "are the most"),
+        (lambda f: f.joinpath("record.json").unlink() or os.mkfifo(f / "record.json"), "no file"),
+        (lambda f: edit(f / "record.json", seed=2), "changed by hand"),
+        (lambda f: edit(f / "record.json", training={}), "changed by hand"),
+        (lambda f: edit(f / "record.json", data={"digest": 1}), "data.name"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), step=1.5), "step"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), iteration=7), "changed by hand"),
+        (lambda f: f.joinpath("curve.parquet").write_bytes(b""), "damaged"),
+        (lambda f: next((f / "evaluations").glob("*.parquet")).write_bytes(b"PAR1"), "damaged"),
+        (lambda f: next((f / "evaluations").glob("*.parquet")).unlink(), "parquet"),
+    ],
+)
+def test_damage_is_named(folder: Path, tmp_path: Path, damage, message: str) -> None:
+    damage(folder)
+    with pytest.raises(fields.Corrupt, match=message) as caught:
+        records.read(folder)
+    assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
+    assert records.read_all(tmp_path) == ([], [str(caught.value)])
+
+
+STORED = Path(__file__).parent / "stored"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+
+@pytest.mark.parametrize("results", [*sorted(STORED.iterdir()), REFERENCE], ids=lambda path: path.name)
+def test_records_of_older_versions_are_read(results: Path) -> None:
+    """Those of every format, as they were written: a change that breaks them needs a new format, and reads both."""
+    found, problems = records.read_all(results)
+    assert found and problems == []
+    assert all(record.evaluations for record in found if record.status == "finished")
+
+
+def test_what_an_older_version_stored_is_what_is_read(tmp_path: Path) -> None:
+    results = shutil.copytree(STORED / "format-1", tmp_path / "runs")
+    (record,) = records.read_all(results)[0]
+    assert (record.name, record.seed, record.status) == ("tiny/maml/9bd34374/seed0", 0, "finished")
+    assert record.info["iteration"] == 4 and record.training.filters == 2 and record.info["best_iteration"] == 2
+    (found,) = record.evaluations
+    assert found.scores.shape == (8, 4) and round(100 * found.final.mean(), 2) == 27.50
+    state = weights.load_state(record.path / layout.WEIGHTS, torch.device("cpu"))
+    assert state.params["conv1.weight"].shape == (2, 1, 3, 3)

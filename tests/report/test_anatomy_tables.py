@@ -1,0 +1,82 @@
+"""The anatomy of intervals as a report shows it, and the authors' weights as the reference runs have them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from bench import records
+from bench.analysis import claims
+from bench.analysis.pooling import grouped
+from bench.analysis.verdicts import held
+from bench.protocols import published_weights
+from bench.report import build
+from bench.report.anatomy_tables import plausible
+from tests.report.synthetic import write_run
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+
+def table(text: str, caption: str) -> dict[str, str]:
+    """First cell -> row of the first table of that caption."""
+    lines = text.partition(caption)[2].partition("\n#")[0].splitlines()
+    return {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
+
+
+def test_published_intervals_beside_the_tests_that_could_have_given_them(tmp_path: Path) -> None:
+    build.build(tmp_path / "runs", tmp_path)
+    found = table((tmp_path / "report.md").read_text(), "which tests the published intervals are compatible with")
+    paper, article = found["maml: 63.11 ± 0.92 (paper)"], found["maml: 61.03 ± 0.41 (article 60000 iterations)"]
+    assert "600 × 25: 5.0 to 7.7, compatible" in paper and "600 × 75 (too wide)" in paper
+    assert "too narrow | 6.0 to 8.0 | 0.51 to 0.60" in article
+
+
+def test_every_run_is_dissected(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path / "runs", "miniimagenet-5w5s", seed=seed, accuracy=0.63)
+    build.build(tmp_path / "runs", tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    ours = table(text, "anatomy of the intervals")["maml: paper"].split(" | ")
+    assert float(ours[4]) == pytest.approx(6, abs=1)  # the SD between episodes that the scores were drawn with
+    steps = table(text, "anatomy by inner step")["maml: paper"].rstrip(" |").split(" | ")
+    assert [len(values.split()) for values in steps[2:]] == [11, 11, 11, 11]
+    with open(tmp_path / "report.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert f"{float(row['sd_between_episodes']):.2f}" == ours[4]
+    assert len(row["sd_between_episodes_by_step"].split()) == 11 and float(row["sd_between_seeds"]) < 2
+
+
+def test_what_is_plausible_is_of_about_the_claims_accuracy(tmp_path: Path) -> None:
+    write_run(tmp_path, accuracy=0.97)
+    (cell,), _ = grouped(records.read_all(tmp_path)[0])
+    named = {(c.benchmark, c.method, c.variant): c for c in claims.published()}
+    near, far = named["omniglot-5w1s", "maml", "paper"], named["omniglot-5w1s", "maml-no-conv", "paper"]
+    measured = plausible(near, [cell])
+    assert measured is not None and 0 <= measured[0] < measured[1] < 6  # drawn with 6, but cut off at 100 %
+    assert plausible(near, []) is None and plausible(far, [cell]) is None  # 98.70 and 89.70
+    assert plausible(named["miniimagenet-5w5s", "maml", "paper"], []) == (6.0, 8.0)
+    assert plausible(named["miniimagenet-5w1s", "finetune", "Ravi & Larochelle"], []) is None  # 28.86, near chance
+
+
+def test_an_inconclusive_verdict_says_what_would_decide_it(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path / "runs", "miniimagenet-5w1s", seed=seed, accuracy=0.47)
+    made = build.build(tmp_path / "runs", tmp_path)
+    with open(tmp_path / "report.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["verdict"] == "inconclusive" and "would decide it" in made.text
+    for name in ("seeds", "episodes"):
+        assert row[f"{name}_that_would_decide"] == "none" or int(row[f"{name}_that_would_decide"]) > 3
+
+
+def test_the_authors_weights_of_the_reference_runs() -> None:
+    """Evaluated as the paper evaluates, they do not differ from its 48.70: which checks the evaluator."""
+    found = [record for record in records.read_all(REFERENCE)[0] if record.training.origin]
+    assert len(found) == 1 and published_weights.known(found[0].info["origin"]["files"]) is not None
+    paper = next(c for c in claims.published() if (c.benchmark, c.accuracy) == ("miniimagenet-5w1s", 48.70))
+    judged = [h for cell in grouped(found)[0] if not (h := held(paper, cell)).reasons]
+    assert len(judged) == 1 and judged[0].verdict != "differs"
+    assert judged[0].cell.scores.shape == (1, 600) and judged[0].interval is not None
+    assert judged[0].interval[0] < 0 < judged[0].interval[1]

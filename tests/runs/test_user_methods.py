@@ -1,0 +1,225 @@
+"""Methods of a user's own, at the real command line: run, evaluated, verified, reported, and checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import files, records
+from bench.records import layout
+from bench.runs import user_methods
+from bench.tools.check.rules import RULES
+from bench.tools.check.suite import checked
+from tests.conftest import Command, one_line
+
+TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validations=1")
+MINE = '''"""MAML that leaves nothing unadapted."""
+
+from methods.maml import Maml
+
+
+class Mine(Maml):
+    """What a user writes."""
+
+    def _adapted(self, params):
+        return frozenset(params)
+'''
+# What is wrong with it, its body, and the rule that says so.
+BROKEN = {
+    "declared": "    needs = 'luck'",
+    "initial": "    def init(self, generator):\n        return super().init(torch.Generator())",
+    "shapes": "    def predict(self, *given):\n        return super().predict(*given)[0]",
+    "neighbours": """    def predict(self, state, support, labels, query, setting):
+        return super().predict(state, support, labels, query, setting) + torch.randn(3, 1, 3)""",
+    "batch_norm": """    def _query_outputs(self, params, support, query, mode):
+        return super()._query_outputs(params, support, query, 'batch')""",
+    "chance": """    def predict(self, state, support, labels, query, setting):
+        return super().predict(state, support, labels, query, setting) + 99 * torch.eye(3).repeat_interleave(3, 0)""",
+    "gradient": """    def loss_and_gradient(self, state, batch):
+        loss, gradient, carried = super().loss_and_gradient(state, batch)
+        return loss, {k: v for k, v in gradient.items() if k != 'head.bias'}, carried""",
+    "seeds": """    def loss_and_gradient(self, state, batch):
+        loss, gradient, carried = super().loss_and_gradient(state, batch)
+        return loss, {k: v * float(loss) for k, v in gradient.items()}, carried""",
+}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    return path
+
+
+def test_everywhere_a_name_does(typed: Command, tmp_path: Path, mine: Path) -> None:
+    run = typed(*TINY, "--method", "mine.py", "--method", "maml")
+    assert run.returncode == 0 and f"mine (mine.py, {files.sha256(mine)[:8]}), maml" in run.stdout
+    folder = next((tmp_path / "results" / "runs" / "tiny" / "mine").glob("*/seed0"))
+    info = records.read(folder).info
+    assert info["code"] == {"file": "mine.py", "sha256": files.sha256(mine)}
+    assert info["training"]["code"] == files.sha256(mine)[:8]
+    assert "already finished" in typed(*TINY, "--method", "mine.py").stdout
+    shown = ("show", "episodes", str(folder), "--hardest", "1", "--set", "queries=1", "--out", "hardest.png")
+    for command in (shown, ("evaluate", str(folder), "--set", "queries=3"), ("verify", str(folder))):
+        assert "name that file, --method path/to/mine.py" in one_line(typed(*command))
+        assert typed(*command, "--method", "mine.py").returncode == 0
+    assert "bit for bit" in typed("verify", str(folder), "--method", "mine.py", "--retrain").stdout
+
+
+def test_reported_without_its_file_and_paired(typed: Command, tmp_path: Path, mine: Path) -> None:
+    assert typed(*TINY, "--method", "mine.py", "--method", "maml").returncode == 0
+    mine.write_text("raise SystemExit('imported')")
+    report = typed("report", "--out", "out")
+    assert report.returncode == 0 and "mine [mine.py (" in report.stdout
+    assert "maml − mine" in (text := (tmp_path / "out" / "report.md").read_text()) or "maml - mine" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "    def predict(self, *g):\n        return super().predict(*g)[0]",
+            "[5, 5] for an episode, not [inner steps + 1,",
+        ),
+        ("    def predict(self, *g):\n        return super().predict(*g)[:, :1]", "not [inner steps + 1, 5, 5]"),
+        ("    def predict(self, *g):\n        return super().predict(*g)[..., :3]", "not [inner steps + 1, 5, 5]"),
+        ("    needs = 'luck'", "needs is 'luck', not None or one of"),
+        ("    needs = ['x']", "needs is ['x']"),
+        ("    batch_statistics = 5", "batch_statistics is 5, not a tuple of"),
+        ("    batch_statistics = 'batch'", "batch_statistics is 'batch'"),
+        ("    training_batch = 'foo'", "training_batch is 'foo', not one of episodes, images"),
+        ("    def loss_and_gradient(self, *g):\n        raise SystemExit(5)", "line 8: SystemExit: 5"),
+    ],
+)
+def test_what_is_no_method_ends_in_one_line(typed: Command, tmp_path: Path, body: str, words: str) -> None:
+    (tmp_path / "mine.py").write_text(f"from methods.maml import Maml\n\n\nclass Mine(Maml):\n    pass\n\n{body}\n")
+    ran = typed(*TINY, "--method", "mine.py")
+    assert ran.returncode == 2 and words in ran.stderr.splitlines()[-1], ran
+    assert not list((tmp_path / "results").rglob("*.parquet"))
+
+
+def test_a_script_that_exits_is_no_method(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import sys\n\nsys.exit(3)\n")
+    for command in (("run", "--benchmark", "tiny", "--method", "mine.py"), ("check", "mine.py")):
+        assert "mine.py, line 3: SystemExit: 3" in one_line(typed(*command))
+
+
+def test_one_file_by_two_names_is_one_method(typed: Command, mine: Path) -> None:
+    ran = typed(*TINY, "--method", "mine.py", "--method", f"{mine.parent}/mine.py")
+    assert ran.returncode == 0 and ran.stdout.count("20 test episodes") == 1 + 1  # the plan's, and the run's
+
+
+def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: Path) -> None:
+    assert typed(*TINY, "--method", "mine.py").returncode == 0
+    folder = next((tmp_path / "results" / "runs" / "tiny" / "mine").glob("*/seed0"))
+    mine.write_text(MINE + "# changed\n")
+    assert "mine.py is " in one_line(typed("verify", str(folder), "--method", "mine.py"))
+    assert "already finished" not in typed(*TINY, "--method", "mine.py").stdout
+    assert len(list((tmp_path / "results" / "runs" / "tiny" / "mine").iterdir())) == 2
+    assert typed("report").stdout.count("mine [mine.py (") == 2
+
+    info = json.loads((folder / layout.RECORD).read_text())
+    info["code"]["sha256"] = 64 * "0"
+    records.write_json(folder / layout.RECORD, info)
+    report = typed("report")
+    assert report.returncode == 1 and "do not name the file of its method, mine.py" in report.stderr
+
+
+def test_one_that_borrows_weights(typed: Command, tmp_path: Path) -> None:
+    (tmp_path / "near.py").write_text("from methods.nearest import Nearest\n\n\nclass Near(Nearest):\n    pass\n")
+    assert typed(*TINY, "--method", "near.py").returncode == 0
+    assert {r.method for r in records.read_all(tmp_path / "results" / "runs")[0]} == {"near", "finetune"}
+    assert typed("verify", "tiny/near", "--method", "near.py", "--retrain").returncode == 0
+
+
+def test_one_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Command) -> None:
+    (tmp_path / "theirs_package.py").write_text(MINE)
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[{user_methods.GROUP}]\ntheirs = theirs_package:Mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "theirs" in typed("list").stdout
+    assert typed(*TINY, "--method", "theirs").returncode == 0
+    (record,) = records.read_all(tmp_path / "results" / "runs")[0]
+    assert record.method == "theirs" and record.info["code"]["file"] == "theirs_package.py"
+    assert typed("verify", record.name).returncode == 0
+    assert "did you mean 'theirs'" in one_line(typed(*TINY, "--method", "thiers"))
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_check_finds_what_is_broken(tmp_path: Path, rule: str) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text(f"import torch\nfrom methods.maml import Maml\n\n\nclass Wrong(Maml):\n{BROKEN[rule]}\n")
+    wanted = {each.__name__: each.__doc__ for each in RULES}[rule]
+    assert wanted in [outcome.rule for outcome in checked(str(path)) if outcome.found]
+
+
+def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -> None:
+    fine = typed("check", "mine.py")
+    assert fine.returncode == 0 and "mine.py keeps the contract" in fine.stdout
+    (tmp_path / "part.py").write_text("class Part:\n    needs = None\n    def predict(self): ...\n")
+    part = typed("check", "part.py")
+    assert part.returncode == 1 and "Part has no training_batch, weights_of" in part.stdout
+    assert "Part has no training_batch" in one_line(typed(*TINY, "--method", "part.py"))
+    mine.write_text(MINE.replace("return frozenset", "return missing"))
+    wrong = typed("check", "mine.py")
+    assert wrong.returncode == 1 and "mine.py, line 10: NameError: name 'missing'" in wrong.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("nothing.py", None, "No such file"),
+        ("maml.py", MINE, "name of a method that ships"),
+        ("My Method.py", MINE, "use lower-case letters"),
+        ("bad.py", "x = (\n", "line 1: SyntaxError"),
+        ("bad.py", "\nimport nothing_at_all\n", "line 2: ModuleNotFoundError"),
+        ("two.py", MINE + "\n\nclass Other(Maml):\n    pass\n", "Write METHOD = TheClass (classes in it: Mine, Other)"),
+        ("none.py", "x = 1\n", "classes in it: none"),
+        ("lend.py", MINE + "    weights_of = 'luck'\n", "no method that ships"),
+    ],
+)
+def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, expected: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    assert expected in one_line(typed(*TINY, "--method", f"./{name}"))
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "    def loss_and_gradient(self, state, batch):\n        return 1 / 0",
+            "line 13: ZeroDivisionError",
+        ),
+        ("    def predict(self, *given):\n        return missing", "line 13: NameError: name 'missing'"),
+        (BROKEN["gradient"], "gave what meta_step.py, line "),
+    ],
+    ids=["in training", "in evaluation", "in what it gave"],
+)
+def test_what_one_raises_while_it_runs_is_one_line(typed: Command, mine: Path, body: str, expected: str) -> None:
+    mine.write_text(f"{MINE}\n{body}\n")
+    failed = typed(*TINY, "--method", "mine.py")
+    assert failed.returncode == 2 and "Traceback" not in failed.stderr
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and f"mine.py{'' if 'gave' in expected else ','} {expected}" in last
+    assert "python -m bench check" in last
+    mine.write_text(MINE)
+    assert typed(*TINY, "--method", "mine.py").returncode == 0
+
+
+def test_two_files_of_one_name(typed: Command, tmp_path: Path, mine: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine.py").write_text(MINE)
+    assert "would go by mine too" in one_line(typed(*TINY, "--method", "mine.py", "--method", "b/mine.py"))
+
+
+def test_methods_file_decides_among_several(tmp_path: Path) -> None:
+    path = tmp_path / "several.py"
+    path.write_text(MINE + "\n\nclass Other(Maml):\n    pass\n\n\nMETHOD = Other\n")
+    found = user_methods.find(str(path))
+    assert found is not None and found.kind.__name__ == "Other"

@@ -1,0 +1,224 @@
+"""Cells spread over processes of this machine: the same bits as without, and nothing lost when one dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import devices, records
+from bench.cli.running import TIME_IS_UP
+from bench.data import store
+from bench.protocols import benchmarks, presets
+from bench.records import layout
+from bench.runs import planning
+from bench.runs.job import Job
+from bench.runs.workers.processes import _by_file, _opened, gpus
+from bench.runs.workers.work import Cell, startable
+from tests.conftest import Command, bench_command, bench_environment, one_line
+from tests.runs.test_interruption import contents
+
+TINY = ("run", "--benchmark", "tiny", "--method", "maml", "--checkpoint-every", "0.05")
+TWO = ("--seeds", "2", "--threads", "1", "--workers", "2")
+LONG = ("--iterations", "200")
+
+
+def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
+    benchmark, images = benchmarks.get("tiny"), store.load("omniglot", data_dir)
+    made = presets.quick(benchmark)
+    return [
+        Job(benchmark, method, seed, made, "quick", images, results, torch.device("cpu"))
+        for seed in range(seeds)
+        for method in methods
+    ]
+
+
+def sums(results: Path) -> dict[str, dict[str, str]]:
+    return {records.read(folder).name: contents(folder) for folder in layout.folders(results)}
+
+
+def children(parent: int) -> list[int]:
+    """The workers of a command: of its children those that spawn started."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]:
+    command = bench_command((*TINY, *TWO, *LONG, *more))
+    pipe = subprocess.PIPE
+    environment = bench_environment(data_dir)
+    return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def iterations(results: Path) -> list[int]:
+    """Of every run there: that of its last checkpoint, or its last."""
+    return [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
+
+
+def wait_for_checkpoints(process: subprocess.Popen[str], results: Path, count: int) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if len([iteration for iteration in iterations(results) if iteration > 0]) >= count:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"no checkpoints were written: {process.communicate()}")
+
+
+def test_a_cell_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
+    """Nearest neighbour takes the weights of fine-tuning: of the same seed, not of another."""
+    made = jobs("nearest", "maml", "finetune", seeds=2, results=tmp_path, data_dir=data_dir)
+    cells = [Cell((job,)) for job in made]
+    nearest0, maml0, finetune0, nearest1, maml1, finetune1 = range(6)
+    every = [nearest0, maml0, finetune0, nearest1, maml1, finetune1]
+    assert list(startable(every, [], cells)) == [nearest0, maml0, nearest1, maml1]
+    assert list(startable([finetune0, nearest1], [nearest0], cells)) == [nearest1]
+    assert list(startable([nearest0], [finetune0], cells)) == []
+
+
+def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on GPUs, which take several seeds together: each worker gets some."""
+    monkeypatch.setattr(planning, "seeds_at_once", lambda *_: 8)
+    made = jobs("maml", seeds=5, data_dir=data_dir)
+    sizes = {n: [len(group) for group in planning.groups(made, None, n)] for n in (1, 2, 4, 9)}
+    assert sizes == {1: [5], 2: [3, 2], 4: [2, 2, 1], 9: [1] * 5}
+    assert [len(group) for group in planning.groups(made, 5, 4)] == [5]  # as was asked
+
+
+def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
+    cell = Cell(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
+    sent = _by_file(cell)
+    assert not hasattr(sent.jobs[0].data.images, "dtype")
+    back = _opened(sent)
+    assert (back.jobs[1].data.images == cell.jobs[1].data.images).all()
+    assert back.jobs[1].folder == cell.jobs[1].folder
+    half = cell.with_data(sent.jobs[0].data)  # what is no mapped file goes as it is
+    assert _by_file(half) is half
+
+
+def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
+    assert gpus() == ["3", "GPU-5f"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--engine", "rya"), "did you mean 'ray'"),
+        (("--workers", "0"), "not a whole number from 1"),
+        (("--workers", "2", "--engine", "ray"), "--workers is for --engine local"),
+        (("--address", "10.0.0.1:6379"), "--address is for --engine ray"),
+    ],
+)
+def test_mistakes_are_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
+    assert expected in one_line(typed(*TINY, *arguments))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str, dict[str, str]]:
+    """What the same command leaves in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    command = bench_command((*TINY, *LONG, "--seeds", "2", "--threads", "1", "--results", "alone"))
+    subprocess.run(command, cwd=folder, env=bench_environment(data_dir), check=True, capture_output=True)
+    return sums(folder / "alone")
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_reported_and_its_cell_goes_on(
+    tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
+) -> None:
+    process = started(tmp_path, data_dir, "--force")
+    results = tmp_path / "results" / "runs"
+    wait_for_checkpoints(process, results, 2)
+    at_kill = iterations(results)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    while process.poll() is None:  # had it begun anew, as the command was ordered to, it would show here
+        assert all(now >= then for now, then in zip(iterations(results), at_kill, strict=True))
+        time.sleep(0.02)
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert errors.count("its worker died (signal 9); it goes on from its last checkpoint") == 1
+    assert sums(results) == alone and len(alone) == 2
+    assert output.count("on 20 test episodes") == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_all_workers_with_checkpoints(
+    tmp_path: Path, data_dir: Path, bench: Command, alone: dict[str, dict[str, str]]
+) -> None:
+    process = started(tmp_path, data_dir)
+    results = tmp_path / "results" / "runs"
+    wait_for_checkpoints(process, results, 2)
+    workers = children(process.pid)
+    for pid in (process.pid, *workers):  # as a terminal does: to the whole group
+        os.kill(pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 130 and "Traceback" not in errors, errors
+    assert errors.count("at iteration") == 2 and "go on with: python -m bench run" in errors
+    assert len(workers) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert {records.read(folder).status for folder in layout.folders(results)} == {"unfinished"}
+    assert bench(*TINY, *TWO, *LONG).returncode == 0
+    assert sums(results) == alone
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_the_command(tmp_path: Path, data_dir: Path) -> None:
+    process = started(tmp_path, data_dir)
+    wait_for_checkpoints(process, tmp_path / "results" / "runs", 2)
+    workers = children(process.pid)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_leaves_the_others(typed: Command, tmp_path: Path) -> None:
+    two = (*TINY, *TWO)
+    assert typed(*two, "--seeds", "1").returncode == 0
+    (folder,) = layout.folders(tmp_path / "results" / "runs")
+    (folder / layout.RECORD).write_text("{")
+    result = typed(*two)
+    assert result.returncode == 2 and "seed0: " in result.stderr and layout.RECORD in result.stderr
+    assert "seed1: " in result.stdout and "Traceback" not in result.stderr
+    assert records.read(folder.with_name("seed1")).status == "finished"
+
+
+@pytest.mark.slow
+def test_a_worker_works_as_the_options_say(typed: Command, tmp_path: Path) -> None:
+    short = ("--iterations", "2", "--set", "validations=1")
+    assert typed(*TINY, *TWO, *short, "--fast", "--keep", "1").returncode == 0
+    devices.make_repeatable(1)  # which the command has undone for this process too
+    for folder in layout.folders(tmp_path / "results" / "runs"):
+        info = records.read_info(folder)
+        assert info["execution"]["threads"] == 1 and not info["execution"]["deterministic"]
+        assert "weights@1.safetensors" in info["files"]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="fewer than two CUDA GPUs on this machine")
+def test_two_gpus_leave_what_one_does(tmp_path: Path, data_dir: Path) -> None:
+    for name, visible in (("one", "0"), ("two", "0,1")):
+        command = bench_command((*TINY, "--seeds", "2", "--together", "1", "--device", "cuda", "--results", name))
+        environment = bench_environment(data_dir) | {"CUDA_VISIBLE_DEVICES": visible}
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert sums(tmp_path / "one") == sums(tmp_path / "two")
+
+
+def test_slices_of_workers_never_stand_still(typed: Command, tmp_path: Path) -> None:
+    """Though the time is always over before a worker has started, and what the first workers get is done."""
+    asked = (*TINY, "--seeds", "3", "--threads", "1", "--iterations", "2")
+    assert typed(*TINY, "--seed", "0", "--seed", "1", "--threads", "1", "--iterations", "2").returncode == 0
+    for _ in range(4):
+        ran = typed(*asked, "--workers", "2", "--max-minutes", "0.000001")
+        if ran.returncode == 0:
+            break
+        assert ran.returncode == TIME_IS_UP, ran
+    assert ran.returncode == 0 and set(iterations(tmp_path / "results" / "runs")) == {2}

@@ -1,0 +1,182 @@
+"""Two protocols taken apart, and what the parts say of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.analysis import statistics
+from bench.errors import UserError
+from bench.protocols import benchmarks, presets
+from bench.protocols.settings import settings_of, with_values
+from bench.tools.explain.effects import Effect, effects
+from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compared
+from bench.tools.explain.tables import cells as cells_shown
+
+OMNIGLOT, FIRST = benchmarks.get("omniglot-5w1s"), benchmarks.get("miniimagenet-5w5s")
+ENDS = ("article", "paper")
+
+
+def cells(comparison: Comparison) -> dict[str, object]:
+    return {cell.name: cell for cell in comparison.cells}
+
+
+def factors(comparison: Comparison, kind: str) -> list[str]:
+    return [part.factor.name for part in comparison.parts if part.kind == kind]
+
+
+def test_groups_are_of_settings_that_exist() -> None:
+    known = settings_of(presets.paper(FIRST))
+    members = [name for names in GROUPS.values() for name in names]
+    assert set(members) <= set(known) and len(set(members)) == len(members)
+
+
+def test_the_factors_between_article_and_paper() -> None:
+    found = compared(OMNIGLOT, "maml", ENDS)
+    assert factors(found, FROM) == [
+        "iterations", "meta_batch", "queries", "inner_lr", "inner_steps", "initialisation", "batch_norm",
+        "evaluation.queries", "evaluation.inner_steps",
+    ]  # fmt: skip
+    assert factors(found, TO) == [] and factors(found, READING) == ["meta_update"] and found.whole
+    assert {cell.protocol.evaluation.episodes for cell in found.cells} == {1000}
+    (norm,) = [part for part in found.parts if part.factor.name == "batch_norm"]
+    assert norm.factor.settings == GROUPS["batch_norm"] and "batch_norm_epsilon 1e-05 (assumed) -> 0.001" in norm.change
+
+
+@pytest.mark.parametrize("name", [name for name in benchmarks.BENCHMARKS if not name.startswith("sinusoid")])
+@pytest.mark.parametrize("method", ["maml", "finetune"])
+@pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "ravi"), ("quick", "article")])
+def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, str], method: str, name: str) -> None:
+    found = compared(benchmarks.get(name), method, ends, ["validations=2", "validation_episodes=2"], direction="both")
+    start, end = found.start, found.end
+    assert factors(found, FROM) == factors(found, TO)
+    for one, other in ((start, end), (end, start)):
+        every = {name for part in found.parts if part.kind == FROM for name in part.factor.settings}
+        tuning = {name for name in settings_of(one.protocol) if name.startswith("finetune_") or name == "adapt"}
+        unused = {"maml": tuning, "finetune": {"inner_lr", "inner_steps", "evaluation.inner_steps"}}[method]
+        moved = settings_of(with_values(one.protocol, {name: other.values[name] for name in every}))
+        differ = {name for name in moved if moved[name] != other.values[name]}
+        assert differ <= unused and every.isdisjoint(unused)
+
+
+def test_each_cell_differs_in_its_factor_alone() -> None:
+    found = compared(OMNIGLOT, "maml", ENDS, ["iterations=50"], direction="both")
+    by_name, ends = cells(found), {"article": found.start, "paper": found.end}
+    for part in found.parts:
+        cell, base = (part.plus, part.minus) if part.kind != TO else (part.minus, part.plus)
+        moved, before = settings_of(by_name[cell].protocol), ends[base].values
+        assert {name for name in moved if moved[name] != before[name]} == set(part.factor.settings)
+        if part.kind != READING:
+            other = ends["paper" if base == "article" else "article"]
+            assert all(moved[name] == other.values[name] for name in part.factor.settings)
+    assert "iterations" not in factors(found, FROM) + factors(found, TO)
+
+
+def test_fewer_iterations_are_an_earlier_evaluation_of_the_same_training() -> None:
+    found = cells(compared(FIRST, "maml", ENDS, direction="both"))
+    shorter, longer = found["article with paper's iterations"], found["paper with article's iterations"]
+    assert (shorter.protocol, shorter.at) == (found["article"].protocol, 60_000)
+    assert (longer.protocol.training.iterations, longer.at) == (75_000, None)
+    best = cells(compared(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
+    assert (best.protocol.training.iterations, best.at) == (60_000, None)
+
+
+@pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "article")])
+def test_the_printed_code_is_the_article_s_wherever_it_stands(ends: tuple[str, str]) -> None:
+    found = compared(FIRST, "maml", ends)
+    (part,) = [part for part in found.parts if part.kind == READING]
+    assert (part.plus, part.minus) == ("article with meta_update=episode", "article")
+    assert "its printed code steps once an episode" in part.change
+    article = presets.article(FIRST)
+    expected = replace(article, training=replace(article.training, meta_update="episode"))
+    assert cells(found)[part.plus].protocol == expected
+    assert all(part.kind != READING for part in compared(FIRST, "maml", ends, ["meta_update=episode"]).parts)
+
+
+def test_some_factors_only() -> None:
+    some = compared(OMNIGLOT, "maml", ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
+    assert [part.factor.name for part in some.parts] == ["batch_norm_epsilon", "inner_lr", "meta_update"]
+    assert len(some.cells) == 5 and not some.whole
+    assert [part.kind for part in compared(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
+
+
+def test_what_cannot_be_explained_is_one_line() -> None:
+    with pytest.raises(UserError, match="did you mean 'inner_lr'"):
+        compared(OMNIGLOT, "maml", ENDS, wanted=["inner_rl"])
+    with pytest.raises(UserError, match="unknown factor 'episodes'"):
+        compared(OMNIGLOT, "maml", ENDS, wanted=["episodes"])
+    with pytest.raises(UserError, match="nothing differs"):
+        compared(OMNIGLOT, "maml", ("paper", "paper"))
+
+
+def scored(comparison: Comparison, effect_of: dict[str, float], together: float, seeds: int = 3) -> dict:
+    """Scores with seed and episode effects that all cells share; two factors at once add `together`."""
+    generator = np.random.default_rng(3)
+    common = 50 + generator.normal(0, 2, (seeds, 1)) + generator.normal(0, 6, (1, 40))
+    start = comparison.start.name
+    total = {start: 0.0, comparison.end.name: sum(effect_of.values()) + together}
+    total |= {part.plus: effect_of[part.factor.name] for part in comparison.parts}
+    return {cell: {seed: row for seed, row in enumerate(common + value)} for cell, value in total.items()}
+
+
+def value(found: list[Effect], name: str) -> float:
+    (effect,) = [effect for effect in found if effect.name == name]
+    return float(effect.paired.difference.value)
+
+
+def test_effects_are_paired_and_what_is_left_is_told() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries", "meta_update"])
+    assumed = {"inner_lr": 5.0, "queries": -2.0, "meta_update": 0.0}
+    found = effects(comparison, scored(comparison, assumed, together=1.5))
+    names = ["paper - article", "inner_lr", "queries", "sum of the parts", "rest of the gap", "meta_update"]
+    assert [effect.name for effect in found] == names
+    expected = {"paper - article": 4.5, "sum of the parts": 3.0, "rest of the gap": 1.5, **assumed}
+    assert {name: value(found, name) for name in names} == pytest.approx(expected)
+    for effect in found:  # nothing but seed and episode effects, which pairing takes away
+        assert effect.interval == pytest.approx((expected[effect.name],) * 2, abs=1e-9) and effect.seeds == (0, 1, 2)
+    assert found[4].change == "that, and the factors not asked for"
+
+
+def test_the_interval_of_an_effect_is_the_paired_one() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
+    noise = np.random.default_rng(4)
+    noisy = {c: {s: row + noise.normal(0, 3, row.shape) for s, row in of.items()} for c, of in scores.items()}
+    found = {effect.name: effect for effect in effects(comparison, noisy)}
+    effect, p_values = found["inner_lr"], [found[name].paired.p_value for name in ("inner_lr", "queries")]
+    cell, base = (np.stack(list(noisy[name].values())) for name in ("article with paper's inner_lr", "article"))
+    expected = statistics.paired(cell, base)
+    assert effect.interval == pytest.approx(expected.difference.interval())
+    assert effect.paired.p_value == pytest.approx(expected.p_value) and effect.paired.kind == "both"
+    assert [found[name].holm for name in ("inner_lr", "queries")] == pytest.approx(statistics.holm(p_values))
+
+
+def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
+    del scores["article with paper's queries"][1]
+    scores["article with paper's inner_lr"].clear()
+    found = {effect.name: effect for effect in effects(comparison, scores)}
+    assert found["paper - article"].seeds == (0, 1, 2)
+    assert found["queries"].seeds == (0, 2) and found["queries"].paired.kind == "for these models"
+    assert found["inner_lr"].paired is None and found["rest of the gap"].paired is None
+    table = {row["cell"]: row for row in cells_shown(comparison, (0, 1, 2, 3), scores)}
+    assert table["article"]["diverged seeds"] == "3" and table["article"]["which"] == "both"
+    of_queries = table["article with paper's queries"]
+    assert (of_queries["diverged seeds"], of_queries["which"]) == ("1, 3", "for these models")
+    assert table["article with paper's inner_lr"]["diverged seeds"] == "0, 1, 2, 3"
+
+
+def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
+    scores = {cell.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for cell in comparison.cells}
+    row = cells_shown(comparison, (0, 1), scores)[0]
+    assert row["95 % interval"].endswith("to 100.00") and "for these models" in row["which"]
+
+
+def test_more_iterations_are_the_other_end_s_training() -> None:
+    """Where nothing else differs: validations move no last weights."""
+    found = compared(OMNIGLOT, "maml", ("quick", "paper"))
+    assert cells(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

@@ -1,0 +1,225 @@
+"""`export` and `import`: what is handed on arrives whole, and nothing else arrives at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import signal
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench import cli, errors, files
+from bench.data.readers import archives
+from bench.records import layout
+from bench.tools import capsule
+from tests.conftest import Command, one_line
+from tests.killing import command
+
+RUN = ("run", "--benchmark", "tiny", "--iterations", "2", "--set", "validations=1", "--keep", "1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    results = tmp_path_factory.mktemp("trained") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_DATA", str(data_dir))
+        assert cli.main([*RUN, "--seeds", "2", "--results", str(results)]) == 0
+    return results
+
+
+@pytest.fixture
+def content(trained: Path, tmp_path: Path) -> dict[str, bytes]:
+    """The members of a good capsule of one run."""
+    path = tmp_path / "good.zip"
+    capsule.export([next(layout.folders(trained))], path)
+    return archives.read_stored(path)
+
+
+def packed(path: Path, content: dict[str, bytes]) -> Path:
+    """Those members, with a manifest that vouches for them, as one who forges it would."""
+    others = {name: data for name, data in content.items() if name != capsule.MANIFEST}
+    manifest = json.loads(content[capsule.MANIFEST]) | {"files": capsule._sums(others)}
+    capsule._write(path, others | {capsule.MANIFEST: json.dumps(manifest).encode()})
+    return path
+
+
+def resealed(content: dict[str, bytes], **changes: str) -> None:
+    """The record says something else, with a sum that is right."""
+    name = member(content, layout.RECORD)
+    content[name] = json.dumps(files.sealed(json.loads(content[name]) | changes)).encode()
+
+
+def member(content: dict[str, bytes], ending: str) -> str:
+    return next(name for name in content if name.endswith(ending))
+
+
+def kept(results: Path) -> set[Path]:
+    """All files but locks."""
+    return {p.relative_to(results) for p in results.rglob("*") if p.is_file() and not p.name.endswith(".lock")}
+
+
+def test_what_is_handed_on_can_be_verified_with_two_commands(typed: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "results" / "runs")
+    exported = typed("export", "tiny/maml", "--out", "capsule.zip")
+    assert exported.returncode == 0 and "capsule.zip: 2 runs, " in exported.stdout
+    imported = typed("import", "capsule.zip", "--results", "theirs")
+    assert imported.returncode == 0 and imported.stdout.count(": imported") == 2
+    *_, said = imported.stdout.splitlines()
+    command = said.removeprefix("verify with: python -m bench ").split()
+    verified = typed(*command)
+    assert verified.returncode == 0 and verified.stdout.count("verified: bit for bit") == 2
+    assert kept(trained) == kept(tmp_path / "theirs")
+    assert typed("import", "capsule.zip", "--results", "theirs").stdout.count(": already there") == 2
+    assert "capsule.zip exists" in one_line(typed("export", "tiny/maml", "--out", "capsule.zip"))
+
+
+@pytest.mark.parametrize("at", [2, 5, 9, 14, 20, 40])
+def test_a_killed_import_leaves_nothing_to_the_next_one(trained: Path, tmp_path: Path, data_dir: Path, at: int) -> None:
+    """Killed before its operation on files of that number."""
+    capsule.export(list(layout.folders(trained)), tmp_path / "capsule.zip")
+    arguments = ("import", "capsule.zip", "--results", "theirs")
+    killed = command(tmp_path, data_dir, arguments, at=at)
+    assert killed.code == -signal.SIGKILL
+    again = command(tmp_path, data_dir, arguments)
+    assert again.code == 0 and kept(trained) == kept(tmp_path / "theirs")
+
+
+def test_equal_content_is_equal_bytes(trained: Path, tmp_path: Path) -> None:
+    folders = list(layout.folders(trained))
+    capsule.export(folders, tmp_path / "a.zip")
+    moved = Path(shutil.copytree(trained, tmp_path / "elsewhere"))
+    capsule.export(list(layout.folders(moved))[::-1], tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_the_manifest_says_what_it_was_made_with(content: dict[str, bytes]) -> None:
+    (about,) = json.loads(content[capsule.MANIFEST])["runs"].values()
+    assert about["commands"]["made by"].startswith("python -m bench run --benchmark tiny")
+    assert about["commands"]["verify"].startswith("python -m bench verify tiny/maml/")
+    assert len(about["data"]["digest"]) == len(about["episodes_digest"]["train"]) == 64
+    lock = content[capsule.LOCK].decode().splitlines()
+    assert {"numpy", "torch", "pytest"} <= {line.partition("==")[0] for line in lock} and all("==" in x for x in lock)
+
+
+def test_another_state_is_left_as_it_is(trained: Path, content: dict[str, bytes], tmp_path: Path) -> None:
+    results = Path(shutil.copytree(trained, tmp_path / "r"))
+    path = packed(tmp_path / "c.zip", content)
+    folder = next(layout.folders(results))
+    (folder / "evaluations" / "00000000@2.json").write_text("{}")  # one more evaluation is no other state
+    assert list(capsule.bring_in(path, results).values()) == ["already there"]
+    info = json.loads((folder / layout.RECORD).read_text())
+    (folder / layout.RECORD).write_text(json.dumps(info | {"best_score": 0.5}))
+    before = {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
+    with pytest.raises(errors.UserError, match=r"another state of this run is there \(record.json differs\)"):
+        capsule.bring_in(path, results)
+    assert before == {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
+
+
+def table(value: object) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(pd.DataFrame(value)), buffer)
+    return buffer.getvalue()
+
+
+def renamed(content: dict[str, bytes], old: str, new: str) -> None:
+    content[new] = content.pop(old)
+
+
+FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
+    "a path upwards": (lambda c: c.update({"runs/../../x": b""}), "leads out of the archive"),
+    "an absolute path": (lambda c: c.update({"/etc/x": b""}), "leads out of the archive"),
+    "a drive": (lambda c: c.update({"C:x": b""}), "leads out of the archive"),
+    "a nested archive": (lambda c: c.update({member(c, "record.json")[:-11] + "more.zip": b""}), "no file of a run"),
+    "a file of no run": (lambda c: c.update({"runs/x": b""}), "no file of a run"),
+    "a hidden folder": (lambda c: renamed(c, n := member(c, "curve.parquet"), n.replace("tiny", ".x")), "no file of"),
+    "a missing file": (lambda c: c.pop(member(c, "best.safetensors")), "files of its record are not there"),
+    "one file too many": (
+        lambda c: c.update({member(c, "record.json")[:-11] + "weights@7.safetensors": b"x"}),
+        "or has files that are not its record's",
+    ),
+    "a damaged file": (lambda c: c.update({member(c, "curve.parquet"): table({"a": [1.0]})}), "damaged"),
+    "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "damaged"),
+    "no table": (lambda c: c.update({member(c, "curve.parquet"): b"PAR1" * 9}), "curve.parquet"),
+    "an unfinished run": (
+        lambda c: resealed(c, status="unfinished"),
+        "is unfinished",
+    ),
+    "another method": (
+        lambda c: resealed(c, method="fomaml"),
+        "it is not the run of its folder",
+    ),
+    "no record": (lambda c: c.pop(member(c, "record.json")), "record.json"),
+    "no run": (lambda c: [c.pop(n) for n in list(c) if n.startswith("runs/")], "no run in it"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_what_is_forged_is_refused_whole(content: dict[str, bytes], tmp_path: Path, name: str) -> None:
+    change, said = FORGED[name]
+    change(content)
+    refused(packed(tmp_path / "c.zip", content), tmp_path / "r", said)
+
+
+def refused(path: Path, results: Path, said: str) -> None:
+    with pytest.raises(errors.UserError) as caught:
+        capsule.bring_in(path, results)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert not results.exists() or [path.suffix for path in results.iterdir()] == [".lock"]
+
+
+def add(path: Path, name: str, data: bytes = b"x", kind: int = stat.S_IFREG, compression: int = 0) -> None:
+    with zipfile.ZipFile(path, "a") as archive:
+        info = zipfile.ZipInfo(name)
+        info.external_attr, info.compress_type = (kind | 0o644) << 16, compression
+        archive.writestr(info, data)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("name", "how", "said"),
+    [
+        ("link", {"kind": stat.S_IFLNK, "data": b"/etc/passwd"}, "a link or a device"),
+        ("device", {"kind": stat.S_IFCHR}, "a link or a device"),
+        ("bomb", {"data": bytes(1 << 20), "compression": zipfile.ZIP_DEFLATED}, "not a plain stored file"),
+        ("folder/", {"data": b""}, "not a plain stored file"),
+        ("large", {"data": bytes((1 << 26) + 1)}, "more than"),
+        ("unlisted", {}, "unlisted is not what capsule.json says"),
+        (capsule.LOCK, {}, "stands there twice"),
+    ],
+)
+def test_members_that_do_harm_are_refused(
+    content: dict[str, bytes], tmp_path: Path, name: str, how: dict, said: str
+) -> None:
+    path = packed(tmp_path / "c.zip", content)
+    add(path, name, **how)
+    refused(path, tmp_path / "r", said)
+
+
+def test_sums_are_checked(content: dict[str, bytes], tmp_path: Path) -> None:
+    content[member(content, "record.json")] += b" "
+    capsule._write(tmp_path / "c.zip", content)
+    refused(tmp_path / "c.zip", tmp_path / "r", "record.json is not what capsule.json says")
+
+
+def test_mistakes(typed: Command, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.zip").write_text("no archive")
+    assert "not an archive" in one_line(typed("import", "text.zip"))
+    assert "No such file" in one_line(typed("import", "nothing.zip"))
+    capsule._write(tmp_path / "other.zip", {"readme.txt": b""})
+    assert "no capsule" in one_line(typed("import", "other.zip"))
+    capsule._write(tmp_path / "newer.zip", {capsule.MANIFEST: b'{"format": 2, "files": {}}'})
+    assert "newer version" in one_line(typed("import", "newer.zip"))
+    assert "no run 'x'" in one_line(typed("export", "x", "--out", "x.zip"))
+    assert "--out" in one_line(typed("export", "x"))
+    results = Path(shutil.copytree(trained, tmp_path / "r"))
+    (next(layout.folders(results)) / layout.WEIGHTS).write_bytes(b"")
+    assert "damaged" in one_line(typed("export", "tiny", "--out", "x.zip", "--results", "r"))
+    assert not (tmp_path / "x.zip").exists() and not (tmp_path / "results").exists()

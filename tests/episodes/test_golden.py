@@ -79,7 +79,7 @@ def test_nothing_of_the_process_moves_a_stream() -> None:
     """Another process, another hash seed, other global generators, other threads, streams in another order."""
     code = (
         "import random, numpy, torch\n"
-        "from bench import benchmarks, golden\n"
+        "from bench.episodes import golden\nfrom bench.protocols import benchmarks\n"
         "random.seed(5); numpy.random.seed(5); torch.manual_seed(5); torch.set_num_threads(3)\n"
         "classes = golden.layout('mini-imagenet', None)\n"
         "for stream in golden.IMAGE_BATCHES + golden.EPISODES:\n"

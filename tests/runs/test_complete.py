@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench import provenance, records
-from bench.data import store
+from bench.data import listing, store
 from bench.errors import UserError
 from bench.files import sha256
 from bench.protocols.benchmarks import Benchmark
@@ -180,7 +180,7 @@ def test_a_damaged_evaluation_is_made_again_and_nothing_else(typed: Command, res
 
 
 def test_results_that_changed_are_no_changed_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("bench/devices.py", "results/reference/record.json"):
+    for name in ("bench/provenance.py", "results/reference/record.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
     me = ("-c", "user.name=me", "-c", "user.email=me@example.com")
@@ -246,7 +246,7 @@ def request(methods: list[str], names: list[str], seeds: list[int], preset: str)
 def test_the_default_benchmark(monkeypatch: pytest.MonkeyPatch, kind: str, here: bool, partial: bool) -> None:
     rows = [{"source": "omniglot", "here": True, "partial": False}]
     rows.append({"source": "mini-imagenet", "here": here, "partial": partial})
-    monkeypatch.setattr(store, "available", lambda _: rows)
+    monkeypatch.setattr(listing, "available", lambda _: rows)
     wanted = replace(request(["maml"], [], [0], "paper"), device=planning.torch.device(kind))
     full = kind == "cuda" and here and not partial
     assert planning._default_benchmark(wanted).name == ("miniimagenet-5w5s" if full else "omniglot-5w1s")

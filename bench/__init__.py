@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+__version__ = "0.2.0"
+
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
     """The records in `results`, or in the folders directly below it, as one tidy table.

@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
+import bench
 from bench.cli import (
     check,
     data,
@@ -63,6 +64,7 @@ def _parser() -> Parser:
         description="A reproducibility benchmark for few-shot meta-learning.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"few-shot-bench {bench.__version__}")
     top = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add(top)

@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import tomllib
+import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import bench
 from bench import cli
 from bench.data.catalogue import OMNIGLOT_DIGEST
 from bench.protocols import benchmarks, presets, protocol, settings
 from methods import METHODS
 from tests.conftest import ROOT, Command
 
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 BENCH = "python -m bench "
 _FENCED = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}(\S.*)$", re.MULTILINE)
@@ -133,9 +135,19 @@ def test_the_first_reproduction_names_the_runs_that_it_makes() -> None:
 
 
 def test_the_citation_is_of_this_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = bench.__version__
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## [{version}]" in TEXTS["CHANGELOG.md"]
+
+
+def test_the_picture_of_the_architecture_is_up_to_date() -> None:
+    drawn = [sys.executable, ROOT / "docs" / "architecture.py", "--check"]
+    assert subprocess.run(drawn).returncode == 0, "python docs/architecture.py"
+
+
+def test_hooks_have_the_versions_of_ci() -> None:
+    named = re.findall(r"\[((?:ruff|import-linter)==[\d.]+)\]", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert named and set(named) <= set((ROOT / ".ci" / "constraints.txt").read_text().split())
 
 
 @pytest.mark.parametrize(

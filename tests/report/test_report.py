@@ -246,7 +246,7 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
             for seed in range(5):
                 write_run(runs, benchmark, method, seed)
     script = (
-        f"from pathlib import Path; from bench.report.build import build; build(Path({str(runs)!r}), Path({str(out)!r}))"
+        f"from pathlib import Path; from bench.report.build import build;build(Path({str(runs)!r}), Path({str(out)!r}))"
     )
     assert processor_seconds(script) < 5 * slowness()
     assert len(list(out.glob("*.png"))) == 25

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from bench.networks import initialisation
 from bench.networks.channel_statistics import mean_and_variance
+from bench.networks.geometry import Geometry, max_pool_by_one
+from bench.networks.inputs import seen as seen_inputs
 from bench.networks.layers import LAYERS, product
 from bench.networks.pooled_block import pooled_block
 from bench.protocols.protocol import Training
@@ -57,9 +59,14 @@ class Conv4:
         return self.training.downsampling == "stride"
 
     @property
+    def _geometry(self) -> Geometry:
+        return Geometry(self.training.blocks, self._strided)
+
+    @property
     def _may_pool_first(self) -> bool:
         """Not with a scale, which could be negative and make the greatest the least, nor where layers are rounded."""
-        return not self._strided and not self.training.batch_norm_scale and self.precision != "bf16"
+        plain = not self._strided and not self.training.batch_norm_scale and not self._geometry.written_here
+        return plain and self.precision != "bf16"
 
     @property
     def _pools_first(self) -> bool:
@@ -70,17 +77,15 @@ class Conv4:
         """Inputs of the head."""
         if self.training.head_input == "mean":
             return self.training.filters
-        size = self.input_shape[1]
-        for _ in _BLOCKS:
-            size = (size + 1) // 2 if self._strided else size // 2
-        return self.training.filters * size * size
+        return self.training.filters * self._geometry.after(self.input_shape[1]) ** 2
 
     def init(self, generator: torch.Generator, outputs: int) -> Params:
         """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
         channels = self.input_shape[0]
         for k in _BLOCKS:
-            weight = torch.empty(self.training.filters, channels, 3, 3)
+            side = self._geometry.kernel(k)
+            weight = torch.empty(self.training.filters, channels, side, side)
             params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
             params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
             if self.training.batch_norm_scale:
@@ -114,7 +119,9 @@ class Conv4:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
-        hidden = images.movedim(1, -1)  # [images, rows, columns, channels] from here on
+        hidden = seen_inputs(self.training.inputs, images).movedim(
+            1, -1
+        )  # [images, rows, columns, channels] from here on
         for k in _BLOCKS:
             hidden = self._block(k, params, hidden, statistics, seen)
         if self.training.head_input == "mean":
@@ -133,10 +140,17 @@ class Conv4:
         weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
         if self._pools_first and statistics is None and seen is None:
             return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
-        layers = LAYERS[self.layers]
+        layers, geometry = LAYERS[self.layers], self._geometry
         convolution = partial(layers.convolution, stride=2 if self._strided else 1)
+        if geometry.written_here:
+            convolution = partial(geometry.convolution, k)
         hidden = product(self.precision, convolution, images, weight, bias)
-        hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+        if geometry.norm_first:
+            hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+        else:
+            hidden = self._batch_norm(k, params, F.relu(hidden), statistics, seen)
+        if geometry.pooled_by_one(k):
+            return max_pool_by_one(hidden)
         return hidden if self._strided else layers.max_pool(hidden)
 
     def _batch_norm(

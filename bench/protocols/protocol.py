@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from bench.protocols.settings import _changed, _names, _split
+
 NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
+OF_ELSEWHERE = ("blocks", "inputs")  # what only networks that were trained elsewhere have otherwise
 
 
 def _setting(
@@ -30,6 +34,15 @@ def _setting(
 
 
 PRECISIONS = ("fp32", "tf32", "bf16")
+BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
+INPUTS = (
+    "unit",
+    "inverted",
+    "bytes",
+    "imagenet",
+    "inverted-imagenet",
+    "metaoptnet",
+)  # and `bench.networks.inputs` these
 _PRECISION = "of the products of convolutions and head; all else is fp32"
 
 
@@ -63,6 +76,8 @@ class Training:
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+    blocks: str = _setting("paper", "padding, and order within a block", choices=BLOCKS, later=True)
+    inputs: str = _setting("unit", "what the network sees of images in [0, 1]", choices=INPUTS, later=True)
     origin: str | None = _setting(
         None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
     )
@@ -114,3 +129,15 @@ def _hashed(part: Any) -> dict[str, Any]:
     """The fields that count: all, but for later ones that say what was done before they came."""
     left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
     return {name: value for name, value in vars(part).items() if name not in left_out}
+
+
+def with_training_settings(training: Training, settings: Iterable[str]) -> Training:
+    """The training part with `name=value` changes of any of its fields that describe weights. Raises UserError."""
+    for text in settings:
+        training = _changed(training, *_split(text))
+    return training
+
+
+def names_of_evaluation() -> list[str]:
+    """The fields of an evaluation that `--set` may change."""
+    return _names(Evaluation)

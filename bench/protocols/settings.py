@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from bench.errors import UserError, unknown
-from bench.protocols.protocol import NO_SETTINGS, Evaluation, Protocol, Training
+from bench.protocols.protocol import NO_SETTINGS, OF_ELSEWHERE, Evaluation, Protocol, Training
 
 
 def from_fields(part: type, values: Mapping[str, Any]) -> Any:
@@ -78,7 +78,7 @@ def _split(text: str) -> tuple[str, str]:
 
 def _names(part: type) -> list[str]:
     """The fields that `--set` may change."""
-    return [f.name for f in fields(part) if f.name not in ("meaning", *NO_SETTINGS)]
+    return [f.name for f in fields(part) if f.name not in ("meaning", *OF_ELSEWHERE, *NO_SETTINGS)]
 
 
 def _owner(name: str) -> tuple[str, str]:

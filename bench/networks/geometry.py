@@ -1,0 +1,76 @@
+"""How the blocks of a Conv4 pad, stride and pool, and in which order they go: three kinds are passed round.
+
+`paper`: Finn et al.'s code, padded as TensorFlow's SAME. `padded`: one row and column on every side, as PyTorch code
+does (learn2learn's OmniglotCNN); it differs where a convolution strides over an even size. `unpadded`: no padding, ReLU
+before the norm, and a last block that does not halve (dragen1860/MAML-Pytorch, omniglot_train.py and
+miniimagenet_train.py): its 2x2 pooling goes on by one, or its convolution is 2x2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LAST = 4
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Of one kind of blocks, with or without strides."""
+
+    blocks: str
+    strided: bool
+
+    @property
+    def norm_first(self) -> bool:
+        """Whether batch norm comes before ReLU."""
+        return self.blocks != "unpadded"
+
+    @property
+    def written_here(self) -> bool:
+        """Whether `convolution` is asked, and not `bench.networks.layers`."""
+        return self.blocks != "paper"
+
+    def _narrow(self, k: int) -> bool:
+        return self.blocks == "unpadded" and k == LAST
+
+    def kernel(self, k: int) -> int:
+        """Rows and columns of block k's kernel."""
+        return 2 if self.strided and self._narrow(k) else 3
+
+    def _stride(self, k: int) -> int:
+        return 2 if self.strided and not self._narrow(k) else 1
+
+    def after(self, size: int) -> int:
+        """Rows, or columns, of what leaves the last block, for images of `size`; 0 where nothing is left."""
+        for k in range(1, LAST + 1):
+            size = self._convolved(k, size)
+            if not self.strided:
+                size = size - 1 if self._narrow(k) else size // 2
+        return max(size, 0)
+
+    def _convolved(self, k: int, size: int) -> int:
+        if self.blocks == "paper":
+            return -(-size // self._stride(k))
+        both_sides = 2 if self.blocks == "padded" else 0
+        return (size + both_sides - self.kernel(k)) // self._stride(k) + 1
+
+    def convolution(self, k: int, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Block k's, of images [images, rows, columns, channels]."""
+        padding = 1 if self.blocks == "padded" else 0
+        channels_first = images.permute(0, 3, 1, 2)
+        found = F.conv2d(channels_first, weight, bias, stride=self._stride(k), padding=padding)
+        return found.permute(0, 2, 3, 1)
+
+    def pooled_by_one(self, k: int) -> bool:
+        """Whether block k pools 2x2 windows that overlap."""
+        return not self.strided and self._narrow(k)
+
+
+def max_pool_by_one(images: Tensor) -> Tensor:
+    """The greatest of each 2x2 window, a window at every row and column; images [images, rows, columns, channels]."""
+    rows = torch.maximum(images[:, :-1], images[:, 1:])
+    return torch.maximum(rows[:, :, :-1], rows[:, :, 1:])

@@ -1,0 +1,33 @@
+"""What a network sees of an image: its values as they are, or shifted and scaled as other people's code has them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+# Mean and standard deviation of each channel, of images in [0, 1].
+_CHANNELS = {
+    # torchvision's, of ImageNet (torchvision.models documentation): CloserLookFewShot, MAML-Pytorch.
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    # MetaOptNet's (kjunelee/MetaOptNet, data/mini_imagenet.py): LibFewShot, learn2learn's `lee2019`.
+    "metaoptnet": (
+        (120.39586422 / 255, 115.59361427 / 255, 104.54012653 / 255),
+        (70.68188272 / 255, 68.27635443 / 255, 72.54505529 / 255),
+    ),
+}
+_INVERTED = "inverted"  # ink is 0 and paper 1, where ours is 1 and 0
+
+
+def seen(inputs: str, images: Tensor) -> Tensor:
+    """Images [images, channels, height, width] in [0, 1] as a network of this kind of inputs sees them. A grey image
+    is normalised by the first channel, as CloserLookFewShot does."""
+    if inputs == "unit":
+        return images
+    if inputs == "bytes":
+        return 255 * images
+    if inputs.startswith(_INVERTED):
+        images = 1 - images
+    channels = _CHANNELS.get(inputs.removeprefix(f"{_INVERTED}-"))
+    if channels is None:
+        return images
+    mean, deviation = (images.new_tensor(part[: images.shape[1]]).reshape(-1, 1, 1) for part in channels)
+    return (images - mean) / deviation

@@ -29,8 +29,13 @@ def add(top: Any) -> None:
     )
     parser.add_argument("run", metavar="RUN", nargs="?", help="a run's folder, or the beginning of its name")
     parser.add_argument(
-        "--checkpoint", type=Path, metavar="DIR", help="a TensorFlow checkpoint of the paper's code, instead of a RUN"
+        "--checkpoint",
+        type=Path,
+        metavar="PATH",
+        help="weights instead of a RUN: a PyTorch state_dict of a Conv4 (a file), or the folder of a TensorFlow "
+        "checkpoint of the paper's code",
     )
+    parser.add_argument("--map", type=Path, metavar="FILE", help="which tensor of the state_dict is which of ours")
     parser.add_argument("--benchmark", metavar="B", help="what the checkpoint was trained for")
     parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
     add_own(parser)
@@ -43,7 +48,7 @@ def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
     from rich.console import Console
 
-    from bench import devices
+    from bench import devices, records
     from bench.records import locks
     from bench.runs.display import Display
     from bench.runs.evaluate import evaluated
@@ -55,7 +60,7 @@ def evaluate(options: Namespace) -> int:
         job = _job(options)
         with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
             found = evaluated(job, options.at, shown.say, shown.scored)
-        print(f"{job.name}: {score(found)}")
+        print(f"{job.name}: {score(found, records.counted(job.folder))}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
     return int(found.lost > 0)
@@ -63,27 +68,52 @@ def evaluate(options: Namespace) -> int:
 
 def _check(options: Namespace) -> None:
     if (options.run is None) == (options.checkpoint is None):
-        raise UserError("evaluate: name a RUN, or a --checkpoint DIR with its --benchmark")
+        raise UserError("evaluate: name a RUN, or a --checkpoint PATH with its --benchmark")
     if options.checkpoint is not None and options.benchmark is None:
         raise UserError("--checkpoint: --benchmark is needed too, such as miniimagenet-5w1s: it is not in the files")
     if options.checkpoint is not None and options.at is not None:
         raise UserError("--at: a checkpoint holds the weights of one iteration")
-    if options.run is not None and (options.benchmark or options.protocol):
-        raise UserError("--benchmark and --protocol go with --checkpoint: a RUN has its own; --set changes settings")
+    if options.run is not None and (options.benchmark or options.protocol or options.map):
+        raise UserError(
+            "--benchmark, --protocol and --map go with --checkpoint: a RUN has its own; --set changes settings"
+        )
 
 
 def _job(options: Namespace) -> Job:
     from bench.runs import planning
     from bench.tools.authors_weights import adopt
     from bench.tools.authors_weights.checkpoint import read
+    from bench.tools.state_dicts.weights import is_one, refuse_folder
 
     if options.run is not None:
         return planning.evaluation_job(options.run, _request(options))
+    if is_one(options.checkpoint):
+        return _state_dict_job(options)
+    if options.map is not None:
+        raise UserError("--map: it goes with a state_dict; the tensors of a TensorFlow checkpoint are known by name")
+    refuse_folder(options.checkpoint)
     checkpoint = read(options.checkpoint)
     job = adopt.checkpoint_job(checkpoint, _request(options))
     adopt.adopt(job, checkpoint)
     files = ", ".join(f"{name} {digest[:12]}" for name, digest in checkpoint.files.items())
     print(f"weights     {checkpoint.about()['name']}, trained elsewhere; sums verified: {files}", flush=True)
+    return job
+
+
+def _state_dict_job(options: Namespace) -> Job:
+    from bench.runs.adopt import adopt_state
+    from bench.tools.state_dicts import words
+    from bench.tools.state_dicts.adopt import state_dict_job
+    from bench.tools.state_dicts.state import state
+    from bench.tools.state_dicts.weights import read
+
+    weights = read(options.checkpoint, options.map)
+    job, told = state_dict_job(weights, _request(options))
+    iterations = job.protocol.training.iterations if "iterations" in told else None
+    adopt_state(job, state(weights, job), weights.about(iterations))
+    print(f"weights     {weights.about()['name']}, trained elsewhere; SHA-256 {weights.sha256[:12]}")
+    print("\n".join(words.said(weights, job.protocol.training, told)))
+    print(f"map         for --map, to be changed where it is wrong:\n{weights.matching.toml()}", flush=True)
     return job
 
 

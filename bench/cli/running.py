@@ -211,10 +211,11 @@ class Stop:
         os.write(sys.stderr.fileno(), b"stopping after this iteration; once more stops at once\n")
 
 
-def score(found: Evaluated) -> str:
-    """The mean score of an evaluation, and what of; where it has none, why."""
+def score(found: Evaluated, counted: bool = True) -> str:
+    """The mean score of an evaluation, and what of; where it has none, why. `counted`: its iterations are known."""
     measure, final = MEASURES[found.info["score"]], found.final
     mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
     if found.lost:
         mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
-    return f"{mean} after {found.iteration} iterations, inner step {found.step}"
+    after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
+    return f"{mean} {after}, inner step {found.step}"

@@ -88,6 +88,12 @@ def predicted(info: Mapping[str, Any]) -> bool:
     return isinstance(origin, dict) and bool(origin.get("predictions"))
 
 
+def counted(folder: Path) -> bool:
+    """Whether the iterations of a record are known: of other people's weights they may not be. Raises Corrupt."""
+    origin = read_info(folder).get("origin")
+    return not (isinstance(origin, dict) and origin.get("iterations", 0) is None)
+
+
 def read_info(folder: Path) -> dict[str, Any]:
     """`record.json` alone, with every field that the project relies on, and the keys that its folder is named by.
 

@@ -53,8 +53,8 @@ def counted_seeds(cell: Cell) -> str:
 
 
 def iterations(cell: Cell) -> str:
-    """Those evaluated, and of how many where training went on."""
-    if cell.predicted:
+    """Those evaluated, and of how many where training went on; none where nobody said how many there were."""
+    if cell.predicted or (cell.origin and cell.origin.get("iterations", cell.iterations) is None):
         return NONE
     full = cell.record.training.iterations
     return spread(cell.iterations) if cell.iterations == (full,) else f"{spread(cell.iterations)} of {full}"

@@ -10,12 +10,10 @@ from bench.errors import UserError
 from bench.networks import conv4
 from bench.protocols import presets, protocol, published_weights, settings
 from bench.protocols.benchmarks import FUNCTIONS
-from bench.records.locks import locked
-from bench.runs import recording
+from bench.runs.adopt import adopt_state
 from bench.runs.job import Job
 from bench.runs.planning import job_of
 from bench.runs.request import Request
-from bench.runs.status import read_if_any
 from bench.tools.authors_weights import parameters
 from bench.tools.authors_weights.checkpoint import Checkpoint
 from methods.contract import State
@@ -44,6 +42,4 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = parameters.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
-    with locked(job.folder):
-        if read_if_any(job.folder) is None:
-            recording.adopted(job, State(params, {}), checkpoint.about())
+    adopt_state(job, State(params, {}), checkpoint.about())

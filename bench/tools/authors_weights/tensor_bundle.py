@@ -44,7 +44,7 @@ def find(path: Path) -> Path:
     if not path.is_dir():
         if path.suffix == _INDEX:
             raise UserError(f"no checkpoint at {path}: leave {_INDEX} off, or name the folder")
-        raise UserError(f"no checkpoint at {path}: there is neither such a folder nor {path}{_INDEX}")
+        raise UserError(f"no checkpoint at {path}: there is neither such a file or folder nor {path}{_INDEX}")
     found = sorted(path.glob(f"*{_INDEX}"))
     if len(found) == 1:
         return found[0].with_suffix("")

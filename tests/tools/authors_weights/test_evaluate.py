@@ -87,8 +87,8 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("evaluate",), "name a RUN, or a --checkpoint DIR"),
-        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or a --checkpoint DIR"),
+        (("evaluate",), "name a RUN, or a --checkpoint PATH"),
+        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or a --checkpoint PATH"),
         (("evaluate", "--checkpoint", "weights"), "--benchmark is needed too"),
         (("evaluate", "run", "--benchmark", "tiny"), "go with --checkpoint"),
         (("evaluate", "--checkpoint", "nowhere", "--benchmark", "tiny"), "no checkpoint at nowhere"),

@@ -1,0 +1,37 @@
+"""Other people's weights as a run of a method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.data import store
+from bench.episodes import streams
+from bench.errors import UserError
+from bench.protocols import presets, protocol, settings
+from bench.protocols.benchmarks import FUNCTIONS
+from bench.runs.job import Job
+from bench.runs.planning import _job, _methods
+from bench.runs.request import Request
+from bench.tools.state_dicts import fit
+from bench.tools.state_dicts.weights import Weights
+
+
+def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[str]]:
+    """PyTorch weights of other people's code as a run of a method (default maml), with the settings that their layout
+    and the user give it and the evaluation of `request.protocol`; and what the user told. Raises UserError where they
+    are not of the benchmark's network."""
+    benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
+    if benchmark.form == FUNCTIONS:
+        raise UserError(f"--benchmark {benchmark.name}: weights of a convolutional network need images")
+    methods = _methods(request.methods or ["maml"])
+    if len(methods) > 1:
+        raise UserError("--method: weights are evaluated by one method at a time")
+    told, rest = fit.told(request.settings)
+    evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
+    evaluation = settings.with_evaluation_settings(evaluation, rest)
+    base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
+    training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
+    data = streams.load(benchmark, training, request.data_dir)
+    job = _job(request, benchmark, methods[0], 0, protocol.Protocol(training, evaluation), "paper", data)
+    job.check()
+    return job, frozenset(told)

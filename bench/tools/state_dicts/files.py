@@ -1,0 +1,129 @@
+"""A PyTorch state_dict in a file, as safetensors or as `torch.save` writes it; nothing in it is executed.
+
+Read is what `torch.load(weights_only=True)` reads, and of that the one dictionary of plain tensors that holds
+convolutions, whatever it is nested in."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from bench.errors import UserError, reason
+
+_MOST_BYTES = 1 << 28  # of a file: a Conv4 takes half a megabyte, with the state of its optimiser two
+_MOST_TENSORS = 1000
+_MOST_NUMBERS = 1 << 26  # of a tensor, whose shape may say more than its file holds
+_DEEPEST = 3
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_GLOBAL = re.compile(r"GLOBAL (\S+)")
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], bool]:
+    """Name -> float32 tensor on the CPU, in the file's order, and whether that is the order of the layers: safetensors
+    has none. Counters are left out. Raises UserError, one line that names the file."""
+    data = _bytes(path)
+    if data[8:9] == b"{":
+        return _checked(path, "", _safetensors(path, data)), False
+    where, found = _state_dict(path, _loaded(path, data))
+    return _checked(path, where, found), True
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, which no Conv4 is")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _safetensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(data)
+    except Exception as error:  # whatever a damaged file brings about in the library
+        raise UserError(f"{path}: no safetensors file that can be read: {reason(error)}") from error
+
+
+def _loaded(path: Path, data: bytes) -> Any:
+    """What `torch.save` wrote, without executing what a pickle could carry."""
+    if not data.startswith((_ZIP, _PICKLE)):
+        raise UserError(f"{path}: neither a file of torch.save nor safetensors: save `model.state_dict()`")
+    try:
+        _check_stored(path, data)
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a damaged or hostile file brings about in the library
+        raise UserError(f"{path}: {_refused(error)}") from error
+
+
+def _check_stored(path: Path, data: bytes) -> None:
+    """torch.save compresses nothing: what does could be larger than memory."""
+    if not data.startswith(_ZIP):
+        return
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+    if any(member.compress_type for member in members) or sum(m.file_size for m in members) > len(data):
+        raise UserError(f"{path}: a compressed archive, which torch.save does not write")
+
+
+def _refused(error: Exception) -> str:
+    text = str(error)
+    if "TorchScript" in text:
+        return "a TorchScript archive, which is code: save `model.state_dict()`"
+    if (found := _GLOBAL.search(text)) or "weights_only" in text or "Weights only" in text:
+        what = f"holds {found[1]}, an object and no plain tensor" if found else "holds more than plain tensors"
+        return f"{what}, and is not executed: where you trust it, load it and save `model.state_dict()` alone"
+    return f"damaged, or no file of torch.save: {reason(error)}"
+
+
+def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
+    """The one dictionary with convolutions, and where in the file it is."""
+    found = list(_dictionaries("", value, _DEEPEST))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UserError(f"{path}: no state_dict: there is no dictionary with the weight of a convolution")
+    places = " and ".join(where or "the outermost" for where, _ in found)
+    raise UserError(f"{path}: {len(found)} state_dicts ({places}): save one of them alone")
+
+
+def _dictionaries(where: str, value: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    if not isinstance(value, Mapping) or depth == 0:
+        return
+    tensors = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if any(tensor.dim() == 4 for tensor in tensors.values()):
+        yield where, tensors
+    for key, inner in value.items():
+        if isinstance(key, str):
+            yield from _dictionaries(f"{where}.{key}".strip("."), inner, depth - 1)
+
+
+def _checked(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if len(tensors) > _MOST_TENSORS:
+        raise UserError(f"{path}: {len(tensors)} tensors, where a Conv4 and its optimiser have less than 100")
+    found = {}
+    for name, tensor in tensors.items():
+        if not name.isprintable() or len(name) > 200:
+            raise UserError(f"{path}: {name[:100]!r} is no name of a tensor")
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise UserError(f"{path}: {name} is no plain tensor (sparse, quantised, or without values)")
+        if tensor.numel() > _MOST_NUMBERS:
+            raise UserError(f"{path}: {name} of shape {list(tensor.shape)} is larger than any of a Conv4")
+        if tensor.is_floating_point():
+            found[name] = tensor.detach().to(torch.float32, copy=True).contiguous()
+        elif tensor.is_complex():
+            raise UserError(f"{path}: {name} holds complex numbers")
+    if not found:
+        raise UserError(f"{path}: there is no tensor of floating-point numbers in {where or 'it'}")
+    return found

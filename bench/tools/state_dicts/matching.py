@@ -1,0 +1,118 @@
+"""Which tensor of a file is which of ours: by shape and order, or as the user's map says."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from bench.errors import UserError, reason
+from bench.tools.state_dicts.layouts import Layout, recognised
+from bench.tools.state_dicts.modules import Module, in_order, modules
+
+BLOCKS = (1, 2, 3, 4)
+_OURS = {f"{layer}{k}.{part}" for k in BLOCKS for layer, part in (("conv", "weight"), ("conv", "bias"))}
+_OURS |= {f"norm{k}.{part}" for k in BLOCKS for part in ("scale", "shift", "mean", "variance")}
+_OURS |= {"head.weight", "head.bias"}
+_NEEDED = {f"conv{k}.weight" for k in BLOCKS}
+_MOST_BYTES = 1 << 16  # of a map
+# A head whose rows have a length of their own (torch's weight_norm): CloserLookFewShot's baseline++.
+_WEIGHT_NORM = {"weight_g", "weight_v", "bias"}
+
+
+@dataclass(frozen=True)
+class Matching:
+    """`places`: our name -> the file's. `unread`: what of the file is used for nothing."""
+
+    places: dict[str, str]
+    layout: Layout
+    unread: tuple[str, ...]
+
+    def toml(self) -> str:
+        """A file for `--map`, in the order of the network."""
+        return "".join(f"{ours} = {json.dumps(name, ensure_ascii=False)}\n" for ours, name in self.places.items())
+
+
+def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matching:
+    """By shape and order. `ordered`: the file keeps the order of the layers. Raises UserError where the tensors are not
+    those of four blocks, or may be in another order."""
+    found = modules(tensors, ordered)
+    by_kind = {kind: [m for m in found if m.kind == kind] for kind in ("convolution", "norm", "linear", "other")}
+    convolutions, norms, heads = by_kind["convolution"], by_kind["norm"], by_kind["linear"]
+    others = [m for m in by_kind["other"] if not m.shapes.keys() <= _WEIGHT_NORM]
+    if len(convolutions) != 4 or len(norms) != 4 or len(heads) > 1 or others:
+        raise UserError(
+            f"{path}: not four convolutions, each with a batch norm, and at most one linear head, but "
+            f"{shapes_of(found)}; `--map FILE` says which are meant"
+        )
+    for layers in (convolutions, norms):
+        if not in_order(layers, ordered):
+            names = ", ".join(layer.name for layer in layers)
+            raise UserError(f"{path}: the order of {names} is not known: `--map FILE` says it")
+    places = {}
+    for k, pair in zip(BLOCKS, zip(convolutions, norms, strict=True), strict=True):
+        places |= {ours: name for module in pair for ours, name in module.places(k).items()}
+    places |= {ours: name for head in heads for ours, name in head.places(0).items()}
+    unread = tuple(name for m in by_kind["other"] for name in m.names.values())
+    return Matching(places, recognised(convolutions, norms), unread)
+
+
+def shapes_of(found: list[Module]) -> str:
+    """What there is, each module by name and shape."""
+    return ", ".join(f"{m.name} {written(next(iter(m.shapes.values())))}" for m in found) or "nothing"
+
+
+def written(shape: tuple[int, ...]) -> str:
+    """Such as 64x3x3x3."""
+    return "x".join(map(str, shape)) or "a number"
+
+
+def mapped(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matching:
+    """As the user's map says. Raises UserError where it names what there is not."""
+    places = _read_map(map_file)
+    for ours, name in places.items():
+        if ours not in _OURS:
+            raise UserError(f"{map_file}: {ours} is no tensor of a Conv4: {', '.join(sorted(_OURS))}")
+        if name not in tensors:
+            raise UserError(f"{map_file}: {ours}: {path} has no tensor {name}")
+    if missing := sorted(_NEEDED - places.keys()):
+        raise UserError(f"{map_file}: {missing[0]} is missing")
+    if twice := [name for name in places.values() if list(places.values()).count(name) > 1]:
+        raise UserError(f"{map_file}: {twice[0]} stands there twice")
+    convolutions = [_owner(places[f"conv{k}.weight"]) for k in BLOCKS]
+    norms = [_owner(name) for ours, name in places.items() if re.fullmatch(r"norm\d\.(scale|mean)", ours)]
+    unread = tuple(name for name in tensors if name not in places.values())
+    return Matching(places, recognised(convolutions, norms), unread)
+
+
+def _owner(name: str) -> Module:
+    listed = re.search(r"(^|\.)vars\.\d+$", name)
+    return Module(name if listed else name.rpartition(".")[0])
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, which no map is")
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {reason(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: no TOML: {reason(error)}") from error
+    return dict(_flat(path, "", values))
+
+
+def _flat(path: Path, prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and not prefix:
+            yield from _flat(path, f"{key}.", value)
+        elif isinstance(value, str):
+            yield prefix + key, value
+        else:
+            raise UserError(f'{path}: {prefix}{key}: a name is needed, as in conv1.weight = "features.0.conv.weight"')

@@ -1,0 +1,54 @@
+"""Weights from elsewhere as the state that a method is evaluated with."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from bench.errors import UserError
+from bench.runs.job import Job
+from bench.tools.state_dicts.matching import written
+from bench.tools.state_dicts.weights import HEAD, Weights
+from bench.training.initial import initial_state
+from methods.contract import Params, State
+from methods.finetune import Finetune
+
+_MAY_LACK = re.compile(r"conv\d\.bias|norm\d\.(scale|shift)")
+
+
+def state(weights: Weights, job: Job) -> State:
+    """What the job's method is evaluated with: its state before any training, with every tensor that the file has.
+
+    Fine-tuning draws a head afresh for every episode, and the file's is of no use to it. Running statistics that the
+    file has not are no numbers: nothing is scored by them. Raises UserError where a parameter is not there."""
+    like = initial_state(job.build(), job.seed)
+    params = dict(like.params)
+    for name, value in like.params.items():
+        if name in HEAD and issubclass(job.kind, Finetune):
+            continue
+        found = weights.tensors.get(name)
+        if found is None and _MAY_LACK.fullmatch(name):
+            found = torch.full_like(value, float(name.endswith(".scale")))  # the layer is without one
+        if found is None or found.shape != value.shape:
+            raise UserError(f"{weights.path}: {_lacking(weights, name, value, job.method)}")
+        params[name] = found
+    return State(params, _carried(weights, like.carried))
+
+
+def _lacking(weights: Weights, name: str, value: Tensor, method: str) -> str:
+    if name in HEAD and not weights.has_head:
+        return f"there is no linear head, which {method} needs: --method protonet, nearest or finetune go without"
+    shape = written(tuple(value.shape))
+    if name in weights.tensors:
+        return f"{name} is {written(tuple(weights.tensors[name].shape))}, where {method} needs {shape}"
+    return f"{method} needs {name} ({shape}), which is not in it"
+
+
+def _carried(weights: Weights, carried: Params) -> Params:
+    known = weights.statistics
+    return {
+        name: value if name.startswith("episode.") else known.get(name, torch.full_like(value, torch.nan))
+        for name, value in carried.items()
+    }

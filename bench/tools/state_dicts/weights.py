@@ -1,0 +1,98 @@
+"""PyTorch weights of a Conv4 that were trained by other people's code: read, matched, and named by their content.
+
+`files` reads a state_dict, `modules` finds its layers, `matching` says which tensor is which of ours (or the user's map
+does), `layouts` knows what the code of five projects does, and `fit` which network the weights are of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.errors import UserError
+from bench.files import sha256
+from bench.protocols import published_weights
+from bench.tools.state_dicts import files, matching
+from bench.tools.state_dicts.matching import BLOCKS, Matching
+from methods.contract import Params
+
+_MAP = "the map of its tensors"
+_SUFFIXES = {".pth", ".pt", ".th", ".tar", ".ckpt", ".bin", ".safetensors"}
+HEAD = ("head.weight", "head.bias")
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """`tensors`: by our names. `sha256`: of the file."""
+
+    path: Path
+    sha256: str
+    tensors: dict[str, Tensor]
+    matching: Matching
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Name -> SHA-256 of what makes these weights: another map of one file makes others."""
+        text = self.matching.toml().encode()
+        return {self.path.name: self.sha256, _MAP: hashlib.sha256(text).hexdigest()}
+
+    @property
+    def origin(self) -> str:
+        """Eight digits that stand for file and map."""
+        return published_weights.origin(self.files)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether there is a linear head among them."""
+        return HEAD[0] in self.tensors
+
+    @property
+    def statistics(self) -> Params:
+        """The running statistics of all norms; none where there are none, or where they are as they were before a
+        training: CloserLookFewShot's MAML has them, and never moves them."""
+        names = [f"norm{k}.{part}" for k in BLOCKS for part in ("mean", "variance")]
+        found = {name: self.tensors[name] for name in names if name in self.tensors}
+        untouched = all(bool((value == float(name.endswith("variance"))).all()) for name, value in found.items())
+        return {} if len(found) < len(names) or untouched else found
+
+    def about(self, iterations: int | None = None) -> dict[str, Any]:
+        """For the record; `iterations`: of their training, where the user said so."""
+        layout = self.matching.layout
+        return {
+            "name": f"state_dict {self.path.name} ({self.origin})",
+            "files": self.files,
+            "map": dict(self.matching.places),
+            "layout": {"name": layout.name, "source": layout.source},
+            "unread": list(self.matching.unread),
+            "iterations": iterations,
+        }
+
+
+def is_one(path: Path) -> bool:
+    """Whether a path is to be read as a state_dict: a file, and none of a TensorFlow checkpoint's."""
+    tensorflow = path.suffix == ".index" or ".data-" in path.name or Path(f"{path}.index").is_file()
+    return path.is_file() and not tensorflow
+
+
+def refuse_folder(path: Path) -> None:
+    """Raises UserError for a folder that holds no TensorFlow checkpoint, but files of PyTorch."""
+    if path.is_dir() and not any(path.glob("*.index")):
+        found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+        if found:
+            raise UserError(f"{path} holds {len(found)} files of PyTorch weights: name one, such as {found[0]}")
+
+
+def read(path: Path, map_file: Path | None = None) -> Weights:
+    """The weights in a file. Raises UserError, one line, where they are not a Conv4's or a value is not finite."""
+    tensors, ordered = files.read(path)
+    found = matching.mapped(path, tensors, map_file) if map_file else matching.matched(path, tensors, ordered)
+    ours = {name: tensors[theirs] for name, theirs in found.places.items()}
+    for name, theirs in found.places.items():
+        if not torch.isfinite(ours[name]).all():
+            raise UserError(f"{path}: {theirs} holds values that are not finite")
+    return Weights(path, sha256(path), ours, found)

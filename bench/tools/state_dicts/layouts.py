@@ -59,6 +59,7 @@ OTHERS = (
         r"\d\.normalize",
         {"blocks": "padded", **_POOLED, "batch_norm_adapted": True, "inner_lr": 0.5},
         colour={"inputs": "bytes"},
+        grey={"resize": "lanczos"},
         says=("their example adapts by one step",),
     ),
     Layout(

@@ -38,9 +38,9 @@ def add(top: Any) -> None:
     parser.add_argument("--map", type=Path, metavar="FILE", help="which tensor of the state_dict is which of ours")
     parser.add_argument("--benchmark", metavar="B", help="what the checkpoint was trained for")
     parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
-    add_own(parser)
+    add_own(parser, "; of a state_dict, any method (default maml)")
     add_execution(parser)
-    add_settings(parser, "such as queries=15 or batch_statistics=support")
+    add_settings(parser, "such as queries=15 or batch_statistics=support; of a state_dict also inner_lr and others")
     parser.add_argument("--at", type=argument_types.positive, metavar="N", help="the weights of iteration N")
 
 
@@ -112,7 +112,7 @@ def _state_dict_job(options: Namespace) -> Job:
     iterations = job.protocol.training.iterations if "iterations" in told else None
     adopt_state(job, state(weights, job), weights.about(iterations))
     print(f"weights     {weights.about()['name']}, trained elsewhere; SHA-256 {weights.sha256[:12]}")
-    print("\n".join(words.said(weights, job.protocol.training, told)))
+    print("\n".join(words.said(weights, job, told)))
     print(f"map         for --map, to be changed where it is wrong:\n{weights.matching.toml()}", flush=True)
     return job
 

@@ -74,11 +74,10 @@ def add_execution(parser: Parser) -> None:
     parser.add_argument("--fast", action="store_true", help="algorithms that may end in other bits each time")
 
 
-def add_own(parser: Parser) -> None:
-    """Where a run's method does not ship: what a record names is never imported."""
-    parser.add_argument(
-        "--method", action="append", default=[], metavar="FILE", help="the file of the run's method, if it is your own"
-    )
+def add_own(parser: Parser, more: str = "") -> None:
+    """Where a run's method does not ship: what a record names is never imported. `more`: to be said in the help."""
+    text = f"the file of the run's method, if it is your own{more}"
+    parser.add_argument("--method", action="append", default=[], metavar="FILE", help=text)
 
 
 def asked_of_every_job(options: argparse.Namespace) -> tuple[Any, ...]:

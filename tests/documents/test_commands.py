@@ -17,10 +17,12 @@ import torch
 
 from bench.__main__ import main
 from bench.data.splits import read_split
+from bench.tools.state_dicts.weights import read
 from tests.conftest import ROOT
 from tests.data.readers.test_folder import write_classes
 from tests.data.small import FILES, Small, encoded, write_birds, write_cifar, write_tiered
 from tests.documents.test_documents import COMMANDS, TEXTS, arguments, blocks, run_by
+from tests.state_dicts import theirs
 from tests.tools.authors_weights.conftest import variables
 from tests.tools.authors_weights.writer import Bundle
 
@@ -86,6 +88,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_classes(home / "photos", 20, 20)
     for weights in (home / "weights", home.parent / "shared" / "checkpoints" / "finn-miniimagenet-5w1s"):
         Bundle(variables(3, 32, 800, 5)).write(weights / "model59000")
+    networks = {"conv4.pth": theirs.Torchmeta(1, 1), "protonet.safetensors": theirs.CloserLook(1, None)}
+    for name, network in networks.items():
+        torch.save(theirs.trained_looking(network).state_dict(), home / name)
+    (home / "map.toml").write_text(read(home / "conv4.pth").matching.toml())
     (home / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
     (home / "experiment.toml").write_text(blocks(TEXTS["docs/experiments.md"], "toml")[0])
     shutil.copy(ROOT / "bench" / "analysis" / "published.csv", home / "my-claims.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from bench.protocols.protocol import Training
+from bench.runs.job import Job
 from bench.tools.state_dicts.fit import SHAPED, TOLD
 from bench.tools.state_dicts.layouts import UNKNOWN
 from bench.tools.state_dicts.weights import Weights
@@ -13,17 +13,17 @@ from bench.tools.state_dicts.weights import Weights
 _EVERYWHERE = ("batch_norm_epsilon", "resize", "inputs")  # none of these layouts changes them, unless it says so
 
 
-def said(weights: Weights, training: Training, told: frozenset[str]) -> Iterator[str]:
+def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
     """What a reader should know of these weights, a line each: where settings come from, and what is not followed."""
     layout = weights.matching.layout
     yield f"layout      {layout.name}{f' ({layout.source})' * bool(layout.source)}"
     of_code = layout.training(weights.tensors["conv1.weight"].shape[1]) if layout is not UNKNOWN else {}
-    values = {name: getattr(training, name) for name in TOLD if name != "iterations"}
+    values = {name: getattr(job.protocol.training, name) for name in TOLD if name != "iterations"}
     for source, names in _by_source(values, told, {*of_code, *_EVERYWHERE} if of_code else ()).items():
         yield f"{source:<12}{', '.join(f'{name}={_text(values[name])}' for name in names)}"
     if layout is UNKNOWN:
         yield "assumed     batch norm before ReLU, and ReLU before pooling: weights do not tell"
-    if not weights.statistics:
+    if not weights.statistics and "running" in job.kind.batch_statistics:
         yield "lacking     running statistics: batch_statistics=running scores nothing"
     yield from (f"otherwise   {what}" for what in layout.says)
     if weights.matching.unread:

@@ -55,7 +55,7 @@ def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matchin
         if not in_order(layers, ordered):
             names = ", ".join(layer.name for layer in layers)
             raise UserError(f"{path}: the order of {names} is not known: `--map FILE` says it")
-    places = {}
+    places: dict[str, str] = {}
     for k, pair in zip(BLOCKS, zip(convolutions, norms, strict=True), strict=True):
         places |= {ours: name for module in pair for ours, name in module.places(k).items()}
     places |= {ours: name for head in heads for ours, name in head.places(0).items()}

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from bench import files, records
+from bench.errors import UserError
 from bench.records import layout
 from bench.tools.state_dicts.weights import read
 from tests.conftest import Command, one_line
@@ -258,6 +259,14 @@ def test_an_order_that_a_file_does_not_keep(typed: Command, tmp_path: Path) -> N
     assert "the order of features.first.conv, " in one_line(typed(*asked))
     torch.save(found, tmp_path / "theirs.pth")
     assert typed(*asked).returncode == 0
+
+
+def test_names_that_contradict_the_order(saved: Callable[..., Path]) -> None:
+    """A dictionary in which the third block stands before the second."""
+    found = trained_looking(Torchmeta(1, 1)).state_dict()
+    path = saved({name: found[name] for name in sorted(found, key=lambda name: "layer2" in name)})
+    with pytest.raises(UserError, match="the order of features.layer1.conv, features.layer3.conv, .* is not known"):
+        read(path)
 
 
 def test_a_record_whose_map_was_changed_is_left_out(typed: Command, tmp_path: Path, saved: Callable[..., Path]) -> None:

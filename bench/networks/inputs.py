@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 # Mean and standard deviation of each channel, of images in [0, 1].
@@ -29,5 +30,6 @@ def seen(inputs: str, images: Tensor) -> Tensor:
     channels = _CHANNELS.get(inputs.removeprefix(f"{_INVERTED}-"))
     if channels is None:
         return images
-    mean, deviation = (images.new_tensor(part[: images.shape[1]]).reshape(-1, 1, 1) for part in channels)
-    return (images - mean) / deviation
+    # By plain numbers: a tensor made here could not be copied to a GPU while a graph is captured.
+    named = zip(images.unbind(1), *channels, strict=False)
+    return torch.stack([(channel - mean) / deviation for channel, mean, deviation in named], 1)

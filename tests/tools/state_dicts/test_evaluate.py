@@ -265,7 +265,7 @@ def test_names_that_contradict_the_order(saved: Callable[..., Path]) -> None:
     """A dictionary in which the third block stands before the second."""
     found = trained_looking(Torchmeta(1, 1)).state_dict()
     path = saved({name: found[name] for name in sorted(found, key=lambda name: "layer2" in name)})
-    with pytest.raises(UserError, match="the order of features.layer1.conv, features.layer3.conv, .* is not known"):
+    with pytest.raises(UserError, match=r"order of features\.layer1\.conv, features\.layer3\.conv, .* is not known"):
         read(path)
 
 

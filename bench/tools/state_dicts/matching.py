@@ -48,8 +48,8 @@ def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matchin
     others = [m for m in by_kind["other"] if not m.shapes.keys() <= _WEIGHT_NORM]
     if len(convolutions) != 4 or len(norms) != 4 or len(heads) > 1 or others:
         raise UserError(
-            f"{path}: not four convolutions, each with a batch norm, and at most one linear head, but "
-            f"{shapes_of(found)}; `--map FILE` says which are meant"
+            f"{path}: a Conv4 has convolutions FxCx3x3, FxFx3x3, FxFx3x3, FxFx3x3, a batch norm F for each, and "
+            f"at most one linear head, and here are {shapes_of(found)}; `--map FILE` says which are meant"
         )
     for layers in (convolutions, norms):
         if not in_order(layers, ordered):

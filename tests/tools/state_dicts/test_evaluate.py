@@ -182,7 +182,10 @@ def changed(name: str, value: torch.Tensor | None) -> dict[str, torch.Tensor]:
         (changed("classifier.bias", torch.zeros(5).to_sparse()), "classifier.bias is no plain tensor"),
         (changed("classifier.bias", torch.zeros(5, dtype=torch.complex64)), "complex numbers"),
         (changed("classifier.bias", None), "maml needs head.bias (5), which is not in it"),
-        (changed("features.layer4.conv.weight", None), "not four convolutions, each with a batch norm"),
+        (
+            changed("features.layer4.conv.weight", None),
+            "at most one linear head, and here are features.layer1.conv 6x1x3x3",
+        ),
         (changed("film.gamma", torch.zeros(3, 6)), "film 3x6"),
         (changed("features.layer2.norm.weight", torch.zeros(7)), "does not fit tiny"),
         (changed("classifier.weight", torch.zeros(5, 54)), "5x54, where it has 6x1x3x3 6x6x3x3"),

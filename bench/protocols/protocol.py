@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
-
-from bench.protocols.settings import _changed, _names, _split
 
 NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
 OF_ELSEWHERE = ("blocks", "inputs")  # what only networks that were trained elsewhere have otherwise
@@ -129,15 +126,3 @@ def _hashed(part: Any) -> dict[str, Any]:
     """The fields that count: all, but for later ones that say what was done before they came."""
     left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
     return {name: value for name, value in vars(part).items() if name not in left_out}
-
-
-def with_training_settings(training: Training, settings: Iterable[str]) -> Training:
-    """The training part with `name=value` changes of any of its fields that describe weights. Raises UserError."""
-    for text in settings:
-        training = _changed(training, *_split(text))
-    return training
-
-
-def names_of_evaluation() -> list[str]:
-    """The fields of an evaluation that `--set` may change."""
-    return _names(Evaluation)

@@ -154,3 +154,15 @@ def _described(declared: Any) -> str:
     if rules["above"] is not None:
         text += f" above {rules['above']}"
     return text + (" or none" if type(None) in kinds else "")
+
+
+def with_training_settings(training: Training, settings: Iterable[str]) -> Training:
+    """The training part with `name=value` changes of any of its fields that describe weights. Raises UserError."""
+    for text in settings:
+        training = _changed(training, *_split(text))
+    return training
+
+
+def names_of_evaluation() -> list[str]:
+    """The fields of an evaluation that `--set` may change."""
+    return _names(Evaluation)

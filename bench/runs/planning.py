@@ -73,7 +73,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
-    methods = _methods(request.methods)
+    methods = methods_named(request.methods)
     data = streams.load(benchmark, asked.training, request.data_dir)
     made = [job_of(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
     for job in made:
@@ -164,7 +164,7 @@ def trained_on(
     return benchmark, training, data
 
 
-def _methods(named: Sequence[str]) -> list[str | Own]:
+def methods_named(named: Sequence[str]) -> list[str | Own]:
     """The methods of these names and files. Raises UserError on two files whose runs would go by one name."""
     found: dict[str, str | Own] = {}
     for asked in dict.fromkeys(named):

@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.runs.job import Job
-from bench.runs.planning import _job, _methods
+from bench.runs.planning import job_of, methods_named
 from bench.runs.request import Request
 from bench.tools.state_dicts import fit
 from bench.tools.state_dicts.weights import Weights
@@ -23,7 +23,7 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: weights of a convolutional network need images")
-    methods = _methods(request.methods or ["maml"])
+    methods = methods_named(request.methods or ["maml"])
     if len(methods) > 1:
         raise UserError("--method: weights are evaluated by one method at a time")
     told, rest = fit.told(request.settings)
@@ -32,6 +32,6 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
     training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
     data = streams.load(benchmark, training, request.data_dir)
-    job = _job(request, benchmark, methods[0], 0, protocol.Protocol(training, evaluation), "paper", data)
+    job = job_of(request, benchmark, methods[0], 0, protocol.Protocol(training, evaluation), "paper", data)
     job.check()
     return job, frozenset(told)

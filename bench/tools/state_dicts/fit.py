@@ -13,9 +13,9 @@ from torch import Tensor
 
 from bench.errors import UserError, unknown
 from bench.networks import conv4
-from bench.protocols import protocol
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
+from bench.protocols.settings import names_of_evaluation, with_training_settings
 from bench.tools.state_dicts.layouts import Layout
 from bench.tools.state_dicts.matching import BLOCKS, written
 
@@ -34,13 +34,13 @@ def told(settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """What `--set` says of the training, and the rest, which is of the evaluation. Raises UserError."""
     split = [(text.partition("=")[0], text) for text in settings]
     of_training = [text for name, text in split if name in TOLD]
-    changed = protocol.with_training_settings(Training(), of_training)
+    changed = with_training_settings(Training(), of_training)
     found = {text.partition("=")[0]: getattr(changed, text.partition("=")[0]) for text in of_training}
     rest = [text for name, text in split if name not in TOLD]
     for name, _ in split:
         plain = name.removeprefix("evaluation.")
-        if name not in TOLD and plain not in protocol.names_of_evaluation():
-            raise unknown("setting of weights from elsewhere", name, [*TOLD, *protocol.names_of_evaluation()])
+        if name not in TOLD and plain not in names_of_evaluation():
+            raise unknown("setting of weights from elsewhere", name, [*TOLD, *names_of_evaluation()])
     return found, rest
 
 

@@ -36,6 +36,12 @@ def add(top: Any) -> None:
     own.add_argument(
         "--split-seed", type=argument_types.index, metavar="K", help="of the split, where there is none (default 0)"
     )
+    own.add_argument(
+        "--levels",
+        type=argument_types.positive,
+        metavar="N",
+        help="how many folders down the classes are, as in GROUP/CLASS (2)",
+    )
     add_command(data, "list", list_data, "which data are here", data=True)
     add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
 
@@ -58,9 +64,15 @@ def _data_set(o: Namespace) -> DataSet:
     if o.source == catalogue.OWN:
         if o.name is None:
             raise UserError("data add folder: call your images something with --name")
-        return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed)
+        return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed, o.levels)
     data_set = catalogue.get(o.source)
-    given = {"--name": o.name, "--size": o.size, "--grey": o.grey or None, "--split-seed": o.split_seed}
+    given = {
+        "--name": o.name,
+        "--size": o.size,
+        "--grey": o.grey or None,
+        "--split-seed": o.split_seed,
+        "--levels": o.levels,
+    }
     if named := [option for option, value in given.items() if value is not None]:
         raise UserError(
             f"{', '.join(named)}: only for `data add folder`; {o.source} has a name, size and split already"

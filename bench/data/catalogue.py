@@ -14,6 +14,7 @@ import platformdirs
 from bench.data.arrange import Transform
 from bench.data.images import Source
 from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
+from bench.data.splits import Range
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, is_name
 
@@ -23,35 +24,44 @@ KNOWN = {
     OMNIGLOT_DIGEST: "Omniglot, all 32,460 drawings",
     MINI_IMAGENET_DIGEST: "Ravi & Larochelle split, 84x84 JPEG copy (8 byte-identical pairs)",
 }
+UNKNOWN_COPY = "no copy with this digest is known here: its colours and its resizer could not be checked"
 
 
 @dataclass(frozen=True)
 class DataSet:
     """How a copy of a data set is read, what it has when it is whole, and the forms that are prepared of it.
 
-    `split`: the classes of each split are those of `<split>_split.txt`; `per_class`: images of a class, or None where
-    that varies. Where there is no such file, `counts` tells how many classes a split has, as far as that is known.
-    `forms`: the name of a subfolder -> how its images are resized."""
+    `split`: the classes of each split are those of `<split>_split.txt`; `per_class`: the least and the most images of a
+    class, or None where that is not known. Where there is no such file, `counts` tells how many classes a split has, as
+    far as that is known; `totals` how many images a split has, or `all`. `forms`: the name of a subfolder -> how its
+    images are resized."""
 
     open_source: Callable[[Path, bool], Source]
     split: str | None = None
-    per_class: int | None = None
+    per_class: Range | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
     forms: Mapping[str, Transform | None] = field(default_factory=lambda: {"": None})
+
+
+def _exactly(count: int) -> Range:
+    return count, count
 
 
 SOURCES = {
     "omniglot": DataSet(
         omniglot.open_source,
         "omniglot",
-        omniglot.DRAWINGS,
+        _exactly(omniglot.DRAWINGS),
         forms={"nearest": omniglot.resize_nearest, "lanczos": omniglot.resize_lanczos},
     ),
-    "mini-imagenet": DataSet(mini_imagenet.open_source, "mini_imagenet", mini_imagenet.PER_CLASS),
-    "cifar-fs": DataSet(partial(cifar100.open_source, split="cifar_fs"), "cifar_fs", cifar100.PER_CLASS),
-    "fc100": DataSet(partial(cifar100.open_source, split="fc100"), "fc100", cifar100.PER_CLASS),
-    "tiered-imagenet": DataSet(tiered_imagenet.open_source, counts=tiered_imagenet.CLASSES),
-    "cub": DataSet(cub.open_source, "cub"),
+    "mini-imagenet": DataSet(mini_imagenet.open_source, "mini_imagenet", _exactly(mini_imagenet.PER_CLASS)),
+    "cifar-fs": DataSet(partial(cifar100.open_source, split="cifar_fs"), "cifar_fs", _exactly(cifar100.PER_CLASS)),
+    "fc100": DataSet(partial(cifar100.open_source, split="fc100"), "fc100", _exactly(cifar100.PER_CLASS)),
+    "tiered-imagenet": DataSet(
+        tiered_imagenet.open_source, counts=tiered_imagenet.CLASSES, totals=tiered_imagenet.TOTALS
+    ),
+    "cub": DataSet(cub.open_source, "cub", cub.PER_CLASS, totals={"all": cub.TOTAL}),
 }
 
 OWN = "folder"  # what a user's own images are added as
@@ -60,7 +70,7 @@ _OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = {*SOURCES, *BUILT_IN, *BENCHMARKS, *(each.source for each in BENCHMARKS.values()), OWN, "omniglot-embedded"}
 
 
-def own(name: str, side: int, grey: bool, seed: int | None) -> DataSet:
+def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None = None) -> DataSet:
     """A user's own images, a folder per class. Raises UserError where the name cannot be a data set's."""
     if name in _TAKEN or is_name(name):
         raise UserError(f"--name {name}: this is the name of something else here: take another")
@@ -68,7 +78,7 @@ def own(name: str, side: int, grey: bool, seed: int | None) -> DataSet:
         raise UserError(f"--name {name!r}: up to 40 small letters, digits, - and _, the first a letter")
     if not SMALLEST <= side <= LARGEST:
         raise UserError(f"--size {side}: from {SMALLEST} to {LARGEST} pixels")
-    return DataSet(partial(folder.open_source, side=side, grey=grey, seed=seed))
+    return DataSet(partial(folder.open_source, side=side, grey=grey, seed=seed, levels=levels))
 
 
 def get(source: str) -> DataSet:

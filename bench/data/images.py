@@ -30,7 +30,8 @@ class ImageSet:
     """Images by class. `images` is uint8 [images, height, width, channels], in [0, 255].
 
     `digest` is the SHA-256 of the content; `known_as` names the published copy that has this digest, or None;
-    `partial` is true where classes of the full data set are missing.
+    `partial` is true where classes of the full data set are missing; `remarks` are what whoever reads a result of
+    these images has to know: lines such as "3 images stand in train and in test".
     """
 
     name: str
@@ -39,6 +40,7 @@ class ImageSet:
     digest: str
     known_as: str | None = None
     partial: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,9 +64,11 @@ class SourceClass:
 
 @dataclass(frozen=True)
 class Source:
-    """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be."""
+    """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be, and
+    `notes` with what else is to be said of the copy: what could not be checked, and what lies there and was not read."""
 
     path: Path
     kind: str
     classes: tuple[SourceClass, ...]
     corrupt: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

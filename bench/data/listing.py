@@ -14,6 +14,7 @@ from bench.data.arrange import assemble
 from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, SOURCES, command
 from bench.data.prepared import Unusable
 from bench.data.readers import omniglot
+from bench.data.remarks import remarks
 from bench.data.splits import read_split
 from bench.errors import UserError
 from bench.protocols.benchmarks import Shape
@@ -21,7 +22,7 @@ from bench.protocols.benchmarks import Shape
 
 def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """A row for each known source and each data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
-    (classes by split), `images`, `digest`, `known_as`, `partial`, and the `problem` that keeps what lies there from
+    (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that keeps what lies there from
     being used, or None."""
     home = catalogue.data_dir(data_dir)
     return [_available(source, home / source) for source in [*SOURCES, *_own(home)]]
@@ -55,7 +56,7 @@ def _own(home: Path) -> list[str]:
 
 def _available(source: str, folder: Path) -> dict[str, Any]:
     row = {"source": source, "here": False, "where": str(folder), "embedded": False, "counts": {}, "images": 0}
-    row |= {"digest": None, "known_as": None, "partial": False, "problem": None}
+    row |= {"digest": None, "known_as": None, "partial": False, "problem": None, "remarks": ()}
     if not folder.exists():
         return row | (_embedded_row() if source == "omniglot" else {})
     try:
@@ -64,7 +65,7 @@ def _available(source: str, folder: Path) -> dict[str, Any]:
         manifest = prepared.read_manifest(folder / form)
     except Unusable as error:
         return row | {"problem": f"{error}: prepare it again with {command(source)}"}
-    shown = {name: manifest[name] for name in ("counts", "digest", "partial")}
+    shown = {name: manifest[name] for name in ("counts", "digest", "partial")} | {"remarks": remarks(manifest)}
     return row | shown | {"here": True, "images": manifest["shape"][0], "known_as": KNOWN.get(manifest["digest"])}
 
 

@@ -19,8 +19,9 @@ from bench.files import write_atomically
 
 def packed(archives: list[Path]) -> bytes:
     """The packed form of the drawings in the archives. Raises UserError unless they are all of Omniglot."""
-    classes = list(characters_in(read_archives(archives, PNG), corrupt=None))
-    if lacking := missing(classes, read_split("omniglot"), DRAWINGS):
+    files = read_archives(archives, PNG)
+    classes = list(characters_in(files, None, files, []))
+    if lacking := missing(classes, read_split("omniglot"), (DRAWINGS, DRAWINGS)):
         raise UserError(f"missing {' and '.join(lacking)}: give both archives")
     return pack({c.name: c.read() for c in classes})
 

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from bench.data.arrange import Transform, assemble
 from bench.data.images import ImageClass, ImageSet, SourceClass
+from bench.data.remarks import remarks
 from bench.errors import UserError, reason
 from bench.files import Unreadable, flush_folder, read_json, sha256, write_json
 from bench.protocols.benchmarks import SPLITS
@@ -162,7 +163,9 @@ def read(folder: Path) -> ImageSet:
 def as_set(manifest: dict[str, Any], images: np.ndarray) -> ImageSet:
     """The images with what the manifest says of them."""
     classes = tuple(ImageClass(**entry) for entry in manifest["classes"])
-    return ImageSet(manifest["name"], images, classes, manifest["digest"], partial=manifest["partial"])
+    return ImageSet(
+        manifest["name"], images, classes, manifest["digest"], partial=manifest["partial"], remarks=remarks(manifest)
+    )
 
 
 def verify(folder: Path) -> None:

@@ -22,6 +22,7 @@ class Sinusoids:
 
     name = "sinusoid"
     partial = False
+    remarks = ()
     parameters = 2
     shape = (1,)  # of an input
 

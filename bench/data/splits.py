@@ -29,8 +29,11 @@ def check_once(classes: Iterable[SourceClass], where: str) -> None:
         seen.add(c.name)
 
 
+Range = tuple[int, int]  # least and most
+
+
 def check_belongs(
-    classes: Iterable[SourceClass], expected: Mapping[str, str], per_class: int | None, where: str
+    classes: Sequence[SourceClass], expected: Mapping[str, str], per_class: Range | None, where: str
 ) -> None:
     """Raises UserError for a class that is unknown or stands in another split, or has too many images."""
     for c in classes:
@@ -39,15 +42,32 @@ def check_belongs(
         if c.split != expected[c.name]:
             raise UserError(
                 f"{where}: class {c.name} stands in {c.split!r} but belongs to {expected[c.name]!r}: "
-                "use the benchmark's own split"
+                f"{_exchanged(classes, expected) or _how_many_elsewhere(classes, expected)}"
             )
-        if per_class is not None and c.count > per_class:
+        if per_class is not None and c.count > per_class[1]:
             raise UserError(
-                f"{where}: class {c.name} has {c.count} images, not {per_class}: use the benchmark's own images"
+                f"{where}: class {c.name} has {c.count} images, not {per_class[1]}: use the benchmark's own images"
             )
 
 
-def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_class: int | None) -> list[str]:
+def _exchanged(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> str:
+    """What to do where all classes of two splits stand in each other's files."""
+    pairs = {(c.split, expected[c.name]) for c in classes if expected.get(c.name) != c.split and c.name in expected}
+    if len(pairs) == 2 and pairs == {(b, a) for a, b in pairs}:
+        one, other = sorted(pairs)[0]
+        return f"the files of {one} and {other} are exchanged: give each the other's name"
+    return ""
+
+
+def _how_many_elsewhere(classes: Sequence[SourceClass], expected: Mapping[str, str]) -> str:
+    elsewhere = sum(expected.get(c.name) != c.split for c in classes)
+    return (
+        f"{elsewhere} of {len(classes)} classes do, so this is another split: use a copy in the benchmark's own split, or "
+        "add it as `folder`, under a name of its own"
+    )
+
+
+def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_class: Range | None) -> list[str]:
     """What lacks of the full data set: a phrase per split with classes missing, and one for missing images."""
     counts = {c.name: c.count for c in classes}
     absent = [name for name in expected if not counts.get(name)]
@@ -56,7 +76,9 @@ def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_cla
         f"{lost[split]} of {wanted[split]} {split} classes ({some([n for n in absent if expected[n] == split])})"
         for split in lost
     ]
-    short = [f"{name} has {count} of {per_class}" for name, count in counts.items() if 0 < count < (per_class or 0)]
+    least, most = per_class or (0, 0)
+    every = f"{most}" if least == most else f"{least} to {most}"
+    short = [f"{name} has {count} of {every}" for name, count in counts.items() if 0 < count < least]
     return phrases + ([f"images of {len(short)} classes ({some(short)})"] if short else [])
 
 
@@ -69,6 +91,37 @@ def too_few(classes: Sequence[SourceClass], counts: Mapping[str, int]) -> list[s
     ]
     empty = [c.name for c in classes if not c.count]
     return phrases + ([f"the images of {len(empty)} classes ({some(empty)})"] if empty else [])
+
+
+def lost_images(classes: Sequence[SourceClass], totals: Mapping[str, int]) -> list[str]:
+    """A phrase per split, or for `all`, with fewer images than `totals` has."""
+    here = _totals(classes)
+    return [
+        f"{most - here[split]:,} of {most:,}{'' if split == 'all' else f' {split}'} images"
+        for split, most in totals.items()
+        if here[split] < most
+    ]
+
+
+def check_not_too_many(
+    classes: Sequence[SourceClass], counts: Mapping[str, int], totals: Mapping[str, int], where: str
+) -> None:
+    """Raises UserError where a split has more classes or images than the data set: then it is another one."""
+    here, images = Counter(c.split for c in classes), _totals(classes)
+    for kind, found, most in (("classes", here, counts), ("images", images, totals)):
+        if over := next((split for split in most if found[split] > most[split]), None):
+            split = "" if over == "all" else f"{over} "
+            raise UserError(
+                f"{where}: {found[over]:,} {split}{kind}, and the data set has {most[over]:,}: this is another data set "
+                "in the same form: add it as `folder`, a folder per class, under a name of its own"
+            )
+
+
+def _totals(classes: Iterable[SourceClass]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for c in classes:
+        found.update({c.split: c.count, "all": c.count})
+    return found
 
 
 def some(items: Sequence[str], most: int = 3) -> str:

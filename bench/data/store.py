@@ -21,10 +21,19 @@ from bench.data.images import ImageSet, Source
 from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
 from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
-from bench.data.splits import check_belongs, check_once, missing, read_split, some, too_few
-from bench.errors import UserError, unknown
+from bench.data.splits import (
+    check_belongs,
+    check_not_too_many,
+    check_once,
+    lost_images,
+    missing,
+    read_split,
+    some,
+    too_few,
+)
+from bench.errors import UserError, printable, unknown
 from bench.protocols import benchmarks
-from bench.protocols.benchmarks import Benchmark
+from bench.protocols.benchmarks import SPLITS, Benchmark
 
 __all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
 
@@ -114,18 +123,31 @@ def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source
 
 def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
     """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
+    classes, where = found.classes, str(found.path)
     if data_set.split is None:
-        lacking = too_few(found.classes, data_set.counts)
+        lacking = too_few(classes, data_set.counts)
     else:
         expected = read_split(data_set.split)
-        check_belongs(found.classes, expected, data_set.per_class, str(found.path))
-        lacking = missing(found.classes, expected, data_set.per_class)
-    check_once(found.classes, str(found.path))
+        check_belongs(classes, expected, data_set.per_class, where)
+        lacking = missing(classes, expected, data_set.per_class)
+    check_once(classes, where)
+    check_not_too_many(classes, data_set.counts, data_set.totals, where)
+    lacking += lost_images(classes, data_set.totals)
     if lacking and not partial:
-        raise UserError(
-            f"{found.path}: missing {' and '.join(lacking)}: complete it, or add what there is with --partial"
-        )
+        raise UserError(f"{where}: missing {' and '.join(lacking)}{_noted(found)}: {_completed(found)}")
     return lacking
+
+
+def _noted(found: Source) -> str:
+    return f" ({'; '.join(found.notes)})" if found.notes else ""
+
+
+def _completed(found: Source) -> str:
+    """What to do about a copy that lacks something: a part is of use where each split has a class."""
+    lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
+    if lost:
+        return f"complete it: without classes of {' and '.join(lost)} no benchmark could run on it"
+    return "complete it, or add what there is with --partial"
 
 
 def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
@@ -162,6 +184,7 @@ def _write_form(
             "missing": lacking,
             "corrupt": corrupt,
             "partial": bool(lacking or corrupt),
+            "notes": [*map(printable, dict.fromkeys(found.notes))],
         }
         return about | ({"resize": form} if form else {})
 

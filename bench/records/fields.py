@@ -33,6 +33,7 @@ OF_RECORD: dict[str, type] = {
 # What it may say beside that, and is read where it stands.
 OPTIONAL: dict[str, type] = {
     "data.known_as": str,
+    "data.remarks": list,
     "diverged_at": int,
     "environment.packages": dict,
     "command": str,

@@ -66,10 +66,11 @@ def episodes(cell: Cell) -> str:
 
 
 def data(cell: Cell) -> str:
-    """The copy that was used: the published one that it equals, or its name and digest."""
+    """The copy that was used: the published one that it equals, or its name and digest; and what has to be known of it."""
     found = cell.data
     part = "a part of " * bool(found["partial"])
-    return f"{part}{found['known_as'] or found['name']}, digest {found['digest'][:8]}"
+    remarks = "".join(f"; {text}" for text in found.get("remarks") or ())
+    return f"{part}{found['known_as'] or found['name']}, digest {found['digest'][:8]}{remarks}"
 
 
 def ends(interval: tuple[float, float], form: str = ".2f") -> str:

@@ -38,6 +38,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",
+        *(f"            note: {text}" for text in job.data.remarks),
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "

@@ -64,7 +64,8 @@ def _of_any(job: Job) -> dict[str, Any]:
         "format": fields.FORMAT,
         **keys(job),
         "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
-        | {"shape": list(job.data.shape)},
+        | {"shape": list(job.data.shape)}
+        | ({"remarks": list(job.data.remarks)} if job.data.remarks else {}),
         "environment": provenance.describe(),
         **asked(job),
     }

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import catalogue, listing
+from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
+from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
 from bench.runs.user_methods import offered
@@ -57,9 +59,17 @@ def manifest(found: Mapping[str, Any]) -> list[str]:
     ]
     lines += [f"missing: {'; '.join(found['missing'])}"] if found["missing"] else []
     lines += [f"not decoded: {len(found['corrupt'])}: {', '.join(found['corrupt'])}"] if found["corrupt"] else []
+    names = [c["name"] for c in found["classes"]]
+    lines.insert(2, f"classes: {some(names, 5)}")
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["identical"]["kinds"].items() if count)
     lines += [f"byte-identical images: {kinds}"] if kinds else []
-    return lines + [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]
+    lines += [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]
+    unknown = found["name"] in catalogue.SOURCES and not found["known_as"]
+    return [*lines, *map(_note, remarks(found)), *([_note(catalogue.UNKNOWN_COPY)] if unknown else [])]
+
+
+def _note(text: str) -> str:
+    return f"note: {text}"
 
 
 def _benchmark(benchmark: Benchmark) -> str:
@@ -84,7 +94,8 @@ def _data_set(found: Mapping[str, Any]) -> str:
     named = catalogue.called(found["source"], found["digest"], found["known_as"])
     where = "embedded" if found["embedded"] else found["where"]
     part = "a part of it, " if found["partial"] else ""
-    return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"
+    line = f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"
+    return "\n".join([line, *(f"  {'':<16}{_note(text)}" for text in found["remarks"])])
 
 
 def _in_short(thing: Any) -> str:

@@ -1,1 +1,1 @@
-"""A module a form in which data sets are passed round, and what these readers share."""
+"""The forms in which data sets are passed round, and what a user's copy holds of them."""

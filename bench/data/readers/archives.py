@@ -62,12 +62,15 @@ def read_file(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
 
 
-def read_archives(paths: list[Path], suffixes: tuple[str, ...]) -> dict[str, bytes]:
-    """Member path -> content, of the files with these suffixes. Raises UserError where an archive is damaged,
-    dangerous or too large, or a path stands twice. Decompression frees the interpreter's lock, hence the threads."""
+def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: list[str] | None = None) -> dict[str, bytes]:
+    """Member path -> content, of the files with these suffixes; the paths of all others are added to `others`. Raises
+    UserError where an archive is damaged, dangerous or too large, or a path stands twice. Decompression frees the
+    interpreter's lock, hence the threads."""
     found: dict[str, bytes] = {}
+    passed_over = [] if others is None else others
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, files in zip(paths, pool.map(lambda path: _read_archive(path, suffixes), paths), strict=True):
+        read = pool.map(lambda path: _read_archive(path, suffixes, passed_over), paths)
+        for path, files in zip(paths, read, strict=True):
             if twice := found.keys() & files.keys():
                 raise UserError(f"{path}: {min(twice)} stands in another archive too: keep one of the two")
             found |= files
@@ -99,10 +102,10 @@ def read_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
         raise UserError(f"{error.filename or folder}: cannot be read: {reason(error)}") from error
 
 
-def _read_archive(path: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
+def _read_archive(path: Path, suffixes: tuple[str, ...], others: list[str]) -> dict[str, bytes]:
     members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
     try:
-        return _within_limits(path, members(path, suffixes))
+        return _within_limits(path, members(path, suffixes, others))
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 
@@ -120,7 +123,7 @@ def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
         if size > MOST_BYTES_EACH or total > MOST_BYTES or len(found) >= MOST_MEMBERS:
             raise UserError(
                 f"{where}: more than {MOST_MEMBERS} files, {MOST_BYTES >> 20} MiB in all or {MOST_BYTES_EACH >> 20} MiB"
-                f" in one ({name}), which is refused: nothing that is read here has so much"
+                f" in one ({name}), which is refused: unpack it yourself if you trust it, and give the folder"
             )
         if name in found:
             raise UserError(f"{where}: {name} stands there twice: keep one of the two")
@@ -128,7 +131,7 @@ def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
     return found
 
 
-def _tar_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
+def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[tuple]:
     with (
         _decompressed(path) as stream,
         tarfile.open(fileobj=_Bounded(path, stream), mode="r|", tarinfo=_Member) as archive,
@@ -139,6 +142,8 @@ def _tar_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
                 raise UserError(f"{path}: {member.name} is a link or a device, which is refused: pack plain files")
             if member.isreg() and _wanted(member.name, suffixes):
                 yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+            elif member.isreg():
+                others.append(member.name)
 
 
 def _decompressed(path: Path) -> BinaryIO:
@@ -172,11 +177,13 @@ class _Bounded(io.RawIOBase):
         return data
 
 
-def _zip_members(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple]:
+def _zip_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[tuple]:
     with zipfile.ZipFile(path) as archive:
         for member in _plain_members(path, archive):
             if not member.is_dir() and _wanted(member.filename, suffixes):
                 yield member.filename, member.file_size, lambda member=member: archive.read(member)
+            elif not member.is_dir():
+                others.append(member.filename)
 
 
 def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:

@@ -4,66 +4,126 @@ al. 2018), as torchmeta has them. A class is called `<superclass>/<class>`; all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from bench.data.images import Source, SourceClass
+from bench.data.readers import labelled_arrays, parquet
+from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
+from bench.data.readers.image_classes import by_paths, class_by_folder
+from bench.data.readers.image_files import decode
+from bench.data.readers.packed import read_members
 from bench.data.readers.plain_pickles import load_plain
+from bench.data.readers.probes import channels_are_last
+from bench.data.readers.refusals import refused
 from bench.data.splits import read_split
 from bench.errors import UserError
 
 SIDE, PER_CLASS = 32, 600
-HDF5, ORIGINAL = "data.hdf5", ("train", "test", "meta")
-ACCEPTED = f"torchmeta's folder `cifar100` with {HDF5}, or the original cifar-100-python, unpacked"
+HDF5, ORIGINAL, PACKED = "data.hdf5", ("train", "test", "meta"), "cifar-100-python.tar.gz"
+ACCEPTED = (
+    f"torchmeta's folder `cifar100` with {HDF5}, the original cifar-100-python or its .tar.gz, MetaOptNet's and RFS's "
+    "CIFAR_FS_*.pickle or FC100_*.pickle, a folder per class of 32x32 PNG files, or Hugging Face's Parquet"
+)
 
 
 def open_source(path: Path, keep_going: bool, split: str) -> Source:
-    """A user's copy, by the committed `split`. Raises UserError where it is none, or damaged; there are no single
-    files that could be broken, so `keep_going` changes nothing."""
-    for folder in (path, path / "cifar100", path / "cifar-100-python"):
-        if (hdf5 := folder / HDF5).is_file():
-            return Source(hdf5, "HDF5 of torchmeta", tuple(_in_hdf5(hdf5, split)))
-        if all((folder / name).is_file() for name in ORIGINAL):
-            return Source(folder, "original pickles", tuple(_in_pickles(folder, split)))
-    raise UserError(f"{path}: no CIFAR-100 there: give {ACCEPTED}")
+    """A user's copy, by the committed `split`. Raises UserError where it is none, or damaged; `keep_going`: broken
+    images are only noted."""
+    if path.name == PACKED and path.is_file():
+        return Source(path, "original pickles, packed", tuple(_in_archive(path, split)))
+    copy = next(open_copies(path, keep_going))
+    for read in (_in_hdf5, _in_originals, _packed, _in_labelled, _in_parquet, _in_folders):
+        if source := read(copy, split):
+            copy.note_unread()
+            return source
+    raise refused(copy, "CIFAR-100", ACCEPTED)
 
 
 def _class(name: str, split: str, count: int, read: Any) -> SourceClass:
     return SourceClass(name, read_split(split).get(name, "unknown"), count, read)
 
 
-def _in_hdf5(path: Path, split: str) -> Iterator[SourceClass]:
+def _beside(copy: Copy, name: str) -> Path | None:
+    """The uppermost file of that name."""
+    found = [each for each in copy.names if PurePosixPath(each).name == name]
+    first = min(found, key=lambda each: each.count("/"), default=None)
+    copy.used.update([first] if first else [])
+    return copy.path / first if first else None
+
+
+def _in_hdf5(copy: Copy, split: str) -> Source | None:
+    path = _beside(copy, HDF5)
+    return Source(path, "HDF5 of torchmeta", tuple(_hdf5_classes(path, split)), notes=copy.notes) if path else None
+
+
+def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
     for name, array in arrays(path, open_hdf5(path), depth=2):
         yield _class(name, split, count_of(path, name, array, (SIDE, SIDE, 3)), partial(read_array, path, array))
 
 
-def _in_pickles(folder: Path, split: str) -> Iterator[SourceClass]:
+def _in_originals(copy: Copy, split: str) -> Source | None:
+    meta = _beside(copy, "meta")
+    if meta is None or not all((meta.parent / name).is_file() for name in ORIGINAL):
+        return None
+    contents = {name: load_plain(meta.parent / name) for name in ORIGINAL}
+    return Source(meta.parent, "original pickles", tuple(_classes(meta.parent, contents, split)), notes=copy.notes)
+
+
+def _packed(copy: Copy, split: str) -> Source | None:
+    archive = _beside(copy, PACKED)
+    if archive is None:
+        return None
+    return Source(archive, "original pickles, packed", tuple(_in_archive(archive, split)), notes=copy.notes)
+
+
+def _in_archive(path: Path, split: str) -> Iterator[SourceClass]:
+    members = read_members(path, [f"cifar-100-python/{name}" for name in ORIGINAL])
+    contents = {PurePosixPath(name).name: load_plain(path / name, data) for name, data in members.items()}
+    return _classes(path, contents, split)
+
+
+def _classes(where: Path, contents: Mapping[str, Any], split: str) -> Iterator[SourceClass]:
     """The two files together: a class has 500 images in `train` and 100 in `test`, which are no splits here."""
-    parts = [_part(folder / name) for name in ("train", "test")]
+    parts = [_part(where / name, contents[name]) for name in ("train", "test")]
     images, fine, coarse = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    fine_names, coarse_names = _names(folder / "meta")
+    fine_names, coarse_names = _names(where / "meta", contents["meta"])
     for label in np.unique(fine):
         indices = np.flatnonzero(fine == label)
         name = f"{coarse_names[coarse[indices[0]]]}/{fine_names[label]}"
         yield _class(name, split, len(indices), partial(images.__getitem__, indices))
 
 
-def _part(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _part(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images [n, 32, 32, 3], fine labels [n] and coarse labels [n] of one of the original files."""
-    content = load_plain(path)
     try:
-        images = np.asarray(content["data"], np.uint8).reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+        images = _planes(path, np.asarray(content["data"], np.uint8))
         fine, coarse = (_labels(content[name], most) for name, most in (("fine_labels", 100), ("coarse_labels", 20)))
         if not len(images) == len(fine) == len(coarse):
             raise ValueError("as many labels as images are needed")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _not_original(path, error) from error
     return images, fine, coarse
+
+
+def _planes(path: Path, data: np.ndarray) -> np.ndarray:
+    """[n, 32, 32, 3] of the file's [n, 3072], plane after plane. Raises UserError where the channels are last."""
+    if data.shape[1:] == (SIDE, SIDE, 3):
+        return data
+    images = data.reshape(len(data), -1)
+    if images.shape[1] != 3 * SIDE * SIDE:
+        raise ValueError(f"data of shape {data.shape}, not [images, 3072]")
+    if data.ndim == 2 and len(data) and channels_are_last(images):
+        raise UserError(
+            f"{path}: its data are [images, 3072] with the channels last, where cifar-100-python has plane after plane: "
+            "save them as [images, 32, 32, 3], or give the original files"
+        )
+    return images.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
 
 
 def _labels(listed: Any, most: int) -> np.ndarray:
@@ -73,10 +133,9 @@ def _labels(listed: Any, most: int) -> np.ndarray:
     return labels
 
 
-def _names(path: Path) -> tuple[Sequence[str], Sequence[str]]:
-    content = load_plain(path)
+def _names(path: Path, content: Any) -> tuple[Sequence[str], Sequence[str]]:
     try:
-        fine, coarse = (list(map(str, content[f"{kind}_label_names"])) for kind in ("fine", "coarse"))
+        fine, coarse = (list(map(_text, content[f"{kind}_label_names"])) for kind in ("fine", "coarse"))
         if (len(fine), len(coarse)) != (100, 20):
             raise ValueError("not 100 classes in 20 superclasses")
     except (KeyError, TypeError, ValueError) as error:
@@ -84,5 +143,46 @@ def _names(path: Path) -> tuple[Sequence[str], Sequence[str]]:
     return fine, coarse
 
 
+def _text(name: Any) -> str:
+    return name.decode("latin1") if isinstance(name, bytes) else str(name)
+
+
 def _not_original(path: Path, error: Exception) -> UserError:
     return UserError(f"{path}: not a file of cifar-100-python ({str(error).splitlines()[0]}): get it again")
+
+
+def fine_names() -> dict[str, str]:
+    """`apple` -> `fruit_and_vegetables/apple`, in the alphabet's order, in which CIFAR-100 numbers its 100 classes."""
+    return {
+        name.partition("/")[2]: name for name in sorted(read_split("fc100"), key=lambda name: name.partition("/")[2])
+    }
+
+
+def _in_labelled(copy: Copy, split: str) -> Source | None:
+    """The pickles of MetaOptNet and RFS, whose labels are the numbers of CIFAR-100."""
+    files = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
+    names, expected = dict(enumerate(fine_names().values())), read_split(split)
+    classes = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
+    if wrong := [c for c in classes if expected.get(c.name) != c.split]:
+        raise UserError(
+            f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the numbers of CIFAR-100 of classes of this split "
+            f"(that of {wrong[0].name}, {expected.get(wrong[0].name)} here, stands in {wrong[0].split}): this is another split, or the "
+            "labels were numbered anew and the classes' names are lost: give cifar-100-python"
+        )
+    return Source(copy.path, "labelled pickles", tuple(classes), notes=copy.notes) if files else None
+
+
+def _in_parquet(copy: Copy, split: str) -> Source | None:
+    """Hugging Face's two files, which are no splits here."""
+    numbered = list(fine_names().values())
+    found = parquet.all_together(copy, SIDE, numbered, copy.corrupt)
+    classes = tuple(_class(name, split, count, read) for name, count, read in found)
+    return Source(copy.path, "Parquet", classes, copy.corrupt or [], copy.notes) if classes else None
+
+
+def _in_folders(copy: Copy, split: str) -> Source | None:
+    groups = by_paths(copy, class_by_folder(fine_names()), read_split(split))
+    read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
+    classes = (SourceClass(name, s, len(names), partial(read, names=names)) for (s, name), names in groups.items())
+    noted = copy.corrupt if copy.corrupt is not None else []
+    return Source(copy.path, "a folder per class", tuple(classes), noted, copy.notes) if groups else None

@@ -11,46 +11,77 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bench.data.images import Source, SourceClass
-from bench.data.readers.archives import is_archive, read_archives, read_folder
+from bench.data.readers import labelled_arrays
+from bench.data.readers.class_lists import class_splits
+from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.image_files import decode, fitted
-from bench.data.readers.torchmeta import by_split, image_files
+from bench.data.readers.refusals import packed_data, refused
+from bench.data.readers.torchmeta import image_files
 from bench.data.splits import read_split
 from bench.errors import UserError
 
-SIDE = 84
+SIDE, PER_CLASS, TOTAL = 84, (41, 60), 11_788
 ACCEPTED = (
-    "torchmeta's folder `cub` with {train,val,test}_data.hdf5 and their _labels.json, or CUB_200_2011 or its .tgz"
+    "torchmeta's folder `cub` with {train,val,test}_data.hdf5 and their _labels.json, or CUB_200_2011 or its .tgz, split "
+    "as Chen et al. (2019), 100/50/50 classes, have it"
 )
+OWN_SPLIT = "to keep its split, `python -m bench data add folder {} --name birds`"
+SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
 
 def open_source(path: Path, keep_going: bool) -> Source:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
-    noted: list[str] = []
-    corrupt = noted if keep_going else None
-    for folder in (path, path / "cub"):
-        if by_split(folder, "{}_data.hdf5"):
-            return Source(folder, "HDF5 of torchmeta", tuple(image_files(folder, SIDE, corrupt, fitted)), noted)
-    return Source(path, "original files", tuple(_in_files(_jpegs(path), corrupt)), noted)
+    for copy in open_copies(path, keep_going):
+        if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
+            found = image_files(hdf5, SIDE, copy.corrupt, fitted)
+            return Source(copy.path, "HDF5 of torchmeta", tuple(found), _corrupt(copy), copy.notes)
+        if birds := _original(copy):
+            _check_split(copy, birds)
+            found = _in_files(copy.files, birds, copy.corrupt)
+            copy.note_unread()
+            return Source(copy.path, f"original files, {SPLIT}", tuple(found), _corrupt(copy), copy.notes)
+        _check_split(copy, {})
+    raise refused(copy, "CUB-200-2011", ACCEPTED, packed_data(copy))
 
 
-def _jpegs(path: Path) -> Mapping[str, bytes]:
-    """Path -> content of all JPEG files of the original copy; the path ends in class/file."""
-    if is_archive(path):
-        return read_archives([path], (".jpg",))
-    for folder in (path, path / "cub"):
-        if (folder / "CUB_200_2011" / "images").is_dir() or (folder.name == "CUB_200_2011" and folder.is_dir()):
-            return read_folder(folder, (".jpg",))
-        if (archive := folder / "CUB_200_2011.tgz").is_file():
-            return read_archives([archive], (".jpg",))
-    raise UserError(f"{path}: no CUB-200-2011 there: give {ACCEPTED}")
+def _corrupt(copy: Copy) -> list[str]:
+    return copy.corrupt if copy.corrupt is not None else []
 
 
-def _in_files(files: Mapping[str, bytes], corrupt: list[str] | None) -> Iterator[SourceClass]:
+def _original(copy: Copy) -> Mapping[str, list[str]]:
+    """Class -> its photographs, in `CUB_200_2011/images/CLASS/`."""
     by_class = defaultdict(list)
-    for name in sorted(files):
-        *_, images, bird, _file = "", "", *PurePosixPath(name).parts
-        if images == "images":
+    for name in copy.with_suffix(".jpg"):
+        *_, top, images, bird, _file = "", "", "", *PurePosixPath(*copy.path.absolute().parts[-2:], name).parts
+        if images == "images" and (top == "CUB_200_2011" or copy.path.is_file()):
             by_class[bird].append(name)
-    for bird, names in by_class.items():
+    return by_class
+
+
+def _check_split(copy: Copy, birds: Mapping[str, list[str]]) -> None:
+    """Raises UserError where the copy is known to be in another split than the one here."""
+    ours = read_split("cub")
+    listed = class_splits(copy)
+    other = [bird for bird, split in listed.items() if bird in ours and ours[bird] != split]
+    keep = OWN_SPLIT.format(copy.path)
+    if other:
+        raise UserError(
+            f"{copy.path}: the classes are split otherwise there ({other[0]} in {listed[other[0]]}, here in "
+            f"{ours[other[0]]}, and {len(other) - 1} more): {keep}; for the split here (Chen et al. 2019), give CUB_200_2011 "
+            "as its authors pack it, without these tables or folders"
+        )
+    if birds and any(
+        "cubirds200" in part for part in (*copy.path.parts[-1:], *next(iter(birds.values()))[0].split("/"))
+    ):
+        raise UserError(
+            f"{copy.path}: cubirds200 is learn2learn's folder, and its split (140/30/30 classes, in its code) is not the one "
+            "here (Chen et al. 2019, 100/50/50): for that one, give the folder CUB_200_2011 in it"
+        )
+
+
+def _in_files(
+    files: Mapping[str, bytes], birds: Mapping[str, list[str]], corrupt: list[str] | None
+) -> Iterator[SourceClass]:
+    for bird, names in birds.items():
         read = partial(decode, files, names, SIDE, "RGB", corrupt, fitted)
         yield SourceClass(bird, read_split("cub").get(bird, "unknown"), len(names), read)

@@ -1,4 +1,5 @@
-"""A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each.
+"""A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each, or tables that
+say the class of each image.
 
 Where no split is given, classes are split as miniImageNet's are, 64 : 16 : 20, in the order of a hash of a seed and
 their names: which class lands where depends on nothing else, and a class that is added moves few others.
@@ -7,38 +8,119 @@ their names: which class lands where depends on nothing else, and a class that i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from bench.data.images import Source, SourceClass
-from bench.data.readers.archives import MOST_BYTES_EACH, read_file
-from bench.data.readers.image_files import decode, fitted, readable_suffixes
+from bench.data.readers.copies import Copy, FolderFiles
+from bench.data.readers.image_classes import MASKED, without_masks_of
+from bench.data.readers.image_files import Reader, decode, fitted, readable_suffixes, without_banner
+from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
+from bench.data.readers.own_tables import in_tables
+from bench.data.readers.recognised import Known, recognised
+from bench.data.readers.refusals import refused
+from bench.data.splits import some
 from bench.errors import UserError
 from bench.protocols.benchmarks import SPLITS
 
-SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
 
 
-def open_source(path: Path, keep_going: bool, side: int, grey: bool, seed: int | None) -> Source:
+def open_source(
+    path: Path, keep_going: bool, side: int, grey: bool, seed: int | None, levels: int | None = None
+) -> Source:
     """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
-    found before anything is refused, whatever `keep_going`. `seed` of the split, where the folders are none: 0 if it is
-    None. Raises UserError where a class or split lacks."""
-    folders = _folders(path)
-    given = _are_splits(path, folders)
-    if given and seed is not None:
-        raise UserError(f"{path}: --split-seed {seed}, but the folders in it are the split: leave one of both away")
-    classes = list(_given(path, folders) if given else _split(path, folders, seed or 0))
+    found before anything is refused, whatever `keep_going`. `seed` of the split, where nothing there says it: 0 if it
+    is None; `levels`: how far down the classes' folders are. Raises UserError where a class or split lacks."""
+    copy, images = _files(path)
+    tables, how = in_tables(copy, images) if levels is None else ([], "")
+    found = tables or in_folders(path, images, levels or 1)
+    classes, how = _with_splits(path, found, seed, how)
+    kept = _without_masks(copy, classes)
+    _check_known(copy, kept, side, seed, "seed" in how)
+    copy.note_unread()
+    shown = sum(len(each.files) for each in classes)
+    others = len(copy.files) - shown
+    how += f", {others} other file{'s' * (others > 1)} ignored" if others else ""
+    reader = without_banner if "banner" in how else fitted
     corrupt: list[str] = []
-    made = [_class(path, split, folder, side, "L" if grey else "RGB", corrupt) for split, folder in classes]
-    how = "the split of the folders" if given else f"split by seed {seed or 0}"
-    everywhere, images = len(_files(path)), sum(_is_image(file) for _, folder in classes for file in _files(folder))
-    if others := everywhere - images:
-        how += f", {others} other file{'s' * (others > 1)} ignored"
-    return Source(path, f"a folder per class, {how}", tuple(made), corrupt)
+    made = tuple(_class(copy, each, side, "L" if grey else "RGB", corrupt, reader) for each in kept)
+    return Source(path, f"{'tables' if tables else 'a folder per class'}, {how}", made, corrupt, copy.notes)
+
+
+def _files(path: Path) -> tuple[Copy, list[str]]:
+    """The files below `path`, and those that are images. Raises UserError where there are none, or one's name is no text
+    of one line, which manifests and reports will show."""
+    if not path.is_dir():
+        raise UserError(
+            f"{path}: no folder: give the one that holds a folder per class (an archive has to be unpacked)"
+        )
+    files = FolderFiles(path)
+    images = [name for name in files if Path(name).suffix.lower() in readable_suffixes()]
+    for name in [*images, *(folder.name for folder in path.iterdir() if folder.is_dir())]:
+        if not name.isprintable():
+            raise UserError(f"{f'{path}/{name}'!a}: its name is no text of one line: call it otherwise")
+    copy = Copy(path, files, list(files))
+    if not images:
+        raise refused(copy, "image", "PATH/CLASS/*.jpg, or PATH/train/CLASS/, PATH/valid/CLASS/ and PATH/test/CLASS/")
+    return copy, images
+
+
+def _with_splits(path: Path, found: list[OwnClass], seed: int | None, how: str) -> tuple[list[OwnClass], str]:
+    """The classes, each with its split, and how that came about."""
+    given = any(each.split for each in found)
+    if given and seed is not None:
+        raise UserError(
+            f"{path}: --split-seed {seed}, but the folders or tables in it are the split: leave one of both away"
+        )
+    if given:
+        check_one_split_each(path, found)
+        return sorted(found, key=lambda each: SPLITS.index(each.split or "train")), how or "the split of the folders"
+    try:
+        owner = split_by_seed([each.name for each in found], seed or 0)
+    except UserError as error:
+        names = f" (there: {some([each.name for each in found])})" if found else ""
+        raise UserError(f"{path}: {error}{names}") from error
+    by_seed = f"split by seed {seed or 0}"
+    return [replace(each, split=owner[each.name]) for each in found], f"{how}, {by_seed}" if how else by_seed
+
+
+def _without_masks(copy: Copy, classes: Sequence[OwnClass]) -> list[OwnClass]:
+    kept = [replace(each, files=without_masks_of(each.files)) for each in classes]
+    left = sum(len(each.files) for each in classes) - sum(len(each.files) for each in kept)
+    copy.notes += [MASKED.format(left)] if left else []
+    return kept
+
+
+def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int | None, by_seed: bool) -> None:
+    """Raises UserError where these are classes of a data set that has a command, and a split, of its own: split at random
+    without having been asked to, or as that one is. Notes where they are split otherwise."""
+    found = recognised(each.name for each in classes)
+    if not found:
+        return
+    same = [known for known in found if all(known.split[each.name] == each.split for each in classes)]
+    known = (same or found)[0]
+    if by_seed and seed is None:
+        raise UserError(
+            f"{copy.path}: {_are_of(classes, known)}, which has a split of its own: {_command(copy, known)}; to split these at "
+            "random nevertheless, add --split-seed 0"
+        )
+    if same and side == known.side:
+        raise UserError(f"{copy.path}: {_are_of(classes, known)}, in its own split: {_command(copy, known)}")
+    how = "in its own split" if same else "in another split than the published one"
+    copy.notes.append(f"{_are_of(classes, known)}, {how}: no published number is of these images")
+
+
+def _are_of(classes: Sequence[OwnClass], known: Known) -> str:
+    return f"this is {known.called}: all {len(classes)} classes ({some([each.name for each in classes])}) are of it"
+
+
+def _command(copy: Copy, known: Known) -> str:
+    if known.source == "omniglot":
+        return "it comes with this project, so use it as `--benchmark omniglot-5w1s`"
+    return f"`python -m bench data add {known.source} {copy.path}`"
 
 
 def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
@@ -51,82 +133,6 @@ def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
     return dict(zip(ordered, splits, strict=True))
 
 
-def _are_splits(path: Path, folders: Sequence[Path]) -> bool:
-    """Whether the folders are splits, and not classes, of which one may be called `train` too: it has no folders in
-    it. Raises UserError where others stand beside splits."""
-    named = [folder for folder in folders if folder.name.lower() in SPLIT_NAMES]
-    splits = [folder for folder in named if _folders(folder)]
-    others = [folder.name for folder in folders if folder not in named]
-    if splits and others:
-        beside = ", ".join(folder.name for folder in splits)
-        raise UserError(f"{path}: {', '.join(others[:5])} beside the splits {beside}: move it elsewhere")
-    return bool(named) and not others
-
-
-def _folders(path: Path) -> list[Path]:
-    if not path.is_dir():
-        raise UserError(f"{path}: no folder: give the one that holds a folder per class")
-    found = (folder for folder in path.iterdir() if folder.is_dir() and not _is_hidden(folder.name))
-    return sorted(map(_printable, found))
-
-
-def _printable(path: Path) -> Path:
-    """The path, which manifests and reports will show. Raises UserError where its name is no text of one line."""
-    if not path.name.isprintable():
-        raise UserError(f"{str(path)!a}: its name is no text of one line: call it otherwise")
-    return path
-
-
-def _given(path: Path, folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
-    """(split, folder) of every class. Raises UserError where a split is missing, or a class stands in two."""
-    owner: dict[str, Path] = {}
-    for split in SPLITS:
-        found = [inner for folder in folders if SPLIT_NAMES[folder.name.lower()] == split for inner in _folders(folder)]
-        if not found:
-            raise UserError(f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}")
-        for folder in found:
-            if folder.name in owner:
-                raise UserError(
-                    f"{path}: class {folder.name} stands in {owner[folder.name].parent.name} and in "
-                    f"{folder.parent.name}, but splits are of whole classes: put all of its images into one"
-                )
-            owner[folder.name] = folder
-            yield split, folder
-
-
-def _split(path: Path, folders: Sequence[Path], seed: int) -> Iterator[tuple[str, Path]]:
-    try:
-        owner = split_by_seed([folder.name for folder in folders], seed)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    return ((owner[folder.name], folder) for folder in folders)
-
-
-def _class(path: Path, split: str, folder: Path, side: int, mode: str, corrupt: list[str]) -> SourceClass:
-    names = [_printable(file).relative_to(path).as_posix() for file in _files(folder) if _is_image(file)]
-    return SourceClass(folder.name, split, len(names), partial(_read, path, names, side, mode, corrupt))
-
-
-def _files(folder: Path) -> list[Path]:
-    """All files in a folder and below, but for hidden ones, and those in hidden folders."""
-    found = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    return [file for file in found if not any(map(_is_hidden, file.relative_to(folder).parts))]
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a system or a program keeps things of its own there."""
-    return name.startswith((".", "__MACOSX", "@eaDir"))
-
-
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in readable_suffixes()
-
-
-def _read(path: Path, names: Sequence[str], side: int, mode: str, corrupt: list[str]) -> np.ndarray:
-    files = {name: _content(path / name) for name in names}
-    return decode(files, names, side, mode, corrupt, fitted)
-
-
-def _content(file: Path) -> bytes:
-    """What is too large for an image file is not read at all, and so no image."""
-    return read_file(file) if file.stat().st_size <= MOST_BYTES_EACH else b""
+def _class(copy: Copy, each: OwnClass, side: int, mode: str, corrupt: list[str], reader: Reader) -> SourceClass:
+    read = partial(decode, copy.files, each.files, side, mode, corrupt, reader)
+    return SourceClass(each.name, each.split or "train", len(each.files), read)

@@ -63,7 +63,7 @@ def count_of(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> int:
     if found is None or len(found) != len(shape) + 1 or found[1:] != shape or kind != np.uint8:
         raise UserError(
             f"{path}: {name} is {kind} {found}, not uint8 [images, {', '.join(map(str, shape))}]: "
-            "use the copy that is already resized"
+            "use a copy in that size and type"
         )
     return found[0]
 

@@ -24,9 +24,29 @@ def exactly(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         if image.size != (side, side):
             raise UserError(
-                f"{name}: {image.width}x{image.height} pixels, not {side}x{side}: use the copy that is already resized"
+                f"{name}: {image.width}x{image.height} pixels, not {side}x{side}: use a copy in {side}x{side}"
             )
         return np.asarray(image.convert(mode))
+
+
+def shrunk(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
+    """A JPEG or PNG file of any size, resized by Pillow's LANCZOS straight to a square, as MAML's `proc_images.py` does
+    with miniImageNet. Raises ValueError where it has too many pixels."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
+        return np.asarray(image.convert(mode).resize((side, side), Image.Resampling.LANCZOS))
+
+
+BANNER = 20  # pixels below each photograph of FGVC-Aircraft, which its authors say to cut
+
+
+def without_banner(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
+    """A photograph of FGVC-Aircraft, as `fitted` does the part of it above the banner. Raises ValueError as that does."""
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        if image.width * image.height > MOST_PIXELS or image.height <= BANNER:
+            raise ValueError(f"{image.width}x{image.height} pixels")
+        return np.asarray(square(image.convert(mode).crop((0, 0, image.width, image.height - BANNER)), side))
 
 
 def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:

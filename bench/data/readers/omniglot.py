@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import lzma
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,9 +17,11 @@ import numpy as np
 from PIL import Image
 
 from bench.data.images import Source, SourceClass
-from bench.data.readers.archives import archives_in, is_archive, read_archives, read_folder
+from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
 from bench.data.readers.image_files import decode
+from bench.data.readers.probes import check_size
+from bench.data.readers.refusals import refused
 from bench.data.splits import read_split
 from bench.errors import UserError
 
@@ -28,6 +30,10 @@ GROUPS = ("images_background", "images_evaluation")
 HDF5, PNG = "data.hdf5", (".png",)
 DRAWINGS, SIDE, RESIZED = 20, 105, 28
 ACCEPTED = f"the folder with {GROUPS[0]}.zip and {GROUPS[1]}.zip, the two unpacked, or torchmeta's {HDF5}"
+NOT_NEEDED = (
+    "there is no need to add it: Omniglot comes with this project, and `run --benchmark omniglot-5w1s` finds it; "
+)
+TURNED = "ink and paper were exchanged in it, and have been turned back"
 
 
 def resize_nearest(images: np.ndarray) -> np.ndarray:
@@ -82,61 +88,73 @@ def embedded() -> Source:
 
 def open_source(path: Path, keep_going: bool) -> Source:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
-    corrupt: list[str] = []
-    if hdf5 := _hdf5_in(path):
-        return Source(path, "HDF5 of torchmeta", tuple(_in_hdf5(hdf5)))
-    return Source(path, "PNG files", tuple(characters_in(_png_files(path), corrupt if keep_going else None)), corrupt)
+    for copy in open_copies(path, keep_going):
+        if hdf5 := _hdf5_in(copy):
+            return Source(path, "HDF5 of torchmeta", tuple(_in_hdf5(hdf5, copy.notes)), notes=copy.notes)
+        if pngs := copy.with_suffix(*PNG):
+            if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
+                check_size(copy, pngs[0], SIDE, NOT_NEEDED)
+                return Source(path, "PNG files", found, copy.corrupt or [], copy.notes)
+    raise refused(copy, "Omniglot", ACCEPTED, NOT_NEEDED)
 
 
 def _character(name: str, count: int, read: Callable[[], np.ndarray]) -> SourceClass:
     return SourceClass(name, read_split("omniglot").get(name, "unknown"), count, read)
 
 
-def _hdf5_in(path: Path) -> Path | None:
-    return next(
-        (file for file in (path, path / HDF5, path / "omniglot" / HDF5) if file.name == HDF5 and file.is_file()), None
-    )
+def _hdf5_in(copy: Copy) -> Path | None:
+    if copy.path.name == HDF5:
+        return copy.path
+    return next((path for name, path in copy.on_disk(HDF5).items() if path.name == HDF5), None)
 
 
-def _in_hdf5(path: Path) -> Iterator[SourceClass]:
+def _in_hdf5(path: Path, notes: list[str]) -> Iterator[SourceClass]:
     for name, array in arrays(path, open_hdf5(path), depth=3):
-        yield _character(name, count_of(path, name, array, (SIDE, SIDE)), partial(_ink_in_hdf5, path, name, array))
+        count = count_of(path, name, array, (SIDE, SIDE))
+        yield _character(name, count, partial(_ink_in_hdf5, path, name, array, notes))
 
 
-def _ink_in_hdf5(path: Path, name: str, array: Any) -> np.ndarray:
-    return _two_values(read_array(path, array)[..., None], f"{path}: {name}")
+def _ink_in_hdf5(path: Path, name: str, array: Any, notes: list[str]) -> np.ndarray:
+    return _ink(read_array(path, array)[..., None], f"{path}: {name}", notes)
 
 
-def _png_files(path: Path) -> dict[str, bytes]:
-    """Path -> content of all PNG files of a copy; the path ends in group/alphabet/character/file."""
-    if is_archive(path):
-        return read_archives([path], PNG)
-    for folder in (path, path / "omniglot"):
-        if any((folder / group).is_dir() for group in GROUPS):
-            return {
-                f"{group}/{name}": data for group in GROUPS for name, data in read_folder(folder / group, PNG).items()
-            }
-        if folder.is_dir() and (archives := archives_in(folder)):
-            return read_archives(archives, PNG)
-    raise UserError(f"{path}: no Omniglot there: give {ACCEPTED}")
+@cache
+def _groups() -> dict[str, str]:
+    """Alphabet -> the group that it stands in: no alphabet is in both."""
+    return {name.split("/")[1]: name.split("/")[0] for name in read_split("omniglot")}
 
 
-def characters_in(files: Mapping[str, bytes], corrupt: list[str] | None) -> Iterator[SourceClass]:
-    """The classes in PNG files by path; `corrupt` as in `decode`."""
+def characters_in(
+    names: Iterable[str], corrupt: list[str] | None, files: Mapping[str, bytes], notes: list[str]
+) -> Iterator[SourceClass]:
+    """The classes in PNG files by path, which ends in alphabet/character/file; `corrupt` as in `decode`, and `notes` as
+    in a `Source`."""
     by_character = defaultdict(list)
-    for name in sorted(files):
-        *_, group, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts
+    for name in sorted(names):
+        *_, above, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts
+        group = above if above.startswith("images_") else _groups().get(alphabet)  # `images_background_small1` is none
         if group in GROUPS:
             by_character[f"{group}/{alphabet}/{character}"].append(name)
-    for character, names in by_character.items():
-        yield _character(character, len(names), partial(_ink_in_files, files, names, corrupt))
+    for character, listed in by_character.items():
+        yield _character(character, len(listed), partial(_ink_in_files, files, listed, corrupt, notes))
 
 
-def _ink_in_files(files: Mapping[str, bytes], names: list[str], corrupt: list[str] | None) -> np.ndarray:
-    return _two_values(255 - decode(files, names, SIDE, "L", corrupt), names[0])
+def _ink_in_files(
+    files: Mapping[str, bytes], names: list[str], corrupt: list[str] | None, notes: list[str]
+) -> np.ndarray:
+    return _ink(255 - decode(files, names, SIDE, "L", corrupt), names[0], notes)
 
 
-def _two_values(images: np.ndarray, where: str) -> np.ndarray:
+def _ink(images: np.ndarray, where: str, notes: list[str]) -> np.ndarray:
+    """The drawings with ink 255: ink is a small share of a drawing, so what is mostly ink was turned, and is turned back.
+    Raises UserError where there are more than two values."""
+    if images.size and images.max() == 1:
+        images = images * np.uint8(255)
     if not np.isin(images, (0, 255)).all():
-        raise UserError(f"{where}: grey pixels, but Omniglot's drawings are black and white: use the original files")
+        raise UserError(
+            f"{where}: grey pixels, but Omniglot's drawings are black and white: use the original files ({NOT_NEEDED})"
+        )
+    if images.mean() > 255 / 2:
+        notes.append(TURNED)
+        return 255 - images
     return images

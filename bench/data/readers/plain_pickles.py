@@ -8,6 +8,7 @@ copied, and keys, which are text or numbers (the hash of nested tuples can take 
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 from collections.abc import Callable, Sequence
@@ -30,12 +31,18 @@ _PLAIN = (
 )  # fmt: skip
 
 
+class Floats(pickle.UnpicklingError):
+    """An array of floats: of another form, not damaged."""
+
+
 class _Type:
     """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
 
     def __init__(self, code: str, *_: Any) -> None:
         _check(type(code) is str and len(code) < 8, "a type of numbers without a name")
         self.dtype = np.dtype(code)
+        if self.dtype.kind == "f":
+            raise Floats("its numbers are floats, and images are whole numbers from 0 to 255")
         _check(self.dtype.kind in "uib", f"numbers of type {code!r}")
 
     def __setstate__(self, state: tuple) -> None:
@@ -161,15 +168,27 @@ class _Instructions(dict[int, Callable[[_Unpickler], None]]):
 _Unpickler.dispatch = _Instructions({getattr(pickle, name)[0]: _instruction(name) for name in _PLAIN})
 
 
-def load_plain(path: Path) -> Any:
-    """The plain containers, integers and arrays in a pickle. Raises UserError where there is anything else in it."""
+def load_plain(path: Path, content: bytes | None = None) -> Any:
+    """The plain containers, integers and arrays in a pickle, or in its `content` where that is not on disk; keys that
+    are bytes become text. Raises UserError where there is anything else in it."""
     try:
-        with open(path, "rb") as file:
-            return _arrays(_Unpickler(file, path.stat().st_size).load())
+        with open(path, "rb") if content is None else io.BytesIO(content) as file:
+            size = path.stat().st_size if content is None else len(content)
+            return _arrays(_Unpickler(file, size).load())
+    except Floats as error:
+        raise UserError(
+            f"{path}: {error}: save it again with (255 * x).round().astype('uint8') where they are from 0 to 1, or with "
+            "x.astype('uint8') where they are whole, or use a copy in uint8"
+        ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except Exception as error:  # what a damaged or hostile pickle raises has no bounds
         raise UserError(f"{path}: damaged, or no pickle of plain arrays ({reason(error)}): get it again") from error
+
+
+def _text(key: Any) -> Any:
+    """Keys that Python 2 wrote are bytes to whoever reads them so, and saves them again."""
+    return key.decode("latin1") if isinstance(key, bytes) else key
 
 
 def _arrays(value: Any, depth: int = 2) -> Any:
@@ -178,7 +197,7 @@ def _arrays(value: Any, depth: int = 2) -> Any:
     if isinstance(value, _Array):
         return value.value
     if isinstance(value, dict) and depth:
-        return {key: _arrays(item, depth - 1) for key, item in value.items()}
+        return {_text(key): _arrays(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list) and depth:
         return [_arrays(item, depth - 1) for item in value]
     return value

@@ -1,10 +1,10 @@
-"""tieredImageNet (Ren et al. 2018), as its authors pass it round and as torchmeta leaves it: 84 x 84 PNG files in
-pickles or HDF5, which say themselves which class stands in which split.
+"""tieredImageNet (Ren et al. 2018), from the forms it is passed round in; its files say themselves which class stands in
+which split, and all images are 84 x 84 RGB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,51 +12,120 @@ from typing import Any
 import numpy as np
 
 from bench.data.images import Source, SourceClass
+from bench.data.readers import labelled_arrays
+from bench.data.readers.copies import Copy, open_copies
+from bench.data.readers.image_classes import split_folders
 from bench.data.readers.image_files import decode, exactly
+from bench.data.readers.npz import read_npz
 from bench.data.readers.plain_pickles import load_plain
-from bench.data.readers.torchmeta import by_split, image_files
+from bench.data.readers.refusals import packed_data, refused
+from bench.data.readers.torchmeta import image_files
 from bench.errors import UserError
 
 SIDE = 84
 CLASSES = {"train": 351, "valid": 97, "test": 160}
+TOTALS = {
+    "train": 448_695,
+    "valid": 124_261,
+    "test": 206_209,
+}  # images: Ren et al. (2018), table 4, and the files' sizes
 ACCEPTED = (
-    "torchmeta's folder `tieredimagenet` with {train,val,test}_data.hdf5 and their _labels.json, or the original "
-    "{train,val,test}_images_png.pkl with their _labels.pkl"
+    "torchmeta's folder `tieredimagenet` with {train,val,test}_data.hdf5, its authors' {train,val,test}_images_png.pkl or "
+    "MetaOptNet's {train,val,test}_images.npz with their _labels.pkl, or {train,val,test}/CLASS/*.jpg of 84x84"
 )
+UNNAMED = "the classes are called by their numbers, because {} has no names of them"
+TURNED = "{}: channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the file proves"
 
 
 def open_source(path: Path, keep_going: bool) -> Source:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
-    noted: list[str] = []
-    corrupt = noted if keep_going else None
-    for folder in (path, path / "tieredimagenet", path / "tiered-imagenet"):
-        if by_split(folder, "{}_data.hdf5"):
-            return Source(folder, "HDF5 of torchmeta", tuple(image_files(folder, SIDE, corrupt, exactly)), noted)
-        if pickles := by_split(folder, "{}_images_png.pkl"):
-            found = (c for split, file in pickles.items() for c in _in_pickles(split, file, corrupt))
-            return Source(folder, "original pickles", tuple(found), noted)
-    raise UserError(f"{path}: no tieredImageNet there: give {ACCEPTED}")
+    for copy in open_copies(path, keep_going):
+        for read in (_in_hdf5, _in_pickles, _in_npz, _in_folders):
+            if source := read(copy):
+                _check_names(copy.path, source.classes)
+                copy.note_unread()
+                return source
+    raise refused(copy, "tieredImageNet", ACCEPTED, packed_data(copy))
 
 
-def _in_pickles(split: str, path: Path, corrupt: list[str] | None) -> Iterator[SourceClass]:
-    images, (labels, names) = load_plain(path), _labels(path.with_name(path.name.replace("_images_png", "_labels")))
+def _check_names(path: Path, classes: Sequence[SourceClass]) -> None:
+    """Raises UserError where classes are called by bare numbers, as in torchmeta's double- and tripleMNIST."""
+    if classes and all(c.name.isdecimal() for c in classes):
+        raise UserError(
+            f"{path}: the classes are called {classes[0].name}, {classes[-1].name}, ..., which are no classes of "
+            "tieredImageNet (torchmeta's doublemnist and triplemnist look like this): add it as `folder`, a folder per class"
+        )
+
+
+def _source(copy: Copy, kind: str, classes: Iterator[SourceClass]) -> Source:
+    return Source(copy.path, kind, tuple(classes), copy.corrupt if copy.corrupt is not None else [], copy.notes)
+
+
+def _in_hdf5(copy: Copy) -> Source | None:
+    files = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
+    return _source(copy, "HDF5 of torchmeta", image_files(files, SIDE, copy.corrupt, exactly)) if files else None
+
+
+def _in_pickles(copy: Copy) -> Source | None:
+    files = labelled_arrays.by_split(copy, "_images_png.pkl", but=())
+    classes = (c for split, path in files.items() for c in _in_pickle(copy, split, path))
+    return _source(copy, "original pickles", classes) if files else None
+
+
+def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
+    images, (labels, names) = (
+        load_plain(path),
+        _labels(copy, split, path.with_name(path.name.replace("images_png", "labels"))),
+    )
     if not isinstance(images, list) or len(images) != len(labels):
-        raise UserError(f"{path}: no list of as many images as there are labels: get it again")
-    for label, name in enumerate(names):
+        raise UserError(f"{path}: no list of as many images as there are labels ({len(labels)}): get both files again")
+    for label, name in names.items():
         indices = np.flatnonzero(labels == label)
-        yield SourceClass(name, split, len(indices), partial(_decoded, path, images, indices, corrupt))
+        yield SourceClass(name, split, len(indices), partial(_decoded, path, images, indices, copy.corrupt))
 
 
-def _labels(path: Path) -> tuple[np.ndarray, list[str]]:
-    """The label of every image, and the name of every label."""
+def _in_npz(copy: Copy) -> Source | None:
+    files = labelled_arrays.by_split(copy, "_images.npz", but=())
+    classes = (c for split, path in files.items() for c in _in_array(copy, split, path))
+    return _source(copy, "NumPy arrays of MetaOptNet", classes) if files else None
+
+
+def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
+    images = labelled_arrays.as_images(path, "images", read_npz(path, "images"), SIDE)[..., ::-1]
+    labels, names = _labels(copy, split, path.with_name(path.name.replace("images.npz", "labels.pkl")))
+    copy.notes.append(TURNED.format(path.name))
+    found = labelled_arrays.by_label(path, labels, len(images), names)
+    return (SourceClass(n, split, len(i), partial(images.__getitem__, i)) for n, i in found.items())
+
+
+def _in_folders(copy: Copy) -> Source | None:
+    groups = split_folders(copy)
+    read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
+    classes = (
+        SourceClass(name, split, len(names), partial(read, names=names)) for (split, name), names in groups.items()
+    )
+    return _source(copy, "a folder per class", classes) if groups else None
+
+
+def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, str]]:
+    """The label of every image, and the name of every label: its number, where the file has no names."""
     content = load_plain(path)
+    copy.used.add(path.relative_to(copy.path).as_posix())
     try:
-        labels, names = np.asarray(content["label_specific"], np.int64), list(map(str, content["label_specific_str"]))
-        if labels.ndim != 1 or not ((labels >= 0) & (labels < len(names))).all():
+        listed = content["label_specific"] if "label_specific" in content else content["labels"]
+        labels, names = np.asarray(listed, np.int64), content.get("label_specific_str")
+        if labels.ndim != 1 or (labels < 0).any() or (names is not None and (labels >= len(names)).any()):
             raise ValueError("labels without a name")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UserError(f"{path}: no labels of tieredImageNet ({str(error).splitlines()[0]}): get it again") from error
-    return labels, names
+    if names is None:
+        copy.notes.append(UNNAMED.format(path.name))
+        return labels, {k: f"{split} {k:03}" for k in np.unique(labels).tolist()}
+    return labels, dict(enumerate(map(_text, names)))
+
+
+def _text(name: Any) -> str:
+    return name.decode("latin1") if isinstance(name, bytes) else str(name)
 
 
 def _decoded(path: Path, images: list[Any], indices: np.ndarray, corrupt: list[str] | None) -> np.ndarray:

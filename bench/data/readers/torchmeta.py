@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,25 +16,21 @@ from bench.data.readers.hdf5 import arrays, count_of_files, open_hdf5, read_file
 from bench.data.readers.image_files import Reader, decode
 from bench.errors import UserError
 
-SPLIT_FILES = {"train": "train", "val": "valid", "test": "test"}
-
-
-def by_split(folder: Path, name: str) -> dict[str, Path]:
-    """Split -> the file of that name (`{}` is what files call the split), of those that are there."""
-    paths = {split: folder / name.format(file) for file, split in SPLIT_FILES.items()}
-    return {split: path for split, path in paths.items() if path.is_file()}
-
 
 def labelled(path: Path) -> Iterator[tuple[str, Any]]:
-    """(class, array on disk) of one `_data.hdf5`, of the classes that its `_labels.json` names."""
-    labels = _labels(path.with_name(path.name.replace("_data.hdf5", "_labels.json")))
+    """(class, array on disk) of one `_data.hdf5`: of the classes that its `_labels.json` names, or, without that, of
+    all."""
+    beside = path.with_name(path.name.replace("_data.hdf5", "_labels.json"))
+    labels = _labels(beside) if beside.exists() else None
     found = ((name.removeprefix("datasets/"), array) for name, array in arrays(path, open_hdf5(path), depth=2))
-    return ((name, array) for name, array in found if name in labels)
+    return ((name, array) for name, array in found if labels is None or name in labels)
 
 
-def image_files(folder: Path, side: int, corrupt: list[str] | None, reader: Reader) -> Iterator[SourceClass]:
-    """The classes in a folder's `_data.hdf5`, where those hold whole image files; `corrupt` as in `decode`."""
-    for split, path in by_split(folder, "{}_data.hdf5").items():
+def image_files(
+    files: Mapping[str, Path], side: int, corrupt: list[str] | None, reader: Reader
+) -> Iterator[SourceClass]:
+    """The classes in `_data.hdf5` by split, where those hold whole image files; `corrupt` as in `decode`."""
+    for split, path in files.items():
         for name, array in labelled(path):
             read = partial(_decoded, path, name, array, side, corrupt, reader)
             yield SourceClass(name, split, count_of_files(path, name, array), read)

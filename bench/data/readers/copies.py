@@ -1,0 +1,139 @@
+"""A user's copy of a data set: the files in a folder or in archives, and what is noted while they are read."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from bench.data.readers.archives import MOST_BYTES_EACH, archives_in, is_archive, read_archives, read_file
+from bench.data.splits import some
+from bench.errors import UserError
+
+MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
+IMAGES = (".jpg", ".jpeg", ".png")
+TABLES = (".csv", ".json")
+_DATA = (  # files that may hold a data set, or a part of one
+    *TABLES, ".pkl", ".pickle", ".npz", ".npy", ".pt", ".pth", ".hdf5", ".h5", ".mat", ".parquet", ".tfrecords",
+    ".zip", ".tar", ".gz", ".tgz", ".xz", ".txz", ".bz2", ".cls",
+)  # fmt: skip
+
+
+class FolderFiles(Mapping[str, bytes]):
+    """Path below a folder -> content, read when it is asked for; hidden files, and those in hidden folders, are none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = dict.fromkeys(sorted(islice(_names(folder), MOST_FILES + 1)))
+        if len(self._names) > MOST_FILES:
+            raise UserError(f"{folder}: more than {MOST_FILES} files: give the folder of the data set itself")
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._names:
+            raise KeyError(name)
+        path = self._folder / name
+        return read_file(path) if path.stat().st_size <= MOST_BYTES_EACH else b""
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass
+class Copy:
+    """The files of a copy, by path, and what is noted of them. Of archives only what `open_copies` keeps has content;
+    `names` holds all. `corrupt` is None where a broken image ends the reading."""
+
+    path: Path
+    files: Mapping[str, bytes]
+    names: list[str]
+    corrupt: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """The names of the files with these suffixes, whatever their case."""
+        return [name for name in self.files if name.lower().endswith(suffixes)]
+
+    def on_disk(self, *suffixes: str) -> dict[str, Path]:
+        """Name -> path, of the files with these suffixes that lie in the folder itself."""
+        return {name: self.path / name for name in self.with_suffix(*suffixes)} if self.path.is_dir() else {}
+
+    def note_unread(self) -> None:
+        """Notes which files that may hold data were not read."""
+        left = [name for name in self.names if name.lower().endswith(_DATA) and name not in self.used]
+        if left:
+            self.notes.append(f"not read: {some(left, 4)}" + (f" ({len(left)} files)" if len(left) > 4 else ""))
+
+
+def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
+    """The files of a folder or archive as they lie there; then those of a folder with what its archives hold."""
+    if not path.is_dir():
+        yield _of_archives(path, [path], keep_going) if is_archive(path) else _copy(path, {}, [path.name], keep_going)
+        return
+    yield (copy := _copy(path, FolderFiles(path), [], keep_going))
+    if archives := [archive for folder in _with_archives(path) for archive in archives_in(folder)]:
+        packed = _of_archives(path, archives, keep_going)
+        beside = {name: copy.files[name] for name in copy.with_suffix(*TABLES)}
+        names = [*copy.names, *packed.names]
+        yield Copy(
+            path, packed.files | beside, names, packed.corrupt, used={a.relative_to(path).as_posix() for a in archives}
+        )
+
+
+def found(names: Iterable[str]) -> str:
+    """What lies there, in words: how many files of which kind, and the first of each."""
+    by_suffix: dict[str, list[str]] = {}
+    for name in names:
+        by_suffix.setdefault(_suffix(name), []).append(name)
+    most = sorted(by_suffix.values(), key=len, reverse=True)[:4]
+    return (
+        "; ".join(f"{len(each)} {_suffix(each[0]) or 'without a suffix'} ({some(each, 1)})" for each in most)
+        or "no files"
+    )
+
+
+def found_folders(names: Iterable[str]) -> str:
+    """The folders at the top, and how many files each holds."""
+    counts = Counter(PurePosixPath(name).parts[0] for name in names if "/" in name)
+    return ", ".join(f"{top}/ ({count} files)" for top, count in counts.most_common(4))
+
+
+def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
+    """Of one archive, or of those in a folder."""
+    others: list[str] = []
+    return _copy(path, read_archives(archives, (*IMAGES, *TABLES), others), others, keep_going)
+
+
+def _copy(path: Path, files: Mapping[str, bytes], others: list[str], keep_going: bool) -> Copy:
+    return Copy(path, files, [*files, *others], [] if keep_going else None)
+
+
+def _with_archives(path: Path) -> list[Path]:
+    """The folder and, where it holds but one, that one."""
+    inner = [each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name)]
+    return [path, *(inner if len(inner) == 1 else [])]
+
+
+def _names(folder: Path) -> Iterator[str]:
+    for top, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        below = PurePosixPath(Path(top).relative_to(folder).as_posix())
+        yield from ((below / name).as_posix() for name in files if not is_hidden(name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a system or a program keeps things of its own there."""
+    return name.startswith((".", "__MACOSX", "@eaDir"))
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()

@@ -1,0 +1,202 @@
+"""Which image file belongs to which class of a known data set: by tables, by folders, or by the files' own names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from bench.data.readers.copies import IMAGES, Copy
+from bench.data.readers.split_names import HALVES, is_phase, split_of
+from bench.data.readers.tables import Table, split_tables
+from bench.data.splits import some
+from bench.errors import UserError
+
+Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
+
+
+def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
+    """The classes as tables list them; nothing where there is no table, or no image. Labels that are no classes, such
+    as numbers, are held to the class that the path of each image says (`class_of`). Raises UserError where tables and
+    files do not meet."""
+    images = copy.with_suffix(*IMAGES)
+    tables = split_tables(copy) if images else {}
+    if not tables:
+        return {}
+    places, groups, seen = ImagePlaces(copy.path, images), defaultdict(list), set()
+    for split, table in tables.items():
+        labels = _labels(copy, table, class_of)
+        for row, label in table.rows:
+            name = places.of(row, labels[label])
+            if name in seen:
+                raise UserError(
+                    f"{copy.path}: {table.name}: {row} is listed twice: keep one row, or get the tables again"
+                )
+            seen.add(name or f"{split} {row}")
+            groups[split, labels[label]] += [name] if name else []
+    _check_met(copy, tables, images, groups)
+    copy.notes += [f"no {s} table lies beside {some([t.name for t in tables.values()])}" for s in _absent(tables)]
+    copy.used.update(name for names in groups.values() for name in names)
+    return dict(groups)
+
+
+def _absent(tables: Mapping[str, Table]) -> list[str]:
+    return [
+        file
+        for split, file in {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}.items()
+        if split not in tables
+    ]
+
+
+def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> dict[str, str]:
+    """Label -> class. Raises UserError where one label would be two classes."""
+    found: dict[str, str] = {}
+    known = any(class_of(label) == label for _, label in table.rows)
+    for file, label in table.rows:
+        name = label if known else class_of(f"{label}/{file}") or label
+        if found.setdefault(label, name) != name:
+            raise UserError(
+                f"{copy.path}: {table.name}: label {label} is {found[label]} and {name}: get the tables again"
+            )
+    if len(set(found.values())) < len(found):
+        raise UserError(f"{copy.path}: {table.name}: two labels are one class: get the tables again")
+    return found
+
+
+class ImagePlaces:
+    """Image files by their names, for tables to find them."""
+
+    def __init__(self, where: Path, images: Iterable[str]) -> None:
+        self._where, self._places = where, defaultdict(list)
+        for name in images:
+            self._places[PurePosixPath(name).name].append(name)
+
+    def of(self, row: str, label: str) -> str | None:
+        """The image file that a row means: the one of that name or, of several, the one whose path ends like the row's
+        or in the class's folder. Raises UserError where that leaves several."""
+        file = PurePosixPath(row).name
+        same = self._places.get(file, [])
+        for ending in (row, f"{label}/{file}"):
+            same = [name for name in same if f"/{name}".endswith(f"/{ending}")] or same if len(same) > 1 else same
+        if len(same) > 1:
+            raise UserError(f"{self._where}: {file} stands there twice ({some(same, 2)}): keep one of each")
+        return same[0] if same else None
+
+
+def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], groups: Groups) -> None:
+    """Raises UserError where no row of any table has its file."""
+    table = max(tables.values(), key=lambda table: len(table.rows))
+    if table.rows and not any(groups.values()):
+        raise UserError(
+            f"{copy.path}: {table.name} lists {len(table.rows)} images (first {table.rows[0][0]}), none of which is "
+            f"among the {len(images)} image files there (first {images[0]}): give both from one copy"
+        )
+
+
+def by_paths(copy: Copy, class_of: Callable[[str], str | None], expected: Mapping[str, str]) -> Groups:
+    """The classes by the folder that each image lies in, or by its own name; the split is the one in `expected`, or
+    what folders such as `train/` and `meta-val/` above the classes say. Of two folders with a class, one is read."""
+    trees: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
+    for name in copy.with_suffix(*IMAGES):
+        if found := class_of(name):
+            tree, said = _above(name, class_of)
+            trees[tree][said, found].append(name)
+    groups: Groups = {}
+    for tree in sorted(trees, key=lambda tree: (-len(trees[tree]), not any(s for s, _ in trees[tree]), len(tree))):
+        _add_tree(copy, groups, trees[tree], tree)
+    _check_splits(copy, groups)
+    said = {split for split, _ in groups}
+    groups = {(split if split and len(said) > 1 else expected[c], c): names for (split, c), names in groups.items()}
+    copy.used.update(name for names in groups.values() for name in names)
+    return groups
+
+
+def _above(name: str, class_of: Callable[[str], str | None]) -> tuple[str, str]:
+    """What lies above the folders of splits, or else of classes, on the way to an image; and the split that the lowest
+    of the former says: `train`, `valid`, `test`, `phase` (other images of training classes), or nothing."""
+    parts = PurePosixPath(name).parts[:-1]
+    for place in range(len(parts) - 1, -1, -1):
+        if said := split_of(parts[place]) or ("phase" if is_phase(parts[place]) else ""):
+            return "/".join(parts[:place]), said
+    place = next((k for k in range(len(parts) - 1, -1, -1) if class_of(parts[k])), len(parts))
+    return "/".join(parts[:place]), ""
+
+
+def _add_tree(copy: Copy, groups: Groups, tree: Groups, name: str) -> None:
+    """Adds classes that are not there yet, and notes what is left out, and why."""
+    phases = {c for split, c in tree if split == "phase"}
+    if phases:
+        copy.notes.append(f"left out: other images of {len(phases)} training classes (parts such as train_val)")
+    tree = {key: names for key, names in tree.items() if key[0] != "phase"}
+    taken = {c for _, c in groups}
+    if any(c in taken for _, c in tree):
+        copy.notes.append(f"not read: class folders in {name or 'the folder itself'} that stand elsewhere too")
+    if PurePosixPath(name).name in HALVES:
+        copy.notes.append(f"{PurePosixPath(name).name}/ is no split here: the classes are split as they are published")
+    groups.update({key: names for key, names in tree.items() if key[1] not in taken})
+
+
+def _check_splits(copy: Copy, groups: Groups) -> None:
+    """Raises UserError where a class stands in the folders of two splits."""
+    split_by_class: dict[str, str] = {}
+    twice = [c for split, c in groups if split_by_class.setdefault(c, split) != split]
+    if twice:
+        raise UserError(
+            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the folders of two splits: that is a split of "
+            "images, for classification, and not of classes: move all images of a class into one folder, PATH/CLASS/"
+        )
+
+
+def without_masks(copy: Copy, groups: Groups) -> Groups:
+    """The groups without files that stand beside an image of the same name with another suffix, where most do, or in
+    folders called like masks."""
+    left: Groups = {key: without_masks_of(names) for key, names in groups.items()}
+    count = sum(map(len, groups.values())) - sum(map(len, left.values()))
+    if count:
+        copy.notes.append(MASKED.format(count))
+    return left
+
+
+MASKED = "left out: {} files that look like masks of the images beside them"
+MASKS = {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth"}
+
+
+def without_masks_of(names: Sequence[str]) -> list[str]:
+    """The image files of one class without those that are masks of others."""
+    images = [name for name in names if not _in_masks(name)] or names
+    by_stem = defaultdict(list)
+    for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two, the PNG is the mask
+        by_stem[name.rpartition(".")[0]].append(name)
+    in_pairs = sum(len(same) > 1 for same in by_stem.values())
+    return sorted(same[0] for same in by_stem.values()) if in_pairs > len(by_stem) / 2 else list(images)
+
+
+def _in_masks(name: str) -> bool:
+    return any(part.lower() in MASKS for part in PurePosixPath(name).parts[:-1])
+
+
+def class_by_folder(known: Mapping[str, str], prefix: int | None = None) -> Callable[[str], str | None]:
+    """A function that gives the class that a path says: the last of its folders, or itself, that is called like a key
+    of `known`; failing that, where files are called after their classes, the first `prefix` letters of the file."""
+
+    def class_of(path: str) -> str | None:
+        parts = PurePosixPath(path).parts
+        named = next((known[part] for part in reversed(parts) if part in known), None)
+        return named or (known.get(parts[-1][:prefix]) if prefix and parts else None)
+
+    return class_of
+
+
+def split_folders(copy: Copy) -> Groups:
+    """The classes of folders such as `train/CLASS/` and `val/CLASS/`, wherever these lie, by the names of the folders;
+    nothing where the folders above do not say all three splits."""
+    groups: Groups = defaultdict(list)
+    for name in copy.with_suffix(*IMAGES):
+        parts = PurePosixPath(name).parts
+        if len(parts) > 2 and (split := split_of(parts[-3])):
+            groups[split, parts[-2]].append(name)
+    if len({split for split, _ in groups}) < 3:
+        return {}
+    _check_splits(copy, groups)
+    copy.used.update(name for names in groups.values() for name in names)
+    return dict(groups)

@@ -1,0 +1,153 @@
+"""Arrays of images with a label each: `{data, labels, catname2label}` in pickles (Gidaris & Komodakis 2018, MetaOptNet,
+RFS), `{image_data, class_dict}` (few-shot-ssl, learn2learn, torchmeta), torchmeta's HDF5; a file a split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from bench.data.images import SourceClass
+from bench.data.readers.copies import Copy
+from bench.data.readers.hdf5 import count_of, read_array
+from bench.data.readers.plain_pickles import load_plain
+from bench.data.readers.split_names import as_splits, is_phase
+from bench.data.readers.torchmeta import labelled
+from bench.data.splits import some
+from bench.errors import UserError
+
+PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
+# Pickles that hold no images and labels together, and EGNN's, whose classes have no names.
+_BESIDE = ("bookkeeping", "_labels", "_images", "mini_imagenet_")
+
+
+def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[str, Path]:
+    """Split -> file, of the files with these suffixes whose names say a split. Where several stand for one split, it is
+    that of the largest family: files in one folder, with names that differ in the split only."""
+    files = {n: p for n, p in copy.on_disk(*suffixes).items() if not any(part in n.lower() for part in but)}
+    families: dict[str, dict[str, str]] = {}
+    for name in files:
+        families.setdefault(str(PurePosixPath(name).parent), {})[PurePosixPath(name).stem] = name
+    _note_phases(copy, [name for name in files if is_phase(PurePosixPath(name).stem)])
+    found: dict[str, str] = {}
+    for folder in sorted(families, key=lambda folder: (len(PurePosixPath(folder).parts), folder)):
+        for stem, split in as_splits(sorted(families[folder])).items():
+            found.setdefault(split, families[folder][stem])
+    copy.used.update(found.values())
+    return {split: files[name] for split, name in found.items()}
+
+
+def _note_phases(copy: Copy, names: Sequence[str]) -> None:
+    if names and not copy.used.issuperset(names):
+        copy.used.update(names)
+        copy.notes.append(f"left out: {some(names)}: other images of the training classes")
+
+
+def in_hdf5(split: str, path: Path, side: int) -> Iterator[SourceClass]:
+    """The classes of one of torchmeta's files of whole images."""
+    for name, array in labelled(path):
+        yield SourceClass(name, split, count_of(path, name, array, (side, side, 3)), partial(read_array, path, array))
+
+
+def in_pickle(split: str, path: Path, side: int, names: Mapping[int, str], notes: list[str]) -> Iterator[SourceClass]:
+    """The classes of a pickle; `names` of labels, where the file says none. Raises UserError where it is of another
+    form, or an image stands in two classes."""
+    content = load_plain(path)
+    if isinstance(content, dict) and isinstance(content.get("class_dict"), dict):
+        images = as_images(path, "image_data", content.get("image_data"), side)
+        indices = {str(n): _indices(i, len(images), f"{path}: {n}") for n, i in content["class_dict"].items()}
+    elif isinstance(content, dict) and {"data", "labels"} <= content.keys():
+        images = as_images(path, "data", content["data"], side)
+        indices = by_label(path, content["labels"], len(images), _names(content) or names)
+    else:
+        raise UserError(f"{path}: no dictionary of image_data and class_dict, or of data and labels{_what(content)}")
+    _check_partition(path, indices, len(images), notes)
+    return (SourceClass(n, split, len(i), partial(images.__getitem__, i)) for n, i in indices.items())
+
+
+def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
+    """uint8 [n, side, side, 3]; what has its channels first is turned. Raises UserError where it is of another shape."""
+    shape = getattr(images, "shape", ())
+    if len(shape) == 4 and shape[1] == 3 and shape[2:] == (side, side):
+        images = images.transpose(0, 2, 3, 1)
+    count_of(path, name, images, (side, side, 3))
+    return images
+
+
+def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> dict[str, np.ndarray]:
+    """Class -> indices of its images. Raises UserError where there are not as many labels as images, or one has no
+    name."""
+    labels = whole_numbers(listed)
+    if labels is None or len(labels) != images:
+        raise UserError(
+            f"{path}: {_count(labels)} labels of {images} images: these do not belong together: get both again"
+        )
+    present = np.unique(labels).tolist()
+    if lost := [k for k in present if k not in names]:
+        raise UserError(
+            f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so nobody can "
+            "say which classes they are: use a copy that has the names"
+        )
+    return {names[k]: np.flatnonzero(labels == k) for k in present}
+
+
+def whole_numbers(listed: Any) -> np.ndarray | None:
+    """The list or array [n] as int64; None where it is anything else: what is nested could grow without bound."""
+    plain = isinstance(listed, np.ndarray) or (type(listed) in (list, tuple) and all(type(i) is int for i in listed))
+    try:
+        numbers = (
+            np.asarray(listed, np.int64 if plain and not isinstance(listed, np.ndarray) else None) if plain else None
+        )
+    except OverflowError:
+        return None
+    return numbers if numbers is not None and numbers.ndim == 1 and numbers.dtype.kind in "ui" else None
+
+
+def _count(labels: np.ndarray | None) -> str:
+    return "no" if labels is None else str(len(labels))
+
+
+def _names(content: Mapping[Any, Any]) -> dict[int, str]:
+    """Label -> name, as `catname2label` or else `label2catname` has it."""
+    forward, back = content.get("catname2label"), content.get("label2catname")
+    if isinstance(forward, dict) and all(type(k) is int for k in forward.values()):
+        return {k: str(name) for name, k in forward.items()}
+    return {k: str(name) for k, name in back.items()} if isinstance(back, dict) else {}
+
+
+def _indices(listed: Any, images: int, where: str) -> np.ndarray:
+    indices = whole_numbers(listed)
+    if indices is None or not ((indices >= 0) & (indices < images)).all():
+        raise UserError(f"{where}: its indices are no list of numbers from 0 to {images - 1}: get the file again")
+    return indices
+
+
+def _check_partition(path: Path, indices: Mapping[str, np.ndarray], images: int, notes: list[str]) -> None:
+    """Raises UserError where an image stands in two classes, or twice in one; notes those that stand in none."""
+    owner: dict[int, str] = {}
+    for name, listed in indices.items():
+        for k in listed.tolist():
+            if k in owner:
+                raise UserError(
+                    f"{path}: image {k} stands in {owner[k]} and in {name}: every image has one class, so the file is "
+                    "damaged: get it again"
+                )
+            owner[k] = name
+    if len(owner) < images:
+        notes.append(f"left out: {images - len(owner)} images of {path.name} that stand in no class")
+
+
+def _what(content: Any) -> str:
+    if isinstance(content, dict) and content and all(type(key) is int for key in content):
+        return (
+            f": {len(content)} classes called by number, as few-shot-gnn and EGNN write them: which class a number is "
+            "cannot be had back: use a copy that has the names (mini-imagenet-cache-*.pkl or images with tables)"
+        )
+    keys = (
+        some([repr(key)[:30] for key in content]) if isinstance(content, dict) and content else type(content).__name__
+    )
+    return f", but {keys}: use a copy in one of the accepted forms"

@@ -1,0 +1,34 @@
+"""One array out of a NumPy archive, without anything in it being unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import UserError, reason
+
+MOST_RATIO = 1032  # deflate makes nothing smaller than by this much: more is promised, not held
+
+
+def read_npz(path: Path, name: str) -> np.ndarray:
+    """The array of that name. Raises UserError where there is none, or the archive is damaged, larger than it can be, or
+    holds objects."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            if f"{name}.npy" not in members:
+                raise UserError(
+                    f"{path}: it holds {', '.join(sorted(members))[:80]}, and no {name!r}: use a copy that has it"
+                )
+            if members[f"{name}.npy"].file_size > MOST_RATIO * path.stat().st_size:
+                raise ValueError("it promises more than it can hold")
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[name]
+    except UserError:
+        raise
+    except Exception as error:  # what a damaged or hostile archive raises has no bounds
+        raise UserError(
+            f"{path}: damaged, or no NumPy archive of plain arrays ({reason(error)}): get it again"
+        ) from error

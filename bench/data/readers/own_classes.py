@@ -1,0 +1,161 @@
+"""The classes of a user's own images, by the folders that they lie in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bench.data.readers.copies import is_hidden
+from bench.data.readers.image_classes import MASKS
+from bench.data.readers.split_names import HALVES, as_splits, is_phase
+from bench.data.splits import some
+from bench.errors import UserError
+from bench.protocols.benchmarks import SPLITS
+
+
+@dataclass(frozen=True)
+class OwnClass:
+    """A class and the paths of its images; `split` is None where nothing says it."""
+
+    split: str | None
+    name: str
+    files: list[str]
+
+
+def in_folders(path: Path, images: Sequence[str], levels: int) -> list[OwnClass]:
+    """The classes: folders `levels` below `path`, or below the splits in it. Raises UserError where they cannot be."""
+    root = _root(path, images)
+    tops = folders_in(path / root)
+    splits = _splits(path, tops, images)
+    where = {root / top: split for top, split in splits.items()} or {root: None}
+    _check_given(path, splits, where)
+    found = [each for top, split in where.items() for each in _classes(path, top, split, images, levels)]
+    _check_flat(path, found)
+    return found
+
+
+def folders_in(path: Path) -> list[str]:
+    """The names of the folders in one, in order."""
+    return sorted(each.name for each in path.iterdir() if each.is_dir() and not is_hidden(each.name))
+
+
+def _root(path: Path, images: Sequence[str]) -> PurePosixPath:
+    """Down to where folders with images fork: what holds all of them in one folder of folders is no class."""
+    root = PurePosixPath()
+    while True:
+        parts = [PurePosixPath(name).relative_to(root).parts for name in images]
+        tops = {part[0] for part in parts}
+        forked = len(tops) != 1 or any(len(part) < 3 for part in parts)
+        if not images or forked or as_splits(tops):
+            return root
+        root /= tops.pop()
+
+
+def _splits(path: Path, tops: Sequence[str], images: Sequence[str]) -> dict[str, str]:
+    """Folder -> split, where the folders are splits and not classes, of which one may be called `train` too: it has no
+    folders in it. Raises UserError where others stand beside splits."""
+    named = as_splits(tops)
+    if HALVES.keys() <= set(tops):
+        named = dict(HALVES)
+    others = [top for top in tops if top not in named]
+    splits = [top for top in named if any(len(p) > 2 and top in p[:-2] for p in map(_parts, images))]
+    if splits and others:
+        raise UserError(f"{path}: {some(others, 5)} beside the splits {', '.join(splits)}: {_step(others)}")
+    return named if not others else {}
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts
+
+
+def _step(others: Sequence[str]) -> str:
+    if all(map(is_phase, others)):
+        return (
+            "these look like parts of the training classes' images: move the images of each class into one folder, "
+            "train/CLASS/, or, to leave them out, move these folders elsewhere"
+        )
+    return "move it elsewhere"
+
+
+def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosixPath, str | None]) -> None:
+    if not splits:
+        return
+    halves = " (two parts, and none for validation: move some class folders of the first into `valid/`)"
+    for split in SPLITS:
+        if not any(folders_in(path / folder) for folder, owner in where.items() if owner == split):
+            raise UserError(
+                f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}, with a folder per class "
+                f"in each; there are {', '.join(splits)}{halves if splits.keys() == HALVES.keys() else ''}"
+            )
+
+
+def _classes(
+    path: Path, top: PurePosixPath, split: str | None, images: Sequence[str], levels: int
+) -> Iterator[OwnClass]:
+    by_folder = defaultdict(list)
+    depth = len(top.parts)
+    for name in images:
+        parts = _parts(name)
+        if parts[:depth] == top.parts and len(parts) > depth + levels:
+            by_folder["/".join(parts[depth : depth + levels])].append(name)
+    empty = {folder: [] for folder in folders_in(path / top)} if levels == 1 else {}
+    for folder, names in sorted((empty | by_folder).items()):
+        yield OwnClass(split, folder, names)
+    loose = [name for name in images if _parts(name)[:-1] == top.parts]
+    if split and loose and not by_folder:
+        raise UserError(f"{path}: {top}/ holds {len(loose)} images and no class folders: put them into {top}/CLASS/")
+
+
+def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
+    """Raises UserError where what would be a class holds folders that may be the classes, and no images of its own."""
+    below = {each.name: _folders_below(each) for each in classes}
+    deep = {name: inner for name, inner in below.items() if inner}
+    if not deep or (len(set(map(tuple, deep.values()))) == 1 and all(len(inner) == 1 for inner in deep.values())):
+        _check_named(path, classes)
+        return
+    name, inner = max(deep.items(), key=lambda pair: len(pair[1]))
+    raise UserError(
+        f"{path}: {name} holds folders ({some(inner)}), and no images: {len(deep)} of {len(classes)} folders that would be "
+        f"classes ({some(list(deep))}) do: if the folders in them are the classes, add --levels 2; if these are splits, call "
+        "them train, valid and test"
+    )
+
+
+def _folders_below(each: OwnClass) -> list[str]:
+    """The folders in a class's folder that hold its images, but those of masks; none where some lie in it itself."""
+    depth = each.name.count("/")
+    start = (
+        next((k for k, part in enumerate(_parts(each.files[0])) if part == each.name.split("/")[0]), 0)
+        if each.files
+        else 0
+    )
+    inner = [_parts(name)[start + depth + 1 :] for name in each.files]
+    if any(len(parts) == 1 for parts in inner):
+        return []
+    return sorted({parts[0] for parts in inner if parts[0].lower() not in MASKS})
+
+
+def _check_named(path: Path, classes: Sequence[OwnClass]) -> None:
+    """Raises UserError where a split's only class is a folder called `images`: then nothing says the classes."""
+    for split in SPLITS:
+        names = [each.name for each in classes if each.split == split]
+        if names == ["images"]:
+            whole = next((s for s in SPLITS if sum(each.split == s for each in classes) > 1), "train")
+            raise UserError(
+                f"{path}: {split} holds no class folders, but images/ alone, whose images have no class: to split the classes "
+                f"of {whole}/, give that folder"
+            )
+
+
+def check_one_split_each(path: Path, classes: Iterable[OwnClass]) -> None:
+    """Raises UserError where a class stands in two splits."""
+    owner: dict[str, OwnClass] = {}
+    for each in classes:
+        other = owner.setdefault(each.name, each)
+        if other.split != each.split:
+            raise UserError(
+                f"{path}: class {each.name} stands in {other.split} and in {each.split}, but splits are of whole classes: put "
+                "all of its images into one, or, where all classes stand in both, into PATH/CLASS/ without splits"
+            )

@@ -1,0 +1,133 @@
+"""The classes of a user's own images, by tables that lie beside them, as well-known data sets are packed."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from bench.data.readers.class_lists import named_classes
+from bench.data.readers.copies import Copy
+from bench.data.readers.image_classes import ImagePlaces
+from bench.data.readers.own_classes import OwnClass
+from bench.data.readers.split_names import split_of
+from bench.data.readers.tables import Rows, csv_rows, is_image_table, split_tables
+from bench.errors import UserError, reason
+
+_LABELS = ("labels.csv", "metadata.csv")  # Meta-Album's, Hugging Face's
+_MOST_MAT = 1 << 16
+Found = list[OwnClass]
+
+
+def in_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """The classes as the first tables say them that are there, and which these are; none where there are none."""
+    for read in (_in_split_tables, _in_class_lists, _in_labels, _in_aircraft, _in_flowers):
+        found, how = read(copy, images)
+        if found:
+            return found, how
+    return [], ""
+
+
+def _in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """`{train,val,test}.csv` or `{base,val,novel}.json`: StanfordDog, StanfordCar, FEAT's and LibFewShot's CUB."""
+    tables = split_tables(copy) if images else {}
+    rows = [(split, table.rows) for split, table in tables.items() if split]
+    if len(rows) < 3:
+        return [], ""
+    return _of_rows(copy, images, rows), f"the split of {', '.join(table.name for table in tables.values())}"
+
+
+def _in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """easyfsl's `{train,val,test}.json`, which name the classes: these are folders."""
+    split = named_classes(copy)
+    classes = defaultdict(list)
+    for name in images:
+        if (folder := PurePosixPath(name).parent.name) in split:
+            classes[folder].append(name)
+    return [OwnClass(split[c], c, names) for c, names in sorted(classes.items())], "the split of lists of classes"
+
+
+def _in_labels(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """One table of all images, or one in each of the folders `train/`, `validation/` and `test/`."""
+    found = [name for name in copy.with_suffix(".csv") if PurePosixPath(name).name.lower() in _LABELS]
+    found = [name for name in found if is_image_table(copy.files[name])]
+    splits = {name: split_of(PurePosixPath(name).parent.name) for name in found}
+    copy.used.update(found)
+    rows = [(splits[name], _below(name, csv_rows(copy.files[name], f"{copy.path}: {name}"))) for name in found]
+    if None in splits.values() and len(found) > 1:
+        raise UserError(
+            f"{copy.path}: {', '.join(found[:3])}: several tables of images: give the folder of one data set"
+        )
+    return _of_rows(copy, images, rows), f"the classes of {', '.join(found)}"
+
+
+def _below(table: str, rows: Rows) -> Rows:
+    folder = PurePosixPath(table).parent
+    return [((folder / file).as_posix(), label) for file, label in rows]
+
+
+def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """FGVC-Aircraft's `images_variant_{train,val,test}.txt`: lines `1025794 707-320`; its splits are of images."""
+    names = [
+        n
+        for n in copy.with_suffix(".txt")
+        if re.fullmatch(r"images_variant_(train|val|test)\.txt", PurePosixPath(n).name)
+    ]
+    rows: Rows = []
+    for name in names:
+        lines = copy.files[name].decode("utf-8", "replace").splitlines()
+        rows += [
+            (f"{image}.jpg", variant.strip())
+            for image, _, variant in (line.partition(" ") for line in lines)
+            if variant
+        ]
+    if names:
+        copy.notes.append("images_variant_*.txt split images, not classes: only their classes were taken")
+    return _of_rows(
+        copy, images, [(None, rows)]
+    ), "the classes of images_variant_*.txt, the banner below each image cut"
+
+
+def _in_flowers(copy: Copy, images: list[str]) -> tuple[Found, str]:
+    """VGG Flower's `imagelabels.mat`: the class, 1 to 102, of `jpg/image_00001.jpg` and so on."""
+    name = next((n for n in copy.with_suffix(".mat") if PurePosixPath(n).name == "imagelabels.mat"), None)
+    if name is None:
+        return [], ""
+    copy.used.add(name)
+    labels = _mat_labels(copy.files[name], f"{copy.path}: {name}")
+    rows = [(f"image_{k:05}.jpg", f"class {label:03}") for k, label in enumerate(labels, 1)]
+    return _of_rows(copy, images, [(None, rows)]), "the classes of imagelabels.mat, which are numbers"
+
+
+def _mat_labels(data: bytes, where: str) -> list[int]:
+    from scipy.io import loadmat
+
+    try:
+        if len(data) > _MOST_MAT:
+            raise ValueError(f"more than {_MOST_MAT} bytes")
+        return [int(k) for k in loadmat(io.BytesIO(data), variable_names=["labels"])["labels"].ravel()]
+    except Exception as error:  # what a damaged file raises has no bounds
+        raise UserError(f"{where}: not VGG Flower's table of labels ({reason(error)}): get it again") from error
+
+
+def _of_rows(copy: Copy, images: list[str], tables: Sequence[tuple[str | None, Rows]]) -> Found:
+    """The classes of the images that rows name; what no row names, and what no file has, is noted."""
+    places, groups, lost = ImagePlaces(copy.path, images), defaultdict(list), 0
+    for split, rows in tables:
+        for row, label in rows:
+            found = places.of(row, label)
+            groups[split, label] += [found] if found else []
+            lost += found is None
+    named = {name for names in groups.values() for name in names}
+    if groups and not named:
+        first = next(row for _, rows in tables for row, _ in rows)
+        raise UserError(
+            f"{copy.path}: a table lists {lost} images (first {first}), none of which is there: give both from one copy"
+        )
+    if lost:
+        copy.notes.append(f"{lost} images that the tables list are not there")
+    if groups and len(images) > len(named):
+        copy.notes.append(f"left out: {len(images) - len(named)} images that no table lists")
+    return [OwnClass(split, label, names) for (split, label), names in sorted(groups.items(), key=str)]

@@ -1,0 +1,139 @@
+"""Images in Parquet, as Hugging Face keeps them: a column of `{bytes, path}`, one of labels, a file or more a split."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.data.images import SourceClass
+from bench.data.readers.copies import Copy
+from bench.data.readers.image_files import decode
+from bench.data.readers.split_names import split_of
+from bench.data.splits import some
+from bench.errors import UserError, reason
+
+_IMAGES, _LABELS = ("image", "img"), ("label", "fine_label", "labels")
+Places = dict[str, tuple[Path, int]]  # a name for messages -> (file, row)
+
+
+def classes(
+    copy: Copy, side: int, class_of: Callable[[str], str | None], corrupt: list[str] | None
+) -> Iterator[SourceClass]:
+    """The classes by split. Raises UserError where labels have no names, or a class stands in several splits."""
+    groups: dict[tuple[str, str], Places] = defaultdict(dict)
+    for name, path in copy.on_disk(".parquet").items():
+        split = split_of(PurePosixPath(name).name.partition("-")[0])
+        if split is None:
+            continue
+        copy.used.add(name)
+        for row, label in enumerate(labels(path, class_of)):
+            groups[split, label][f"{name}: row {row}"] = (path, row)
+    _check_splits(copy, list(groups))
+    for (split, label), places in groups.items():
+        yield SourceClass(label, split, len(places), partial(_read, places, side, corrupt))
+
+
+def all_together(
+    copy: Copy, side: int, numbered: Sequence[str], corrupt: list[str] | None
+) -> Iterator[tuple[str, int, Callable[[], np.ndarray]]]:
+    """(class, images, how they are read), of the images of all files together; `numbered`: the names of the labels."""
+    groups: dict[str, Places] = defaultdict(dict)
+    for name, path in copy.on_disk(".parquet").items():
+        copy.used.add(name)
+        for row, label in enumerate(_numbers(path, len(numbered))):
+            groups[numbered[label]][f"{name}: row {row}"] = (path, row)
+    for label, places in groups.items():
+        yield label, len(places), partial(_read, places, side, corrupt)
+
+
+def _numbers(path: Path, most: int) -> list[int]:
+    try:
+        file = pq.ParquetFile(path)
+        column = _column(path, file, ("fine_label", "label"))
+        numbers = file.read([column])[column].to_pylist()
+    except (pa.ArrowException, OSError, LookupError) as error:
+        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
+    if not all(type(k) is int and 0 <= k < most for k in numbers):
+        raise UserError(f"{path}: {column} holds other things than numbers below {most}: get it again")
+    return numbers
+
+
+def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
+    """The class of every row: the name that the schema has for its number, or what the image's path says."""
+    try:
+        file = pq.ParquetFile(path)
+        column = _column(path, file, _LABELS)
+        names = _names(file, column)
+        numbers = file.read([column])[column].to_pylist()
+        if names and all(type(k) is int and 0 <= k < len(names) for k in numbers):
+            return [class_of(names[k]) or names[k] for k in numbers]
+        paths = [(value or {}).get("path") for value in _column_of_images(path, file).to_pylist()]
+    except (pa.ArrowException, OSError, LookupError, AttributeError) as error:
+        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
+    found = [class_of(p) if p else None for p in paths]
+    if any(name is None for name in found):
+        raise UserError(
+            f"{path}: its labels are numbers ({some([str(k) for k in sorted(set(numbers))])}) and neither the schema nor the "
+            "images' paths name the classes, so nobody can say which they are: use a copy that has the names (images with "
+            "train.csv, val.csv, test.csv, or a folder a class)"
+        )
+    return found
+
+
+def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
+    owner: dict[str, str] = {}
+    twice = [c for split, c in keys if owner.setdefault(c, split) != split]
+    if twice:
+        raise UserError(
+            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the files of two splits: that is a split of images, "
+            "for classification (timm/mini-imagenet is one), and not of classes: use a copy in the split of Ravi & Larochelle"
+        )
+
+
+def _column(path: Path, file: pq.ParquetFile, known: tuple[str, ...]) -> str:
+    names = file.schema_arrow.names
+    if found := next((name for name in known if name in names), None):
+        return found
+    raise UserError(f"{path}: columns {some(names, 5)}, and none of {', '.join(known)}: use a copy in another form")
+
+
+def _names(file: pq.ParquetFile, column: str) -> list[str]:
+    """The names of the classes in Hugging Face's metadata; none where it has none."""
+    try:
+        features = json.loads((file.schema_arrow.metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[column]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []
+
+
+def _column_of_images(path: Path, file: pq.ParquetFile) -> Any:
+    return file.read([f"{_column(path, file, _IMAGES)}.path"]).column(0)
+
+
+def _read(places: Places, side: int, corrupt: list[str] | None) -> np.ndarray:
+    return decode(_content(places), list(places), side, "RGB", corrupt)
+
+
+def _content(places: Places) -> Mapping[str, bytes]:
+    """The image files in these rows; of each table the groups of rows that hold them are read, and no others."""
+    by_path: dict[Path, dict[int, str]] = defaultdict(dict)
+    for name, (path, row) in places.items():
+        by_path[path][row] = name
+    found: dict[str, bytes] = {}
+    for path, rows in by_path.items():
+        file, first = pq.ParquetFile(path), 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if wanted := [row for row in rows if first <= row < first + count]:
+                column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0)
+                found |= {rows[row]: column[row - first].as_py()["bytes"] or b"" for row in wanted}
+            first += count
+    return found

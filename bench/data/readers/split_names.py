@@ -1,0 +1,43 @@
+"""What people call the three splits, in the names of files and folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_WORDS = {
+    **dict.fromkeys(("train", "training", "base"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "valid"),
+    **dict.fromkeys(("test", "testing", "novel"), "test"),
+}
+HALVES = {"images_background": "train", "images_evaluation": "test"}  # two parts, and none for validation
+
+
+def split_of(name: str) -> str | None:
+    """The split that a name's words say, such as `meta-val` or `train_phase_train`; None for none, or for several."""
+    said = {_WORDS[word] for word in _words(name) if word in _WORDS}
+    return said.pop() if len(said) == 1 else None
+
+
+def is_phase(name: str) -> bool:
+    """Whether the name is that of a part of the training classes' images, such as `train_phase_val` or `train_test`."""
+    said = [_WORDS[word] for word in _words(name) if word in _WORDS]
+    return len(said) == 2 and said[0] == "train" != said[1]
+
+
+def without_split(name: str) -> tuple[str, ...]:
+    """The words of a name that say no split: equal in names that belong together."""
+    return tuple(word for word in _words(name) if word not in _WORDS and word != "phase")
+
+
+def as_splits(names: Iterable[str]) -> dict[str, str]:
+    """Name -> split, of the largest group of names that differ in the split only; without names for other phases."""
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        if split := split_of(name):
+            groups.setdefault(without_split(name), {})[name] = split
+    return max(groups.values(), key=lambda group: len(set(group.values())), default={})
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+|[0-9]+", name.lower())

@@ -1,0 +1,125 @@
+"""Lists of images with their classes, a file a split: CSV, and JSON as `filelists` has it (`base.json` and others)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from bench.data.readers.copies import IMAGES, TABLES, Copy
+from bench.data.readers.split_names import as_splits
+from bench.errors import UserError
+
+FILE_COLUMNS = ("filename", "file_name", "file", "image", "image_name", "image_path", "path", "name", "id", "img")
+CLASS_COLUMNS = ("label", "class", "class_name", "category", "wnid", "labels", "concept_label")
+Rows = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One list: (path of an image, with `/`; label) of every row."""
+
+    name: str
+    rows: Rows
+
+
+def split_tables(copy: Copy) -> dict[str, Table]:
+    """Split -> its table, of the tables that lie together in one folder, wherever that is; the folder with most
+    splits if there are several. Raises UserError where one is no table of images."""
+    folders: dict[str, list[str]] = {}
+    for name in copy.with_suffix(*TABLES):
+        folders.setdefault(str(PurePosixPath(name).parent), []).append(name)
+    groups = [_by_split(names) for names in folders.values()]
+    named = max(groups, key=lambda group: (len(group), -len(str(next(iter(group.values()), "")))), default={})
+    tables = {split: Table(name, rows) for split, name in named.items() if (rows := _read(copy, name)) is not None}
+    copy.used.update(table.name for table in tables.values())
+    return tables
+
+
+def _by_split(names: Sequence[str]) -> dict[str, str]:
+    """Split -> name; of two that say the same split in other words, and of a CSV and a JSON file, the first."""
+    stems = {PurePosixPath(name).stem: name for name in sorted(names, reverse=True)}
+    return {split: stems[stem] for stem, split in reversed(as_splits(sorted(stems)).items())}
+
+
+def _read(copy: Copy, name: str) -> Rows | None:
+    """The rows of a table; None where a JSON file is none."""
+    where = f"{copy.path}: {name}"
+    if name.lower().endswith(".json"):
+        return _json_rows(copy.files[name])
+    return csv_rows(copy.files[name], where)
+
+
+def csv_rows(
+    data: bytes, where: str, files: Iterable[str] = FILE_COLUMNS, classes: Iterable[str] = CLASS_COLUMNS
+) -> Rows:
+    """(file, label) of every row. Without a header, the column whose cells are all called like images is the file's.
+    Raises UserError where the columns cannot be told."""
+    try:
+        text = data.decode("utf-8-sig")
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)
+        lines = [
+            [cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+        ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_table(where, "it is no text of rows and columns") from error
+    lines = [row for row in lines if any(row)]
+    header = [cell.lower() for cell in lines[0]] if lines else ["filename", "label"]
+    file, label = (next((header.index(c) for c in known if c in header), None) for known in (files, classes))
+    if file is None and label is None:
+        file, label = _columns_without_header(lines)
+    elif file is not None and label is not None:
+        lines = lines[1:]
+    if file is None or label is None:
+        raise _no_table(where, f"its first line is {','.join(lines[0])[:60]!r}")
+    if any(len(row) <= max(file, label) for row in lines):
+        raise _no_table(where, "a row is too short")
+    return [(posix(row[file]), row[label]) for row in lines]
+
+
+def is_image_table(data: bytes) -> bool:
+    """Whether the first line names a column of files and one of classes."""
+    header = {cell.strip().lower() for cell in data[:1000].decode("utf-8-sig", "replace").partition("\n")[0].split(",")}
+    return bool(header & set(FILE_COLUMNS)) and bool(header & set(CLASS_COLUMNS))
+
+
+def posix(path: str) -> str:
+    """The path with `/`, whichever system wrote it."""
+    return PureWindowsPath(path).as_posix()
+
+
+def _columns_without_header(lines: Sequence[Sequence[str]]) -> tuple[int | None, int | None]:
+    """The column of files and that of classes, where two columns are all there is and one alone holds image names."""
+    if {len(row) for row in lines} != {2}:
+        return None, None
+    of_files = [k for k in (0, 1) if all(row[k].lower().endswith(IMAGES) for row in lines)]
+    return (of_files[0], 1 - of_files[0]) if len(of_files) == 1 else (None, None)
+
+
+def _no_table(where: str, why: str) -> UserError:
+    return UserError(f"{where}: not a table with the columns filename,label ({why}): give it that header")
+
+
+def read_json(data: bytes) -> Any:
+    """What a JSON file holds; None where it is none."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_rows(data: bytes) -> Rows | None:
+    """The rows of a list with `label_names`, `image_names` and `image_labels`; None for any other file."""
+    value = read_json(data)
+    if not isinstance(value, Mapping):
+        return None
+    names, files, labels = (value.get(key) for key in ("label_names", "image_names", "image_labels"))
+    if not all(isinstance(each, list) for each in (names, files, labels)) or len(files) != len(labels):
+        return None
+    if not all(type(k) is int and 0 <= k < len(names) for k in labels):
+        return None
+    return [(posix(str(file)), str(names[label])) for file, label in zip(files, labels, strict=True)]

@@ -1,0 +1,30 @@
+"""What whoever reads a result has to know of the data it was made on: said when they are added, and ever after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from bench.protocols.benchmarks import SPLITS
+
+
+def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a prepared data set: images that stand in two splits, those left out, and the notes of its reader."""
+    corrupt = manifest["corrupt"]
+    lost = [f"{len(corrupt)} image files were left out, being broken"] if corrupt else []
+    return (*in_two_splits(manifest["identical"]["groups"]), *lost, *manifest.get("notes", ()))
+
+
+def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
+    """How many images, byte for byte, stand in two splits: a line for each two splits; a group of equal ones counts
+    once."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for group in groups:
+        splits = {place.split("/", 1)[0] for place in group}
+        counts.update(pair for pair in combinations(SPLITS, 2) if splits >= set(pair))
+    return [
+        f"{count} image{'s' * (count > 1)} stand{'s' * (count == 1)} in {one} and in {other}"
+        for (one, other), count in counts.items()
+    ]

@@ -64,6 +64,7 @@ SOURCES = {
     "cub": DataSet(cub.open_source, "cub", cub.PER_CLASS, totals={"all": cub.TOTAL}),
 }
 
+PHOTOGRAPHS = SOURCES.keys() - {"omniglot"}
 OWN = "folder"  # what a user's own images are added as
 SMALLEST, LARGEST = 16, 256  # pixels a side: four blocks halve 16 to one, and 256 is beyond what few-shot work uses
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")

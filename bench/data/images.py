@@ -65,7 +65,8 @@ class SourceClass:
 @dataclass(frozen=True)
 class Source:
     """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be, and
-    `notes` with what else is to be said of the copy: what could not be checked, and what lies there and was not read."""
+    `notes` with what else is to be said of the copy: what could not be checked, and what lies there and was not
+    read."""
 
     path: Path
     kind: str

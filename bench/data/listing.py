@@ -22,8 +22,8 @@ from bench.protocols.benchmarks import Shape
 
 def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """A row for each known source and each data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
-    (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that keeps what lies there from
-    being used, or None."""
+    (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that keeps what lies
+    there from being used, or None."""
     home = catalogue.data_dir(data_dir)
     return [_available(source, home / source) for source in [*SOURCES, *_own(home)]]
 

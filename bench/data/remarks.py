@@ -12,7 +12,7 @@ from bench.protocols.benchmarks import SPLITS
 
 def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Of a prepared data set: images that stand in two splits, those left out, and the notes of its reader."""
-    corrupt = manifest["corrupt"]
+    corrupt = manifest.get("corrupt", ())
     lost = [f"{len(corrupt)} image files were left out, being broken"] if corrupt else []
     return (*in_two_splits(manifest["identical"]["groups"]), *lost, *manifest.get("notes", ()))
 

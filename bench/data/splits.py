@@ -38,7 +38,12 @@ def check_belongs(
     """Raises UserError for a class that is unknown or stands in another split, or has too many images."""
     for c in classes:
         if c.name not in expected:
-            raise UserError(f"{where}: class {c.name!r} is none of this data set: remove it, or use another copy")
+            others = [each.name for each in classes if each.name not in expected]
+            raise UserError(
+                f"{where}: class {c.name!r} is none of this data set, and so are {len(others)} of {len(classes)} "
+                f"classes ({some(others)}): "
+                f"{'remove them' if len(others) < len(classes) else 'this is another data set'}, or use another copy"
+            )
         if c.split != expected[c.name]:
             raise UserError(
                 f"{where}: class {c.name} stands in {c.split!r} but belongs to {expected[c.name]!r}: "
@@ -62,8 +67,8 @@ def _exchanged(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> s
 def _how_many_elsewhere(classes: Sequence[SourceClass], expected: Mapping[str, str]) -> str:
     elsewhere = sum(expected.get(c.name) != c.split for c in classes)
     return (
-        f"{elsewhere} of {len(classes)} classes do, so this is another split: use a copy in the benchmark's own split, or "
-        "add it as `folder`, under a name of its own"
+        f"{elsewhere} of {len(classes)} classes do, so this is another split: use a copy in the benchmark's own "
+        "split, or add it as `folder`, under a name of its own"
     )
 
 
@@ -112,8 +117,8 @@ def check_not_too_many(
         if over := next((split for split in most if found[split] > most[split]), None):
             split = "" if over == "all" else f"{over} "
             raise UserError(
-                f"{where}: {found[over]:,} {split}{kind}, and the data set has {most[over]:,}: this is another data set "
-                "in the same form: add it as `folder`, a folder per class, under a name of its own"
+                f"{where}: {found[over]:,} {split}{kind}, and the data set has {most[over]:,}: this is another data "
+                "set in the same form: add it as `folder`, a folder per class, under a name of its own"
             )
 
 

@@ -21,6 +21,7 @@ from bench.data.images import ImageSet, Source
 from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
 from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
+from bench.data.readers.probes import check_colours
 from bench.data.splits import (
     check_belongs,
     check_not_too_many,
@@ -99,6 +100,8 @@ def add_as(
         manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
         if manifest["corrupt"] and not partial:
             raise _undecoded(found.path, manifest["corrupt"])
+        if source in catalogue.PHOTOGRAPHS:
+            check_colours(prepared.read(temporary / "new"), str(found.path))
         if data_set.split is None and not data_set.counts:
             _check_splits(found.path, manifest["counts"])
         status, replaced = _status(folder, data_set, manifest["digest"])

@@ -51,7 +51,7 @@ def layout(source: str, images: ImageSet | None) -> tuple[ImageClass, ...]:
     if images is not None:
         return images.classes
     data_set = catalogue.get(source)
-    count = data_set.per_class
+    count = data_set.per_class[1] if data_set.per_class else None
     ordered = sorted(read_split(data_set.split).items(), key=lambda pair: (SPLITS.index(pair[1]), pair[0]))
     return tuple(
         ImageClass(name, split, place * count, count, count - _REPEATS.get(name, 0))

@@ -66,7 +66,8 @@ def episodes(cell: Cell) -> str:
 
 
 def data(cell: Cell) -> str:
-    """The copy that was used: the published one that it equals, or its name and digest; and what has to be known of it."""
+    """The copy that was used: the published one that it equals, or its name and digest; and what has to be known of
+    it."""
     found = cell.data
     part = "a part of " * bool(found["partial"])
     remarks = "".join(f"; {text}" for text in found.get("remarks") or ())

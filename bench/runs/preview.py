@@ -41,8 +41,7 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         *(f"            note: {text}" for text in job.data.remarks),
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
-        f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, "
-        f"{_norm(job)}",
+        f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, {_norm(job)}",
         f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
     ]
 

@@ -75,9 +75,8 @@ def _note(text: str) -> str:
 def _benchmark(benchmark: Benchmark) -> str:
     training = presets.paper(benchmark).training
     return (
-        f"  {benchmark.name:<18}{benchmark.described}, "
-        f"{benchmark.source}; paper: {training.iterations} iterations of {training.meta_batch} episodes, "
-        f"quick: {presets.quick(benchmark).training.iterations}"
+        f"  {benchmark.name:<18}{benchmark.described}, {benchmark.source}; paper: {training.iterations} iterations of "
+        f"{training.meta_batch} episodes, quick: {presets.quick(benchmark).training.iterations}"
     )
 
 

@@ -59,7 +59,7 @@ def _beside(copy: Copy, name: str) -> Path | None:
 
 def _in_hdf5(copy: Copy, split: str) -> Source | None:
     path = _beside(copy, HDF5)
-    return Source(path, "HDF5 of torchmeta", tuple(_hdf5_classes(path, split)), notes=copy.notes) if path else None
+    return copy.source("HDF5 of torchmeta", _hdf5_classes(path, split), path) if path else None
 
 
 def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
@@ -72,14 +72,14 @@ def _in_originals(copy: Copy, split: str) -> Source | None:
     if meta is None or not all((meta.parent / name).is_file() for name in ORIGINAL):
         return None
     contents = {name: load_plain(meta.parent / name) for name in ORIGINAL}
-    return Source(meta.parent, "original pickles", tuple(_classes(meta.parent, contents, split)), notes=copy.notes)
+    return copy.source("original pickles", _classes(meta.parent, contents, split), meta.parent)
 
 
 def _packed(copy: Copy, split: str) -> Source | None:
     archive = _beside(copy, PACKED)
     if archive is None:
         return None
-    return Source(archive, "original pickles, packed", tuple(_in_archive(archive, split)), notes=copy.notes)
+    return copy.source("original pickles, packed", _in_archive(archive, split), archive)
 
 
 def _in_archive(path: Path, split: str) -> Iterator[SourceClass]:
@@ -120,8 +120,8 @@ def _planes(path: Path, data: np.ndarray) -> np.ndarray:
         raise ValueError(f"data of shape {data.shape}, not [images, 3072]")
     if data.ndim == 2 and len(data) and channels_are_last(images):
         raise UserError(
-            f"{path}: its data are [images, 3072] with the channels last, where cifar-100-python has plane after plane: "
-            "save them as [images, 32, 32, 3], or give the original files"
+            f"{path}: its data are [images, 3072] with the channels last, where cifar-100-python has plane after "
+            "plane: save them as [images, 32, 32, 3], or give the original files"
         )
     return images.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
 
@@ -165,11 +165,12 @@ def _in_labelled(copy: Copy, split: str) -> Source | None:
     classes = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
     if wrong := [c for c in classes if expected.get(c.name) != c.split]:
         raise UserError(
-            f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the numbers of CIFAR-100 of classes of this split "
-            f"(that of {wrong[0].name}, {expected.get(wrong[0].name)} here, stands in {wrong[0].split}): this is another split, or the "
-            "labels were numbered anew and the classes' names are lost: give cifar-100-python"
+            f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the numbers of CIFAR-100 of classes of this "
+            f"split (that of {wrong[0].name}, {expected.get(wrong[0].name)} here, stands in {wrong[0].split}): this "
+            "is another split, or the labels were numbered anew and the classes' names are lost: give "
+            "cifar-100-python"
         )
-    return Source(copy.path, "labelled pickles", tuple(classes), notes=copy.notes) if files else None
+    return copy.source("labelled pickles", classes) if files else None
 
 
 def _in_parquet(copy: Copy, split: str) -> Source | None:
@@ -177,12 +178,11 @@ def _in_parquet(copy: Copy, split: str) -> Source | None:
     numbered = list(fine_names().values())
     found = parquet.all_together(copy, SIDE, numbered, copy.corrupt)
     classes = tuple(_class(name, split, count, read) for name, count, read in found)
-    return Source(copy.path, "Parquet", classes, copy.corrupt or [], copy.notes) if classes else None
+    return copy.source("Parquet", classes) if classes else None
 
 
 def _in_folders(copy: Copy, split: str) -> Source | None:
     groups = by_paths(copy, class_by_folder(fine_names()), read_split(split))
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (SourceClass(name, s, len(names), partial(read, names=names)) for (s, name), names in groups.items())
-    noted = copy.corrupt if copy.corrupt is not None else []
-    return Source(copy.path, "a folder per class", tuple(classes), noted, copy.notes) if groups else None
+    return copy.source("a folder per class", classes) if groups else None

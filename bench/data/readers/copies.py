@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from bench.data.images import Source, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, archives_in, is_archive, read_archives, read_file
 from bench.data.splits import some
 from bench.errors import UserError
@@ -23,7 +24,8 @@ _DATA = (  # files that may hold a data set, or a part of one
 
 
 class FolderFiles(Mapping[str, bytes]):
-    """Path below a folder -> content, read when it is asked for; hidden files, and those in hidden folders, are none."""
+    """Path below a folder -> content, read when it is asked for; hidden files, and those in hidden folders, are
+    none."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -66,6 +68,10 @@ class Copy:
     def on_disk(self, *suffixes: str) -> dict[str, Path]:
         """Name -> path, of the files with these suffixes that lie in the folder itself."""
         return {name: self.path / name for name in self.with_suffix(*suffixes)} if self.path.is_dir() else {}
+
+    def source(self, kind: str, classes: Iterable[SourceClass], path: Path | None = None) -> Source:
+        """What was found in the copy, or, of all that lies there, in `path`."""
+        return Source(path or self.path, kind, tuple(classes), [] if self.corrupt is None else self.corrupt, self.notes)
 
     def note_unread(self) -> None:
         """Notes which files that may hold data were not read."""
@@ -118,9 +124,9 @@ def _copy(path: Path, files: Mapping[str, bytes], others: list[str], keep_going:
 
 
 def _with_archives(path: Path) -> list[Path]:
-    """The folder and, where it holds but one, that one."""
+    """The folder and, where it holds but one, that one, and so on."""
     inner = [each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name)]
-    return [path, *(inner if len(inner) == 1 else [])]
+    return [path, *(_with_archives(inner[0]) if len(inner) == 1 else [])]
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -5,7 +5,6 @@ Its photographs are of any size. Nobody's resizing is the agreed one: here the m
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
 from bench.data.readers.copies import Copy, open_copies
+from bench.data.readers.image_classes import Groups, by_paths, class_by_folder
 from bench.data.readers.image_files import decode, fitted
 from bench.data.readers.refusals import packed_data, refused
 from bench.data.readers.torchmeta import image_files
@@ -22,10 +22,11 @@ from bench.errors import UserError
 
 SIDE, PER_CLASS, TOTAL = 84, (41, 60), 11_788
 ACCEPTED = (
-    "torchmeta's folder `cub` with {train,val,test}_data.hdf5 and their _labels.json, or CUB_200_2011 or its .tgz, split "
-    "as Chen et al. (2019), 100/50/50 classes, have it"
+    "torchmeta's folder `cub` with {train,val,test}_data.hdf5 and their _labels.json, or CUB_200_2011 or its .tgz, "
+    "split as Chen et al. (2019), 100/50/50 classes, have it"
 )
 OWN_SPLIT = "to keep its split, `python -m bench data add folder {} --name birds`"
+NOT_ORIGINAL = "whether the photographs were cut to the birds' boxes, as some copies are, could not be checked"
 SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
 
@@ -34,31 +35,25 @@ def open_source(path: Path, keep_going: bool) -> Source:
     for copy in open_copies(path, keep_going):
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
             found = image_files(hdf5, SIDE, copy.corrupt, fitted)
-            return Source(copy.path, "HDF5 of torchmeta", tuple(found), _corrupt(copy), copy.notes)
-        if birds := _original(copy):
-            _check_split(copy, birds)
-            found = _in_files(copy.files, birds, copy.corrupt)
+            return copy.source("HDF5 of torchmeta", found)
+        birds = by_paths(
+            copy, class_by_folder({name: name for name in read_split("cub")}), read_split("cub"), (".jpg",)
+        )
+        _check_split(copy, birds)
+        if birds:
             copy.note_unread()
-            return Source(copy.path, f"original files, {SPLIT}", tuple(found), _corrupt(copy), copy.notes)
-        _check_split(copy, {})
+            copy.notes += [] if _is_original(birds) else [NOT_ORIGINAL]
+            found = _in_files(copy.files, birds, copy.corrupt)
+            return copy.source(f"original files, {SPLIT}", found)
     raise refused(copy, "CUB-200-2011", ACCEPTED, packed_data(copy))
 
 
-def _corrupt(copy: Copy) -> list[str]:
-    return copy.corrupt if copy.corrupt is not None else []
+def _is_original(birds: Groups) -> bool:
+    """Whether the photographs lie in `images/CLASS/`, as their authors pack them."""
+    return all(PurePosixPath("x", name).parts[-3] in ("images", "x") for names in birds.values() for name in names[:1])
 
 
-def _original(copy: Copy) -> Mapping[str, list[str]]:
-    """Class -> its photographs, in `CUB_200_2011/images/CLASS/`."""
-    by_class = defaultdict(list)
-    for name in copy.with_suffix(".jpg"):
-        *_, top, images, bird, _file = "", "", "", *PurePosixPath(*copy.path.absolute().parts[-2:], name).parts
-        if images == "images" and (top == "CUB_200_2011" or copy.path.is_file()):
-            by_class[bird].append(name)
-    return by_class
-
-
-def _check_split(copy: Copy, birds: Mapping[str, list[str]]) -> None:
+def _check_split(copy: Copy, birds: Groups) -> None:
     """Raises UserError where the copy is known to be in another split than the one here."""
     ours = read_split("cub")
     listed = class_splits(copy)
@@ -67,21 +62,19 @@ def _check_split(copy: Copy, birds: Mapping[str, list[str]]) -> None:
     if other:
         raise UserError(
             f"{copy.path}: the classes are split otherwise there ({other[0]} in {listed[other[0]]}, here in "
-            f"{ours[other[0]]}, and {len(other) - 1} more): {keep}; for the split here (Chen et al. 2019), give CUB_200_2011 "
-            "as its authors pack it, without these tables or folders"
+            f"{ours[other[0]]}, and {len(other) - 1} more): {keep}; for the split here (Chen et al. 2019), give "
+            "CUB_200_2011 as its authors pack it, without these tables or folders"
         )
     if birds and any(
         "cubirds200" in part for part in (*copy.path.parts[-1:], *next(iter(birds.values()))[0].split("/"))
     ):
         raise UserError(
-            f"{copy.path}: cubirds200 is learn2learn's folder, and its split (140/30/30 classes, in its code) is not the one "
-            "here (Chen et al. 2019, 100/50/50): for that one, give the folder CUB_200_2011 in it"
+            f"{copy.path}: cubirds200 is learn2learn's folder, and its split (140/30/30 classes, in its code) is not "
+            "the one here (Chen et al. 2019, 100/50/50): for that one, give the folder CUB_200_2011 in it"
         )
 
 
-def _in_files(
-    files: Mapping[str, bytes], birds: Mapping[str, list[str]], corrupt: list[str] | None
-) -> Iterator[SourceClass]:
-    for bird, names in birds.items():
+def _in_files(files: Mapping[str, bytes], birds: Groups, corrupt: list[str] | None) -> Iterator[SourceClass]:
+    for (split, bird), names in birds.items():
         read = partial(decode, files, names, SIDE, "RGB", corrupt, fitted)
-        yield SourceClass(bird, read_split("cub").get(bird, "unknown"), len(names), read)
+        yield SourceClass(bird, split, len(names), read)

@@ -1,5 +1,5 @@
-"""A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each, or tables that
-say the class of each image.
+"""A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each, or tables
+that say the class of each image.
 
 Where no split is given, classes are split as miniImageNet's are, 64 : 16 : 20, in the order of a hash of a seed and
 their names: which class lands where depends on nothing else, and a class that is added moves few others.
@@ -20,7 +20,7 @@ from bench.data.readers.image_files import Reader, decode, fitted, readable_suff
 from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
 from bench.data.readers.own_tables import in_tables
 from bench.data.readers.recognised import Known, recognised
-from bench.data.readers.refusals import refused
+from bench.data.readers.refusals import no_images
 from bench.data.splits import some
 from bench.errors import UserError
 from bench.protocols.benchmarks import SPLITS
@@ -51,8 +51,8 @@ def open_source(
 
 
 def _files(path: Path) -> tuple[Copy, list[str]]:
-    """The files below `path`, and those that are images. Raises UserError where there are none, or one's name is no text
-    of one line, which manifests and reports will show."""
+    """The files below `path`, and those that are images. Raises UserError where there are none, or one's name is no
+    text of one line, which manifests and reports will show."""
     if not path.is_dir():
         raise UserError(
             f"{path}: no folder: give the one that holds a folder per class (an archive has to be unpacked)"
@@ -64,7 +64,7 @@ def _files(path: Path) -> tuple[Copy, list[str]]:
             raise UserError(f"{f'{path}/{name}'!a}: its name is no text of one line: call it otherwise")
     copy = Copy(path, files, list(files))
     if not images:
-        raise refused(copy, "image", "PATH/CLASS/*.jpg, or PATH/train/CLASS/, PATH/valid/CLASS/ and PATH/test/CLASS/")
+        raise no_images(copy, "PATH/CLASS/*.jpg, or PATH/train/CLASS/, PATH/valid/CLASS/ and PATH/test/CLASS/")
     return copy, images
 
 
@@ -95,8 +95,8 @@ def _without_masks(copy: Copy, classes: Sequence[OwnClass]) -> list[OwnClass]:
 
 
 def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int | None, by_seed: bool) -> None:
-    """Raises UserError where these are classes of a data set that has a command, and a split, of its own: split at random
-    without having been asked to, or as that one is. Notes where they are split otherwise."""
+    """Raises UserError where these are classes of a data set that has a command, and a split, of its own: split at
+    random without having been asked to, or as that one is. Notes where they are split otherwise."""
     found = recognised(each.name for each in classes)
     if not found:
         return
@@ -104,8 +104,8 @@ def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int |
     known = (same or found)[0]
     if by_seed and seed is None:
         raise UserError(
-            f"{copy.path}: {_are_of(classes, known)}, which has a split of its own: {_command(copy, known)}; to split these at "
-            "random nevertheless, add --split-seed 0"
+            f"{copy.path}: {_are_of(classes, known)}, which has a split of its own: {_command(copy, known)}; to split "
+            "these at random nevertheless, add --split-seed 0"
         )
     if same and side == known.side:
         raise UserError(f"{copy.path}: {_are_of(classes, known)}, in its own split: {_command(copy, known)}")

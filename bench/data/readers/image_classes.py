@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ from bench.data.readers.tables import Table, split_tables
 from bench.data.splits import some
 from bench.errors import UserError
 
+_WNID = re.compile(r"n[0-9]{8}")  # how ImageNet calls its classes
 Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
 
 
@@ -35,7 +37,7 @@ def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
             seen.add(name or f"{split} {row}")
             groups[split, labels[label]] += [name] if name else []
     _check_met(copy, tables, images, groups)
-    copy.notes += [f"no {s} table lies beside {some([t.name for t in tables.values()])}" for s in _absent(tables)]
+    copy.notes += [f"no {s} lies beside {some([t.name for t in tables.values()])}" for s in _absent(tables)]
     copy.used.update(name for names in groups.values() for name in names)
     return dict(groups)
 
@@ -51,7 +53,7 @@ def _absent(tables: Mapping[str, Table]) -> list[str]:
 def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> dict[str, str]:
     """Label -> class. Raises UserError where one label would be two classes."""
     found: dict[str, str] = {}
-    known = any(class_of(label) == label for _, label in table.rows)
+    known = any(class_of(label) == label or _WNID.fullmatch(label) for _, label in table.rows)
     for file, label in table.rows:
         name = label if known else class_of(f"{label}/{file}") or label
         if found.setdefault(label, name) != name:
@@ -78,6 +80,8 @@ class ImagePlaces:
         same = self._places.get(file, [])
         for ending in (row, f"{label}/{file}"):
             same = [name for name in same if f"/{name}".endswith(f"/{ending}")] or same if len(same) > 1 else same
+        if len(same) > 1 and file != row:
+            return None  # a file in a folder of that name, which is not there
         if len(same) > 1:
             raise UserError(f"{self._where}: {file} stands there twice ({some(same, 2)}): keep one of each")
         return same[0] if same else None
@@ -93,11 +97,17 @@ def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], g
         )
 
 
-def by_paths(copy: Copy, class_of: Callable[[str], str | None], expected: Mapping[str, str]) -> Groups:
+def by_paths(
+    copy: Copy,
+    class_of: Callable[[str], str | None],
+    expected: Mapping[str, str],
+    suffixes: tuple[str, ...] = IMAGES,
+) -> Groups:
     """The classes by the folder that each image lies in, or by its own name; the split is the one in `expected`, or
     what folders such as `train/` and `meta-val/` above the classes say. Of two folders with a class, one is read."""
     trees: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
-    for name in copy.with_suffix(*IMAGES):
+    images = copy.with_suffix(*suffixes)
+    for name in images:
         if found := class_of(name):
             tree, said = _above(name, class_of)
             trees[tree][said, found].append(name)
@@ -108,6 +118,8 @@ def by_paths(copy: Copy, class_of: Callable[[str], str | None], expected: Mappin
     said = {split for split, _ in groups}
     groups = {(split if split and len(said) > 1 else expected[c], c): names for (split, c), names in groups.items()}
     copy.used.update(name for names in groups.values() for name in names)
+    if groups and (lost := [name for name in images if class_of(name) is None]):
+        copy.notes.append(f"left out: {len(lost)} images that lie in no class's folder (first {lost[0]})")
     return groups
 
 
@@ -139,7 +151,7 @@ def _add_tree(copy: Copy, groups: Groups, tree: Groups, name: str) -> None:
 def _check_splits(copy: Copy, groups: Groups) -> None:
     """Raises UserError where a class stands in the folders of two splits."""
     split_by_class: dict[str, str] = {}
-    twice = [c for split, c in groups if split_by_class.setdefault(c, split) != split]
+    twice = list(dict.fromkeys(c for split, c in groups if split_by_class.setdefault(c, split) != split))
     if twice:
         raise UserError(
             f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the folders of two splits: that is a split of "

@@ -42,7 +42,8 @@ BANNER = 20  # pixels below each photograph of FGVC-Aircraft, which its authors 
 
 
 def without_banner(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """A photograph of FGVC-Aircraft, as `fitted` does the part of it above the banner. Raises ValueError as that does."""
+    """A photograph of FGVC-Aircraft, as `fitted` does the part of it above the banner. Raises ValueError as that
+    does."""
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if image.width * image.height > MOST_PIXELS or image.height <= BANNER:
             raise ValueError(f"{image.width}x{image.height} pixels")

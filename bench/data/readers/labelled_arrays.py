@@ -19,6 +19,7 @@ from bench.data.readers.split_names import as_splits, is_phase
 from bench.data.readers.torchmeta import labelled
 from bench.data.splits import some
 from bench.errors import UserError
+from bench.protocols.benchmarks import SPLITS
 
 PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
 # Pickles that hold no images and labels together, and EGNN's, whose classes have no names.
@@ -38,7 +39,7 @@ def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[s
         for stem, split in as_splits(sorted(families[folder])).items():
             found.setdefault(split, families[folder][stem])
     copy.used.update(found.values())
-    return {split: files[name] for split, name in found.items()}
+    return {split: files[found[split]] for split in SPLITS if split in found}
 
 
 def _note_phases(copy: Copy, names: Sequence[str]) -> None:
@@ -70,7 +71,8 @@ def in_pickle(split: str, path: Path, side: int, names: Mapping[int, str], notes
 
 
 def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
-    """uint8 [n, side, side, 3]; what has its channels first is turned. Raises UserError where it is of another shape."""
+    """uint8 [n, side, side, 3]; what has its channels first is turned. Raises UserError where it is of another
+    shape."""
     shape = getattr(images, "shape", ())
     if len(shape) == 4 and shape[1] == 3 and shape[2:] == (side, side):
         images = images.transpose(0, 2, 3, 1)
@@ -89,8 +91,8 @@ def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> 
     present = np.unique(labels).tolist()
     if lost := [k for k in present if k not in names]:
         raise UserError(
-            f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so nobody can "
-            "say which classes they are: use a copy that has the names"
+            f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so nobody "
+            "can say which classes they are: use a copy that has the names"
         )
     return {names[k]: np.flatnonzero(labels == k) for k in present}
 

@@ -52,7 +52,7 @@ def _in_arrays(copy: Copy) -> Source | None:
             classes += labelled_arrays.in_hdf5(split, path, SIDE)
         else:
             classes += labelled_arrays.in_pickle(split, path, SIDE, {}, copy.notes)
-    return Source(copy.path, " and ".join(kinds), tuple(classes), [], copy.notes) if kinds else None
+    return copy.source(" and ".join(kinds), classes) if kinds else None
 
 
 def _class_of() -> Callable[[str], str | None]:
@@ -80,13 +80,9 @@ def _of_images(copy: Copy, kind: str, groups: Groups) -> Source | None:
     found = (
         SourceClass(name, split, len(names), partial(read, names=names)) for (split, name), names in groups.items()
     )
-    return Source(copy.path, kind, tuple(found), _noted(copy), copy.notes)
+    return copy.source(kind, found)
 
 
 def _in_parquet(copy: Copy) -> Source | None:
     found = tuple(parquet.classes(copy, SIDE, _class_of(), copy.corrupt))
-    return Source(copy.path, "Parquet", found, _noted(copy), copy.notes) if found else None
-
-
-def _noted(copy: Copy) -> list[str]:
-    return copy.corrupt if copy.corrupt is not None else []
+    return copy.source("Parquet", found) if found else None

@@ -13,8 +13,8 @@ MOST_RATIO = 1032  # deflate makes nothing smaller than by this much: more is pr
 
 
 def read_npz(path: Path, name: str) -> np.ndarray:
-    """The array of that name. Raises UserError where there is none, or the archive is damaged, larger than it can be, or
-    holds objects."""
+    """The array of that name. Raises UserError where there is none, or the archive is damaged, larger than it can be,
+    or holds objects."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = {member.filename: member for member in archive.infolist()}

@@ -90,11 +90,12 @@ def open_source(path: Path, keep_going: bool) -> Source:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := _hdf5_in(copy):
-            return Source(path, "HDF5 of torchmeta", tuple(_in_hdf5(hdf5, copy.notes)), notes=copy.notes)
-        if pngs := copy.with_suffix(*PNG):
-            if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
-                check_size(copy, pngs[0], SIDE, NOT_NEEDED)
-                return Source(path, "PNG files", found, copy.corrupt or [], copy.notes)
+            return copy.source("HDF5 of torchmeta", _in_hdf5(hdf5, copy.notes))
+        pngs = copy.with_suffix(*PNG)
+        if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
+            check_size(copy, pngs[0], SIDE, NOT_NEEDED)
+            copy.notes += [f"{group} is not there" for group in GROUPS if not any(group in c.name for c in found)]
+            return copy.source("PNG files", found)
     raise refused(copy, "Omniglot", ACCEPTED, NOT_NEEDED)
 
 
@@ -146,8 +147,8 @@ def _ink_in_files(
 
 
 def _ink(images: np.ndarray, where: str, notes: list[str]) -> np.ndarray:
-    """The drawings with ink 255: ink is a small share of a drawing, so what is mostly ink was turned, and is turned back.
-    Raises UserError where there are more than two values."""
+    """The drawings with ink 255: ink is a small share of a drawing, so what is mostly ink was turned, and is turned
+    back. Raises UserError where there are more than two values."""
     if images.size and images.max() == 1:
         images = images * np.uint8(255)
     if not np.isin(images, (0, 255)).all():

@@ -29,9 +29,11 @@ def in_folders(path: Path, images: Sequence[str], levels: int) -> list[OwnClass]
     root = _root(path, images)
     tops = folders_in(path / root)
     splits = _splits(path, tops, images)
-    where = {root / top: split for top, split in splits.items()} or {root: None}
-    _check_given(path, splits, where)
+    where: dict[PurePosixPath, str | None] = {root / top: split for top, split in splits.items()} or {root: None}
     found = [each for top, split in where.items() for each in _classes(path, top, split, images, levels)]
+    _check_named(path, found)
+    check_one_split_each(path, sorted(found, key=lambda each: SPLITS.index(each.split) if each.split else 0))
+    _check_given(path, splits, where)
     _check_flat(path, found)
     return found
 
@@ -86,8 +88,8 @@ def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosix
     for split in SPLITS:
         if not any(folders_in(path / folder) for folder, owner in where.items() if owner == split):
             raise UserError(
-                f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}, with a folder per class "
-                f"in each; there are {', '.join(splits)}{halves if splits.keys() == HALVES.keys() else ''}"
+                f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}, with a folder "
+                f"per class in each; there are {', '.join(splits)}{halves if splits.keys() == HALVES.keys() else ''}"
             )
 
 
@@ -100,7 +102,7 @@ def _classes(
         parts = _parts(name)
         if parts[:depth] == top.parts and len(parts) > depth + levels:
             by_folder["/".join(parts[depth : depth + levels])].append(name)
-    empty = {folder: [] for folder in folders_in(path / top)} if levels == 1 else {}
+    empty: dict[str, list[str]] = {folder: [] for folder in folders_in(path / top)} if levels == 1 else {}
     for folder, names in sorted((empty | by_folder).items()):
         yield OwnClass(split, folder, names)
     loose = [name for name in images if _parts(name)[:-1] == top.parts]
@@ -113,13 +115,12 @@ def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
     below = {each.name: _folders_below(each) for each in classes}
     deep = {name: inner for name, inner in below.items() if inner}
     if not deep or (len(set(map(tuple, deep.values()))) == 1 and all(len(inner) == 1 for inner in deep.values())):
-        _check_named(path, classes)
         return
     name, inner = max(deep.items(), key=lambda pair: len(pair[1]))
     raise UserError(
-        f"{path}: {name} holds folders ({some(inner)}), and no images: {len(deep)} of {len(classes)} folders that would be "
-        f"classes ({some(list(deep))}) do: if the folders in them are the classes, add --levels 2; if these are splits, call "
-        "them train, valid and test"
+        f"{path}: {name} holds folders ({some(inner)}), and no images: {len(deep)} of {len(classes)} folders that "
+        f"would be classes ({some(list(deep))}) do: if the folders in them are the classes, add --levels 2; if these "
+        "are splits, call them train, valid and test"
     )
 
 
@@ -144,8 +145,8 @@ def _check_named(path: Path, classes: Sequence[OwnClass]) -> None:
         if names == ["images"]:
             whole = next((s for s in SPLITS if sum(each.split == s for each in classes) > 1), "train")
             raise UserError(
-                f"{path}: {split} holds no class folders, but images/ alone, whose images have no class: to split the classes "
-                f"of {whole}/, give that folder"
+                f"{path}: {split} holds no class folders, but images/ alone, whose images have no class: to split the "
+                f"classes of {whole}/, give that folder"
             )
 
 
@@ -156,6 +157,7 @@ def check_one_split_each(path: Path, classes: Iterable[OwnClass]) -> None:
         other = owner.setdefault(each.name, each)
         if other.split != each.split:
             raise UserError(
-                f"{path}: class {each.name} stands in {other.split} and in {each.split}, but splits are of whole classes: put "
-                "all of its images into one, or, where all classes stand in both, into PATH/CLASS/ without splits"
+                f"{path}: class {each.name} stands in {other.split} and in {each.split}, but splits are of whole "
+                "classes: put all of its images into one, or, where all classes stand in both, into PATH/CLASS/ "
+                "without splits"
             )

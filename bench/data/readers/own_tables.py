@@ -23,14 +23,14 @@ Found = list[OwnClass]
 
 def in_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
     """The classes as the first tables say them that are there, and which these are; none where there are none."""
-    for read in (_in_split_tables, _in_class_lists, _in_labels, _in_aircraft, _in_flowers):
+    for read in (in_split_tables, in_class_lists, _in_labels, _in_aircraft, _in_flowers):
         found, how = read(copy, images)
         if found:
             return found, how
     return [], ""
 
 
-def _in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
+def in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
     """`{train,val,test}.csv` or `{base,val,novel}.json`: StanfordDog, StanfordCar, FEAT's and LibFewShot's CUB."""
     tables = split_tables(copy) if images else {}
     rows = [(split, table.rows) for split, table in tables.items() if split]
@@ -39,7 +39,7 @@ def _in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
     return _of_rows(copy, images, rows), f"the split of {', '.join(table.name for table in tables.values())}"
 
 
-def _in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
+def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
     """easyfsl's `{train,val,test}.json`, which name the classes: these are folders."""
     split = named_classes(copy)
     classes = defaultdict(list)

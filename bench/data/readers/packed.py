@@ -10,7 +10,8 @@ from bench.errors import UserError
 
 
 def read_members(path: Path, names: Collection[str]) -> dict[str, bytes]:
-    """Member -> content. Raises UserError where one is not in the archive, or that is damaged, dangerous or too large."""
+    """Member -> content. Raises UserError where one is not in the archive, or that is damaged, dangerous or too
+    large."""
     found = read_archives([path], tuple(names))
     members = {name: next((m for m in found if m.endswith(name)), None) for name in names}
     if lost := [name for name, member in members.items() if member is None]:

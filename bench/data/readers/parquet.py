@@ -81,20 +81,21 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     found = [class_of(p) if p else None for p in paths]
     if any(name is None for name in found):
         raise UserError(
-            f"{path}: its labels are numbers ({some([str(k) for k in sorted(set(numbers))])}) and neither the schema nor the "
-            "images' paths name the classes, so nobody can say which they are: use a copy that has the names (images with "
-            "train.csv, val.csv, test.csv, or a folder a class)"
+            f"{path}: its labels are numbers ({some([str(k) for k in sorted(set(numbers))])}) and neither the schema "
+            "nor the images' paths name the classes, so nobody can say which they are: use a copy that has the names "
+            "(images with train.csv, val.csv, test.csv, or a folder a class)"
         )
     return found
 
 
 def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
     owner: dict[str, str] = {}
-    twice = [c for split, c in keys if owner.setdefault(c, split) != split]
+    twice = list(dict.fromkeys(c for split, c in keys if owner.setdefault(c, split) != split))
     if twice:
         raise UserError(
-            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the files of two splits: that is a split of images, "
-            "for classification (timm/mini-imagenet is one), and not of classes: use a copy in the split of Ravi & Larochelle"
+            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the files of two splits: that is a split of "
+            "images, for classification (timm/mini-imagenet is one), and not of classes: use a copy in the split of "
+            "Ravi & Larochelle"
         )
 
 

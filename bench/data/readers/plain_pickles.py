@@ -42,7 +42,7 @@ class _Type:
         _check(type(code) is str and len(code) < 8, "a type of numbers without a name")
         self.dtype = np.dtype(code)
         if self.dtype.kind == "f":
-            raise Floats("its numbers are floats, and images are whole numbers from 0 to 255")
+            raise Floats(f"its numbers of type {code!r} are floats, and images are whole numbers from 0 to 255")
         _check(self.dtype.kind in "uib", f"numbers of type {code!r}")
 
     def __setstate__(self, state: tuple) -> None:
@@ -177,8 +177,8 @@ def load_plain(path: Path, content: bytes | None = None) -> Any:
             return _arrays(_Unpickler(file, size).load())
     except Floats as error:
         raise UserError(
-            f"{path}: {error}: save it again with (255 * x).round().astype('uint8') where they are from 0 to 1, or with "
-            "x.astype('uint8') where they are whole, or use a copy in uint8"
+            f"{path}: {error}: save it again with (255 * x).round().astype('uint8') where they are from 0 to 1, or "
+            "with x.astype('uint8') where they are whole, or use a copy in uint8"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from bench.data.images import ImageSet
 from bench.data.readers.copies import Copy
 from bench.errors import UserError
 
@@ -24,8 +25,8 @@ def are_of_own_sizes(copy: Copy, groups: Mapping[tuple[str, str], Sequence[str]]
     (width, height), other = min(sizes), len(sizes) == 1
     if min(map(min, sizes)) < side or (other and width == height):
         raise UserError(
-            f"{copy.path}: {firsts[0]}: {width}x{height} pixels, not {side}x{side}: a copy that somebody resized to another "
-            f"size: use one in {side}x{side}, or the images in their own sizes"
+            f"{copy.path}: {firsts[0]}: {width}x{height} pixels, not {side}x{side}: a copy that somebody resized to "
+            f"another size: use one in {side}x{side}, or the images in their own sizes"
         )
     return True
 
@@ -45,6 +46,19 @@ def _sizes(files: Mapping[str, bytes], names: Sequence[str]) -> Iterator[tuple[i
                 yield image.size
         except Exception:  # what a damaged image raises has no bounds, and the reader will say it
             continue
+
+
+def check_colours(images: ImageSet, where: str) -> None:
+    """Raises UserError where photographs are bluer than red, class after class, as none of the known data sets is: then
+    their channels are blue, green, red. By a t statistic over at least ten classes, and five levels of 255."""
+    firsts = (images.images[c.offset : c.offset + min(c.count, 20)].mean((0, 1, 2)) for c in images.classes)
+    redder = np.array([mean[0] - mean[2] for mean in firsts])
+    if len(redder) >= 10 and redder.mean() < -5 and redder.mean() < -4 * redder.std(ddof=1) / len(redder) ** 0.5:
+        raise UserError(
+            f"{where}: in {(redder < 0).sum()} of {len(redder)} classes blue exceeds red (by {-redder.mean():.0f} of "
+            "255 on average), and in photographs it is the other way: the channels are blue, green, red, as "
+            "cv2.imread gives them: turn them (images[..., ::-1]), save the files again and add those"
+        )
 
 
 def channels_are_last(images: np.ndarray) -> bool:

@@ -12,8 +12,8 @@ FEWEST = 3  # classes that tell a data set: fewer may be called alike by chance
 
 @dataclass(frozen=True)
 class Known:
-    """A data set: what it is called, the SOURCE that adds it, a side of its images, and class -> split by the names that
-    folders of its classes have."""
+    """A data set: what it is called, the SOURCE that adds it, a side of its images, and class -> split by the names
+    that folders of its classes have."""
 
     called: str
     source: str

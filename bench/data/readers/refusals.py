@@ -8,24 +8,34 @@ from collections.abc import Sequence
 from bench.data.readers.copies import Copy, found, found_folders
 from bench.errors import UserError
 
-# What identifies a form that is not read, by the names of its files; whose it is; what to do.
+_NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
+_IMAGES = "give the images that it was made of, in a folder per class, PATH/CLASS/"
+
+# What identifies a form that is not read, by the name of a file; what that file is one of; what to do.
 FOREIGN = (
-    (r"\.tfrecords?$", "Meta-Dataset's records", "export their images into a folder per class, PATH/CLASS/"),
-    (r"\.cls$", "the labels in shards of WebDataset", "unpack them, and sort the images by their .cls into a folder per class"),
-    (r"mini_imagenet_(train|val|test)\.pickle$", "few-shot-gnn's and EGNN's pickles, whose classes are numbers without "
-     "names", "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"),
-    (r"\.(pt|pth)$", "torch.save's files, which are programs", "give the images or tables that it was made of"),
-    (r"\.(npz|npy)$", "the NumPy files in which the classes have no names", "give the images that they were made of, in a "
-     "folder per class"),
-    (r"\.parquet$", "the Parquet tables without names of classes", "use a copy that has the names"),
-    (r"\.mat$", "MATLAB's files", "give the images in a folder per class"),
-    (r"\.(pkl|pickle|hdf5|h5)$", "the pickles or HDF5 files of another form", "use a copy in one of the accepted forms"),
-)  # fmt: skip
+    (r"\.tfrecords?$", "Meta-Dataset's records", _IMAGES),
+    (r"\.cls$", "the labels in shards of WebDataset", "unpack them, and sort the images into a folder per class"),
+    (
+        r"mini_imagenet_(train|val|test)\.pickle$",
+        "the pickles of few-shot-gnn and EGNN, without names of classes",
+        _NAMED,
+    ),
+    (r"\.(pt|pth)$", "torch.save's files, which are programs", _IMAGES),
+    (r"\.(npz|npy)$", "the NumPy files in which the classes have no names", _IMAGES),
+    (r"\.parquet$", "the Parquet tables without names of classes", _NAMED),
+    (r"\.mat$", "MATLAB's files", _IMAGES),
+    (
+        r"\.(pkl|pickle|hdf5|h5)$",
+        "the pickles or HDF5 files of another form",
+        "use a copy in one of the accepted forms",
+    ),
+)
 PACKED = re.compile(r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$", re.IGNORECASE)
 
 
 def refused(copy: Copy, called: str, accepted: str, hint: str = "") -> UserError:
-    """`called`: the data set; `accepted`: its forms, in words; `hint`: what this copy lacks of one, if that is known."""
+    """`called`: the data set; `accepted`: its forms, in words; `hint`: what this copy lacks of one, if that is
+    known."""
     there = found_folders(copy.names)
     lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
     step = hint or _a_single_file(copy) or _foreign(copy.names)
@@ -44,6 +54,14 @@ def _foreign(names: Sequence[str]) -> str:
         if first := next((name for name in names if re.search(pattern, name, re.IGNORECASE)), None):
             return f"{first} is one of {whose}: {step}; "
     return ""
+
+
+def no_images(copy: Copy, accepted: str) -> UserError:
+    """For a user's own images, where there are none."""
+    archive = next((name for name in copy.names if PACKED.search(name)), "")
+    step = f"{archive} has to be unpacked first; " if archive else ""
+    other = "" if step else "what is there is none that is read as a user's own: export its images; "
+    return UserError(f"{copy.path}: no image there: {step or other}found {found(copy.names)}; accepted: {accepted}")
 
 
 def packed_data(copy: Copy) -> str:

@@ -1,5 +1,5 @@
-"""tieredImageNet (Ren et al. 2018), from the forms it is passed round in; its files say themselves which class stands in
-which split, and all images are 84 x 84 RGB.
+"""tieredImageNet (Ren et al. 2018), from the forms it is passed round in; its files say themselves which class stands
+in which split, and all images are 84 x 84 RGB.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy as np
 
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
-from bench.data.readers.copies import Copy, open_copies
-from bench.data.readers.image_classes import split_folders
+from bench.data.readers.copies import IMAGES, Copy, open_copies
+from bench.data.readers.image_classes import Groups, split_folders
 from bench.data.readers.image_files import decode, exactly
 from bench.data.readers.npz import read_npz
+from bench.data.readers.own_tables import in_class_lists, in_split_tables
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.refusals import packed_data, refused
 from bench.data.readers.torchmeta import image_files
@@ -24,17 +25,14 @@ from bench.errors import UserError
 
 SIDE = 84
 CLASSES = {"train": 351, "valid": 97, "test": 160}
-TOTALS = {
-    "train": 448_695,
-    "valid": 124_261,
-    "test": 206_209,
-}  # images: Ren et al. (2018), table 4, and the files' sizes
+TOTALS = {"train": 448_695, "valid": 124_261, "test": 206_209}  # images (Ren et al. 2018), 779,165 in all
 ACCEPTED = (
-    "torchmeta's folder `tieredimagenet` with {train,val,test}_data.hdf5, its authors' {train,val,test}_images_png.pkl or "
-    "MetaOptNet's {train,val,test}_images.npz with their _labels.pkl, or {train,val,test}/CLASS/*.jpg of 84x84"
+    "torchmeta's folder `tieredimagenet` with {train,val,test}_data.hdf5, its authors' "
+    "{train,val,test}_images_png.pkl or MetaOptNet's {train,val,test}_images.npz with their _labels.pkl, or "
+    "{train,val,test}/CLASS/*.jpg of 84x84"
 )
-UNNAMED = "the classes are called by their numbers, because {} has no names of them"
-TURNED = "{}: channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the file proves"
+UNNAMED = "the classes are called by their numbers, because the copy has no names of them"
+TURNED = "channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the files says"
 
 
 def open_source(path: Path, keep_going: bool) -> Source:
@@ -53,23 +51,20 @@ def _check_names(path: Path, classes: Sequence[SourceClass]) -> None:
     if classes and all(c.name.isdecimal() for c in classes):
         raise UserError(
             f"{path}: the classes are called {classes[0].name}, {classes[-1].name}, ..., which are no classes of "
-            "tieredImageNet (torchmeta's doublemnist and triplemnist look like this): add it as `folder`, a folder per class"
+            "tieredImageNet (torchmeta's doublemnist and triplemnist look like this): add it as `folder`, a folder "
+            "per class"
         )
-
-
-def _source(copy: Copy, kind: str, classes: Iterator[SourceClass]) -> Source:
-    return Source(copy.path, kind, tuple(classes), copy.corrupt if copy.corrupt is not None else [], copy.notes)
 
 
 def _in_hdf5(copy: Copy) -> Source | None:
     files = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
-    return _source(copy, "HDF5 of torchmeta", image_files(files, SIDE, copy.corrupt, exactly)) if files else None
+    return copy.source("HDF5 of torchmeta", image_files(files, SIDE, copy.corrupt, exactly)) if files else None
 
 
 def _in_pickles(copy: Copy) -> Source | None:
     files = labelled_arrays.by_split(copy, "_images_png.pkl", but=())
     classes = (c for split, path in files.items() for c in _in_pickle(copy, split, path))
-    return _source(copy, "original pickles", classes) if files else None
+    return copy.source("original pickles", classes) if files else None
 
 
 def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
@@ -87,24 +82,32 @@ def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
 def _in_npz(copy: Copy) -> Source | None:
     files = labelled_arrays.by_split(copy, "_images.npz", but=())
     classes = (c for split, path in files.items() for c in _in_array(copy, split, path))
-    return _source(copy, "NumPy arrays of MetaOptNet", classes) if files else None
+    return copy.source("NumPy arrays of MetaOptNet", classes) if files else None
 
 
 def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
     images = labelled_arrays.as_images(path, "images", read_npz(path, "images"), SIDE)[..., ::-1]
     labels, names = _labels(copy, split, path.with_name(path.name.replace("images.npz", "labels.pkl")))
-    copy.notes.append(TURNED.format(path.name))
+    copy.notes.append(TURNED)
     found = labelled_arrays.by_label(path, labels, len(images), names)
     return (SourceClass(n, split, len(i), partial(images.__getitem__, i)) for n, i in found.items())
 
 
 def _in_folders(copy: Copy) -> Source | None:
-    groups = split_folders(copy)
+    groups = split_folders(copy) or _listed(copy)
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (
         SourceClass(name, split, len(names), partial(read, names=names)) for (split, name), names in groups.items()
     )
-    return _source(copy, "a folder per class", classes) if groups else None
+    return copy.source("a folder per class", classes) if groups else None
+
+
+def _listed(copy: Copy) -> Groups:
+    """The classes of easyfsl's lists, or of SimpleShot's tables, in which they are called by numbers."""
+    images = copy.with_suffix(*IMAGES)
+    found = in_class_lists(copy, images)[0] or in_split_tables(copy, images)[0]
+    copy.notes += [UNNAMED] if found and all(each.name.isdecimal() for each in found) else []
+    return {(str(e.split), f"{e.split} {int(e.name):03}" if e.name.isdecimal() else e.name): e.files for e in found}
 
 
 def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, str]]:
@@ -119,7 +122,7 @@ def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, s
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UserError(f"{path}: no labels of tieredImageNet ({str(error).splitlines()[0]}): get it again") from error
     if names is None:
-        copy.notes.append(UNNAMED.format(path.name))
+        copy.notes.append(UNNAMED)
         return labels, {k: f"{split} {k:03}" for k in np.unique(labels).tolist()}
     return labels, dict(enumerate(map(_text, names)))
 

@@ -170,6 +170,8 @@ def test_a_class_in_two_splits_or_a_split_that_lacks(tmp_path, home, refused):
     photos = tmp_path / "photos"
     write_classes(photos / "train", 2)
     write_classes(photos / "test", 1)
+    assert "class00 stands in train and in test" in refused(add, photos, home)
+    (photos / "test" / "class00").rename(photos / "test" / "other")
     assert "split 'valid'" in refused(add, photos, home)
     write_classes(photos / "valid", 1)
     assert "class00 stands in train and in valid" in refused(add, photos, home)

@@ -1,0 +1,226 @@
+"""The forms in which data sets are passed round, written with the file names and bytes that their producers write.
+
+Each function writes a small miniImageNet (`Small`) or another set into an empty folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.data.small import FILES, Small, python2, write_torchmeta
+
+NOVEL = {"train": "base", "valid": "val", "test": "novel"}
+
+
+def put(path: Path, data: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def each(copy: Small) -> Iterable[tuple[str, str, str, bytes]]:
+    """(split, class, file, JPEG)"""
+    return ((s, c, f, data) for (s, c), files in copy.jpegs.items() for f, data in files.items())
+
+
+def images(copy: Small, out: Path, of: Callable[[str, str, str], str]) -> None:
+    for split, name, file, data in each(copy):
+        put(out / of(split, name, file), data)
+
+
+def tables(
+    copy: Small, out: Path, row: Callable[[str, str], str], header: str = "filename,label\n", end: str = "\n"
+) -> None:
+    for split, file in FILES.items():
+        rows = [row(name, image) + end for s, name, image, _ in each(copy) if s == split]
+        put(out / f"{file}.csv", header + "".join(rows))
+
+
+def flat(split: str, name: str, file: str) -> str:
+    return f"images/{file}"
+
+
+def in_split_folder(copy: Small, out: Path) -> None:
+    """FEAT and DeepEMD: `images/` and `split/{train,val,test}.csv`."""
+    images(copy, out, flat), tables(copy, out / "split", lambda c, f: f"{f},{c}")
+
+
+def libfewshot(copy: Small, out: Path) -> None:
+    images(copy, out, lambda s, c, f: f"images/{c}/{f}"), tables(copy, out, lambda c, f: f"{c}/{f},{c}")
+
+
+def names_of_a_class(copy: Small, out: Path) -> None:
+    """File names that are unique in a class only."""
+    images(copy, out, lambda s, c, f: f"images/{c}/{f[-12:]}"), tables(copy, out, lambda c, f: f"{c}/{f[-12:]},{c}")
+
+
+def blanks(copy: Small, out: Path) -> None:
+    """The header in LibFewShot's documentation, and FEAT's for CUB."""
+    images(copy, out, flat), tables(copy, out, lambda c, f: f"{f}, {c}", "filename, label\n")
+
+
+def backslashes(copy: Small, out: Path) -> None:
+    """Lists that were made on Windows."""
+    images(copy, out, flat), tables(copy, out, lambda c, f: f"images\\{f},{c}", end="\r\n")
+
+
+def no_header(copy: Small, out: Path) -> None:
+    images(copy, out, flat), tables(copy, out, lambda c, f: f"{f},{c}", "")
+
+
+def numbered(copy: Small, out: Path) -> None:
+    number = {name: k for k, (_, name) in enumerate(copy.jpegs)}
+    images(copy, out, flat), tables(copy, out, lambda c, f: f"{f},{number[c]}")
+
+
+def easyfsl(copy: Small, out: Path) -> None:
+    images(copy, out, lambda s, c, f: f"{c}/{f}"), tables(copy, out, lambda c, f: f"{c},{f}", "class_name,image_name\n")
+
+
+def closerlook(copy: Small, out: Path) -> None:
+    """`base.json`, `val.json`, `novel.json` with the paths of where they were made, below one folder `train/`."""
+    names = [name for _, name in copy.jpegs]
+    for split, file in NOVEL.items():
+        mine = [(f"/home/somebody/Imagenet/train/{c}/{f}", names.index(c)) for s, c, f, _ in each(copy) if s == split]
+        listed = {"label_names": names, "image_names": [p for p, _ in mine], "image_labels": [k for _, k in mine]}
+        put(out / f"{file}.json", json.dumps(listed))
+    images(copy, out, lambda s, c, f: f"train/{c}/{f}")
+
+
+def class_folders(copy: Small, out: Path) -> None:
+    """MAML after its proc_images.py: {train,val,test}/<class>/, with an empty images/."""
+    images(copy, out, lambda s, c, f: f"{FILES[s]}/{c}/{f}"), (out / "images").mkdir()
+
+
+def meta_folders(copy: Small, out: Path) -> None:
+    images(copy, out, lambda s, c, f: f"meta-{FILES[s]}/{c}/{f}")
+
+
+def all_in_one(copy: Small, out: Path) -> None:
+    """A folder a class and no split, as on Kaggle."""
+    images(copy, out, lambda s, c, f: f"{c}/{f}")
+
+
+def no_tables(copy: Small, out: Path) -> None:
+    images(copy, out, flat)
+
+
+def phases(copy: Small, out: Path) -> None:
+    """SIB: other images of the training classes in parts of their own."""
+    images(copy, out, lambda s, c, f: f"{'train_train' if s == 'train' else FILES[s]}/{c}/{f}")
+    first = next(each(copy))
+    put(out / "train_val" / first[1] / "other.jpg", first[3])
+
+
+def tar_each(copy: Small, out: Path) -> None:
+    """MTL: train.tar, val.tar and test.tar with a folder a class."""
+    out.mkdir(parents=True)
+    for split, file in FILES.items():
+        with tarfile.open(out / f"{file}.tar", "w") as archive:
+            for s, name, image, data in each(copy):
+                if s == split:
+                    member = tarfile.TarInfo(f"{file}/{name}/{image}")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+
+
+def category_split(copy: Small, out: Path, dumps: Callable[[Any], bytes] = python2) -> None:
+    """Gidaris' and MetaOptNet's pickles, with labels that go on from split to split."""
+    first = 0
+    for split, file in {"train": "train_phase_train", "valid": "val", "test": "test"}.items():
+        pixels = copy.pixels(split)
+        content = labelled(pixels, first)
+        first += len(pixels)
+        put(out / f"miniImageNet_category_split_{file}.pickle", dumps(content))
+    put(out / "miniImageNet_category_split_train_phase_val.pickle", dumps(labelled(copy.pixels("train"), 0)))
+
+
+def labelled(pixels: Mapping[str, np.ndarray], first: int) -> dict[str, Any]:
+    numbers = {name: first + k for k, name in enumerate(pixels)}
+    return {
+        "data": np.concatenate(list(pixels.values())),
+        "labels": [numbers[name] for name, found in pixels.items() for _ in found],
+        "catname2label": numbers,
+    }
+
+
+def category_split_saved_again(copy: Small, out: Path) -> None:
+    category_split(copy, out, lambda content: pickle.dumps(content, -1))
+
+
+def bytes_keys(copy: Small, out: Path) -> None:
+    """Caches that were loaded with encoding="bytes" and saved again."""
+    for name, cache in copy.caches().items():
+        again = {
+            b"image_data": cache["image_data"],
+            b"class_dict": {k.encode(): v for k, v in cache["class_dict"].items()},
+        }
+        put(out / name, pickle.dumps(again, 4))
+
+
+def learn2learn(copy: Small, out: Path) -> None:
+    """learn2learn says `validation`, and leaves bookkeeping beside."""
+    for name, cache in copy.caches().items():
+        put(out / name.replace("-val", "-validation"), pickle.dumps(cache, 2))
+    put(out / "mini-imagenet-bookkeeping-train.pkl", pickle.dumps({"labels_to_indices": {}}, 4))
+
+
+def channels_first(copy: Small, out: Path) -> None:
+    for name, cache in copy.caches().items():
+        turned = np.ascontiguousarray(cache["image_data"].transpose(0, 3, 1, 2))
+        put(out / name, pickle.dumps(cache | {"image_data": turned}, 4))
+
+
+def interrupted(copy: Small, out: Path) -> None:
+    """torchmeta, stopped midway: one split is HDF5 already, the others are still pickles."""
+    out.mkdir(parents=True)
+    write_torchmeta(out, "train", copy.pixels("train"))
+    for name, cache in copy.caches().items():
+        if "train" not in name:
+            put(out / name, pickle.dumps(cache, 2))
+
+
+def without_labels(copy: Small, out: Path) -> None:
+    copy.write_hdf5(out)
+    for labels in out.rglob("*_labels.json"):
+        labels.unlink()
+
+
+def parquet(
+    path: Path, rows: list[tuple[bytes, str | None, int]], names: list[str] | None, column: str = "image"
+) -> None:
+    """Hugging Face's: `{bytes, path}` and a number; the names of the classes, if there are any, in the metadata."""
+    label = {"names": names, "_type": "ClassLabel"} if names else {"dtype": "int64", "_type": "Value"}
+    stored = [{"bytes": data, "path": file} for data, file, _ in rows]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.table({column: pa.array(stored, kind), "label": pa.array([k for *_, k in rows], pa.int64())})
+    info = {"info": {"features": {column: {"_type": "Image"}, "label": label}}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), path, row_group_size=3)
+
+
+def in_parquet(copy: Small, out: Path, named: bool = True, paths: bool = False) -> None:
+    names = [name for _, name in copy.jpegs]
+    for split, file in {"train": "train", "valid": "validation", "test": "test"}.items():
+        rows = [(data, f if paths else None, names.index(c)) for s, c, f, data in each(copy) if s == split]
+        parquet(out / f"data/{file}-00000-of-00001.parquet", rows, names if named else None)
+
+
+def parquet_with_paths(copy: Small, out: Path) -> None:
+    in_parquet(copy, out, named=False, paths=True)
+
+
+MINI_IMAGENET = (
+    in_split_folder, libfewshot, names_of_a_class, blanks, backslashes, no_header, numbered, easyfsl, closerlook,
+    class_folders, meta_folders, all_in_one, no_tables, phases, tar_each, category_split, category_split_saved_again,
+    bytes_keys, learn2learn, channels_first, interrupted, without_labels, in_parquet, parquet_with_paths,
+)  # fmt: skip

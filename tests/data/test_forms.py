@@ -1,0 +1,224 @@
+"""miniImageNet in the forms that are passed round, each with the digest of any other; and those that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data import store
+from bench.data.images import ImageClass, ImageSet
+from bench.data.readers.probes import check_colours
+from tests.data import forms
+from tests.data.forms import FILES, each, images, put
+
+
+def _add(path, home):
+    return store.add("mini-imagenet", path, home, partial=True)
+
+
+@pytest.fixture(scope="session")
+def digest(small_copy, tmp_path_factory):
+    copy = small_copy.write_folder(tmp_path_factory.mktemp("reference") / "copy")
+    return _add(copy, copy.parent / "home")["digest"]
+
+
+@pytest.mark.parametrize("write", forms.MINI_IMAGENET, ids=lambda write: write.__name__)
+def test_every_form_has_the_one_digest(tmp_path, home, small_copy, digest, write):
+    write(small_copy, tmp_path / "copy")
+    assert _add(tmp_path / "copy", home)["digest"] == digest
+
+
+def test_what_is_left_out_or_not_read_is_noted_and_stays_in_the_manifest(tmp_path, home, small_copy):
+    forms.category_split(small_copy, tmp_path / "copy")
+    put(tmp_path / "copy" / "somewhere" / "train.csv", "filename,label\n")
+    _add(tmp_path / "copy", home)
+    remarks = store.load("mini-imagenet", home).remarks
+    assert any("train_phase_val.pickle: other images of the training classes" in text for text in remarks)
+    assert "not read: somewhere/train.csv" in remarks
+
+
+def _own_size(data: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).resize((130, 97)).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+def test_images_in_their_own_sizes_are_resized_as_the_paper_does(tmp_path, home, small_copy):
+    forms.tables(small_copy, tmp_path / "copy", lambda c, f: f"{f},{c}")
+    pixels = []
+    for _, name, file, data in each(small_copy):
+        put(tmp_path / "copy/images" / file, own := _own_size(data))
+        if name == "n01930112":
+            resized = Image.open(io.BytesIO(own)).resize((84, 84), Image.Resampling.LANCZOS)
+            pixels.append(np.asarray(resized).tobytes())
+    assert any("LANCZOS" in note for note in _add(tmp_path / "copy", home)["notes"])
+    added = store.load("mini-imagenet", home)
+    (c,) = added.split("test")
+    assert sorted(image.tobytes() for image in added.images[c.offset : c.offset + c.count]) == sorted(pixels)
+
+
+def _resized(copy, out):
+    for _, name, file, data in each(copy):
+        image = io.BytesIO()
+        Image.open(io.BytesIO(data)).resize((64, 64)).save(image, "JPEG")
+        put(out / name / file, image.getvalue())
+
+
+def _in_both_splits(copy, out):
+    images(copy, out, lambda s, c, f: f"{'test' if f.endswith('3.jpg') else 'train'}/{c}/{f}")
+
+
+def _another_split(copy, out):
+    turned = {"train": "test", "valid": "train", "test": "val"}
+    images(copy, out, lambda s, c, f: f"{turned[s]}/{c}/{f}")
+
+
+def _repeated(copy, out):
+    for name, cache in copy.caches().items():
+        indices = list(cache["class_dict"].values())[0]
+        indices[0] = indices[1]
+        put(out / name, pickle.dumps(cache, 2))
+
+
+def _exchanged(copy, out):
+    for name, cache in copy.caches().items():
+        other = {"val": "test", "test": "val"}
+        put(out / re.sub("val|test", lambda found: other[found[0]], name), pickle.dumps(cache, 2))
+
+
+def _floats(copy, out):
+    for name, cache in copy.caches().items():
+        put(out / name, pickle.dumps(cache | {"image_data": cache["image_data"].astype("f4") / 255}, 4))
+
+
+def _egnn(copy, out):
+    for k, split in enumerate(("train", "test", "valid")):
+        content = {
+            k + i: [image.astype("f4") for image in found] for i, found in enumerate(copy.pixels(split).values())
+        }
+        put(out / f"compacted_datasets/mini_imagenet_{FILES[split]}.pickle", pickle.dumps(content, 2))
+
+
+def _egnn_renamed(copy, out):
+    content = {0: [1, 2], 1: [3, 4]}
+    put(out / "train.pickle", pickle.dumps(content, 2))
+
+
+def _bare_numbers(copy, out):
+    forms.in_parquet(copy, out, named=False)
+
+
+def _timm(copy, out):
+    names = [name for _, name in copy.jpegs]
+    for file in ("train", "validation", "test"):
+        rows = [(data, None, names.index(c)) for _, c, _, data in each(copy)]
+        forms.parquet(out / f"data/{file}-00000-of-00001.parquet", rows, names)
+
+
+def _unmatched(copy, out):
+    forms.tables(copy, out, lambda c, f: f"other{f},{c}"), images(copy, out, forms.flat)
+
+
+def _two_names_of_a_label(copy, out):
+    images(copy, out, forms.flat), forms.tables(copy, out, lambda c, f: f"{f},7")
+
+
+def _npz(copy, out):
+    out.mkdir()
+    np.savez(out / "train.npz", images=np.zeros((1, 84, 84, 3), np.uint8))
+
+
+def _torch(copy, out):
+    put(out / "train.pt", b"x")
+
+
+def _no_labels_of_as_many(copy, out):
+    content = forms.labelled(copy.pixels("train"), 0)
+    put(out / "miniImageNet_category_split_train.pickle", pickle.dumps(content | {"labels": [0]}, 2))
+
+
+def _no_names(copy, out):
+    content = forms.labelled(copy.pixels("train"), 0)
+    put(out / "miniImageNet_category_split_train.pickle", pickle.dumps(content | {"catname2label": {}}, 2))
+
+
+@pytest.mark.parametrize(
+    "write, words",
+    [
+        (_resized, ["64x64 pixels, not 84x84", "resized to another size"]),
+        (_in_both_splits, ["4 classes", "folders of two splits", "not of classes", "PATH/CLASS/"]),
+        (_another_split, ["stands in 'test' but belongs to 'train'", "4 of 4 classes", "`folder`"]),
+        (_repeated, ["mini-imagenet-cache-train.pkl", "every image has one class"]),
+        (_exchanged, ["the files of test and valid are exchanged"]),
+        (_floats, ["floats", "astype('uint8')"]),
+        (_egnn, ["mini_imagenet_test.pickle", "without names of classes", "use a copy that has the names"]),
+        (_egnn_renamed, ["2 classes called by number", "cannot be had back"]),
+        (_bare_numbers, ["labels are numbers (3)", "use a copy that has the names"]),
+        (_timm, ["4 classes", "split of images", "Ravi & Larochelle"]),
+        (
+            _unmatched,
+            ["train.csv lists 8 images (first othern0153282900000000.jpg)", "none of which", "16 image files"],
+        ),
+        (_two_names_of_a_label, ["label 7 is n01532829 and n01558993"]),
+        (_npz, ["train.npz", "a folder per class", "found 1 .npz"]),
+        (_torch, ["train.pt", "programs"]),
+        (_no_labels_of_as_many, ["1 labels of 8 images"]),
+        (_no_names, ["2 labels (0, 1) have no name"]),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_that_says_what_to_do(tmp_path, home, small_copy, refused, write, words):
+    write(small_copy, tmp_path / "copy")
+    line = refused(_add, tmp_path / "copy", home)
+    assert [word for word in words if word not in line] == [] and not home.exists(), line
+
+
+def test_a_single_file_and_a_packed_pickle_say_what_to_give(tmp_path, home, small_copy, refused):
+    copy = small_copy.write_pickles(tmp_path / "copy")
+    assert "give the folder" in refused(_add, copy / "mini-imagenet-cache-train.pkl", home)
+    with tarfile.open(tmp_path / "mini-imagenet.tar.gz", "w:gz") as archive:
+        archive.add(copy / "mini-imagenet-cache-train.pkl", "mini-imagenet-cache-train.pkl")
+    line = refused(_add, tmp_path / "mini-imagenet.tar.gz", home)
+    assert "holds mini-imagenet-cache-train.pkl: unpack it first" in line
+
+
+def test_a_part_is_not_offered_where_no_benchmark_could_run_on_it(tmp_path, home, small_copy, refused):
+    copy = small_copy.write_folder(tmp_path / "copy")
+    (copy / "val.csv").unlink()
+    line = refused(store.add, "mini-imagenet", copy, home)
+    assert "no val.csv lies beside" in line and "without classes of valid" in line and "--partial" not in line
+
+
+def test_masks_beside_images_are_left_out(tmp_path, home, small_copy, digest):
+    forms.all_in_one(small_copy, tmp_path / "copy")
+    mask = io.BytesIO()
+    Image.new("L", (84, 84)).save(mask, "PNG")
+    for file in list((tmp_path / "copy").rglob("*.jpg")):
+        put(file.with_suffix(".png"), mask.getvalue())
+    manifest = _add(tmp_path / "copy", home)
+    assert (
+        manifest["digest"] == digest
+        and "left out: 16 files that look like masks of the images beside them" in manifest["notes"]
+    )
+
+
+def _photographs(order: slice, classes: int) -> ImageSet:
+    """Noise that is redder than blue, as photographs are, more in some classes than in others."""
+    random = np.random.default_rng(0)
+    tint = np.array([20, 0, -20])
+    images = np.stack([random.integers(40, 200, (84, 84, 3)) + tint * (1 + k % 3) for k in range(classes)])
+    found = tuple(ImageClass(str(k), "train", k, 1, 1) for k in range(classes))
+    return ImageSet("x", images.clip(0, 255).astype(np.uint8)[..., order], found, "")
+
+
+def test_channels_in_another_order_are_seen(refused):
+    turned = slice(None, None, -1)
+    line = refused(check_colours, _photographs(turned, 12), "copy")
+    assert "in 12 of 12 classes blue exceeds red" in line and "[..., ::-1]" in line
+    check_colours(_photographs(slice(None), 12), "copy")
+    check_colours(_photographs(turned, 5), "copy")  # so few may be of the sea

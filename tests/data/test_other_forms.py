@@ -1,0 +1,336 @@
+"""CIFAR-FS, FC100, tieredImageNet, CUB and Omniglot in the forms of other people's code, and what is refused of
+them."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import tarfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data import catalogue, store
+from bench.data.images import SourceClass
+from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
+from bench.data.splits import check_not_too_many, lost_images, read_split
+from tests.data.forms import parquet, put
+from tests.data.small import FILES, encoded, python2, write_birds, write_tiered
+
+
+def _add(source, path, home):
+    return store.add(source, path, home, partial=True)
+
+
+def _pixels(name: str, home: Path) -> dict[str, tuple[str, list[bytes]]]:
+    """Class -> split and images, sorted, of what was added."""
+    found = store.load(name, home)
+    return {
+        c.name: (c.split, sorted(i.tobytes() for i in found.images[c.offset : c.offset + c.count]))
+        for c in found.classes
+    }
+
+
+def _photograph(random: np.random.Generator) -> np.ndarray:
+    """uint8 [32, 32, 3], smooth in each channel, as photographs are, and red more than blue."""
+    ramp = np.linspace(0, 60, 32)[:, None] + np.linspace(0, 60, 32)
+    return np.stack([ramp + base + random.uniform(0, 20) for base in (120, 60, 10)], -1).astype(np.uint8)
+
+
+NAMES = list(cifar100.fine_names())
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """Fine name -> [4, 32, 32, 3], of every fourth class of CIFAR-100."""
+    random = np.random.default_rng(3)
+    return {name: np.stack([_photograph(random) for _ in range(4)]) for name in NAMES[::4]}
+
+
+def _split_of(source: str, name: str) -> str:
+    return read_split(source.replace("-", "_"))[cifar100.fine_names()[name]]
+
+
+@pytest.fixture(scope="session")
+def digests(photographs, tmp_path_factory) -> dict[str, str]:
+    """Source -> digest of the original form."""
+    place = tmp_path_factory.mktemp("cifar")
+    _original(photographs, place / "cifar-100-python", lambda images: _planes(images))
+    return {s: _add(s, place, place / s)["digest"] for s in ("cifar-fs", "fc100")}
+
+
+def _planes(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(len(images), -1)
+
+
+def _original(photographs, folder, arranged, dumps=python2):
+    for file, part in (("train", slice(1, None)), ("test", slice(1))):
+        images = np.concatenate([found[part] for found in photographs.values()])
+        fine = [NAMES.index(name) for name, found in photographs.items() for _ in found[part]]
+        coarse = sorted({full.split("/")[0] for full in cifar100.fine_names().values()})
+        listed = [coarse.index(cifar100.fine_names()[NAMES[k]].split("/")[0]) for k in fine]
+        put(folder / file, dumps({"data": arranged(images), "fine_labels": fine, "coarse_labels": listed}))
+    put(folder / "meta", dumps({"fine_label_names": NAMES, "coarse_label_names": coarse}))
+
+
+def _bytes_keys(content):
+    return pickle.dumps(
+        {key.encode(): [n.encode() for n in v] if "names" in key else v for key, v in content.items()}, 4
+    )
+
+
+def _cifar_bytes(photographs, source, out):
+    _original(photographs, out / "cifar-100-python", _planes, _bytes_keys)
+
+
+def _cifar_channels_last(photographs, source, out):
+    _original(photographs, out / "cifar-100-python", lambda images: images)
+
+
+def _cifar_packed(photographs, source, out):
+    _original(photographs, out / "cifar-100-python", _planes)
+    with tarfile.open(out / "cifar-100-python.tar.gz", "w:gz") as archive:
+        archive.add(out / "cifar-100-python", "cifar-100-python")
+    for file in (out / "cifar-100-python").iterdir():
+        file.unlink()
+
+
+def _cifar_metaoptnet(photographs, source, out, pattern="CIFAR_FS_{}.pickle"):
+    for split, file in FILES.items():
+        mine = {name: found for name, found in photographs.items() if _split_of(source, name) == split}
+        labels = [NAMES.index(name) for name, found in mine.items() for _ in found]
+        put(out / pattern.format(file), python2({"data": np.concatenate(list(mine.values())), "labels": labels}))
+
+
+def _cifar_rfs(photographs, source, out):
+    _cifar_metaoptnet(photographs, source, out, "CIFAR-FS/{}.pickle")
+
+
+def _png(image: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+def _cifar_bertinetto(photographs, source, out):
+    for name, found in photographs.items():
+        for k, image in enumerate(found):
+            put(out / f"cifar100/data/{name}/{name}_s_{k:06}.png", _png(image))
+
+
+def _cifar_learn2learn(photographs, source, out):
+    """The authors' zip, unpacked, and beside it the same images sorted into splits."""
+    _cifar_bertinetto(photographs, source, out)
+    for name, found in photographs.items():
+        for k, image in enumerate(found):
+            split = FILES[_split_of(source, name)]
+            put(out / f"processed/meta-{split}/{name}/{name}_s_{k:06}.png", _png(image))
+
+
+def _cifar_parquet(photographs, source, out):
+    for file, part in (("train", slice(1, None)), ("test", slice(1))):
+        rows = [(_png(i), None, NAMES.index(name)) for name, found in photographs.items() for i in found[part]]
+        parquet(out / f"cifar100/{file}-00000-of-00001.parquet", rows, None, "img")
+
+
+CIFAR = [
+    _cifar_bytes, _cifar_channels_last, _cifar_packed, _cifar_metaoptnet, _cifar_rfs, _cifar_bertinetto,
+    _cifar_learn2learn, _cifar_parquet,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["cifar-fs", "fc100"])
+@pytest.mark.parametrize("write", CIFAR, ids=lambda write: write.__name__)
+def test_cifar_in_every_form(tmp_path, home, photographs, digests, write, source):
+    write(photographs, source, tmp_path / "copy")
+    assert _add(source, tmp_path / "copy", home)["digest"] == digests[source]
+
+
+def test_cifar_of_another_split_or_numbered_anew_is_refused(tmp_path, home, photographs, refused):
+    _cifar_metaoptnet(photographs, "cifar-fs", tmp_path / "copy")
+    line = refused(_add, "fc100", tmp_path / "copy", home)
+    assert "labels are not the numbers of CIFAR-100" in line and "cifar-100-python" in line
+    for file in FILES.values():
+        images = np.zeros((4, 32, 32, 3), np.uint8)
+        put(tmp_path / f"anew/CIFAR_FS_{file}.pickle", python2({"data": images, "labels": [0, 1, 2, 3]}))
+    assert "numbered anew" in refused(_add, "cifar-fs", tmp_path / "anew", home)
+
+
+def test_flattened_cifar_with_the_channels_last_is_seen_by_its_pixels(tmp_path, home, photographs, refused):
+    _original(photographs, tmp_path / "cifar-100-python", lambda images: images.reshape(len(images), -1))
+    assert "with the channels last" in refused(_add, "cifar-fs", tmp_path, home)
+
+
+def test_tiered_imagenet_in_arrays_turned_to_red_green_blue(tmp_path, home):
+    write_tiered(tmp_path / "pickles")
+    _add("tiered-imagenet", tmp_path / "pickles", tmp_path / "first")
+    for file in FILES.values():
+        pngs = pickle.loads((tmp_path / "pickles" / f"{file}_images_png.pkl").read_bytes())
+        images = np.stack([np.asarray(Image.open(io.BytesIO(png.tobytes()))) for png in pngs])
+        (tmp_path / "npz").mkdir(exist_ok=True)
+        np.savez(tmp_path / "npz" / f"{file}_images.npz", images=images[..., ::-1])
+        put(tmp_path / "npz" / f"{file}_labels.pkl", (tmp_path / "pickles" / f"{file}_labels.pkl").read_bytes())
+    manifest = _add("tiered-imagenet", tmp_path / "npz", home)
+    assert _pixels("tiered-imagenet", home) == _pixels("tiered-imagenet", tmp_path / "first")
+    assert tiered_imagenet.TURNED in manifest["notes"]
+
+
+def test_tiered_imagenet_without_names_is_called_by_numbers_and_that_is_said(tmp_path, home):
+    write_tiered(tmp_path / "copy")
+    for file in FILES.values():
+        path = tmp_path / "copy" / f"{file}_labels.pkl"
+        path.write_bytes(python2({b"labels": pickle.loads(path.read_bytes())["label_specific"].tolist()}))
+    manifest = _add("tiered-imagenet", tmp_path / "copy", home)
+    assert {c["name"] for c in manifest["classes"]} >= {"train 000", "valid 000", "test 001"}
+    assert tiered_imagenet.UNNAMED in manifest["notes"]
+
+
+def _tiered_folders(out, name):
+    random = np.random.default_rng(1)
+    for file in FILES.values():
+        for k in range(2):
+            for i in range(2):
+                put(out / name(file, k, i), encoded(random, (84, 84), "PNG"))
+
+
+def test_tiered_imagenet_in_folders_lists_and_tables(tmp_path, home):
+    _tiered_folders(tmp_path / "folders", lambda s, k, i: f"tiered_imagenet/{s}/n{len(s)}{k:07}/{i}.png")
+    _tiered_folders(tmp_path / "lists", lambda s, k, i: f"images/n{len(s)}{k:07}/{i}.png")
+    _tiered_folders(tmp_path / "tables", lambda s, k, i: f"data/{s}_0_{k}_{2 * k + i}.png")
+    for s in FILES.values():
+        names = [f"n{len(s)}{k:07}" for k in range(2)]
+        put(tmp_path / f"lists/{s}.json", json.dumps({"class_names": names, "class_roots": names}))
+        rows = [f"{s}_0_{k}_{2 * k + i}.png,{k}\n" for k in range(2) for i in range(2)]
+        put(tmp_path / f"tables/split/{s}.csv", "".join(rows))
+    first, listed, numbered = (
+        _add("tiered-imagenet", tmp_path / name, home) for name in ("folders", "lists", "tables")
+    )
+    assert first["counts"] == numbered["counts"] == {"train": 2, "valid": 2, "test": 2}
+    assert listed["classes"] == first["classes"]
+    assert numbered["classes"][0]["name"] == "train 000" and tiered_imagenet.UNNAMED in numbered["notes"]
+
+
+def test_what_only_looks_like_tiered_imagenet_is_refused(tmp_path, home, refused):
+    """torchmeta's doubleMNIST and tripleMNIST: the same container, classes called by digits, and more of them."""
+    kind = h5py.special_dtype(vlen=np.uint8)
+    for first, file in zip((0, 640, 800), FILES.values(), strict=True):
+        put(tmp_path / f"{file}_labels.json", json.dumps([f"{first + k:03}" for k in range(2)]))
+        with h5py.File(tmp_path / f"{file}_data.hdf5", "w") as data:
+            for k in range(2):
+                data.create_group("datasets", track_order=False) if "datasets" not in data else None
+                data["datasets"].create_dataset(f"{first + k:03}", (2,), dtype=kind)
+    assert "no classes of tieredImageNet" in refused(_add, "tiered-imagenet", tmp_path, home)
+
+
+def _classes(counts: dict[str, int], each: int) -> list[SourceClass]:
+    return [SourceClass(f"{s} {k}", s, each, lambda: np.empty(0)) for s, n in counts.items() for k in range(n)]
+
+
+def test_too_many_classes_and_lost_images_are_seen(refused):
+    data_set = catalogue.get("tiered-imagenet")
+    thin = _classes(tiered_imagenet.CLASSES, 1)
+    assert lost_images(thin, data_set.totals)[0] == "448,344 of 448,695 train images"
+    more = _classes({"train": 352}, 1)
+    line = refused(check_not_too_many, more, data_set.counts, data_set.totals, "copy")
+    assert "352 train classes, and the data set has 351" in line and "`folder`" in line
+
+
+def test_cub_that_has_lost_photographs_is_a_part(tmp_path, home, refused):
+    write_birds(tmp_path / "CUB_200_2011")
+    line = refused(store.add, "cub", tmp_path, home)
+    assert "has 4 of 41 to 60" in line and "11,752 of 11,788 images" in line
+
+
+def _bird_tables(folder: Path, turned: dict[str, str]) -> None:
+    for split, file in FILES.items():
+        here = {path.name for path in folder.rglob("images/*")} | {
+            path.name for path in folder.parent.rglob("images/*")
+        }
+        birds = [b for b, s in read_split("cub").items() if turned.get(s, s) == split and b in here]
+        put(folder / f"{file}.csv", "filename,label\n" + "".join(f"{b}/0.jpg,{b}\n" for b in birds))
+
+
+@pytest.mark.parametrize("folder", ["", "split"])
+def test_tables_of_another_split_beside_cub_are_refused_and_its_own_are_not(tmp_path, home, refused, folder):
+    copy = tmp_path / "CUB_200_2011"
+    write_birds(copy)
+    _bird_tables(copy / folder, {})
+    assert _add("cub", copy, home)["counts"] == {"train": 3, "valid": 3, "test": 3}
+    _bird_tables(copy / folder, {"train": "test", "test": "train"})
+    line = refused(_add, "cub", copy, home)
+    assert "split otherwise there" in line and f"data add folder {copy} --name birds" in line
+    own = store.add_as("birds", catalogue.own("birds", 32, False, None), copy, home)
+    assert own["counts"] == {"train": 3, "valid": 3, "test": 3} and "another split than" in " ".join(own["notes"])
+
+
+def test_learn2learns_cub_is_told_from_the_original(tmp_path, home, refused):
+    write_birds(tmp_path / "cubirds200" / "CUB_200_2011")
+    assert "learn2learn's folder" in refused(_add, "cub", tmp_path, home)
+    assert _add("cub", tmp_path / "cubirds200" / "CUB_200_2011", home)["status"] == "added"
+
+
+def test_cub_in_class_folders_by_split(tmp_path, home, refused):
+    write_birds(tmp_path / "CUB_200_2011")
+    for name, split in read_split("cub").items():
+        for file in (tmp_path / "CUB_200_2011/images" / name).glob("*.jpg"):
+            put(tmp_path / "cropped" / FILES[split] / name / file.name, file.read_bytes())
+    first = _add("cub", tmp_path / "CUB_200_2011", home)
+    again = _add("cub", tmp_path / "cropped", home)
+    assert again["digest"] == first["digest"] and cub.NOT_ORIGINAL in again["notes"]
+    (tmp_path / "cropped/train").rename(tmp_path / "cropped/x")
+    (tmp_path / "cropped/val").rename(tmp_path / "cropped/train")
+    (tmp_path / "cropped/x").rename(tmp_path / "cropped/val")
+    assert "split otherwise there" in refused(_add, "cub", tmp_path / "cropped", home)
+
+
+def _drawings(characters, write_png, out, of=lambda name: name, turned=False):
+    for name, drawings in characters.items():
+        for k, drawing in enumerate(drawings):
+            put(out / of(name) / f"0001_{k:02}.png", write_png(255 - drawing if turned else drawing))
+    return out
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda name: f"omniglot-py/{name}",  # torchvision, one level above
+        lambda name: f"data/{name.partition('/')[2]}",  # without the two groups
+    ],
+)
+def test_omniglot_one_level_down_and_without_groups(tmp_path, home, characters, write_png, of):
+    first = _add("omniglot", _drawings(characters, write_png, tmp_path / "first"), tmp_path / "one")
+    again = _add("omniglot", _drawings(characters, write_png, tmp_path / "copy", of), home)
+    assert again["digest"] == first["digest"]
+
+
+def test_other_drawings_beside_the_two_groups_are_not_mixed_in(tmp_path, home, characters, write_png):
+    copy = _drawings(characters, write_png, tmp_path / "copy")
+    _drawings(characters, write_png, copy, lambda name: name.replace("images_background", "images_background_small1"))
+    assert {c["count"] for c in _add("omniglot", copy, home)["classes"]} == {20}
+
+
+@pytest.mark.parametrize("form", ["png", "hdf5", "ones"])
+def test_omniglot_with_ink_and_paper_exchanged_is_turned_back(tmp_path, home, characters, write_png, form):
+    first = _add("omniglot", _drawings(characters, write_png, tmp_path / "first"), tmp_path / "one")
+    if form == "png":
+        _drawings(characters, write_png, tmp_path / "copy", turned=True)
+    else:
+        (tmp_path / "copy").mkdir()
+        with h5py.File(tmp_path / "copy/data.hdf5", "w") as data:
+            for name, drawings in characters.items():
+                data.create_dataset(name, data=drawings[..., 0] // 255 if form == "ones" else 255 - drawings[..., 0])
+    again = _add("omniglot", tmp_path / "copy", home)
+    assert again["digest"] == first["digest"] and (omniglot.TURNED in again["notes"]) == (form != "ones")
+
+
+def test_omniglot_in_another_size_or_form_needs_not_be_added(tmp_path, home, refused):
+    small = encoded(np.random.default_rng(0), (28, 28), "PNG")
+    put(tmp_path / "omniglot_resized/Korean/character01/0001_01.png", small)
+    assert "28x28 pixels, not 105x105" in (line := refused(_add, "omniglot", tmp_path, home))
+    assert "comes with this project" in line
+    np.save(put(tmp_path / "other/omniglot.npy", b""), np.zeros(1))
+    assert "comes with this project" in refused(_add, "omniglot", tmp_path / "other", home)

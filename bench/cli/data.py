@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types
 from bench.cli.parsing import add_command, add_group
+from bench.data.forms import FORMS, PACKED
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,12 +20,13 @@ def add(top: Any) -> None:
     """Declares it."""
     data = add_group(top, "data", "add, list and verify data", "ACTION")
     parser = add_command(data, "add", add_data, "prepare a data set from your copy of it", data=True)
+    parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, _forms()
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="omniglot, mini-imagenet, cifar-fs, fc100, tiered-imagenet, cub, or folder: images of your own",
+        help="what it is: one of those below; folder is images of your own",
     )
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("path", type=Path, metavar="PATH", help="where your copy lies")
     parser.add_argument(
         "--partial", action="store_true", help="accept a part of the classes, and files that are broken"
     )
@@ -44,6 +47,14 @@ def add(top: Any) -> None:
     )
     add_command(data, "list", list_data, "which data are here", data=True)
     add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
+
+
+def _forms() -> str:
+    """Which files each SOURCE is read from."""
+    rows = [
+        fill(text, 100, initial_indent=f"  {source:<17}", subsequent_indent=" " * 19) for source, text in FORMS.items()
+    ]
+    return "\n".join(["what PATH may hold, by SOURCE:", *rows, f"  {PACKED}"])
 
 
 def add_data(options: Namespace) -> int:

@@ -13,7 +13,8 @@ from bench.protocols.benchmarks import SPLITS
 def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Of a prepared data set: images that stand in two splits, those left out, and the notes of its reader."""
     corrupt = manifest.get("corrupt", ())
-    lost = [f"{len(corrupt)} image files were left out, being broken"] if corrupt else []
+    were = "s were" if len(corrupt) > 1 else " was"
+    lost = [f"{len(corrupt)} image file{were} left out, being broken"] if corrupt else []
     return (*in_two_splits(manifest["identical"]["groups"]), *lost, *manifest.get("notes", ()))
 
 
@@ -25,6 +26,7 @@ def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
         splits = {place.split("/", 1)[0] for place in group}
         counts.update(pair for pair in combinations(SPLITS, 2) if splits >= set(pair))
     return [
-        f"{count} image{'s' * (count > 1)} stand{'s' * (count == 1)} in {one} and in {other}"
-        for (one, other), count in counts.items()
+        f"{counts[pair]} image{' stands' if counts[pair] == 1 else 's stand'} in {pair[0]} and in {pair[1]}"
+        for pair in combinations(SPLITS, 2)
+        if counts[pair]
     ]

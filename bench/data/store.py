@@ -17,10 +17,11 @@ import numpy as np
 from bench.data import catalogue, prepared
 from bench.data.arrange import Transform, assemble
 from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, DataSet, command, data_dir
+from bench.data.forms import FORMS
 from bench.data.images import ImageSet, Source
 from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
-from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
+from bench.data.readers import omniglot
 from bench.data.readers.probes import check_colours
 from bench.data.splits import (
     check_belongs,
@@ -38,14 +39,6 @@ from bench.protocols.benchmarks import SPLITS, Benchmark
 
 __all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
 
-HOW_TO_GET = {
-    "mini-imagenet": " that other libraries pass round (mini-imagenet-cache-{train,val,test}.pkl, as torchmeta and "
-    "learn2learn download them, or images/ with train.csv, val.csv and test.csv of Ravi & Larochelle)",
-    "cifar-fs": f" ({cifar100.ACCEPTED})",
-    "fc100": f" ({cifar100.ACCEPTED})",
-    "tiered-imagenet": f" ({tiered_imagenet.ACCEPTED})",
-    "cub": f" ({cub.ACCEPTED})",
-}
 _home = data_dir  # which the parameters of that name hide
 
 
@@ -78,7 +71,7 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
     elif source == "omniglot":
         images = _embedded(home, resize)
     else:
-        raise UserError(f"{source} is not in {home}: get a copy{HOW_TO_GET.get(source, '')}, then {command(source)}")
+        raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then {command(source)}")
     return replace(images, name=source, known_as=KNOWN.get(images.digest))  # a user may rename the folder
 
 

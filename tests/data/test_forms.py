@@ -81,14 +81,14 @@ def _another_split(copy, out):
 
 def _repeated(copy, out):
     for name, cache in copy.caches().items():
-        indices = list(cache["class_dict"].values())[0]
+        indices = next(iter(cache["class_dict"].values()))
         indices[0] = indices[1]
         put(out / name, pickle.dumps(cache, 2))
 
 
 def _exchanged(copy, out):
+    other = {"val": "test", "test": "val"}
     for name, cache in copy.caches().items():
-        other = {"val": "test", "test": "val"}
         put(out / re.sub("val|test", lambda found: other[found[0]], name), pickle.dumps(cache, 2))
 
 

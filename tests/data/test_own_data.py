@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bench.analysis import claims
 from bench.data import catalogue, store
@@ -126,3 +130,23 @@ def test_one_line(
     monkeypatch.setenv("BENCH_DATA", str(prepared))
     monkeypatch.chdir(prepared.parent)
     assert expected in one_line(typed(*arguments))
+
+
+def test_images_in_training_and_in_test_are_said_wherever_the_data_are_named(
+    typed: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path / "data"))
+    photos, random = tmp_path / "photos", np.random.default_rng(0)
+    for split, kind, k in product(("train", "val", "test"), range(3), range(4)):
+        (folder := photos / split / f"{split}{kind}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / f"{k}.png")
+    for k, file in enumerate(sorted((photos / "test").rglob("*.png"))[:3]):
+        shutil.copy(file, photos / "train" / "train0" / f"again{k}.png")
+    added = typed("data", "add", "folder", str(photos), "--name", "twice", "--size", "16")
+    remark = next(line for line in added.stdout.splitlines() if line.endswith("stand in train and in test"))
+    assert remark in typed("data", "list").stdout
+    few = ("--set", "queries=2", "--set", "evaluation.queries=2", "--set", "evaluation.episodes=4")
+    ran = typed("run", "--benchmark", "twice-2w1s", *SHORT, *few)
+    assert f"            {remark}" in ran.stdout.splitlines(), ran
+    assert typed("report").returncode == 0
+    assert remark.removeprefix("note: ") in (tmp_path / "results" / "report" / "report.md").read_text()

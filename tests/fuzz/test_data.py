@@ -17,6 +17,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from PIL import Image
 
 from bench.data import prepared
 from bench.data.images import Source
-from bench.data.readers import mini_imagenet, omniglot, torchmeta
+from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet, torchmeta
 from bench.data.readers.archives import read_archives
 from bench.data.readers.image_files import decode
 from bench.data.readers.plain_pickles import load_plain
@@ -128,11 +130,11 @@ HDF5 = [_hdf5(chunks=(1, 84, 84, 3), compression="gzip", shuffle=True), _hdf5(ch
 @given(mutated(*HDF5))
 def test_hdf5(place: Path, data: bytes) -> None:
     """In a process of its own: the library is C, and not one of ours."""
-    folder = place / "hdf5"
-    folder.mkdir(exist_ok=True)
-    written(folder, "train_data.hdf5", data)
-    written(folder, "train_labels.json", b'["n01532829", "n01558993"]')
-    read("HDF5 files", lambda: _in_a_child(lambda: _all(mini_imagenet.open_source(folder, False))))
+    copy = place / "hdf5"
+    copy.mkdir(exist_ok=True)
+    written(copy, "train_data.hdf5", data)
+    written(copy, "train_labels.json", b'["n01532829", "n01558993"]')
+    read("HDF5 files", lambda: _in_a_child(lambda: _all(mini_imagenet.open_source(copy, False))))
 
 
 def _in_a_child(function: Callable[[], Any]) -> None:
@@ -183,17 +185,94 @@ CSV = b"filename,label\nn0153282900000005.jpg,n01532829\nn0153282900000006.jpg,n
 @inputs
 @given(mutated(CSV))
 def test_tables_of_images(place: Path, data: bytes) -> None:
-    folder = place / "csv"
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    written(folder / "images", "n0153282900000005.jpg", PICTURES[1])
-    written(folder, "train.csv", data)
-    read("tables of images", lambda: _all(mini_imagenet.open_source(folder, False)))
+    copy = place / "csv"
+    (copy / "images").mkdir(parents=True, exist_ok=True)
+    written(copy / "images", "n0153282900000005.jpg", PICTURES[1])
+    written(copy, "train.csv", data)
+    read("tables of images", lambda: _all(mini_imagenet.open_source(copy, False)))
 
 
 @inputs
 @given(mutated(b'["n01532829", "n01558993"]'))
 def test_labels(place: Path, data: bytes) -> None:
     read("labels of an HDF5 file", lambda: torchmeta._labels(written(place, "labels.json", data)))
+
+
+JSON_TABLE = {"label_names": ["n01532829"], "image_names": ["/a/n0153282900000005.jpg"], "image_labels": [0]}
+
+
+@inputs
+@given(st.data())
+def test_lists_in_json(place: Path, data: Any) -> None:
+    """As `filelists` has them, and lists of classes: for a known data set, and for a user's own images."""
+    copy = place / "json"
+    (copy / "images").mkdir(parents=True, exist_ok=True)
+    written(copy / "images", "n0153282900000005.jpg", PICTURES[1])
+    for name in ("base", "val", "novel"):
+        valid = data.draw(st.sampled_from([JSON_TABLE, {"class_names": ["images"], "class_roots": ["x"]}]))
+        written(copy, f"{name}.json", data.draw(mutated_json(valid).map(as_json) | mutated(as_json(valid))))
+    read("lists in JSON", lambda: _all(mini_imagenet.open_source(copy, False)))
+    read("lists in JSON, of own images", lambda: _all(folder.open_source(copy, False, 16, False, None)))
+    read("lists in JSON, beside birds", lambda: _all(cub.open_source(copy, False)))
+
+
+LABELS = b"FILE_NAME,CATEGORY\r\n" + b"".join(b"n0153282900000005.jpg,c%d\r\n" % k for k in range(4))
+
+
+@inputs
+@given(mutated(LABELS), st.sampled_from(["labels.csv", "train.csv", "images_variant_train.txt", "imagelabels.mat"]))
+def test_tables_of_own_images(place: Path, data: bytes, name: str) -> None:
+    copy = place / "own" / name
+    (copy / "images").mkdir(parents=True, exist_ok=True)
+    written(copy / "images", "n0153282900000005.jpg", PICTURES[1])
+    written(copy, name, data)
+    read("tables of own images", lambda: _all(folder.open_source(copy, False, 16, False, None)))
+
+
+LABELLED = {"data": np.zeros((2, 32, 32, 3), np.uint8), "labels": [0, 1], b"catname2label": {"a": 0, "b": 1}}
+
+
+@inputs
+@given(st.data())
+def test_labelled_pickles(place: Path, data: Any) -> None:
+    head, images, tail = pickle.dumps(LABELLED, 2).partition(b"\0" * 6144)
+    content = data.draw(mutated(head)) + images + data.draw(mutated(tail) | st.just(tail))
+    (place / "labelled").mkdir(exist_ok=True)
+    written(place / "labelled", "CIFAR_FS_train.pickle", content)
+    read("labelled pickles", lambda: _all(cifar100.open_source(place / "labelled", False, "cifar_fs")))
+
+
+def _npz() -> bytes:
+    out = io.BytesIO()
+    np.savez(out, images=np.zeros((2, 84, 84, 3), np.uint8))
+    return out.getvalue()
+
+
+@inputs
+@given(st.data())
+def test_numpy_archives(place: Path, data: Any) -> None:
+    head, images, tail = _npz().partition(b"\0" * 42336)
+    (place / "npz").mkdir(exist_ok=True)
+    content = data.draw(mutated(head)) + images + data.draw(mutated(tail) | st.just(tail))
+    written(place / "npz", "train_images.npz", content)
+    written(place / "npz", "train_labels.pkl", data.draw(st.just(pickle.dumps({"labels": [0, 1]})) | mutated(b"x")))
+    read("NumPy archives", lambda: _all(tiered_imagenet.open_source(place / "npz", False)))
+
+
+def _table() -> bytes:
+    out = io.BytesIO()
+    stored = [{"bytes": PICTURES[1], "path": "n0153282900000005.jpg"}] * 2
+    pq.write_table(pa.table({"image": stored, "label": [0, 1]}), out)
+    return out.getvalue()
+
+
+@inputs
+@given(mutated(_table()))
+def test_parquet(place: Path, data: bytes) -> None:
+    """In a process of its own: the library is C++, and not one of ours."""
+    (place / "parquet").mkdir(exist_ok=True)
+    written(place / "parquet", "train-00000-of-00001.parquet", data)
+    read("Parquet", lambda: _in_a_child(lambda: _all(mini_imagenet.open_source(place / "parquet", False))))
 
 
 @pytest.fixture(scope="module")

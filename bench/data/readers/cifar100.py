@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, open_copies
@@ -26,10 +27,6 @@ from bench.errors import UserError
 
 SIDE, PER_CLASS = 32, 600
 HDF5, ORIGINAL, PACKED = "data.hdf5", ("train", "test", "meta"), "cifar-100-python.tar.gz"
-ACCEPTED = (
-    f"torchmeta's folder `cifar100` with {HDF5}, the original cifar-100-python or its .tar.gz, MetaOptNet's and RFS's "
-    "CIFAR_FS_*.pickle or FC100_*.pickle, a folder per class of 32x32 PNG files, or Hugging Face's Parquet"
-)
 
 
 def open_source(path: Path, keep_going: bool, split: str) -> Source:
@@ -42,7 +39,7 @@ def open_source(path: Path, keep_going: bool, split: str) -> Source:
         if source := read(copy, split):
             copy.note_unread()
             return source
-    raise refused(copy, "CIFAR-100", ACCEPTED)
+    raise refused(copy, "CIFAR-100", FORMS[split.replace("_", "-")])
 
 
 def _class(name: str, split: str, count: int, read: Any) -> SourceClass:

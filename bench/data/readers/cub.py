@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
@@ -21,10 +22,6 @@ from bench.data.splits import read_split
 from bench.errors import UserError
 
 SIDE, PER_CLASS, TOTAL = 84, (41, 60), 11_788
-ACCEPTED = (
-    "torchmeta's folder `cub` with {train,val,test}_data.hdf5 and their _labels.json, or CUB_200_2011 or its .tgz, "
-    "split as Chen et al. (2019), 100/50/50 classes, have it"
-)
 OWN_SPLIT = "to keep its split, `python -m bench data add folder {} --name birds`"
 NOT_ORIGINAL = "whether the photographs were cut to the birds' boxes, as some copies are, could not be checked"
 SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
@@ -45,7 +42,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             copy.notes += [] if _is_original(birds) else [NOT_ORIGINAL]
             found = _in_files(copy.files, birds, copy.corrupt)
             return copy.source(f"original files, {SPLIT}", found)
-    raise refused(copy, "CUB-200-2011", ACCEPTED, packed_data(copy))
+    raise refused(copy, "CUB-200-2011", FORMS["cub"], packed_data(copy))
 
 
 def _is_original(birds: Groups) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers.copies import Copy, FolderFiles
 from bench.data.readers.image_classes import MASKED, without_masks_of
@@ -64,7 +65,7 @@ def _files(path: Path) -> tuple[Copy, list[str]]:
             raise UserError(f"{f'{path}/{name}'!a}: its name is no text of one line: call it otherwise")
     copy = Copy(path, files, list(files))
     if not images:
-        raise no_images(copy, "PATH/CLASS/*.jpg, or PATH/train/CLASS/, PATH/valid/CLASS/ and PATH/test/CLASS/")
+        raise no_images(copy, FORMS["folder"])
     return copy, images
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, open_copies
@@ -20,11 +21,6 @@ from bench.data.splits import read_split
 
 SIDE, PER_CLASS = 84, 600
 WNID_LETTERS = 9  # which files are called after: n0153282900000005.jpg
-ACCEPTED = (
-    "train.csv, val.csv and test.csv (beside the images or in split/), or base.json, val.json and novel.json; a folder "
-    "a class, PATH/n01532829/ or PATH/train/n01532829/; either in tar or zip too; mini-imagenet-cache-{train,val,test}"
-    ".pkl; miniImageNet_category_split_*.pickle; torchmeta's {train,val,test}_data.hdf5; Parquet with class names"
-)
 RESIZED = (
     "resized here from their own sizes by Pillow's LANCZOS straight to 84x84, as the paper's proc_images.py does, but "
     "not saved as JPEG once more: another copy than the common one"
@@ -38,7 +34,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             if source := read(copy):
                 copy.note_unread()
                 return source
-    raise refused(copy, "miniImageNet", ACCEPTED, packed_data(copy))
+    raise refused(copy, "miniImageNet", FORMS["mini-imagenet"], packed_data(copy))
 
 
 def _in_arrays(copy: Copy) -> Source | None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
@@ -29,7 +30,6 @@ EMBEDDED = Path(__file__).parents[1] / "omniglot.xz"
 GROUPS = ("images_background", "images_evaluation")
 HDF5, PNG = "data.hdf5", (".png",)
 DRAWINGS, SIDE, RESIZED = 20, 105, 28
-ACCEPTED = f"the folder with {GROUPS[0]}.zip and {GROUPS[1]}.zip, the two unpacked, or torchmeta's {HDF5}"
 NOT_NEEDED = (
     "there is no need to add it: Omniglot comes with this project, and `run --benchmark omniglot-5w1s` finds it; "
 )
@@ -96,7 +96,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             check_size(copy, pngs[0], SIDE, NOT_NEEDED)
             copy.notes += [f"{group} is not there" for group in GROUPS if not any(group in c.name for c in found)]
             return copy.source("PNG files", found)
-    raise refused(copy, "Omniglot", ACCEPTED, NOT_NEEDED)
+    raise refused(copy, "Omniglot", FORMS["omniglot"], NOT_NEEDED)
 
 
 def _character(name: str, count: int, read: Callable[[], np.ndarray]) -> SourceClass:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,12 +56,10 @@ def all_together(
 
 
 def _numbers(path: Path, most: int) -> list[int]:
-    try:
+    with _whole(path):
         file = pq.ParquetFile(path)
         column = _column(path, file, ("fine_label", "label"))
         numbers = file.read([column])[column].to_pylist()
-    except (pa.ArrowException, OSError, LookupError) as error:
-        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
     if not all(type(k) is int and 0 <= k < most for k in numbers):
         raise UserError(f"{path}: {column} holds other things than numbers below {most}: get it again")
     return numbers
@@ -68,7 +67,7 @@ def _numbers(path: Path, most: int) -> list[int]:
 
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     """The class of every row: the name that the schema has for its number, or what the image's path says."""
-    try:
+    with _whole(path):
         file = pq.ParquetFile(path)
         column = _column(path, file, _LABELS)
         names = _names(file, column)
@@ -76,16 +75,23 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
         if names and all(type(k) is int and 0 <= k < len(names) for k in numbers):
             return [class_of(names[k]) or names[k] for k in numbers]
         paths = [(value or {}).get("path") for value in _column_of_images(path, file).to_pylist()]
-    except (pa.ArrowException, OSError, LookupError, AttributeError) as error:
-        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
     found = [class_of(p) if p else None for p in paths]
     if any(name is None for name in found):
         raise UserError(
-            f"{path}: its labels are numbers ({some([str(k) for k in sorted(set(numbers))])}) and neither the schema "
+            f"{path}: its labels are numbers ({some(sorted({str(k) for k in numbers}))}) and neither the schema "
             "nor the images' paths name the classes, so nobody can say which they are: use a copy that has the names "
             "(images with train.csv, val.csv, test.csv, or a folder a class)"
         )
     return found
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Raises UserError where what is done with a table shows that it is damaged."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
 
 
 def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
@@ -129,12 +135,17 @@ def _content(places: Places) -> Mapping[str, bytes]:
     for name, (path, row) in places.items():
         by_path[path][row] = name
     found: dict[str, bytes] = {}
-    for path, rows in by_path.items():
-        file, first = pq.ParquetFile(path), 0
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            if wanted := [row for row in rows if first <= row < first + count]:
-                column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0)
-                found |= {rows[row]: column[row - first].as_py()["bytes"] or b"" for row in wanted}
-            first += count
+    for path, names in by_path.items():
+        with _whole(path):
+            found |= {names[row]: data for row, data in _rows(path, names)}
     return found
+
+
+def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
+    """(row, image file) of the rows wanted; none of a row without one."""
+    file, first = pq.ParquetFile(path), 0
+    for group in range(file.num_row_groups):
+        rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]
+        column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else None
+        yield from ((row, (column[row - first].as_py() or {}).get("bytes") or b"") for row in rows)
+        first += file.metadata.row_group(group).num_rows

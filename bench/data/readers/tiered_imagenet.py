@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.copies import IMAGES, Copy, open_copies
@@ -26,11 +27,6 @@ from bench.errors import UserError
 SIDE = 84
 CLASSES = {"train": 351, "valid": 97, "test": 160}
 TOTALS = {"train": 448_695, "valid": 124_261, "test": 206_209}  # images (Ren et al. 2018), 779,165 in all
-ACCEPTED = (
-    "torchmeta's folder `tieredimagenet` with {train,val,test}_data.hdf5, its authors' "
-    "{train,val,test}_images_png.pkl or MetaOptNet's {train,val,test}_images.npz with their _labels.pkl, or "
-    "{train,val,test}/CLASS/*.jpg of 84x84"
-)
 UNNAMED = "the classes are called by their numbers, because the copy has no names of them"
 TURNED = "channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the files says"
 
@@ -43,7 +39,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
                 _check_names(copy.path, source.classes)
                 copy.note_unread()
                 return source
-    raise refused(copy, "tieredImageNet", ACCEPTED, packed_data(copy))
+    raise refused(copy, "tieredImageNet", FORMS["tiered-imagenet"], packed_data(copy))
 
 
 def _check_names(path: Path, classes: Sequence[SourceClass]) -> None:

@@ -71,12 +71,12 @@ class ImagePlaces:
     def __init__(self, where: Path, images: Iterable[str]) -> None:
         self._where, self._places = where, defaultdict(list)
         for name in images:
-            self._places[PurePosixPath(name).name].append(name)
+            self._places[name.rpartition("/")[2]].append(name)
 
     def of(self, row: str, label: str) -> str | None:
         """The image file that a row means: the one of that name or, of several, the one whose path ends like the row's
         or in the class's folder. Raises UserError where that leaves several."""
-        file = PurePosixPath(row).name
+        file = row.rpartition("/")[2]
         same = self._places.get(file, [])
         for ending in (row, f"{label}/{file}"):
             same = [name for name in same if f"/{name}".endswith(f"/{ending}")] or same if len(same) > 1 else same
@@ -192,9 +192,9 @@ def class_by_folder(known: Mapping[str, str], prefix: int | None = None) -> Call
     of `known`; failing that, where files are called after their classes, the first `prefix` letters of the file."""
 
     def class_of(path: str) -> str | None:
-        parts = PurePosixPath(path).parts
+        parts = path.split("/")
         named = next((known[part] for part in reversed(parts) if part in known), None)
-        return named or (known.get(parts[-1][:prefix]) if prefix and parts else None)
+        return named or (known.get(parts[-1][:prefix]) if prefix else None)
 
     return class_of
 

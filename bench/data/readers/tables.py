@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from bench.data.readers.copies import IMAGES, TABLES, Copy
@@ -89,7 +89,7 @@ def is_image_table(data: bytes) -> bool:
 
 def posix(path: str) -> str:
     """The path with `/`, whichever system wrote it."""
-    return PureWindowsPath(path).as_posix()
+    return path.replace("\\", "/")
 
 
 def _columns_without_header(lines: Sequence[Sequence[str]]) -> tuple[int | None, int | None]:

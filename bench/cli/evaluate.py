@@ -54,7 +54,7 @@ def evaluate(options: Namespace) -> int:
     try:
         job = _job(options)
         with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
-            found = evaluated(job, options.at, shown.say, shown.scored)
+            found = evaluated(job, options.at, shown)
         print(f"{job.name}: {score(found)}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -87,9 +86,9 @@ def _experiment(options: Namespace) -> Experiment:
 
 
 def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
-    from bench.runs import estimate
+    from bench.runs import display, estimate
 
-    print("\n".join(estimate.lines(groups, workers, lambda line: print(line, file=sys.stderr, flush=True))))
+    print("\n".join(estimate.lines(groups, workers, display.print_notes)))
     return 0
 
 

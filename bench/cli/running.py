@@ -113,8 +113,8 @@ def _run_together(cell: Cell, remaining: int, options: Namespace, console: Conso
     from bench.runs.workers.work import Ended
     from bench.training.watch import Watch
 
-    with display(cell, remaining, console, tell) as shown, tensorboard.logged(options.log) as row:
-        watch = Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored)
+    with display(cell, remaining, console, tell) as shown, tensorboard.logged(options.log, shown) as on_event:
+        watch = Watch(on_event, stop, options.checkpoint_every, tuple(options.keep))
         return Ended(*complete.complete(cell.jobs, watch, options.force))
 
 

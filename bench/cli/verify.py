@@ -40,7 +40,7 @@ def verify(options: Namespace) -> int:
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
-        _say("stopped: nothing was changed")
+        print("stopped: nothing was changed", file=sys.stderr)
         return 130
     return int(findings.DIFFERENT in outcomes)
 
@@ -48,10 +48,11 @@ def verify(options: Namespace) -> int:
 def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
     from bench.records import fields
+    from bench.runs.display import print_notes
     from bench.tools.verify.verify import opened
 
     try:
-        return opened(folder, options.data_dir, _say, options.method)
+        return opened(folder, options.data_dir, print_notes, options.method)
     except fields.Corrupt as error:
         return error
 
@@ -124,7 +125,7 @@ def _retrained(again: Again) -> Iterator[Finding]:
     title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
-            watch = Watch(display.step, Stop(), keep=again.kept, say=display.say, scored=display.scored)
+            watch = Watch(display, Stop(), keep=again.kept)
             folder = again.trained(Path(results), watch)
         yield from retrained(again, folder)
 
@@ -132,7 +133,3 @@ def _retrained(again: Again) -> Iterator[Finding]:
 def _shown(finding: Finding) -> str:
     print(f"  {finding.what:<28}{finding.text}", flush=True)
     return finding.outcome
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

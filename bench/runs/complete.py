@@ -73,7 +73,7 @@ def _tested(job: Job, watch: Watch, worked: bool) -> str:
             continue
         if worked and watch.stop():
             raise Interrupted(f"before its evaluation after {at} iterations")
-        evaluate_at(job, info, at, watch.say, watch.scored)
+        evaluate_at(job, info, at, watch.on_event)
         worked = True
     return "diverged" if lacks_scores(job, info) else "finished"
 

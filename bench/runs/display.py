@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bench.protocols.measures import Measure
+from bench.training.watch import Event, Said, Scored, Step
 
 _PLAIN_SECONDS = 15.0
 _LIVE_SECONDS = 0.2
@@ -92,8 +94,17 @@ class Display:
         elif self.area is not None:
             self.area.forget(self.name)
 
-    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
-        """Told after every iteration."""
+    def __call__(self, event: Event) -> None:
+        """Shows what happened."""
+        match event:
+            case Said(line):
+                self._say(line)
+            case Scored(split, done, count):
+                self._scored(split, done, count)
+            case Step(iteration, loss, valid):
+                self._step(iteration, loss, valid)
+
+    def _step(self, iteration: int, loss: float | None, valid: float | None) -> None:
         now = time.monotonic()
         self._valid = valid if valid is not None else self._valid
         self._first = self._first or (iteration, now)
@@ -105,8 +116,7 @@ class Display:
         if self._is_told(now, iteration == self.iterations or valid is not None):
             self.tell("progress", **self._fields(iteration, loss, now))
 
-    def scored(self, split: str, done: int, count: int) -> None:
-        """Told while a validation or a test goes on: how many episodes of it are scored, and of how many."""
+    def _scored(self, split: str, done: int, count: int) -> None:
         now = time.monotonic()
         if self._scoring is None or self._scoring[0] != split or self._scoring[1] > done:
             self._scoring = (split, done, now)
@@ -119,7 +129,7 @@ class Display:
         if self._is_told(now, done == count):
             self.tell("scoring", split=split, episodes=done, of=count, seconds_left=left)
 
-    def say(self, line: str) -> None:
+    def _say(self, line: str) -> None:
         """A line that stays."""
         self.console.print(f"{self.name}: {line}", highlight=False, soft_wrap=True, markup=False)
         if self.tell is not None:
@@ -172,6 +182,12 @@ class Display:
             "steps_per_second": 1 / rate if rate else None,
             "seconds_left": rate * (self.iterations - iteration) if rate else None,
         }
+
+
+def print_notes(event: Event) -> None:
+    """A listener that prints what a user should know, on stderr, and nothing else."""
+    if isinstance(event, Said):
+        print(event.line, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ class Rate:
     known_by: str
 
 
-def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], None]) -> list[str]:
+def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listener) -> list[str]:
     """The cells that are planned, each with the time that is left to train, of which no run takes any twice, and all
     of it, by so many workers."""
     found, times, rates, seen = [], [], {}, set[Path]()
@@ -41,7 +41,7 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], No
         job = next(iter(trained.values()))
         key = (job.benchmark, job.method, _alike(job.protocol.training))
         if left and key not in rates:
-            rates[key] = _rate(job, say)
+            rates[key] = _rate(job, on_event)
         times.append(left * rates[key].seconds if left else 0.0)
         took = f"{duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
@@ -79,13 +79,13 @@ def _left(job: Job) -> int:
     return job.protocol.training.iterations - info["iteration"] if info["status"] == "unfinished" else 0
 
 
-def _rate(job: Job, say: Callable[[str], None]) -> Rate:
+def _rate(job: Job, on_event: watch.Listener) -> Rate:
     known = max(_recorded(job), key=lambda info: info["iteration"], default=None)
     if known is not None:
         return Rate(
             known["seconds"]["training"] / known["iteration"], f"by a record of {known['iteration']} iterations"
         )
-    say(f"measuring {_STEPS} meta-steps of {job.method} on {job.benchmark.name}")
+    on_event(watch.Said(f"measuring {_STEPS} meta-steps of {job.method} on {job.benchmark.name}"))
     return _measured(job)
 
 
@@ -113,7 +113,7 @@ def _measured(job: Job) -> Rate:
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(job, results=Path(folder), place=None, mode=mode)
         with suppress(watch.Interrupted):
-            complete.complete([trial], watch.Watch(after.step, after, say=lambda line: None))
+            complete.complete([trial], watch.Watch(after.on_event, after))
     faster = "" if job.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
     return Rate(after.seconds(time.monotonic()), f"by {_STEPS} meta-steps measured here, {mode}{faster}")
 
@@ -138,9 +138,10 @@ class _After:
     steps: int
     _times: list[float] = field(default_factory=list)
 
-    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
-        """Told after every iteration."""
-        self._times.append(time.monotonic())
+    def on_event(self, event: watch.Event) -> None:
+        """Takes the time of every meta-step."""
+        if isinstance(event, watch.Step):
+            self._times.append(time.monotonic())
 
     def seconds(self, end: float) -> float:
         """A meta-step's, the first left out: it warms up. The checkpoint of the end waits for the device."""

@@ -10,7 +10,7 @@ from typing import Any
 from bench import devices, files, records
 from bench.episodes import sampling
 from bench.records import layout
-from bench.records.locks import locked, missed
+from bench.records.locks import locked, was_deleted
 from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
@@ -29,10 +29,10 @@ def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
     jobs = [job.validating() for job in jobs]
     devices.forget_peak_memory(jobs[0].device)
     with watch.stop:
-        infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
+        infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.on_event)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
         recording.finished(job, info, progress, place)
-        missed(job.folder, watch.say)
+        _warn_if_deleted(job, watch)
 
 
 def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, Any]], checkpoint.Progress]:
@@ -42,7 +42,7 @@ def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, An
     def saved(iteration: int) -> None:
         for job, info in zip(jobs, infos, strict=True):
             records.write_json(job.folder / layout.RECORD, info | {"iteration": iteration})
-            missed(job.folder, watch.say)
+            _warn_if_deleted(job, watch)
 
     training, evaluation = first.protocol.training, first.protocol.evaluation
     sources = [job.source("train", job.seed, training.queries) for job in jobs]
@@ -57,10 +57,15 @@ def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, An
         )
         return trainer, trainer.prepare(initial)
 
-    trainer, begun = modes.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
+    trainer, begun = modes.first_that_runs(first.training_executions(len(jobs)), prepared, watch.on_event)
     how = recording.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
     infos += [recording.begun(job, read_if_any(job.folder), how) for job in jobs]
     return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
+
+
+def _warn_if_deleted(job: Job, watching: watch.Watch) -> None:
+    if was_deleted(job.folder):
+        watching.on_event(watch.Said(f"{job.folder} was deleted; it was made anew with all that this run still holds"))
 
 
 def _borrow(job: Job, watch: watch.Watch) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from bench.episodes.streams import Source
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.training.execution import Execution
 from bench.training.objectives import objective
-from bench.training.watch import Told, nobody
+from bench.training.watch import Event, Listener, Scored, ignore
 from methods.contract import Episode, Method, Setting, State
 
 BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
@@ -37,7 +36,7 @@ def scores(
     source: Source,
     count: int,
     setting: Setting,
-    told: Told = nobody,
+    on_event: Listener = ignore,
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
     score = objective(source.benchmark).score
@@ -48,7 +47,7 @@ def scores(
             outputs = execution.predict(method, state, batch, setting)
             _check(outputs, source.benchmark, batch)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
-            told(source.split, min(first + size, count), count)
+            on_event(Scored(source.split, min(first + size, count), count))
     return np.concatenate(blocks)
 
 
@@ -68,7 +67,7 @@ def choose(
     valid: Source,
     episodes: int,
     choosing: int,
-    told: Told = nobody,
+    on_event: Listener = ignore,
 ) -> Choice:
     """The setting and inner step to test with, from validation episodes only.
 
@@ -76,12 +75,12 @@ def choose(
     on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
     candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
-        means = scores(execution, method, state, valid, episodes, candidates[0], told).mean(0)
+        means = scores(execution, method, state, valid, episodes, candidates[0], on_event).mean(0)
         return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))
     best: Choice | None = None
     for place, setting in enumerate(candidates):
-        all_told = partial(_of_all, told, place * choosing, len(candidates) * choosing)
-        means = scores(execution, method, state, valid, choosing, setting, all_told).mean(0)
+        as_part = _as_part(on_event, place * choosing, len(candidates) * choosing)
+        means = scores(execution, method, state, valid, choosing, setting, as_part).mean(0)
         step = measure.best(means)  # of which a rate that diverges never is
         if best is None or measure.better(means[step], best.score):
             best = Choice(setting, step, float(means[step]), tuple(means.tolist()))
@@ -89,6 +88,10 @@ def choose(
     return best
 
 
-def _of_all(told: Told, before: int, of: int, split: str, done: int, count: int) -> None:
-    """What is told of one candidate, as a part of all."""
-    told(split, before + done, of)
+def _as_part(on_event: Listener, before: int, count: int) -> Listener:
+    """A listener that counts one candidate's episodes as a part of those of all."""
+
+    def on_part(event: Event) -> None:
+        on_event(replace(event, done=before + event.done, count=count) if isinstance(event, Scored) else event)
+
+    return on_part

@@ -1,4 +1,4 @@
-"""What a training tells while it runs, and how it is asked to stop."""
+"""What happens in a training or an evaluation, who hears of it, and how it is asked to stop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Protocol_
 
-Told = Callable[[str, int, int], None]  # of which split, how many episodes are scored, and of how many
+
+@dataclass(frozen=True)
+class Said:
+    """Something that a user should know."""
+
+    line: str
 
 
-def nobody(split: str, done: int, count: int) -> None:
-    """Is told in vain."""
+@dataclass(frozen=True)
+class Step:
+    """A meta-step was taken: training loss and validation score (None where none is new), means over the seeds."""
+
+    iteration: int
+    loss: float | None
+    valid: float | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How many episodes of a validation or a test are scored, and of how many."""
+
+    split: str
+    done: int
+    count: int
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A row of one seed's curve, and what else is known at its end: the validation score after each inner step (none
+    where no validation was due), and the norm of the last gradient as the optimiser got it, clipped."""
+
+    folder: Path
+    iteration: int
+    train_loss: float | None
+    valid_score: float | None
+    by_step: tuple[float, ...]
+    gradient_norm: float
+
+
+Event = Said | Step | Scored | CurvePoint
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """A listener that does nothing."""
 
 
 class Interrupted(Exception):
@@ -27,29 +67,11 @@ class Stop(Protocol_):
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of one seed's curve, and what else is known at its end: the validation score after each inner step (none
-    where no validation was due), and the norm of the last gradient as the optimiser got it, clipped."""
-
-    folder: Path
-    iteration: int
-    train_loss: float | None
-    valid_score: float | None
-    by_step: tuple[float, ...]
-    gradient_norm: float
-
-
-@dataclass(frozen=True)
 class Watch:
-    """What the caller wants of a training: `step` is told (iteration, loss or None, validation score or None), means
-    over the seeds; `every_seconds` lie between checkpoints; `keep` names iterations whose weights are kept; `say` is
-    told what a user should know; `row`, where there is one, of every row of the curves; `scored` how far a validation
-    or a test has come."""
+    """What the caller wants of a training: `on_event` hears of everything that happens; `every_seconds` lie between
+    checkpoints; `keep` names iterations whose weights are kept."""
 
-    step: Callable[[int, float | None, float | None], None]
+    on_event: Listener
     stop: Stop
     every_seconds: float = 30.0
     keep: tuple[int, ...] = ()
-    say: Callable[[str], None] = print
-    row: Callable[[Row], None] | None = None
-    scored: Told = nobody

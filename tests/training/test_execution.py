@@ -19,6 +19,7 @@ from bench.records import layout
 from bench.runs.job import Job
 from bench.training import modes as execution_modes
 from bench.training.execution import Execution
+from bench.training.watch import Event, Said
 from tests.conftest import Command, bench_command, bench_environment, one_line
 
 CPU = torch.device("cpu")
@@ -81,7 +82,7 @@ def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_pr
 
 
 def test_a_mode_that_fails_is_left_with_one_line() -> None:
-    said: list[str] = []
+    said: list[Event] = []
 
     def attempt(runner: Execution) -> str:
         if runner.mode == "compiled":
@@ -90,7 +91,7 @@ def test_a_mode_that_fails_is_left_with_one_line() -> None:
 
     tried = [Execution(CPU, 1, "compiled"), Execution(CPU, 1, "eager")]
     assert execution_modes.first_that_runs(tried, attempt, said.append) == "eager"
-    assert said == ["mode compiled does not run here, going on without it: no compiler"]
+    assert said == [Said("mode compiled does not run here, going on without it: no compiler")]
     with pytest.raises(RuntimeError, match="no compiler"):  # the last one's error is its own
         execution_modes.first_that_runs(tried[:1], attempt, said.append)
 

@@ -18,7 +18,7 @@ from bench.protocols.protocol import Protocol
 from bench.records import layout, weights
 from bench.training import checkpoint, evaluation, execution, initial, outer_loop
 from bench.training.execution import Execution
-from bench.training.watch import Interrupted, Watch
+from bench.training.watch import Event, Interrupted, Step, Watch
 from methods import contract
 from tests.conftest import build
 
@@ -73,10 +73,10 @@ class Stop:
 def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> Watch:
     reached = [0]
 
-    def step(iteration: int, loss: float | None, valid: float | None) -> None:
-        reached[0] = iteration
+    def on_event(event: Event) -> None:
+        reached[0] = event.iteration if isinstance(event, Step) else reached[0]
 
-    return Watch(step, Stop(lambda: reached[0] == stop_at), 1e9, keep)
+    return Watch(on_event, Stop(lambda: reached[0] == stop_at), 1e9, keep)
 
 
 def assert_same(one: checkpoint.Progress, other: checkpoint.Progress) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from bench.protocols import presets
 from bench.runs.display import Area, Display
-from bench.runs.workers.work import Cell, Event, Said, Scored, Step
+from bench.runs.workers.work import Cell
+from bench.training.watch import Event
 
 
 def display(
@@ -53,16 +54,8 @@ class Board:
 
     def told(self, place: int, event: Event) -> None:
         """It has come so far."""
-        shown = self._shown.get(place)
-        if shown is None:
-            return
-        match event:
-            case Said(line):
-                shown.say(line)
-            case Scored(split, done, count):
-                shown.scored(split, done, count)
-            case Step(iteration, loss, valid):
-                shown.step(iteration, loss, valid)
+        if place in self._shown:
+            self._shown[place](event)
 
     def ended(self, place: int) -> None:
         """It has ended."""

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from bench import devices
-from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, startable, work
-from bench.training.watch import Stop
+from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Listener, Orders, shows_work, startable, work
+from bench.training.watch import Event, Said, Stop
 
 _LISTEN_SECONDS = 0.2
 _END_SECONDS = 5.0

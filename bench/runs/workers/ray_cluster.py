@@ -20,8 +20,8 @@ from bench import devices, files, provenance
 from bench.data.images import ImageSet
 from bench.episodes.streams import Data
 from bench.errors import UserError
-from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, work
-from bench.training.watch import Stop
+from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Listener, Orders, shows_work, work
+from bench.training.watch import Event, Said, Stop
 
 _LISTEN_SECONDS = 0.5
 _ASK_SECONDS = 1.0

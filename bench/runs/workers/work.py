@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,8 @@ from bench.episodes.streams import Data
 from bench.errors import UserError
 from bench.runs import complete, tensorboard
 from bench.runs.job import Job
-from bench.training.watch import Interrupted, Watch
+from bench.training.watch import CurvePoint, Event, Interrupted, Scored, Step, Watch
+from bench.training.watch import Listener as OfOne
 
 ATTEMPTS = 4  # at a cell whose worker dies
 _TELL_SECONDS = 0.2
@@ -57,31 +58,6 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A worker has come so far in training: what `train.Watch.step` is told."""
-
-    iteration: int
-    loss: float | None
-    valid: float | None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """How far a validation or a test has come: what `train.Watch.scored` is told."""
-
-    split: str
-    done: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a user should know of a cell."""
-
-    line: str
-
-
-@dataclass(frozen=True)
 class Ended:
     """What became of a cell: each run's outcome and whether anything was done, as `run.complete` says it, or it was
     asked to stop, or failed."""
@@ -90,9 +66,6 @@ class Ended:
     worked: bool = True
     stopped: str = ""  # where
     error: str = ""
-
-
-Event = Step | Scored | Said
 
 
 def shows_work(event: Event | Ended | None) -> bool:
@@ -108,15 +81,11 @@ class Listener(Protocol):
     def ended(self, place: int) -> None: ...
 
 
-def work(
-    cell: Cell, orders: Orders, tell: Callable[[Event], None], stopping: Callable[[], bool], attempt: int
-) -> Ended:
+def work(cell: Cell, orders: Orders, on_event: OfOne, stopping: Callable[[], bool], attempt: int) -> Ended:
     """A worker's part: does what is missing of a cell. Only the first attempt may be ordered to begin anew."""
-    stop, every, keep = _Asked(stopping), orders.checkpoint_every, orders.keep
     try:
-        with tensorboard.logged(orders.log) as row:
-            told = _Told(tell)
-            watch = Watch(told.step, stop, every, keep, lambda line: tell(Said(line)), row, told.scored)
+        with tensorboard.logged(orders.log, _throttled(on_event)) as on_any:
+            watch = Watch(on_any, _Asked(stopping), orders.checkpoint_every, orders.keep)
             return Ended(*complete.complete(cell.jobs, watch, orders.force and attempt == 0))
     except Interrupted as interrupted:
         return Ended(stopped=str(interrupted))
@@ -127,24 +96,26 @@ def work(
         return Ended(error=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
 
-@dataclass
-class _Told:
-    """Tells of steps and of scored episodes from time to time, and of the end of every validation and test."""
+def _throttled(on_event: OfOne) -> OfOne:
+    """Passes on what is shown elsewhere: steps and scored episodes from time to time, and the end of each validation
+    and test."""
+    last = 0.0
 
-    tell: Callable[[Event], None]
-    _last: float = field(default=0.0, init=False)
-
-    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
+    def pass_on(event: Event) -> None:
+        nonlocal last
         now = time.monotonic()
-        if valid is not None or now - self._last > _TELL_SECONDS:
-            self._last = now
-            self.tell(Step(iteration, loss, valid))
+        match event:
+            case CurvePoint():
+                return
+            case Step(valid=None) if now - last <= _TELL_SECONDS:
+                return
+            case Scored(done=done, count=count) if done < count and now - last <= _TELL_SECONDS:
+                return
+            case Step() | Scored():
+                last = now
+        on_event(event)
 
-    def scored(self, split: str, done: int, count: int) -> None:
-        now = time.monotonic()
-        if done == count or now - self._last > _TELL_SECONDS:
-            self._last = now
-            self.tell(Scored(split, done, count))
+    return pass_on
 
 
 @dataclass

@@ -125,7 +125,7 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
             found.append(Predicted(place, classes, episode, outputs[row].cpu(), scores[row]))
         return runner, found
 
-    return modes.first_that_runs(job.evaluation_executions(), attempt, again.say)
+    return modes.first_that_runs(job.evaluation_executions(), attempt, again.on_event)
 
 
 def _sheet(again: repeat.Again, recorded: Evaluated, predicted: Predicted) -> Sheet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ class Repeated(Job):
 
 @dataclass(frozen=True)
 class Again:
-    """A recorded run, and what doing it again needs. `say` is told what a user should know."""
+    """A recorded run, and what doing it again needs. `on_event` hears what happens."""
 
     folder: Path
     info: Mapping[str, Any]
@@ -100,7 +100,7 @@ class Again:
     training: protocol.Training
     data: Data
     method: str | Own
-    say: Callable[[str], None]
+    on_event: watch.Listener
 
     def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
         """This run, under an evaluation."""
@@ -109,7 +109,7 @@ class Again:
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
         no weights of this network."""
-        return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.say)
+        return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.on_event)
 
     def evaluating(self, recorded: records.Evaluated, weights: Path) -> Repeated:
         """The same, still to be executed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bench.tools.verify import differences, promises
 from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores, way
 from bench.tools.verify.promises import Way
 from bench.tools.verify.repeat import Again, how
+from bench.training.watch import Listener
 
 __all__ = [
     "CLOSE",
@@ -38,12 +39,12 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], methods: Sequence[str] = ()) -> Again:
+def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Sequence[str] = ()) -> Again:
     """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
     something of it is not known here."""
     info = records.read_info(folder)
     method = planning.method_of(folder, info, methods)
-    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, say)
+    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, how(folder, info["execution"])).check()
     return again

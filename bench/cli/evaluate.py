@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types
+from bench.cli.outcomes import score
 from bench.cli.parsing import add_command, add_execution, add_own, add_settings, asked_of_every_job
-from bench.cli.running import score
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def evaluate(options: Namespace) -> int:
 
     from bench import devices
     from bench.records import locks
-    from bench.runs.display import Display
+    from bench.runs.display import Display, live_bars
     from bench.runs.evaluate import evaluated
 
     _check(options)
@@ -53,8 +53,8 @@ def evaluate(options: Namespace) -> int:
     devices.keep_memory()
     try:
         job = _job(options)
-        with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
-            found = evaluated(job, options.at, shown)
+        with live_bars(Console(stderr=True)) as bars:
+            found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
         print(f"{job.name}: {score(found)}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None

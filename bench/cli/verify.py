@@ -114,7 +114,7 @@ def _retrained(again: Again) -> Iterator[Finding]:
     from rich.console import Console
 
     from bench.cli.running import Stop
-    from bench.runs.display import Display
+    from bench.runs.display import Display, live_bars
     from bench.tools.verify import findings
     from bench.tools.verify.verify import retrained
     from bench.training.watch import Watch
@@ -122,11 +122,10 @@ def _retrained(again: Again) -> Iterator[Finding]:
     if again.training.origin is not None:
         yield findings.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
         return
-    title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
-        with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
-            watch = Watch(display, Stop(), keep=again.kept)
-            folder = again.trained(Path(results), watch)
+        with live_bars(Console(stderr=True)) as bars, Stop() as stop:
+            shown = Display(f"{again.name} again", again.benchmark.measure, bars, again.training.iterations)
+            folder = again.trained(Path(results), Watch(shown, stop, keep=again.kept))
         yield from retrained(again, folder)
 
 

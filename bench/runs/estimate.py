@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.protocols.protocol import Training
 from bench.records import fields, layout
 from bench.runs import complete
 from bench.runs.job import Job
+from bench.runs.progress import duration
 from bench.training import watch
 from bench.training.execution import EAGER, GRAPH
 
@@ -31,7 +32,7 @@ class Rate:
 
 
 def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listener) -> list[str]:
-    """The cells that are planned, each with the time that is left to train, of which no run takes any twice, and all
+    """The groups that are planned, each with the time that is left to train, of which no run takes any twice, and all
     of it, by so many workers."""
     found, times, rates, seen = [], [], {}, set[Path]()
     for group in groups:
@@ -43,29 +44,21 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listene
         if left and key not in rates:
             rates[key] = _rate(job, on_event)
         times.append(left * rates[key].seconds if left else 0.0)
-        took = f"{duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
+        took = f"about {duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
         found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.hash}, seeds {seeds}: {took}")
-    took = f"one cell after the other: {duration(sum(times))}"
+    took = f"one group after the other: about {duration(sum(times))}"
     if workers > 1:
-        took = f"{workers} workers, each as fast as one alone: {duration(_spread(times, workers))}; {took}"
+        took = f"{workers} workers, each as fast as one alone: about {duration(_spread(times, workers))}; {took}"
     return [f"training, without validation and test, {took}", *found]
 
 
 def _spread(times: Sequence[float], workers: int) -> float:
-    """When the last of some workers is done, if each cell is begun in turn by whoever is free first."""
+    """When the last of some workers is done, if each group is begun in turn by whoever is free first."""
     busy = [0.0] * workers
     for each in times:
         busy[busy.index(min(busy))] += each
     return max(busy)
-
-
-def duration(seconds: float) -> str:
-    """Such as `about 2.5 h`."""
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"about {seconds / size:.1f} {unit}"
-    return f"about {seconds:.0f} s"
 
 
 def _trained(job: Job) -> Job:
@@ -109,13 +102,20 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
 def _measured(job: Job) -> Rate:
     """By steps of the real run in a folder that does not stay; not compiled, which would take longer than they do."""
     mode = job.mode or (GRAPH if job.device.type == "cuda" else EAGER)
-    after = _After(_STEPS)
+    times: list[float] = []
+
+    def on_event(event: watch.Event) -> None:
+        if isinstance(event, watch.Step):
+            times.append(time.monotonic())
+
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(job, results=Path(folder), place=None, mode=mode)
         with suppress(watch.Interrupted):
-            complete.complete([trial], watch.Watch(after.on_event, after))
+            complete.complete([trial], watch.Watch(on_event, lambda: len(times) >= _STEPS))
     faster = "" if job.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
-    return Rate(after.seconds(time.monotonic()), f"by {_STEPS} meta-steps measured here, {mode}{faster}")
+    # The first warms up and is left out; the checkpoint at the end waits for the device.
+    seconds = (time.monotonic() - times[0]) / max(1, len(times) - 1)
+    return Rate(seconds, f"by {_STEPS} meta-steps measured here, {mode}{faster}")
 
 
 def _alike(training: Training) -> Training:
@@ -129,28 +129,3 @@ def _info(folder: Path) -> dict[str, Any] | None:
         return records.read_info(folder)
     except fields.Corrupt:
         return None
-
-
-@dataclass
-class _After:
-    """Asks a training to stop after so many meta-steps, and takes the time from the first to the last."""
-
-    steps: int
-    _times: list[float] = field(default_factory=list)
-
-    def on_event(self, event: watch.Event) -> None:
-        """Takes the time of every meta-step."""
-        if isinstance(event, watch.Step):
-            self._times.append(time.monotonic())
-
-    def seconds(self, end: float) -> float:
-        """A meta-step's, the first left out: it warms up. The checkpoint of the end waits for the device."""
-        return (end - self._times[0]) / max(1, len(self._times) - 1)
-
-    def __enter__(self) -> _After:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def __call__(self) -> bool:
-        return len(self._times) >= self.steps

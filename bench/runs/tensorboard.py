@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,34 +27,31 @@ def check(log: str | None) -> None:
 @contextmanager
 def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
     """The listener, before whom every point of every seed's curve is written, where curves are logged."""
-    check(log)
     if log is None:
         yield on_event
         return
-    files = _EventFiles()
-
-    def written_first(event: Event) -> None:
-        if isinstance(event, CurvePoint):
-            files.write(event)
-        on_event(event)
-
-    try:
-        yield written_first
-    finally:
-        files.close()
+    check(log)
+    with closing(_EventFiles(on_event)) as files:
+        yield files
 
 
 @dataclass
 class _EventFiles:
     """One for each run that trains."""
 
+    on_event: Listener
     _writers: dict[Path, tuple[int, Any]] = field(default_factory=dict, init=False)  # and the iteration of its last row
 
     def close(self) -> None:
         for _, writer in self._writers.values():
             writer.close()
 
-    def write(self, point: CurvePoint) -> None:
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CurvePoint):
+            self._write(event)
+        self.on_event(event)
+
+    def _write(self, point: CurvePoint) -> None:
         """Writes it, through to the file: what goes on after a kill needs every row up to its checkpoint.
 
         Raises UserError where the folder cannot be written or the disk is full."""

@@ -28,8 +28,7 @@ def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
         return
     jobs = [job.validating() for job in jobs]
     devices.forget_peak_memory(jobs[0].device)
-    with watch.stop:
-        infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.on_event)
+    infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.on_event)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
         recording.finished(job, info, progress, place)
         _warn_if_deleted(job, watch)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, kind_and_reason, unknown
 from methods import METHODS
 from methods.contract import NEEDS, Method
 
@@ -152,14 +152,14 @@ def _imported(own: Own, module: str) -> ModuleType:
         spec.loader.exec_module(made)
         return made
     except (Exception, SystemExit) as error:
-        raise UserError(f"{own.file}{line_in(own.file, error)}: {type(error).__name__}: {first_line(error)}") from error
+        raise UserError(f"{own.file}{line_in(own.file, error)}: {kind_and_reason(error)}") from error
 
 
 def mistake(own: Own, error: BaseException) -> UserError:
     """What went wrong while a method ran, as one line: where in its file, or else where what it gave was of no use."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = line_in(own.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
-    said = f"{type(error).__name__}: {first_line(error)}"
+    said = kind_and_reason(error)
     return UserError(f"{own.file}{where}: {said}. `python -m bench check {own.file}` tries it on a small benchmark")
 
 
@@ -169,8 +169,3 @@ def line_in(file: Path, error: BaseException) -> str:
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""
-
-
-def first_line(error: BaseException) -> str:
-    """What it says, in one line."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol as Protocol_
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class CurvePoint:
 
 Event = Said | Step | Scored | CurvePoint
 Listener = Callable[[Event], None]
+Stop = Callable[[], bool]  # asked after every iteration, and before every further evaluation, whether to stop
 
 
 def ignore(event: Event) -> None:
@@ -56,14 +56,6 @@ def ignore(event: Event) -> None:
 
 class Interrupted(Exception):
     """A run was asked to stop, and goes on from where it is; the argument says where that is."""
-
-
-class Stop(Protocol_):
-    """Asked after every iteration whether to stop; entered around a training, so that a signal waits for that."""
-
-    def __call__(self) -> bool: ...
-    def __enter__(self) -> object: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 @dataclass(frozen=True)

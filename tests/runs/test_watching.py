@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from bench.runs import display, tensorboard
 from bench.training import evaluation
 from bench.training.execution import Execution
 from bench.training.initial import initial_state
-from bench.training.watch import CurvePoint, Event, Interrupted, Scored, Step, Watch, ignore
+from bench.training.watch import CurvePoint, Event, Interrupted, Said, Scored, Step, Watch, ignore
 from tests.conftest import Command, build, one_line
 from tests.training.test_outer_loop import Make, make, together, watch  # noqa: F401 (a fixture)
 
@@ -169,16 +170,40 @@ def test_a_validation_and_a_test_say_how_far_they_are(monkeypatch: pytest.Monkey
     clock = itertools.count(1e9)  # later than now, a second a look
     monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
     written = io.StringIO()
-    with display.Display("it", 9, 1, None, Console(file=written), ACCURACY) as shown:
-        for split, done in (("valid", 50), ("valid", 100), ("valid", 50), ("test", 50), ("test", 150)):
+    with display.live_bars(Console(file=written)) as bars:
+        shown = display.Display("it", ACCURACY, bars)
+        for split, done in (("valid", 50), ("valid", 100), ("valid", 50), ("valid", 70), ("test", 50), ("test", 150)):
             shown(Scored(split, done, 200))
     assert written.getvalue().splitlines() == [
         "it: validation, 50/200 episodes",
         "it: validation, 100/200 episodes, 2 s left",
         "it: validation, 50/200 episodes",  # the next one
+        "it: validation, 70/200 episodes, 6 s left",
         "it: test, 50/200 episodes",
         "it: test, 150/200 episodes, 0 s left",
     ]
+
+
+def test_a_terminal_shows_a_bar_for_each_group_and_what_is_said_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "_LIVE_SECONDS", -1.0)
+    clock = itertools.count(1e9)
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    with display.live_bars(Console(file=written, force_terminal=True, width=100)) as bars:
+        other = display.Display("other", ACCURACY, bars)
+        other(Scored("test", 50, 100))
+        one = display.Display("[one]", ACCURACY, bars, 20, remaining_runs=2)
+        one(Said("smaller"))
+        for iteration in range(1, 9):
+            one(Step(iteration, 0.25, 0.75 if iteration == 2 else None))
+        before = len(written.getvalue())
+        one.close()
+        other(Scored("test", 100, 100))
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", line).strip() for line in written.getvalue().splitlines()]
+    assert {"[one]: smaller", "━━━━━━╺━━━━━ other: test, 50/100 episodes"} <= {*lines}
+    assert "[one]: 1 s an iteration, about 20 s of training, 40 s for 2 such runs from here" in lines
+    assert "━━━━╸━━━━━━━ [one]: 8/20, loss 0.2500, validation 75.00 %, 1.0 steps/s, 12 s left" in lines
+    assert "[one]" not in written.getvalue()[before:] and "other: test, 100/100" in written.getvalue()[before:]
 
 
 def test_candidates_are_counted_together(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:

@@ -57,26 +57,13 @@ def trained(trainer: outer_loop.Trainer, initial: contract.State, watching: Watc
     return trainer.run(trainer.prepare([initial]), watching)
 
 
-class Stop:
-    """Asked whether to stop, and nothing to enter."""
-
-    def __init__(self, asked: Callable[[], bool]) -> None:
-        self.asked = asked
-
-    def __call__(self) -> bool:
-        return self.asked()
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
 def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> Watch:
     reached = [0]
 
     def on_event(event: Event) -> None:
         reached[0] = event.iteration if isinstance(event, Step) else reached[0]
 
-    return Watch(on_event, Stop(lambda: reached[0] == stop_at), 1e9, keep)
+    return Watch(on_event, lambda: reached[0] == stop_at, 1e9, keep)
 
 
 def assert_same(one: checkpoint.Progress, other: checkpoint.Progress) -> None:

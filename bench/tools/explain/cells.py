@@ -13,8 +13,8 @@ from bench.protocols.settings import with_values
 from bench.records.layout import kept
 from bench.report import tables
 from bench.runs import planning, request, status
-from bench.runs.display import duration
 from bench.runs.job import Job
+from bench.runs.progress import duration
 from bench.tools.explain.factors import Cell, Comparison
 from bench.training import checkpoint, modes
 

@@ -41,8 +41,6 @@ def add(top: Any) -> None:
 
 def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
-    from rich.console import Console
-
     from bench import devices
     from bench.records import locks
     from bench.runs.display import Display, live_bars
@@ -53,7 +51,7 @@ def evaluate(options: Namespace) -> int:
     devices.keep_memory()
     try:
         job = _job(options)
-        with live_bars(Console(stderr=True)) as bars:
+        with live_bars() as bars:
             found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
         print(f"{job.name}: {score(found)}")
     except locks.Busy as busy:

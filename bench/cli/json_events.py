@@ -13,15 +13,11 @@ from typing import Any, TextIO
 Emit = Callable[..., None]  # (event, **fields)
 
 
-def silent(event: str, **fields: Any) -> None:
-    """Emits nothing."""
-
-
 @contextmanager
 def lines(asked: bool) -> Iterator[Emit]:
     """What emits the events of a command: if that is asked for, each as a line of its own on stdout."""
     if not asked:
-        yield silent
+        yield lambda event, **fields: None
         return
     stream = sys.stdout
     with redirect_stdout(sys.stderr):

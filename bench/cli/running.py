@@ -11,10 +11,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from bench.cli import argument_types
-from bench.cli.json_events import Emit, silent
+from bench.cli.json_events import Emit
 from bench.cli.outcomes import Outcomes
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
 
@@ -74,7 +72,7 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
     )
 
 
-def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit = silent) -> int:
+def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit) -> int:
     """Does what is missing of every group, by an engine: 0, 1 where a run diverged, 2 where one could not be made, 130
     after Ctrl-C, 75 where the time is up. `emit` gets events for machines."""
     import torch
@@ -86,7 +84,7 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
     o, all_groups = options, [SeedGroup(tuple(group)) for group in groups]
     work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
     stop, outcomes = Stop(o.started + 60 * o.max_minutes), Outcomes(all_groups, o.keep, emit)
-    with live_bars(Console(stderr=True)) as bars, stop:
+    with live_bars() as bars, stop:
         listeners = (Board(all_groups, engine.workers, bars), Reporter(all_groups, emit), outcomes)
 
         def on_event(place: int, event: GroupEvent) -> None:
@@ -138,4 +136,5 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        os.write(sys.stderr.fileno(), b"stopping after this iteration or evaluation; once more stops at once\n")
+        # By its number: a signal handler may interrupt somebody who prints.
+        os.write(2, b"stopping after this iteration or evaluation; once more stops at once\n")

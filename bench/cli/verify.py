@@ -111,8 +111,6 @@ _SUMMARY = {
 
 
 def _retrained(again: Again) -> Iterator[Finding]:
-    from rich.console import Console
-
     from bench.cli.running import Stop
     from bench.runs.display import Display, live_bars
     from bench.tools.verify import findings
@@ -123,7 +121,7 @@ def _retrained(again: Again) -> Iterator[Finding]:
         yield findings.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
         return
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
-        with live_bars(Console(stderr=True)) as bars, Stop() as stop:
+        with live_bars() as bars, Stop() as stop:
             shown = Display(f"{again.name} again", again.benchmark.measure, bars, again.training.iterations)
             folder = again.trained(Path(results), Watch(shown, stop, keep=again.kept))
         yield from retrained(again, folder)

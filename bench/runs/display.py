@@ -23,8 +23,9 @@ _SPLITS = {"valid": "validation", "test": "test"}  # in words
 
 
 @contextmanager
-def live_bars(console: Console) -> Iterator[Progress]:
-    """The bars of everything that goes on at one time; they are drawn if the console is a terminal."""
+def live_bars(console: Console | None = None) -> Iterator[Progress]:
+    """The bars of everything that goes on at one time; they are drawn if the console (stderr) is a terminal."""
+    console = console or Console(stderr=True)
     text = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
     # What is printed meanwhile goes above the bars, but where stdout is a file it stays there.
     bars = Progress(
@@ -94,8 +95,7 @@ class Display:
     def _line(self, event: Step | Scored, reading: Reading) -> str:
         left = [f"{duration(reading.seconds_left)} left"] if reading.seconds_left is not None else []
         if isinstance(event, Scored):
-            parts = [f"{self.name}: {_SPLITS[event.split]}", f"{event.done}/{event.count} episodes", *left]
-            return ", ".join(parts)
+            return ", ".join([f"{self.name}: {_SPLITS[event.split]}", f"{event.done}/{event.count} episodes", *left])
         parts = [f"{self.name}: {event.iteration}/{self.iterations}"]
         parts += [f"loss {event.loss:.4f}"] if event.loss is not None else []
         parts += [f"validation {self.measure.written(reading.valid)}"] if reading.valid is not None else []

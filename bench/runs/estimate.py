@@ -25,7 +25,7 @@ _STEPS, _FEWEST = 4, 20  # meta-steps to measure; iterations of a record that ha
 
 @dataclass(frozen=True)
 class Rate:
-    """Of a training: seconds a meta-step, and by what that is known."""
+    """Seconds a meta-step of a training takes, and by what that is known."""
 
     seconds: float
     known_by: str

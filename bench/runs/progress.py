@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,8 +27,7 @@ class Pace:
 
     iterations: int
     _valid: float | None = field(default=None, init=False)
-    _first: dict[str, tuple[int, float]] = field(default_factory=dict, init=False)  # count and moment
-    _last: defaultdict[str, float] = field(default_factory=lambda: defaultdict(lambda: math.inf), init=False)
+    _counts: dict[str, tuple[int, float, int]] = field(default_factory=dict, init=False)  # first, its moment, last
 
     def read(self, event: Step | Scored, now: float) -> Reading:
         """How far it is, at a moment of `time.monotonic`."""
@@ -38,10 +36,10 @@ class Pace:
             self._valid = event.valid if event.valid is not None else self._valid
         else:
             kind, done, total = event.split, event.done, event.count
-        if done <= self._last[kind]:
-            self._first[kind] = done, now
-        self._last[kind] = done
-        first, since = self._first[kind]
+        first, since, last = self._counts.get(kind, (done, now, done))
+        if done <= last:
+            first, since = done, now
+        self._counts[kind] = first, since, done
         each = (now - since) / (done - first) if done > first else None
         return Reading(done, total, done - first, self._valid, each, each if each is None else each * (total - done))
 

@@ -26,7 +26,7 @@ def check(log: str | None) -> None:
 
 @contextmanager
 def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
-    """The listener, before whom every point of every seed's curve is written, where curves are logged."""
+    """A listener that passes everything on, and before that writes the points of curves, if they are logged."""
     if log is None:
         yield on_event
         return
@@ -37,7 +37,7 @@ def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
 
 @dataclass
 class _EventFiles:
-    """One for each run that trains."""
+    """A file for each run that trains."""
 
     on_event: Listener
     _writers: dict[Path, tuple[int, Any]] = field(default_factory=dict, init=False)  # and the iteration of its last row
@@ -85,7 +85,7 @@ def _continued(folder: Path, iteration: int) -> Any:
 
 
 def _events(path: Path) -> Iterator[Any]:
-    """As far as they can be read: the last may have been cut off by a kill."""
+    """Events as far as they can be read: the last may have been cut off by a kill."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     yield from LegacyEventFileLoader(str(path)).Load()
@@ -110,7 +110,7 @@ def _scalars(point: CurvePoint) -> Iterator[tuple[str, float]]:
 
 
 def _summary_writer() -> Any:
-    """Its class. Raises UserError where TensorBoard is not installed."""
+    """TensorBoard's writer class. Raises UserError where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

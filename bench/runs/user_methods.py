@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, kind_and_reason, unknown
+from bench.errors import UserError, kind_and_reason, reason, unknown
 from methods import METHODS
 from methods.contract import NEEDS, Method
 
@@ -52,7 +52,7 @@ class Own:
 
     @property
     def kind(self) -> type[Method]:
-        """Its class. Raises UserError where it has not all parts of the contract, or declares what is none of it."""
+        """The method's class. Raises UserError if it lacks a part of the contract or declares something outside it."""
         if lacking := missing(self.found):
             raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `bench check`")
         if wrong := misdeclared(self.found):
@@ -116,7 +116,7 @@ def _file_of(entry: EntryPoint) -> Path:
     try:
         spec = importlib.util.find_spec(entry.module)
     except Exception as error:  # a package of the user's may raise anything
-        raise UserError(f"method {entry.name}: cannot import {entry.module}: {error}".splitlines()[0]) from error
+        raise UserError(f"method {entry.name}: cannot import {entry.module}: {reason(error)}") from error
     if spec is None or spec.origin is None:
         raise UserError(f"method {entry.name}: there is no module {entry.module}: install its package again")
     return Path(spec.origin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def choose(
         return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))
     best: Choice | None = None
     for place, setting in enumerate(candidates):
-        as_part = _as_part(on_event, place * choosing, len(candidates) * choosing)
+        as_part = partial(_as_part, on_event, place * choosing, len(candidates) * choosing)
         means = scores(execution, method, state, valid, choosing, setting, as_part).mean(0)
         step = measure.best(means)  # of which a rate that diverges never is
         if best is None or measure.better(means[step], best.score):
@@ -88,10 +89,6 @@ def choose(
     return best
 
 
-def _as_part(on_event: Listener, before: int, count: int) -> Listener:
-    """A listener that counts one candidate's episodes as a part of those of all."""
-
-    def on_part(event: Event) -> None:
-        on_event(replace(event, done=before + event.done, count=count) if isinstance(event, Scored) else event)
-
-    return on_part
+def _as_part(on_event: Listener, before: int, count: int, event: Event) -> None:
+    """Passes an event on, with one candidate's episodes counted as a part of those of all."""
+    on_event(replace(event, done=before + event.done, count=count) if isinstance(event, Scored) else event)

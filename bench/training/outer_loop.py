@@ -118,10 +118,10 @@ class Trainer:
         """The rows that end here: a seed that diverged before has none."""
         norms = _gradient_norms(progress.state)
         for folder, track, choice, norm in zip(self.folders, progress.tracks, choices, norms, strict=True):
-            ended = track.rows[-1] if track.rows else {"iteration": 0}
-            if ended["iteration"] == progress.iteration:
+            row = track.rows[-1] if track.rows else {"iteration": 0}
+            if row["iteration"] == progress.iteration:
                 by_step = choice.by_step if choice is not None else ()
-                yield CurvePoint(folder, progress.iteration, ended["train_loss"], ended["valid_score"], by_step, norm)
+                yield CurvePoint(folder, row["iteration"], row["train_loss"], row["valid_score"], by_step, norm)
 
     def _end_row(self, progress: Progress, place: int, loss: float, on_event: Listener) -> Choice | None:
         track, state = progress.tracks[place], progress.of(place)

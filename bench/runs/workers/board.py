@@ -71,20 +71,21 @@ class Reporter:
         reading = pace.read(event, now)
         if not throttle.due(now, ends_something(event) or reading.done == reading.total):
             return
-        known: dict[str, object]
+        left, each = reading.seconds_left, reading.seconds_each
         if isinstance(event, Scored):
-            known = {"split": event.split, "episodes": event.done, "of": event.count}
-        else:
-            known = {
-                "iteration": event.iteration,
-                "iterations": reading.total,
-                "train_loss": event.loss,
-                "measure": self.groups[place].jobs[0].benchmark.measure.name,
-                "valid_score": reading.valid,
-                "steps_per_second": 1 / reading.seconds_each if reading.seconds_each else None,
-            }
-        kind = "scoring" if isinstance(event, Scored) else "progress"
-        self._emit(place, kind, **known, seconds_left=reading.seconds_left)
+            self._emit(place, "scoring", split=event.split, episodes=event.done, of=event.count, seconds_left=left)
+            return
+        self._emit(
+            place,
+            "progress",
+            iteration=event.iteration,
+            iterations=reading.total,
+            train_loss=event.loss,
+            measure=self.groups[place].jobs[0].benchmark.measure.name,
+            valid_score=reading.valid,
+            steps_per_second=1 / each if each else None,
+            seconds_left=left,
+        )
 
     def _emit(self, place: int, kind: str, **fields: object) -> None:
         first, seeds = self.groups[place].jobs[0], [job.seed for job in self.groups[place].jobs]

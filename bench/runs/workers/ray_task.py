@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import devices, provenance
+from bench.runs.progress import Throttle
 from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, Started, WorkOptions, work_apart
 from bench.training.watch import Event, Said
 
@@ -81,20 +81,14 @@ def run(
 
     if attempt > 0:
         on_event(Said(f"its worker died; it goes on from its last checkpoint on {socket.gethostname()}"))
-    stopping = _now_and_then(lambda: ray.get(mailbox.stopping.remote()))
-    if stopping():
+    throttle, asked = Throttle(_ASK_SECONDS), False
+
+    def stop() -> bool:
+        nonlocal asked
+        if throttle.due(time.monotonic()):
+            asked = ray.get(mailbox.stopping.remote())
+        return asked
+
+    if stop():
         return Ended(stopped="before it began")
-    return work_apart(group.with_data(data), options, on_event, stopping, attempt)
-
-
-def _now_and_then(ask: Callable[[], bool]) -> Callable[[], bool]:
-    """Passes the question on once a second at most."""
-    last, answer = -_ASK_SECONDS, False
-
-    def asked() -> bool:
-        nonlocal last, answer
-        if time.monotonic() - last > _ASK_SECONDS:
-            last, answer = time.monotonic(), ask()
-        return answer
-
-    return asked
+    return work_apart(group.with_data(data), options, on_event, stop, attempt)

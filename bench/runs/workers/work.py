@@ -120,16 +120,15 @@ def _throttled(on_event: Listener) -> Listener:
     throttle = Throttle(_SHOWN_SECONDS)
 
     def pass_on(event: Event) -> None:
-        if isinstance(event, Said) or (
-            isinstance(event, Step | Scored) and throttle.due(time.monotonic(), ends_something(event))
-        ):
+        shown = isinstance(event, Step | Scored) and throttle.due(time.monotonic(), ends_something(event))
+        if shown or isinstance(event, Said):
             on_event(event)
 
     return pass_on
 
 
 def startable(waiting: Sequence[int], running: Sequence[int], groups: Sequence[SeedGroup]) -> Iterator[int]:
-    """Of the groups that wait, those that write into no folder of one that runs or stands before them."""
+    """The groups that wait and write into no folder of one that runs or stands before them."""
     taken = frozenset[Path]().union(*(groups[place].folders for place in running))
     for place in waiting:
         if taken.isdisjoint(groups[place].folders):

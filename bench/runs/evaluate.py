@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from bench import provenance, records
-from bench.episodes import sampling
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.records.locks import Say, locked
 from bench.records.weights import fitted, load_state
@@ -49,8 +48,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told)
     evaluation, started = job.protocol.evaluation, time.monotonic()
     loaded = load_state(weights, job.device)
     state = fitted(weights, loaded, initial_state(job.build(), job.seed))
-    valid = job.source("valid", sampling.EVALUATION_SEED, evaluation.queries)
-    test = job.source("test", sampling.EVALUATION_SEED, evaluation.queries)
+    valid, test = job.stream("valid"), job.stream("test")
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
         method = job.build(runner.layers, runner.precision)
@@ -66,7 +64,7 @@ def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told)
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
         "seconds": time.monotonic() - started,
-        "episodes_digest": recording.digest(job, "test", sampling.EVALUATION_SEED, evaluation.queries),
+        "episodes_digest": test.digest,
         "execution": recording.executed(runner),
         "environment": provenance.describe(),
         **kept,

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from bench import networks
+from bench.data.benchmark_data import Data
 from bench.episodes import streams
-from bench.episodes.streams import Data, Source
+from bench.episodes.stream import EpisodeStream
 from bench.errors import UserError
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
@@ -85,26 +86,28 @@ class Job:
                 mode = f"batch_statistics={evaluation.batch_statistics}"
                 raise UserError(f"{self.method} cannot be evaluated with {mode}: it has {' or '.join(able)}")
             for split in ("valid", "test"):
-                streams.check(self.benchmark, self.data, split, evaluation.queries)
-        streams.check(self.benchmark, self.data, "train", self.protocol.training.queries)
+                streams.stream(self.benchmark, self.data, split, evaluation.queries).check()
+        self.stream("train").check()
         self.evaluation_executions()
 
     def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
         """The method, for this benchmark and protocol, as an execution asks for it; one and the same for all seeds, so
         that what is compiled for one is for all."""
-        classes = streams.class_count(self.benchmark, self.data)
+        classes = self.stream("train").class_count
         training, evaluation = self.protocol.training, self.protocol.evaluation
-        given = self.data.parameters if self._told else 0
+        given = self.data.parameters if self._with_parameters else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
         setup = Setup(network, objective(self.benchmark).loss, self.benchmark.ways, classes, training, evaluation)
         return build(self.kind, setup)
 
-    def source(self, split: str, seed: int, queries: int) -> Source:
-        """The episodes of a split, on the device."""
-        return streams.source(self.benchmark, self.data, split, seed, queries, self.device, self._told)
+    def stream(self, split: str) -> EpisodeStream:
+        """The episodes of a split that the run is trained on, or evaluated with, on the device."""
+        part = self.protocol.training if split == "train" else self.protocol.evaluation
+        known = (self.benchmark, self.data, split, part.queries, self.seed, self._with_parameters)
+        return streams.stream(*known).on(self.device)
 
     @property
-    def _told(self) -> bool:
+    def _with_parameters(self) -> bool:
         """Whether the parameters of an episode's function are given with its inputs."""
         return self.kind.needs == "parameters"
 

@@ -12,8 +12,7 @@ import torch
 
 from bench import records
 from bench.data import listing, store
-from bench.episodes import streams
-from bench.episodes.streams import Data
+from bench.data.benchmark_data import Data, load
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
@@ -74,7 +73,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
     methods = _methods(request.methods)
-    data = streams.load(benchmark, asked.training, request.data_dir)
+    data = load(benchmark, asked.training, request.data_dir)
     made = [job_of(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
     for job in made:
         job.check()
@@ -154,11 +153,11 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
 
 def trained_on(
     folder: Path, info: Mapping[str, Any], data_dir: Path | None
-) -> tuple[Benchmark, protocol.Training, streams.Data]:
+) -> tuple[Benchmark, protocol.Training, Data]:
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
-    data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
+    data, theirs = load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data

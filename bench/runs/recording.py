@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from bench import devices, files, provenance, records
-from bench.episodes import sampling, streams
 from bench.records import fields, layout, weights
 from bench.records.layout import drop_checkpoints
 from bench.runs.job import Job
@@ -24,15 +23,11 @@ def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str
 
 
 def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
-    training, evaluation = job.protocol.training, job.protocol.evaluation
     info = _of_any(job) | {
         "status": "unfinished",
         "iteration": 0,
         "best_iteration": 0,
-        "episodes_digest": {
-            "train": digest(job, "train", job.seed, training.queries),
-            "valid": digest(job, "valid", sampling.EVALUATION_SEED, evaluation.queries),
-        },
+        "episodes_digest": {split: job.stream(split).digest for split in ("train", "valid")},
         "execution": how,
         "files": {},
     }
@@ -144,8 +139,3 @@ def executed(
     if validation is not None and seeds is not None:
         how |= {"validation_chunk": validation.chunk, "seeds": list(seeds)}
     return how
-
-
-def digest(job: Job, split: str, seed: int, queries: int) -> str:
-    """Of the content of a stream's first episodes."""
-    return streams.digest(job.benchmark, job.data, split, seed, queries)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from bench import devices, files, records
-from bench.episodes import sampling
 from bench.records import layout
 from bench.records.locks import locked, missed
 from bench.runs import recording
@@ -44,16 +43,14 @@ def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, An
             records.write_json(job.folder / layout.RECORD, info | {"iteration": iteration})
             missed(job.folder, watch.say)
 
-    training, evaluation = first.protocol.training, first.protocol.evaluation
-    sources = [job.source("train", job.seed, training.queries) for job in jobs]
-    valid = first.source("valid", sampling.EVALUATION_SEED, evaluation.queries)
+    streams, valid = [job.stream("train") for job in jobs], first.stream("valid")
     folders = [job.folder for job in jobs]
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
-        validation = replace(runner, chunk=first.evaluation_chunk(), precision=evaluation.precision)
+        validation = replace(runner, chunk=first.evaluation_chunk(), precision=first.protocol.evaluation.precision)
         trained, tested = (first.build(each.layers, each.precision) for each in (runner, validation))
         trainer = outer_loop.Trainer(
-            trained, tested, first.protocol, runner, validation, sources, valid, folders, saved
+            trained, tested, first.protocol, runner, validation, streams, valid, folders, saved
         )
         return trainer, trainer.prepare(initial)
 

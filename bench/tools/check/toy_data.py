@@ -13,12 +13,12 @@ from bench import networks
 from bench.data.images import ImageClass, ImageSet
 from bench.data.sinusoids import SINUSOIDS
 from bench.episodes import streams
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, SPLITS, Benchmark, get
 from bench.protocols.protocol import Evaluation, Protocol, Training
 from bench.training import initial
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from bench.training.objectives import objective
 from methods import METHODS
 from methods.contract import Method, Setup, State
@@ -83,16 +83,16 @@ class Subject:
         kind = METHODS[self.kind.weights_of] if self.kind.weights_of else self.kind
         return initial.initial_state(Subject(kind, self.form).build(), seed)
 
-    def source(self, split: str, seed: int = 0) -> Source:
+    def stream(self, split: str, seed: int = 0) -> EpisodeStream:
         """The episodes of a split."""
         queries = self.protocol.evaluation.queries if split == "test" else self.protocol.training.queries
         data = noise() if self.form == IMAGES else SINUSOIDS
-        return streams.source(self.benchmark, data, split, seed, queries, CPU, self.kind.needs == "parameters")
+        return streams.stream(self.benchmark, data, split, queries, seed, self.kind.needs == "parameters")
 
-    def feed(self, seeds: int) -> Feed:
+    def batches(self, seeds: int) -> TrainingBatches:
         """What training is fed with, of several seeds."""
-        sources = [self.source("train", seed) for seed in range(seeds)]
-        return Feed(self.kind.training_batch or "episodes", self.protocol.training, sources)
+        made = [self.stream("train", seed) for seed in range(seeds)]
+        return TrainingBatches(self.kind.training_batch or "episodes", self.protocol.training, made)
 
 
 def built(

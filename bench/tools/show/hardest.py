@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from bench import files, provenance, records
-from bench.episodes.sampling import EVALUATION_SEED
 from bench.errors import UserError
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.settings import differences, with_evaluation_settings
@@ -108,7 +107,7 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
     weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
     state = load_state(weights, job.device)
-    test = job.source("test", EVALUATION_SEED, recorded.evaluation.queries)
+    test = job.stream("test")
     score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
 
     def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch.utils._pytree import tree_map
 
-from bench.episodes import streams
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.data import benchmark_data
 from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, Benchmark
@@ -61,7 +60,7 @@ class Case:
             raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
         if self.method not in _COMPARED:
             raise UserError(f"speed: {self.method} is not written for the others here; time {' or '.join(_COMPARED)}")
-        data = streams.load(self.benchmark, self.protocol.training, self.data_dir)
+        data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
         nowhere = Path("speed")
         return Job(self.benchmark, self.method, 0, self.protocol, "paper", data, nowhere, self.device)
 
@@ -80,14 +79,12 @@ class Case:
     @cached_property
     def training_batch(self) -> Episode:
         """The first meta-batch."""
-        training = self.protocol.training
-        return self.job.source("train", 0, training.queries).episodes(0, training.meta_batch)
+        return self.job.stream("train").episodes(0, self.protocol.training.meta_batch)
 
     @cached_property
     def test_batch(self) -> Episode:
         """The first test episodes: a chunk of ours, or a few."""
-        source = self.job.source("test", EVALUATION_SEED, self.protocol.evaluation.queries)
-        return source.episodes(0, max(_FEW, self.job.evaluation_chunk()))
+        return self.job.stream("test").episodes(0, max(_FEW, self.job.evaluation_chunk()))
 
     def execution(self, mode: str) -> Execution:
         """How a meta-step of ours runs in a mode."""

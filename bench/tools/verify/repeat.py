@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from bench import devices, records
-from bench.episodes.streams import Data
+from bench.data.benchmark_data import Data
 from bench.networks.layers import ALONE, LAYERS
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark

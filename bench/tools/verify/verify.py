@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from bench import records
-from bench.episodes import streams
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.episodes.streams import stream
 from bench.errors import UserError
 from bench.records import fields, weights
 from bench.runs import planning, status
@@ -94,12 +93,11 @@ def _files(again: Again) -> Finding:
 
 def _data(again: Again) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
-    of_preset, seed = again.preset.evaluation, again.info["seed"]
-    asked = {"train": (seed, again.training.queries), "valid": (EVALUATION_SEED, of_preset.queries)}
+    asked, data = {"train": again.training.queries, "valid": again.preset.evaluation.queries}, again.data
     if again.training.origin is not None:  # what was trained elsewhere saw none of our streams
         asked = {}
-    recorded, data = again.info.get("episodes_digest") or {}, again.data
-    found = {split: streams.digest(again.benchmark, data, split, *which) for split, which in asked.items()}
+    recorded, of_run = again.info.get("episodes_digest") or {}, (again.benchmark, data)
+    found = {split: stream(*of_run, split, queries, again.info["seed"]).digest for split, queries in asked.items()}
     wrong = [f"{split} episodes are not the recorded ones" for split in asked if recorded.get(split) != found[split]]
     named = data.known_as or "an unknown copy"
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")

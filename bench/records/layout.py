@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bench.errors import UserError
@@ -27,9 +29,29 @@ CHECKPOINTS = (CHECKPOINT, NEXT_CHECKPOINT)
 PICTURES = "pictures.json"
 
 
-def run_folder(results: Path, benchmark: str, method: str, training_hash: str, seed: int) -> Path:
-    """Where the run of these keys lies."""
-    return results / benchmark / method / training_hash / f"seed{seed}"
+@dataclass(frozen=True, kw_only=True)
+class RunKey:
+    """What tells a run from all others."""
+
+    benchmark: str
+    method: str
+    seed: int
+    training: protocol.Training
+    data_digest: str
+
+    @cached_property
+    def hash(self) -> str:
+        """The training hash."""
+        return protocol.training_hash(self.training, self.data_digest)
+
+    def folder(self, results: Path) -> Path:
+        """Where the run's record lies."""
+        return results / self.benchmark / self.method / self.hash / f"seed{self.seed}"
+
+
+def run_name(folder: Path) -> str:
+    """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run in that folder."""
+    return "/".join(folder.parts[-4:])
 
 
 def folders(results: Path) -> Iterator[Path]:
@@ -42,7 +64,7 @@ def matching(results: Path, run: str) -> list[Path]:
     whose names begin so. Raises UserError where there is none."""
     if (Path(run) / RECORD).is_file():
         return [Path(run).resolve()]
-    named = {"/".join(path.parts[-4:]): path for path in folders(results)}
+    named = {run_name(path): path for path in folders(results)}
     found = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
     if not found:
         raise UserError(f"no run {run!r} under {results}: `python -m bench report` names those there are")
@@ -58,9 +80,10 @@ def find(results: Path, run: str) -> Path:
     """The one run that `run` names. Raises UserError where there is none, or several."""
     first, *others = matching(results, run)
     if others:
-        example = "/".join(first.parts[-4:])
         count = 1 + len(others)
-        raise UserError(f"{run!r} names {count} runs under {results}; write more of the name, such as {example}")
+        raise UserError(
+            f"{run!r} names {count} runs under {results}; write more of the name, such as {run_name(first)}"
+        )
     return first
 
 

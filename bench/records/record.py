@@ -24,7 +24,7 @@ from bench.errors import UserError
 from bench.files import Unreadable, read_table, sealed, sha256, write_atomically
 from bench.protocols import protocol, settings
 from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
-from bench.records.layout import CURVE, RECORD, evaluation_stem, folders
+from bench.records.layout import CURVE, RECORD, evaluation_stem, folders, run_name
 
 STATUSES = ("unfinished", "finished", "diverged")
 _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
@@ -68,7 +68,7 @@ class Record:
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
-        return "/".join(self.path.parts[-4:])
+        return run_name(self.path)
 
 
 def read(folder: Path) -> Record:

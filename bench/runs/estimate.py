@@ -45,7 +45,7 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], No
         times.append(left * rates[key].seconds if left else 0.0)
         took = f"{duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
-        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.hash}, seeds {seeds}: {took}")
+        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.key.hash}, seeds {seeds}: {took}")
     took = f"one cell after the other: {duration(sum(times))}"
     if workers > 1:
         took = f"{workers} workers, each as fast as one alone: {duration(_spread(times, workers))}; {took}"
@@ -70,7 +70,7 @@ def duration(seconds: float) -> str:
 
 def _trained(job: Job) -> Job:
     """The run that is trained: another method's, where the job's evaluates that one's weights."""
-    return job if job.kind.weights_of is None else job.lender
+    return job if job.kind.weights_of is None else job.weights_job
 
 
 def _left(job: Job) -> int:
@@ -98,7 +98,7 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
             info is not None
             and (info["benchmark"], info["method"], info["status"]) == (job.benchmark.name, job.method, "finished")
             and info["iteration"] >= _FEWEST
-            and info["execution"].get("device") == str(job.device)
+            and info["execution"].get("device") == str(job.workload.device)
             and all(info["environment"].get(name) == here[name] for name in ("processor", "gpu"))
             and info.get("seconds", {}).get("training")
             and _alike(settings.from_fields(Training, info["training"])) == _alike(job.protocol.training)
@@ -108,13 +108,14 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
 
 def _measured(job: Job) -> Rate:
     """By steps of the real run in a folder that does not stay; not compiled, which would take longer than they do."""
-    mode = job.mode or (GRAPH if job.device.type == "cuda" else EAGER)
+    workload = job.workload
+    mode = workload.mode or (GRAPH if workload.device.type == "cuda" else EAGER)
     after = _After(_STEPS)
     with tempfile.TemporaryDirectory() as folder:
-        trial = replace(job, results=Path(folder), place=None, mode=mode)
+        trial = replace(job.with_workload(mode=mode), results=Path(folder), place=None)
         with suppress(watch.Interrupted):
             complete.complete([trial], watch.Watch(after.step, after, say=lambda line: None))
-    faster = "" if job.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
+    faster = "" if workload.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
     return Rate(after.seconds(time.monotonic()), f"by {_STEPS} meta-steps measured here, {mode}{faster}")
 
 

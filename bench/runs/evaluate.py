@@ -20,7 +20,6 @@ from bench.training import evaluation as scoring
 from bench.training import modes, watch
 from bench.training.execution import Execution
 from bench.training.function_fit import fit
-from bench.training.initial import initial_state
 
 
 def evaluated(job: Job, at: int | None, say: Say, told: watch.Told) -> records.Evaluated:
@@ -46,19 +45,19 @@ def scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told =
 
 def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told) -> records.Evaluated:
     evaluation, started = job.protocol.evaluation, time.monotonic()
-    loaded = load_state(weights, job.device)
-    state = fitted(weights, loaded, initial_state(job.build(), job.seed))
+    loaded = load_state(weights, job.workload.device)
+    state = fitted(weights, loaded, job.workload.initial_state(job.seed))
     valid, test = job.stream("valid"), job.stream("test")
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
-        method = job.build(runner.layers, runner.precision)
+        method = job.workload.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, told)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, told)
         kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
         return runner, choice, found, kept
 
-    runner, choice, scores, kept = modes.first_that_runs(job.evaluation_executions(), attempt, say)
+    runner, choice, scores, kept = modes.first_that_runs(job.workload.evaluation_executions(), attempt, say)
     about = {
         "command": job.command,
         "setting": dict(choice.setting),

@@ -55,11 +55,11 @@ def adopted(job: Job, state: State | None, about: dict[str, Any]) -> None:
 
 def _of_any(job: Job) -> dict[str, Any]:
     """What every record says."""
+    data = job.workload.data
     return {
         "format": fields.FORMAT,
         **keys(job),
-        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
-        | {"shape": list(job.data.shape)},
+        "data": {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")} | {"shape": list(data.shape)},
         "environment": provenance.describe(),
         **asked(job),
     }
@@ -67,14 +67,15 @@ def _of_any(job: Job) -> dict[str, Any]:
 
 def keys(job: Job) -> dict[str, Any]:
     """What is run; of a method that does not ship, the file that holds it."""
+    about = job.workload.method.about
     return {
         "benchmark": job.benchmark.name,
         "method": job.method,
-        **({"code": job.own.about} if job.own else {}),
+        **({"code": about} if about else {}),
         "seed": job.seed,
         "preset": job.preset,
         "training": asdict(job.protocol.training),
-        "training_hash": job.hash,
+        "training_hash": job.key.hash,
     }
 
 
@@ -114,7 +115,7 @@ def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, plac
         "best_iteration": track.best_iteration,
         "best_score": track.best_score if track.best_iteration else None,
         "seconds": progress.seconds,
-        "peak_memory_bytes": devices.peak_memory_bytes(job.device),
+        "peak_memory_bytes": devices.peak_memory_bytes(job.workload.device),
         "files": {name: files.sha256(folder / name) for name in names},
     }
     if track.diverged_at is not None:

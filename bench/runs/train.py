@@ -16,7 +16,6 @@ from bench.runs.memory import halving_chunks
 from bench.runs.status import read_if_any
 from bench.training import checkpoint, modes, outer_loop, watch
 from bench.training.execution import Execution
-from bench.training.initial import initial_state
 
 
 def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
@@ -26,7 +25,7 @@ def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
             _borrow(job, watch)
         return
     jobs = [job.validating() for job in jobs]
-    devices.forget_peak_memory(jobs[0].device)
+    devices.forget_peak_memory(jobs[0].workload.device)
     with watch.stop:
         infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
     for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
@@ -35,7 +34,8 @@ def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
 
 
 def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, Any]], checkpoint.Progress]:
-    first, initial = jobs[0], [initial_state(job.build(), job.seed) for job in jobs]
+    first, workload = jobs[0], jobs[0].workload
+    initial = [workload.initial_state(job.seed) for job in jobs]
     infos: list[dict[str, Any]] = []
 
     def saved(iteration: int) -> None:
@@ -47,14 +47,14 @@ def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, An
     folders = [job.folder for job in jobs]
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
-        validation = replace(runner, chunk=first.evaluation_chunk(), precision=first.protocol.evaluation.precision)
-        trained, tested = (first.build(each.layers, each.precision) for each in (runner, validation))
+        validation = replace(runner, chunk=workload.evaluation_chunk(), precision=first.protocol.evaluation.precision)
+        trained, tested = (workload.build(each.layers, each.precision) for each in (runner, validation))
         trainer = outer_loop.Trainer(
             trained, tested, first.protocol, runner, validation, streams, valid, folders, saved
         )
         return trainer, trainer.prepare(initial)
 
-    trainer, begun = modes.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
+    trainer, begun = modes.first_that_runs(workload.training_executions(len(jobs)), prepared, watch.say)
     how = recording.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
     infos += [recording.begun(job, read_if_any(job.folder), how) for job in jobs]
     return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
@@ -62,7 +62,7 @@ def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, An
 
 def _borrow(job: Job, watch: watch.Watch) -> None:
     """The weights of another method's run of the same keys, which is trained first where it is missing."""
-    lender = job.lender
+    lender = job.weights_job
     with locked(lender.folder):
         info = read_if_any(lender.folder)
         if info is None or info["status"] == "unfinished":

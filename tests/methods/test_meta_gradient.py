@@ -226,7 +226,7 @@ def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: Ima
 def test_what_is_compiled_keeps_float32s_digits() -> None:
     """On drawings, whose blank parts are all alike: a careless sum in batch norm turned their ReLUs together."""
     case = Case(benchmarks.get("omniglot-5w1s"), "maml", CPU, None, meta_batch=4)
-    method = case.job.build("patches")
+    method = case.workload.build("patches")
     state = initial_state(method, 0)  # the protocol's own, not the case's, which are chosen to be insensitive
     exact = meta_step(Execution(CPU, 4), method, doubled(state), doubled(case.training_batch))[1]
     for mode in ("eager", "compiled"):

@@ -100,7 +100,7 @@ def test_a_precision_moves_the_gradient_by_what_its_mantissa_lacks(mode: str, pr
     exact = {}
     for each in ("fp32", precision):
         execution = Execution(CUDA, 2, mode, "patches", each)
-        method = case.job.build(execution.layers, each)
+        method = case.workload.build(execution.layers, each)
         gradient = meta_step(execution, method, case.initial, case.training_batch)[1]
         exact[each] = torch.cat([value.flatten() for value in gradient.values()])
     apart = (exact[precision] - exact["fp32"]).norm() / exact["fp32"].norm()

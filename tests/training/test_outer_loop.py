@@ -193,7 +193,7 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
 
 def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_protocol: Protocol) -> None:
     (tuned, _), (meta, _) = make("finetune", tiny_protocol, "a"), make("maml", tiny_protocol, "b")
-    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._feed, meta._feed))
+    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._batches, meta._batches))
     images, episodes = (type(batch)(*(part[0] for part in batch)) for batch in (images, episodes))
     assert (
         len(images.labels)

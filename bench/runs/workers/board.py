@@ -19,7 +19,9 @@ def display(
 ) -> Display:
     """The progress of one cell; `remaining` counts it and those that come after. `tell`: of events."""
     first, seeds = cell.jobs[0], [job.seed for job in cell.jobs]
-    known = partial(tell, benchmark=first.benchmark.name, method=first.method, training_hash=first.hash, seeds=seeds)
+    known = partial(
+        tell, benchmark=first.benchmark.name, method=first.method, training_hash=first.key.hash, seeds=seeds
+    )
     full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
     iterations, measure = first.protocol.training.iterations, first.benchmark.measure
     return Display(cell.name, iterations, remaining, full, console, measure, area, known)

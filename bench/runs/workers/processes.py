@@ -192,7 +192,7 @@ class _File:
 
 
 def _by_file(cell: Cell) -> Cell:
-    data = cell.jobs[0].data
+    data = cell.jobs[0].workload.data
     array = getattr(data, "images", None)
     if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a part of a file
         return cell
@@ -200,7 +200,7 @@ def _by_file(cell: Cell) -> Cell:
 
 
 def _opened(cell: Cell) -> Cell:
-    data = cell.jobs[0].data
+    data = cell.jobs[0].workload.data
     file: Any = getattr(data, "images", None)
     if not isinstance(file, _File):
         return cell

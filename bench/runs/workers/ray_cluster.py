@@ -123,7 +123,7 @@ class Cluster:
         put: dict[str, Any] = {}
         tasks: list[Any] = []
         for place, cell in enumerate(cells):
-            data = cell.jobs[0].data
+            data = cell.jobs[0].workload.data
             if data.digest not in put:
                 put[data.digest] = self.ray.put(_plain(data))
             before = [tasks[k] for k in range(place) if not cell.folders.isdisjoint(cells[k].folders)]

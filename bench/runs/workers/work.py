@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -36,12 +36,12 @@ class Cell:
     @property
     def folders(self) -> frozenset[Path]:
         """Those that it writes: its own, and those of the runs whose weights it evaluates."""
-        lenders = [job.lender.folder for job in self.jobs if job.kind.weights_of is not None]
+        lenders = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
         return frozenset([*(job.folder for job in self.jobs), *lenders])
 
     def with_data(self, data: Data | None) -> Cell:
         """The same with these data, or to be sent without any."""
-        return Cell(tuple(replace(job, data=data) for job in self.jobs))
+        return Cell(tuple(job.with_workload(data=data) for job in self.jobs))
 
 
 @dataclass(frozen=True)

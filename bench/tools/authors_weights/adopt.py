@@ -17,6 +17,7 @@ from bench.runs.request import Request
 from bench.runs.status import read_if_any
 from bench.tools.authors_weights import parameters
 from bench.tools.authors_weights.checkpoint import Checkpoint
+from bench.training.workload import NamedMethod
 from methods.contract import State
 
 
@@ -34,7 +35,10 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     training = presets.paper(benchmark).training
     training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
     data = benchmark_data.load(benchmark, training, request.data_dir)
-    job = job_of(request, benchmark, "maml", 0, protocol.Protocol(training, evaluation), "paper", data)
+    asked = protocol.Protocol(training, evaluation)
+    job = job_of(
+        request, benchmark=benchmark, method=NamedMethod("maml"), seed=0, asked=asked, preset="paper", data=data
+    )
     job.check()
     return job
 

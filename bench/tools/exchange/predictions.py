@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-import torch
 
 from bench import files, records
 from bench.data.readers import archives
@@ -25,6 +24,7 @@ from bench.protocols.protocol import Evaluation, Protocol
 from bench.runs import recording
 from bench.runs.job import Job
 from bench.tools.exchange import stream as named_stream
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 
 COLUMNS = ("stream", "episode", "query", "prediction")
@@ -95,20 +95,26 @@ def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarr
     return right.mean(1, keepdims=True)
 
 
-def score(paths: Sequence[Path], name: str, benchmark: str | None, where: Any) -> list[tuple[Path, records.Evaluated]]:
-    """Scores a file a training seed, and keeps them as the records of one method. `where`: results, data_dir and the
-    command. Raises UserError before anything is written."""
+def score(
+    paths: Sequence[Path], name: str, benchmark: str | None, results: Path, data_dir: Path | None, command: str
+) -> list[tuple[Path, records.Evaluated]]:
+    """Scores a file a training seed, and keeps them as the records of one method. Raises UserError before anything is
+    written."""
     method, read_files = _method(name), [read(path) for path in paths]
     if len({found.stream for found in read_files}) > 1:
         raise UserError("the files are of several streams: name together what differs in its training seed only")
-    stream, episodes = named_stream.named(read_files[0].stream, where.data_dir)
+    stream, episodes = named_stream.named(read_files[0].stream, data_dir)
     named_stream.check_benchmark(stream, benchmark)
     all_scores = [scores(stream, episodes, found) for found in read_files]
     sums = {f"seed{seed}/{path.name}": files.sha256(path) for seed, path in enumerate(paths)}
     if len({found.rows.tobytes() for found in read_files}) < len(read_files):
         raise UserError("two files have the same predictions: one training is one file")
     about = {"name": f"{name} ({published_weights.origin(sums)})", "files": sums, "predictions": True}
-    jobs = [_job(stream, episodes, method, seed, about, where) for seed in range(len(paths))]
+    workload = _workload(stream, episodes, method, about)
+    jobs = [
+        Job(workload=workload, seed=seed, preset="paper", results=results, command=command)
+        for seed in range(len(paths))
+    ]
     return [(job.folder, _kept(job, stream, about, each)) for job, each in zip(jobs, all_scores, strict=True)]
 
 
@@ -122,16 +128,20 @@ def _method(name: str) -> str:
     return slug
 
 
-def _job(stream: ImageEpisodes, episodes: int, method: str, seed: int, about: dict[str, Any], where: Any) -> Job:
-    """The keys of a record. Its protocol is not known: the fields are the paper's because there are to be some, and
+def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str, Any]) -> Workload:
+    """What a record is of. Its protocol is not known: the fields are the paper's because there are to be some, and
     are shown nowhere."""
     training = replace(
         presets.paper(stream.benchmark).training, iterations=1, origin=published_weights.origin(about["files"])
     )
     evaluation = Evaluation(episodes=episodes, queries=stream.shape.queries)
-    both, cpu = Protocol(training, evaluation), torch.device("cpu")
-    keys = (stream.benchmark, method, seed, both, "paper", stream.data, where.results, cpu)
-    return Job(*keys, command=where.command_line)
+    return Workload(
+        benchmark=stream.benchmark,
+        method=NamedMethod(method),
+        protocol=Protocol(training, evaluation),
+        data=stream.data,
+        device=stream.device,
+    )
 
 
 def _kept(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:

@@ -69,7 +69,7 @@ def _comes_by(job: Job, at: int) -> bool:
     """Whether the weights of that iteration are there or going to be; of a run that diverged no cell wants them."""
     info = status.ended(job)
     if info is None and job.kind.weights_of is not None:
-        return _comes_by(job.lender, at)
+        return _comes_by(job.weights_job, at)
     if info is None:
         return kept(job.folder, at).exists() or max(checkpoint.stages(job.folder)) < at
     return info["status"] == "diverged" or at in status.kept(info)
@@ -92,7 +92,7 @@ def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:
         f"seeds {seeds}, {start.cell.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
         f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, very roughly {hours} on "
-        f"{start.jobs[0].device}, eager, and {evaluations} evaluations",
+        f"{start.jobs[0].workload.device}, eager, and {evaluations} evaluations",
     ]
 
 

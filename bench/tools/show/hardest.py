@@ -106,12 +106,12 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
     """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
     weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
-    state = load_state(weights, job.device)
+    state = load_state(weights, job.workload.device)
     test = job.stream("test")
     score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
 
     def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:
-        method, found = job.build(runner.layers, runner.precision), []
+        method, found = job.workload.build(runner.layers, runner.precision), []
         for place in places:
             first = place - place % runner.chunk
             batch = test.episodes(first, min(runner.chunk, recorded.evaluation.episodes - first))
@@ -124,7 +124,7 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
             found.append(Predicted(place, classes, episode, outputs[row].cpu(), scores[row]))
         return runner, found
 
-    return modes.first_that_runs(job.evaluation_executions(), attempt, again.say)
+    return modes.first_that_runs(job.workload.evaluation_executions(), attempt, again.say)
 
 
 def _sheet(again: repeat.Again, recorded: Evaluated, predicted: Predicted) -> Sheet:

@@ -43,10 +43,10 @@ class Ours:
     """The path that `bench run` takes, from indices to moved weights."""
 
     def __init__(self, case: Case, execution: Execution) -> None:
-        self.case, self.execution, job = case, execution, case.job
+        self.case, self.execution, workload = case, execution, case.workload
         training = case.protocol.training
-        self.method = job.build(execution.layers, execution.precision)
-        self.batches = TrainingBatches("episodes", training, [job.stream("train")])
+        self.method = workload.build(execution.layers, execution.precision)
+        self.batches = TrainingBatches("episodes", training, [workload.stream("train")])
         state = State(*({name: t[None].clone() for name, t in part.items()} for part in case.initial))
         optimiser = torch.optim.Adam(state.params.values(), lr=training.meta_lr, capturable=execution.graph)
         self.step = MetaStep(execution, self.method, self.batches, state, optimiser, torch.zeros(1, device=case.device))
@@ -59,7 +59,7 @@ class Ours:
     def evaluation(self) -> Tensor:
         state = State(*({name: tensor[0] for name, tensor in part.items()} for part in self.step.state))
         batch = self.case.test_batch
-        execution = replace(self.execution, chunk=self.case.job.evaluation_chunk())
+        execution = replace(self.execution, chunk=self.case.workload.evaluation_chunk())
         with torch.no_grad():
             outputs = execution.predict(self.method, state, batch, {})
         return accuracy(outputs, batch.query_labels[:, None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,13 @@ from bench.data.benchmark_data import Data
 from bench.networks.layers import ALONE, LAYERS
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
-from bench.records import fields
+from bench.records import fields, layout
 from bench.records.weights import flat, load_state
 from bench.runs import evaluate, train
 from bench.runs.job import Job
-from bench.runs.user_methods import Own
 from bench.training import execution, modes, watch
 from bench.training.execution import Execution
-from bench.training.initial import initial_state
+from bench.training.workload import NamedMethod, Workload
 from methods.contract import State
 
 _CPU = torch.device("cpu")
@@ -67,11 +66,11 @@ def how(folder: Path, recorded: Any) -> How:
         raise fields.Corrupt(f"{folder}: no execution that there can be is recorded: changed by hand") from error
 
 
-@dataclass(frozen=True)
-class Repeated(Job):
-    """A run that is executed as it was, as far as this machine can."""
+@dataclass(frozen=True, kw_only=True)
+class ReplayedWorkload(Workload):
+    """A workload that is executed as it was, as far as this machine can."""
 
-    how: How = field(default_factory=lambda: How("cpu", 1, 1))
+    how: How
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted."""
@@ -99,10 +98,10 @@ class Again:
     benchmark: Benchmark
     training: protocol.Training
     data: Data
-    method: str | Own
+    method: NamedMethod
     say: Callable[[str], None]
 
-    def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
+    def job(self, evaluation: protocol.Evaluation, where: How) -> Job:
         """This run, under an evaluation."""
         return self._job(self.info["seed"], evaluation, where, self.folder)
 
@@ -111,11 +110,11 @@ class Again:
         no weights of this network."""
         return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.say)
 
-    def evaluating(self, recorded: records.Evaluated, weights: Path) -> Repeated:
-        """The same, still to be executed."""
+    def evaluating(self, recorded: records.Evaluated, weights: Path) -> Job:
+        """This run under a recorded evaluation, still to be executed."""
         where = self._prepared(recorded.info.get("execution"))
         job = self.job(recorded.evaluation, where)
-        if _shapes(load_state(weights, _CPU)) != _shapes(initial_state(job.build(), job.seed)):
+        if _shapes(load_state(weights, _CPU)) != _shapes(job.workload.initial_state(job.seed)):
             raise fields.Corrupt(f"{weights}: its tensors are not those of the network")
         return job
 
@@ -131,20 +130,25 @@ class Again:
             raise fields.Corrupt(f"{self.folder}: trained with seeds {seeds}, it says, but not with its own")
         jobs = {seed: self._job(seed, self.preset.evaluation, where, results) for seed in seeds}
         if jobs[own].kind.weights_of is not None:
-            jobs = {seed: job.lender for seed, job in jobs.items()}
+            jobs = {seed: job.weights_job for seed, job in jobs.items()}
         train.trained(list(jobs.values()), watch)
         return jobs[own].folder
 
-    def _job(self, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
-        both, preset, device = protocol.Protocol(self.training, evaluation), self.info["preset"], where.here()
-        mine = None if isinstance(self.method, str) else self.method
-        keys = (self.benchmark, self.info["method"], seed, both, preset, self.data, results, device)
-        return Repeated(*keys, how=where, own=mine)
+    def _job(self, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Job:
+        workload = ReplayedWorkload(
+            benchmark=self.benchmark,
+            method=self.method,
+            protocol=protocol.Protocol(self.training, evaluation),
+            data=self.data,
+            device=where.here(),
+            how=where,
+        )
+        return Job(workload=workload, seed=seed, preset=self.info["preset"], results=results)
 
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`."""
-        return "/".join(self.folder.parts[-4:])
+        return layout.run_name(self.folder)
 
     @property
     def kept(self) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from bench.runs import planning
 from bench.runs.job import Job
 from bench.runs.workers.processes import _by_file, _opened, gpus
 from bench.runs.workers.work import Cell, startable
+from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
 from tests.runs.test_interruption import contents
 
@@ -30,9 +32,10 @@ LONG = ("--iterations", "200")
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
     benchmark, images = benchmarks.get("tiny"), store.load("omniglot", data_dir)
-    made = presets.quick(benchmark)
+    what = {"benchmark": benchmark, "protocol": presets.quick(benchmark), "data": images}
+    workload = Workload(method=NamedMethod("maml"), device=torch.device("cpu"), **what)
     return [
-        Job(benchmark, method, seed, made, "quick", images, results, torch.device("cpu"))
+        Job(workload=replace(workload, method=NamedMethod(method)), seed=seed, preset="quick", results=results)
         for seed in range(seeds)
         for method in methods
     ]

@@ -61,7 +61,7 @@ def _folders(options: Namespace) -> list[Path]:
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    found = layout.named(options.results, [""] if options.all else options.run)
+    found = layout.find(options.results, [""] if options.all else options.run)
     return [folder for folder in found if not (options.all and _predicted(folder))]
 
 

@@ -59,32 +59,24 @@ def folders(results: Path) -> Iterator[Path]:
     return (path.parent for path in sorted(results.glob(f"*/*/*/seed*/{RECORD}")))
 
 
-def matching(results: Path, run: str) -> list[Path]:
-    """The runs that `run` names: one by its folder or its whole name `<benchmark>/<method>/<hash>/seed<k>`, or all
-    whose names begin so. Raises UserError where there is none."""
-    if (Path(run) / RECORD).is_file():
-        return [Path(run).resolve()]
-    named = {run_name(path): path for path in folders(results)}
-    found = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
+def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:
+    """The runs that are named, each once, in that order: one by its folder or its whole name
+    `<benchmark>/<method>/<hash>/seed<k>`, or all whose names begin so. Raises UserError where there is none, or where
+    only `one` is wanted and a name is that of several."""
+    return list(dict.fromkeys(path for name in names for path in _matching(results, name, one)))
+
+
+def _matching(results: Path, name: str, one: bool) -> list[Path]:
+    if (Path(name) / RECORD).is_file():
+        return [Path(name).resolve()]
+    known = {run_name(path): path for path in folders(results)}
+    found = [known[name]] if name in known else [path for run, path in known.items() if run.startswith(name)]
     if not found:
-        raise UserError(f"no run {run!r} under {results}: `python -m bench report` names those there are")
+        raise UserError(f"no run {name!r} under {results}: `python -m bench report` names those there are")
+    if one and len(found) > 1:
+        more = f"write more of the name, such as {run_name(found[0])}"
+        raise UserError(f"{name!r} names {len(found)} runs under {results}; {more}")
     return found
-
-
-def named(results: Path, runs: Iterable[str]) -> list[Path]:
-    """All that `matching` finds, each once, in the order in which they are named."""
-    return list(dict.fromkeys(path for run in runs for path in matching(results, run)))
-
-
-def find(results: Path, run: str) -> Path:
-    """The one run that `run` names. Raises UserError where there is none, or several."""
-    first, *others = matching(results, run)
-    if others:
-        count = 1 + len(others)
-        raise UserError(
-            f"{run!r} names {count} runs under {results}; write more of the name, such as {run_name(first)}"
-        )
-    return first
 
 
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:

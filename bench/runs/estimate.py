@@ -114,7 +114,7 @@ def _measured(job: Job) -> Rate:
     with tempfile.TemporaryDirectory() as folder:
         trial = replace(job.with_workload(mode=mode), results=Path(folder), place=None)
         with suppress(watch.Interrupted):
-            complete.complete([trial], watch.Watch(after.step, after, say=lambda line: None))
+            complete.complete_runs([trial], watch.Watch(after.step, after, say=lambda line: None))
     faster = "" if workload.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
     return Rate(after.seconds(time.monotonic()), f"by {_STEPS} meta-steps measured here, {mode}{faster}")
 

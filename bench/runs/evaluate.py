@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from bench import provenance, records
-from bench.protocols.benchmarks import FUNCTIONS
+from bench import records
+from bench.episodes.functions import FunctionEpisodes
 from bench.records.locks import Say, locked
 from bench.records.weights import fitted, load_state
-from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
 from bench.runs.status import weights_of
 from bench.training import evaluation as scoring
 from bench.training import modes, watch
 from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from bench.training.function_fit import fit
 
 
@@ -54,18 +54,19 @@ def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, told)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, told)
-        kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
+        kept = {"fit": fit(runner, method, state, test, choice)} if isinstance(test, FunctionEpisodes) else {}
         return runner, choice, found, kept
 
     runner, choice, scores, kept = modes.first_that_runs(job.workload.evaluation_executions(), attempt, say)
+    how = ExecutionRecord.of(runner)
     about = {
         "command": job.command,
         "setting": dict(choice.setting),
         "score": job.benchmark.measure.name,
         "seconds": time.monotonic() - started,
         "episodes_digest": test.digest,
-        "execution": recording.executed(runner),
-        "environment": provenance.describe(),
+        "execution": how.stated,
+        "environment": how.environment,
         **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)

@@ -131,7 +131,7 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
 def evaluation_job(run: str, request: Request) -> Job:
     """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
     those that it was trained on."""
-    folder = layout.find(request.results, run)
+    (folder,) = layout.find(request.results, [run], one=True)
     info = records.read_info(folder)
     if info["status"] != "finished":
         mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""

@@ -1,41 +1,38 @@
-"""What a run says of itself: the fields of `record.json`, when it begins, goes on and ends."""
+"""Builds and writes `record.json`: when a run starts, goes on and ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-
-import torch
 
 from bench import devices, files, provenance, records
 from bench.records import fields, layout, weights
 from bench.records.layout import drop_checkpoints
 from bench.runs.job import Job
 from bench.training import checkpoint
-from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from methods.contract import State
 
 
-def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
-    """The record of a run that begins or goes on, written. `how` is what `executed` says."""
-    return _started(job, how) if old is None else _resumed(job, old, how)
+def start_record(job: Job, old: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
+    """Writes the record of a run that begins (where `old` is empty) or goes on, and returns it."""
+    return _resumed(job, old, how) if old else _started(job, how)
 
 
-def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
+def _started(job: Job, how: ExecutionRecord) -> dict[str, Any]:
     info = _of_any(job) | {
         "status": "unfinished",
         "iteration": 0,
         "best_iteration": 0,
         "episodes_digest": {split: job.stream(split).digest for split in ("train", "valid")},
-        "execution": how,
+        "execution": how.stated,
         "files": {},
     }
     records.write_json(job.folder / layout.RECORD, info)
     return info
 
 
-def adopted(job: Job, state: State | None, about: dict[str, Any]) -> None:
+def write_adopted_record(job: Job, state: State | None, about: dict[str, Any]) -> None:
     """Writes the record of weights that were trained elsewhere, `about` which is what is known: nothing was executed
     here, no episode was seen, and there is no best on validation. None: not even the weights are here."""
     names = [] if state is None else [layout.WEIGHTS]
@@ -84,10 +81,10 @@ def asked(job: Job) -> dict[str, Any]:
     return {"command": job.command, "experiment": job.experiment and job.experiment.kept}
 
 
-def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+def _resumed(job: Job, old: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
     """Bits are promised for equal execution only: what a run goes on with is recorded where it differs."""
     latest = old["resumed"][-1] if old.get("resumed") else old
-    here = {"execution": how, "environment": provenance.describe()}
+    here = {"execution": how.stated, "environment": how.environment}
     if all(latest[name] == value for name, value in here.items()):
         return old
     info = old | {"resumed": [*old.get("resumed", []), here | {"iteration": old["iteration"]}]}
@@ -95,7 +92,7 @@ def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, An
     return info
 
 
-def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, place: int) -> dict[str, Any]:
+def finish_record(job: Job, info: dict[str, Any], progress: checkpoint.Progress, place: int) -> dict[str, Any]:
     """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
     the run's among the seeds that were trained together."""
     folder, track = job.folder, progress.tracks[place]
@@ -123,20 +120,3 @@ def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, plac
     records.write_json(folder / layout.RECORD, info)
     drop_checkpoints(folder)
     return info
-
-
-def executed(
-    runner: Execution, validation: Execution | None = None, seeds: Sequence[int] | None = None
-) -> dict[str, Any]:
-    """How steps run: bits are promised for equal values of all of these."""
-    how = {
-        "device": str(runner.device),
-        "mode": runner.mode,
-        "chunk": runner.chunk,
-        "layers": runner.layers,
-        "threads": torch.get_num_threads(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-    }
-    if validation is not None and seeds is not None:
-        how |= {"validation_chunk": validation.chunk, "seeds": list(seeds)}
-    return how

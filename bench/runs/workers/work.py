@@ -83,7 +83,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a cell: each run's outcome and whether anything was done, as `run.complete` says it, or it was
+    """What became of a cell: each run's outcome and whether anything was done, as `complete_runs` says it, or it was
     asked to stop, or failed."""
 
     outcomes: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ def work(
         with tensorboard.logged(orders.log) as row:
             told = _Told(tell)
             watch = Watch(told.step, stop, every, keep, lambda line: tell(Said(line)), row, told.scored)
-            return Ended(*complete.complete(cell.jobs, watch, orders.force and attempt == 0))
+            return Ended(*complete.complete_runs(cell.jobs, watch, orders.force and attempt == 0))
     except Interrupted as interrupted:
         return Ended(stopped=str(interrupted))
     except UserError as error:

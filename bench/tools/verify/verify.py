@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +14,9 @@ from bench.errors import UserError
 from bench.records import fields, weights
 from bench.runs import planning, status
 from bench.tools.verify import differences, promises
-from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores, way
-from bench.tools.verify.promises import Way
-from bench.tools.verify.repeat import Again, how
+from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
+from bench.tools.verify.repeat import Again
+from bench.training.execution_record import ExecutionRecord
 
 __all__ = [
     "CLOSE",
@@ -29,7 +28,6 @@ __all__ = [
     "promise",
     "retrained",
     "stored",
-    "way",
     "weights_of",
 ]
 
@@ -44,7 +42,7 @@ def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], meth
     method = planning.method_of(folder, info, methods)
     again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, say)
     if again.training.origin is None:  # else nothing of the training was executed here
-        again.job(again.preset.evaluation, how(folder, info["execution"])).check()
+        again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again
 
 
@@ -64,7 +62,8 @@ def stored(again: Again) -> Iterator[Finding]:
 def retrained(again: Again, folder: Path) -> Iterator[Finding]:
     """The same training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
-    reasons = promises.reasons(_way(record.info), _way(here.info)) + _went_on(record.info)
+    executed, now = (ExecutionRecord.read(each.path, each.info) for each in (record, here))
+    reasons = promises.reasons(executed, now) + _went_on(record)
     yield Finding("training", f"done again; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
@@ -126,11 +125,14 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in weights.load(path, _CPU)[0].items()}
 
 
-def _way(info: Mapping[str, Any]) -> Way:
-    return Way(info["execution"], info["environment"])
-
-
-def _went_on(info: Mapping[str, Any]) -> list[str]:
+def _went_on(record: records.Record) -> list[str]:
     """Where the recorded training went on in another way than it began."""
-    begun, later = _way(info), info.get("resumed") or []
-    return [f"it went on differently at iteration {p['iteration']}" for p in later if promises.reasons(begun, _way(p))]
+    begun, *later = (
+        ExecutionRecord.read(record.path, part) for part in (record.info, *(record.info.get("resumed") or []))
+    )
+    iterations = [part["iteration"] for part in record.info.get("resumed") or []]
+    return [
+        f"it went on differently at iteration {iteration}"
+        for iteration, part in zip(iterations, later, strict=True)
+        if promises.reasons(begun, part)
+    ]

@@ -57,7 +57,7 @@ def _explain(options: Namespace, tell: Tell) -> int:
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     o = options
-    request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method).name
+    request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     comparison = factors.compared(
         store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
     )

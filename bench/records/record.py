@@ -70,6 +70,14 @@ class Record:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
         return run_name(self.path)
 
+    def settings(self, evaluated: Evaluated) -> tuple[str, ...]:
+        """Those that the method uses of the settings that not every method does. A record from before methods declared
+        them shows it by its evaluation: whatever chose a rate was fine-tuned."""
+        known = self.info.get("settings")
+        if known is None:
+            return protocol.FINE_TUNING if evaluated.info.get("setting") else protocol.INNER_LOOP
+        return tuple(map(str, known))
+
 
 def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""

@@ -69,7 +69,8 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
     seeds = tuple(dict.fromkeys(job.seed for job in group))
     for job in {job.method: job for job in group}.values():
         data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
-        planned = Planned(job.benchmark, job.method, job.protocol, seeds, data, (job.protocol.training.iterations,))
+        settings = job.workload.method.settings
+        planned = Planned(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
         known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:

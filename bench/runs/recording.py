@@ -68,6 +68,7 @@ def keys(job: Job) -> dict[str, Any]:
     return {
         "benchmark": job.benchmark.name,
         "method": job.method,
+        "settings": list(job.workload.method.settings),
         **({"code": about} if about else {}),
         "seed": job.seed,
         "preset": job.preset,

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, unknown
+from bench.protocols.protocol import OF_SOME_METHODS
 from bench.training.workload import NamedMethod
 from methods import METHODS
 from methods.contract import NEEDS, Method
@@ -102,6 +103,9 @@ def misdeclared(kind: type) -> str:
     modes = kind.batch_statistics
     if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
         return f"batch_statistics is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
+    settings = getattr(kind, "settings", ())
+    if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
+        return f"settings is {settings!r}, not a tuple of some of {', '.join(OF_SOME_METHODS)}"
     return ""
 
 

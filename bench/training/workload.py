@@ -12,7 +12,7 @@ from bench.episodes import streams
 from bench.episodes.stream import EpisodeStream
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import Protocol
+from bench.protocols.protocol import INNER_LOOP, Protocol
 from bench.training import evaluation, initial, modes
 from bench.training.execution import Execution
 from bench.training.objectives import objective
@@ -22,7 +22,7 @@ from methods.contract import NEEDS, Method, Setup, State
 
 @dataclass(frozen=True)
 class NamedMethod:
-    """A method by its name: one that ships, or one of other people's of which scores are all there is."""
+    """A method that ships, by its name."""
 
     name: str
 
@@ -45,6 +45,11 @@ class NamedMethod:
     def kind(self) -> type[Method]:
         """Its class."""
         return METHODS[self.name]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Those that it uses of the settings that not every method does."""
+        return getattr(self.kind, "settings", INNER_LOOP)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 
 def declared(subject: Subject) -> None:
-    """training_batch, weights_of, batch_statistics and needs are values of the contract"""
+    """training_batch, weights_of, batch_statistics, needs and settings are values of the contract"""
     wrong = misdeclared(subject.kind)
     _demand(not wrong, wrong)
 

@@ -32,6 +32,13 @@ _MOST_ROWS = 10_000_000
 _STEP, _ITERATION = 0, 0  # there are none
 
 
+@dataclass(frozen=True)
+class PredictedMethod(NamedMethod):
+    """A method of other people's, of which there are predictions alone."""
+
+    settings = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """One file: the stream that it names, and its numbers [rows, (episode, query, prediction)], in that order."""
@@ -137,7 +144,7 @@ def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str
     evaluation = Evaluation(episodes=episodes, queries=stream.shape.queries)
     return Workload(
         benchmark=stream.benchmark,
-        method=NamedMethod(method),
+        method=PredictedMethod(method),
         protocol=Protocol(training, evaluation),
         data=stream.data,
         device=stream.device,

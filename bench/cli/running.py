@@ -160,7 +160,8 @@ def _stopped(stop: Stop, tell: Tell, where: Sequence[str], options: Namespace) -
 
 
 def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
-    from bench.runs.status import RunStatus, kept
+    from bench.records.layout import kept_weights
+    from bench.runs.status import RunStatus
 
     if outcome == "busy":
         return "another process works on it; left to that one"
@@ -171,7 +172,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
     found = "; ".join(score(status.evaluation(at)) for at in sorted(status.evaluations))
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
-    lost = sorted(wanted - {*kept(info), info["iteration"]})
+    lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
     return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
 

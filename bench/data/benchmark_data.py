@@ -1,4 +1,4 @@
-"""The data of a benchmark, whatever their form: images by class, or a family of functions."""
+"""Loads the data of a benchmark, whatever their form: images by class, or a family of functions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from bench.data.sinusoids import SINUSOIDS, Sinusoids
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 
-Data = ImageSet | Sinusoids
 
-
-def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Data:
+def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> ImageSet | Sinusoids:
     """The benchmark's data. Raises UserError where they are missing or damaged."""
     if benchmark.source == SINUSOIDS.name:
         return SINUSOIDS

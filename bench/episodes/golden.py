@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from bench.data import catalogue
-from bench.data.benchmark_data import Data, load
+from bench.data.benchmark_data import load
 from bench.data.images import ImageClass, ImageSet
 from bench.data.splits import read_split
-from bench.episodes.stream import EpisodeStream
+from bench.episodes.stream import Data, EpisodeStream
 from bench.episodes.streams import stream as episode_stream
 from bench.errors import UserError
 from bench.files import write_json

@@ -9,10 +9,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from bench.data.images import ImageSet
+from bench.data.sinusoids import Sinusoids
 from bench.episodes import sampling
 from bench.protocols.benchmarks import Benchmark, EpisodeShape
 from methods.contract import Episode
 
+Data = ImageSet | Sinusoids
 EVALUATION_SEED = 0  # validation and test episodes are the same for every training seed and every method
 DIGEST_EPISODES = 16
 _CPU = torch.device("cpu")
@@ -25,7 +28,7 @@ class EpisodeStream(ABC):
     `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some."""
 
     benchmark: Benchmark
-    data: Any
+    data: Any  # of `Data` the subclass's form
     split: str
     seed: int
     shape: EpisodeShape

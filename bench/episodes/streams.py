@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bench.data.benchmark_data import Data
 from bench.episodes.functions import FunctionEpisodes
 from bench.episodes.images import ImageEpisodes
-from bench.episodes.stream import EVALUATION_SEED, EpisodeStream
+from bench.episodes.stream import EVALUATION_SEED, Data, EpisodeStream
 from bench.protocols.benchmarks import FUNCTIONS, IMAGES, Benchmark
 
 _FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: FunctionEpisodes}

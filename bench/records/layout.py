@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UserError
 from bench.protocols import protocol
@@ -87,3 +89,27 @@ def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
 def kept(folder: Path, iteration: int) -> Path:
     """Where the weights of a named iteration are kept."""
     return folder / f"weights@{iteration}.safetensors"
+
+
+def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
+    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
+    last, best = info["iteration"], info["best_iteration"]
+    if evaluation.weights == "best" and at in (None, best):
+        return best, BEST
+    if at is None:
+        return last, WEIGHTS
+    if evaluation.weights == "best":
+        raise UserError("--at names an iteration, weights=best another: leave one of them away")
+    known = kept_weights(info) | {best: BEST} | {last: WEIGHTS}
+    if at not in known:
+        have = ", ".join(str(k) for k in sorted(known))
+        raise UserError(
+            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
+        )
+    return at, known[at]
+
+
+def kept_weights(info: dict[str, Any]) -> dict[int, str]:
+    """Iteration -> file, of the weights that were kept on the way."""
+    found = (re.fullmatch(r"weights@([0-9]+)\.safetensors", name) for name in info["files"])
+    return {int(match[1]): match[0] for match in found if match}

@@ -114,6 +114,11 @@ def read_info(folder: Path) -> dict[str, Any]:
     return info
 
 
+def read_info_if_any(folder: Path) -> dict[str, Any]:
+    """`record.json` of a run, empty where it has not begun. Raises Corrupt."""
+    return read_info(folder) if (folder / RECORD).exists() else {}
+
+
 def read_all(results: Path) -> tuple[list[Record], list[str]]:
     """All records under `results` that can be read, and a line for each that cannot."""
     records, problems = [], []

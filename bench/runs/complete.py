@@ -31,7 +31,8 @@ def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tup
         groups = resumable_groups(left)
         for group in groups:
             try:
-                statuses |= {status.job.seed: status for status in train_runs(group, watch)}
+                infos = train_runs([each.job for each in group], [each.info for each in group], watch)
+                statuses |= {each.job.seed: RunStatus(each.job, info) for each, info in zip(group, infos, strict=True)}
             except Busy:  # another process trains the run whose weights these evaluate
                 outcomes |= {status.job.seed: Outcome.BUSY for status in group}
         todo = [status for seed, status in statuses.items() if status is not None and outcomes[seed] is None]

@@ -10,16 +10,17 @@ import numpy as np
 
 from bench import records
 from bench.episodes.functions import FunctionEpisodes
+from bench.records.layout import weights_of
 from bench.records.locks import Say, locked
 from bench.records.weights import fitted, load_state
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.runs.status import weights_of
 from bench.training import evaluation as scoring
 from bench.training import modes, watch
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
 from bench.training.function_fit import fit
+from bench.training.workload import Workload
 
 
 def evaluated(job: Job, at: int | None, say: Say, told: watch.Told) -> records.Evaluated:
@@ -40,29 +41,31 @@ def evaluate_at(job: Job, info: dict[str, Any], at: int | None, say: Say, told: 
 
 def scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told = watch.nobody) -> records.Evaluated:
     """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
-    return halving_chunks([job], lambda smaller: _scored(smaller[0], weights, iteration, say, told), say)
+    return halving_chunks(job.workload, 1, lambda smaller: _scored(smaller, job, weights, iteration, say, told), say)
 
 
-def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told) -> records.Evaluated:
-    evaluation, started = job.protocol.evaluation, time.monotonic()
-    loaded = load_state(weights, job.workload.device)
-    state = fitted(weights, loaded, job.workload.initial_state(job.seed))
-    valid, test = job.stream("valid"), job.stream("test")
+def _scored(
+    workload: Workload, job: Job, weights: Path, iteration: int, say: Say, told: watch.Told
+) -> records.Evaluated:
+    evaluation, started = workload.protocol.evaluation, time.monotonic()
+    loaded = load_state(weights, workload.device)
+    state = fitted(weights, loaded, workload.initial_state(job.seed))
+    valid, test = workload.stream("valid"), workload.stream("test")
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
-        method = job.workload.build(runner.layers, runner.precision)
+        method = workload.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, told)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, told)
         kept = {"fit": fit(runner, method, state, test, choice)} if isinstance(test, FunctionEpisodes) else {}
         return runner, choice, found, kept
 
-    runner, choice, scores, kept = modes.first_that_runs(job.workload.evaluation_executions(), attempt, say)
+    runner, choice, scores, kept = modes.first_that_runs(workload.evaluation_executions(), attempt, say)
     how = ExecutionRecord.of(runner)
     about = {
         "command": job.command,
         "setting": dict(choice.setting),
-        "score": job.benchmark.measure.name,
+        "score": workload.benchmark.measure.name,
         "seconds": time.monotonic() - started,
         "episodes_digest": test.digest,
         "execution": how.stated,

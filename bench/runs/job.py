@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench import provenance
 from bench.episodes.stream import EpisodeStream
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Experiment
 from bench.protocols.protocol import Protocol
+from bench.records.fields import FORMAT
 from bench.records.layout import RunKey, run_name
 from bench.training.workload import NamedMethod, Workload
 from methods.contract import Method
@@ -72,6 +74,39 @@ class Job:
     def stream(self, split: str) -> EpisodeStream:
         """The episodes of a split that the run is trained on, or evaluated with, on the device."""
         return self.workload.stream(split, self.seed)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the record says of the run, however it goes."""
+        data = self.workload.data
+        return {
+            "format": FORMAT,
+            **self.about_run,
+            **self.about_request,
+            "data": {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")}
+            | {"shape": list(data.shape)},
+            "environment": provenance.describe(),
+        }
+
+    @property
+    def about_run(self) -> dict[str, Any]:
+        """What the record says of what is run; of a method that does not ship, the file that holds it."""
+        method = self.workload.method
+        return {
+            "benchmark": self.benchmark.name,
+            "method": method.name,
+            "settings": list(method.settings),
+            **({"code": method.about} if method.about else {}),
+            "seed": self.seed,
+            "preset": self.preset,
+            "training": asdict(self.protocol.training),
+            "training_hash": self.key.hash,
+        }
+
+    @property
+    def about_request(self) -> dict[str, Any]:
+        """The command that asked for the run, and the experiment that this read, or None."""
+        return {"command": self.command, "experiment": self.experiment and self.experiment.kept}
 
     def check(self) -> None:
         """Raises UserError where this can never run, before anything starts."""

@@ -12,7 +12,8 @@ import torch
 
 from bench import records
 from bench.data import listing, store
-from bench.data.benchmark_data import Data, load
+from bench.data.benchmark_data import load
+from bench.episodes.stream import Data
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark

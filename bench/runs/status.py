@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from bench import records
-from bench.errors import UserError
-from bench.protocols.protocol import Evaluation
 from bench.records import fields, layout
+from bench.records.layout import kept_weights, weights_of
 from bench.runs.job import Job
 from bench.training import checkpoint
 
@@ -37,7 +34,7 @@ class RunStatus:
     @classmethod
     def read(cls, job: Job) -> RunStatus:
         """The status of a run. Raises Corrupt."""
-        return cls(job, records.read_info(job.folder) if (job.folder / layout.RECORD).exists() else {})
+        return cls(job, records.read_info_if_any(job.folder))
 
     @property
     def is_trained(self) -> bool:
@@ -82,7 +79,7 @@ class RunStatus:
         iteration, _ = weights_of(self.job.folder, self.info, self.job.protocol.evaluation, None)
         if self.job.protocol.evaluation.weights == "best":
             return [iteration]
-        return [iteration, *(at for at in self.job.milestones if at in kept(self.info))]
+        return [iteration, *(at for at in self.job.milestones if at in kept_weights(self.info))]
 
 
 def resumable_groups(statuses: Sequence[RunStatus]) -> list[list[RunStatus]]:
@@ -111,27 +108,3 @@ def _of_one_stage(statuses: Sequence[RunStatus]) -> list[list[RunStatus]]:
         else:
             parts.append([status])
     return parts
-
-
-def weights_of(folder: Path, info: dict[str, Any], evaluation: Evaluation, at: int | None) -> tuple[int, str]:
-    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
-    last, best = info["iteration"], info["best_iteration"]
-    if evaluation.weights == "best" and at in (None, best):
-        return best, layout.BEST
-    if at is None:
-        return last, layout.WEIGHTS
-    if evaluation.weights == "best":
-        raise UserError("--at names an iteration, weights=best another: leave one of them away")
-    known = kept(info) | {best: layout.BEST} | {last: layout.WEIGHTS}
-    if at not in known:
-        have = ", ".join(str(k) for k in sorted(known))
-        raise UserError(
-            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
-        )
-    return at, known[at]
-
-
-def kept(info: dict[str, Any]) -> dict[int, str]:
-    """Iteration -> file, of the weights that were kept on the way."""
-    found = (re.fullmatch(r"weights@([0-9]+)\.safetensors", name) for name in info["files"])
-    return {int(match[1]): match[0] for match in found if match}

@@ -13,23 +13,24 @@ from bench.records.locks import Say, locked, missed
 from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.runs.status import RunStatus
 from bench.training import checkpoint, modes, outer_loop
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
 from bench.training.watch import Watch
+from bench.training.workload import Workload
 
 
-def train_runs(statuses: Sequence[RunStatus], watch: Watch) -> list[RunStatus]:
-    """Trains runs that differ in their seeds alone, together, and leaves each its record; their status after that."""
-    jobs = [status.job for status in statuses]
+def train_runs(jobs: Sequence[Job], infos: Sequence[dict[str, Any]], watch: Watch) -> list[dict[str, Any]]:
+    """Trains runs that differ in their seeds alone, together, and leaves each its record, which is returned. `infos`:
+    what the records say before that, empty where a run has not begun."""
     if jobs[0].kind.weights_of is not None:
         return [_copy_weights(job, watch) for job in jobs]
-    kept = _Records([job.validating() for job in jobs], [status.info for status in statuses], watch.say)
+    kept = _Records([job.validating() for job in jobs], infos, watch.say)
     devices.forget_peak_memory(jobs[0].workload.device)
     with watch.stop:
-        progress = halving_chunks(kept.jobs, lambda smaller: _attempt(smaller, kept, watch), watch.say)
-    return [RunStatus(job, info) for job, info in zip(jobs, kept.finish(progress), strict=True)]
+        workload = kept.jobs[0].workload
+        progress = halving_chunks(workload, len(jobs), lambda smaller: _attempt(smaller, kept, watch), watch.say)
+    return kept.finish(progress)
 
 
 @dataclass
@@ -42,8 +43,13 @@ class _Records:
 
     def begin(self, how: ExecutionRecord) -> None:
         """Writes that the runs begin or go on, and how they are executed."""
-        each = zip(self.jobs, self.infos, strict=True)
-        self.infos = [recording.start_record(job, info, how) for job, info in each]
+        self.infos = [self._begun(job, info, how) for job, info in zip(self.jobs, self.infos, strict=True)]
+
+    def _begun(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
+        if info:
+            return recording.resume_record(job.folder, info, how)
+        digests = {split: job.stream(split).digest for split in ("train", "valid")}
+        return recording.start_record(job.folder, job.about, digests, how)
 
     def save(self, iteration: int) -> None:
         """Writes that every run has a checkpoint of this iteration."""
@@ -56,42 +62,41 @@ class _Records:
         """Writes what became of the runs, and returns it."""
         finished = []
         for place, (job, info) in enumerate(zip(self.jobs, self.infos, strict=True)):
-            finished.append(recording.finish_record(job, info, progress, place))
+            finished.append(recording.finish_record(job.folder, info, progress, place, job.workload.device))
             missed(job.folder, self.say)
         return finished
 
 
-def _attempt(jobs: Sequence[Job], kept: _Records, watch: Watch) -> checkpoint.Progress:
-    first, workload, seeds = jobs[0], jobs[0].workload, [job.seed for job in jobs]
+def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Progress:
+    seeds, folders = [job.seed for job in kept.jobs], [job.folder for job in kept.jobs]
     initial = [workload.initial_state(seed) for seed in seeds]
-    streams, valid = [job.stream("train") for job in jobs], first.stream("valid")
-    folders, precision = [job.folder for job in jobs], first.protocol.evaluation.precision
+    streams, valid = [workload.stream("train", seed) for seed in seeds], workload.stream("valid")
+    precision = workload.protocol.evaluation.precision
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
         validation = replace(runner, chunk=workload.evaluation_chunk(), precision=precision)
         trained, tested = (workload.build(each.layers, each.precision) for each in (runner, validation))
         trainer = outer_loop.Trainer(
-            trained, tested, first.protocol, runner, validation, streams, valid, folders, kept.save
+            trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save
         )
         return trainer, trainer.prepare(initial)
 
-    trainer, begun = modes.first_that_runs(workload.training_executions(len(jobs)), prepared, watch.say)
+    trainer, begun = modes.first_that_runs(workload.training_executions(len(seeds)), prepared, watch.say)
     kept.begin(ExecutionRecord.of(trainer.execution, trainer.validation, seeds))
-    return trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
+    return trainer.run(begun, replace(watch, keep=(*watch.keep, *kept.jobs[0].milestones)))
 
 
-def _copy_weights(job: Job, watch: Watch) -> RunStatus:
+def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
     """Copies the weights of another method's run of the same keys, which is trained first where it is missing."""
     source = job.weights_job
     with locked(source.folder):
-        status = RunStatus.read(source)
-        if not status.is_trained:
-            (status,) = train_runs([status], watch)
-    info = status.info
+        info = records.read_info_if_any(source.folder)
+        if info.get("status", "unfinished") == "unfinished":
+            (info,) = train_runs([source], [info], watch)
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in info["files"]:
         path = records.checked(source.folder, name, info["files"])
         files.write_atomically(job.folder / name, lambda copy, path=path: shutil.copyfile(path, copy))
-    info = info | recording.keys(job) | {"weights_of": source.name, **recording.asked(job)}
+    info = info | job.about_run | {"weights_of": source.name, **job.about_request}
     records.write_json(job.folder / layout.RECORD, info)
-    return RunStatus(job, info)
+    return info

@@ -65,6 +65,15 @@ class UserMethod(NamedMethod):
             raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `bench check`")
         return self.found
 
+    def mistake(self, error: BaseException) -> UserError | None:
+        """Where in its file something went wrong, or else where what it gave was of no use."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = line_in(self.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
+        said = f"{type(error).__name__}: {first_line(error)}"
+        return UserError(
+            f"{self.file}{where}: {said}. `python -m bench check {self.file}` tries it on a small benchmark"
+        )
+
     @property
     def found(self) -> type:
         """The class that is meant to be a method. Raises UserError."""
@@ -166,17 +175,6 @@ def _imported(method: UserMethod, module: str) -> ModuleType:
         raise UserError(
             f"{method.file}{line_in(method.file, error)}: {type(error).__name__}: {first_line(error)}"
         ) from error
-
-
-def mistake(method: UserMethod, error: BaseException) -> UserError:
-    """What went wrong while a method ran, as one line: where in its file, or else where what it gave was of no use."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    file = method.file
-    where = line_in(file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
-    said = f"{type(error).__name__}: {first_line(error)}"
-    return UserError(
-        f"{method.file}{where}: {said}. `python -m bench check {method.file}` tries it on a small benchmark"
-    )
 
 
 def line_in(file: Path, error: BaseException) -> str:

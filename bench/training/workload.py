@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from bench import networks
-from bench.data.benchmark_data import Data
 from bench.episodes import streams
-from bench.episodes.stream import EpisodeStream
+from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import INNER_LOOP, Protocol
@@ -45,6 +44,10 @@ class NamedMethod:
     def kind(self) -> type[Method]:
         """Its class."""
         return METHODS[self.name]
+
+    def mistake(self, error: BaseException) -> UserError | None:
+        """What went wrong in the user's own code while it ran, as one line; None: it is not theirs."""
+        return None
 
     @property
     def settings(self) -> tuple[str, ...]:

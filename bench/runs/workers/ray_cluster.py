@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from bench import devices, files, provenance
-from bench.data.benchmark_data import Data
 from bench.data.images import ImageSet
+from bench.episodes.stream import Data
 from bench.errors import UserError
 from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, work
 from bench.training.watch import Stop

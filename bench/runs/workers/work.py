@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.data.benchmark_data import Data
+from bench.episodes.stream import Data
 from bench.errors import UserError
 from bench.runs import complete, tensorboard
 from bench.runs.job import Job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bench import records
 from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.networks import conv4
@@ -14,7 +15,6 @@ from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.planning import job_of
 from bench.runs.request import Request
-from bench.runs.status import RunStatus
 from bench.tools.authors_weights import parameters
 from bench.tools.authors_weights.checkpoint import Checkpoint
 from bench.training.workload import NamedMethod
@@ -48,5 +48,5 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = parameters.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
     with locked(job.folder):
-        if not RunStatus.read(job).info:
-            recording.write_adopted_record(job, State(params, {}), checkpoint.about())
+        if not records.read_info_if_any(job.folder):
+            recording.write_adopted_record(job.folder, job.about, State(params, {}), checkpoint.about())

@@ -154,6 +154,6 @@ def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str
 def _kept(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
     """Writes the record. Whoever scores the same files at once writes the same: no lock is needed."""
     info = {"command": job.command, "score": job.benchmark.measure.name, "episodes_digest": stream.digest}
-    recording.write_adopted_record(job, None, about)
+    recording.write_adopted_record(job.folder, job.about, None, about)
     records.write_evaluation(job.folder, job.protocol.evaluation, _ITERATION, _STEP, found, info)
     return records.Evaluated(job.protocol.evaluation, _ITERATION, _STEP, found, info)

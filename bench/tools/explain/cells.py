@@ -9,13 +9,12 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.protocols.settings import with_values
-from bench.records.layout import kept
+from bench.records.layout import kept, kept_weights, weights_of
 from bench.report import tables
 from bench.runs import planning, request
 from bench.runs.display import duration
 from bench.runs.job import Job
-from bench.runs.status import RunStatus, weights_of
-from bench.runs.status import kept as kept_weights
+from bench.runs.status import RunStatus
 from bench.tools.explain.factors import Cell, Comparison
 from bench.training import checkpoint, modes
 

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 
 from bench import devices, records
-from bench.data.benchmark_data import Data
+from bench.episodes.stream import Data
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
 from bench.records import fields, layout
 from bench.records.weights import flat, load_state
 from bench.runs import evaluate
 from bench.runs.job import Job
-from bench.runs.status import RunStatus
 from bench.runs.train import train_runs
 from bench.training import modes, watch
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
@@ -94,7 +93,7 @@ class Again:
         jobs = {seed: self._job(seed, self.preset.evaluation, recorded, results) for seed in seeds}
         if jobs[own].kind.weights_of is not None:
             jobs = {seed: job.weights_job for seed, job in jobs.items()}
-        train_runs([RunStatus.read(job) for job in jobs.values()], watch)
+        train_runs(list(jobs.values()), [{}] * len(jobs), watch)
         return jobs[own].folder
 
     def _job(self, seed: int, evaluation: protocol.Evaluation, recorded: ExecutionRecord, results: Path) -> Job:
@@ -116,8 +115,7 @@ class Again:
     @property
     def kept(self) -> tuple[int, ...]:
         """The iterations whose weights were kept."""
-        names = [name for name in self.info["files"] if name.startswith("weights@")]
-        return tuple(int(name.removeprefix("weights@").removesuffix(".safetensors")) for name in names)
+        return tuple(layout.kept_weights(dict(self.info)))
 
     @property
     def preset(self) -> protocol.Protocol:

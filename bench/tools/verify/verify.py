@@ -11,8 +11,8 @@ import torch
 from bench import records
 from bench.episodes.streams import stream
 from bench.errors import UserError
-from bench.records import fields, weights
-from bench.runs import planning, status
+from bench.records import fields, layout, weights
+from bench.runs import planning
 from bench.tools.verify import differences, promises
 from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
 from bench.tools.verify.repeat import Again
@@ -115,7 +115,7 @@ def _evaluation(again: Again, path: Path) -> Finding:
 def weights_of(again: Again, recorded: records.Evaluated) -> str:
     """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
     at = None if recorded.evaluation.weights == "best" else recorded.iteration
-    iteration, name = status.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
+    iteration, name = layout.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
     if iteration != recorded.iteration:
         raise fields.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
     return name

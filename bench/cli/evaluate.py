@@ -88,11 +88,5 @@ def _job(options: Namespace) -> Job:
 def _request(options: Namespace) -> Request:
     from bench.runs import request
 
-    return request.Request(
-        options.method,
-        [options.benchmark] if options.benchmark else [],
-        [],
-        options.protocol,
-        options.settings,
-        *asked_of_every_job(options),
-    )
+    benchmarks, asked = [options.benchmark] if options.benchmark else [], asked_of_every_job(options)
+    return request.Request(methods=options.method, benchmarks=benchmarks, seeds=[], protocol=options.protocol, **asked)

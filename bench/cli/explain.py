@@ -58,8 +58,7 @@ def _explain(options: Namespace, emit: Emit) -> int:
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     o = options
-    request, mine = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
-    method = mine.name if mine else o.method
+    request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     comparison = factors.compared(
         store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
     )

@@ -54,19 +54,19 @@ class Outcomes:
 
 
 def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
-    from bench import records
-    from bench.runs import status
+    from bench.records.layout import kept_weights
+    from bench.runs.status import RunStatus
 
     if outcome == "busy":
         return "another process works on it; left to that one"
-    info = records.read_info(job.folder)
+    status = RunStatus.read(job)
+    info = status.info
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
-    iterations = status.evaluated_at(job, info)
-    found = "; ".join(score(status.scores_at(job, at)) for at in sorted(iterations))
+    found = "; ".join(score(status.evaluation(at)) for at in sorted(status.evaluations))
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
-    lost = sorted(wanted - {*status.kept(info), info["iteration"]})
+    lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
     return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
 

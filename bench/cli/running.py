@@ -62,14 +62,11 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
     from bench.runs import request, tensorboard
 
     tensorboard.check(options.log)
-    return request.Request(
-        methods,
-        benchmarks,
-        request.seeds(options.seeds, options.seed),
-        protocol,
-        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
-        *asked_of_every_job(options),
-    )
+    asked = asked_of_every_job(options)
+    if options.iterations is not None:
+        asked["settings"] = [*options.settings, f"iterations={options.iterations}"]
+    seeds = request.seeds(options.seeds, options.seed)
+    return request.Request(methods=methods, benchmarks=benchmarks, seeds=seeds, protocol=protocol, **asked)
 
 
 def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit) -> int:

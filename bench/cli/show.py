@@ -78,7 +78,7 @@ def episodes(options: Namespace) -> int:
     from bench.tools.show import hardest as hardest_episodes
     from bench.tools.verify import verify
 
-    folder = layout.find(options.results, options.run)
+    (folder,) = layout.find(options.results, [options.run], one=True)
     again = verify.opened(folder, options.data_dir, print_notes, options.method)
     hardest_episodes.check(again, options.out)
     recorded = hardest_episodes.evaluation(again, options.settings)

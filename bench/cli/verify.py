@@ -62,7 +62,7 @@ def _folders(options: Namespace) -> list[Path]:
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    found = layout.named(options.results, [""] if options.all else options.run)
+    found = layout.find(options.results, [""] if options.all else options.run)
     return [folder for folder in found if not (options.all and _predicted(folder))]
 
 
@@ -79,9 +79,10 @@ def _predicted(folder: Path) -> bool:
 
 def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
+    from bench.records import layout
     from bench.tools.verify import findings
 
-    print("/".join(folder.parts[-4:]), flush=True)
+    print(layout.run_name(folder), flush=True)
     outcomes = [_shown(finding) for finding in _findings(again, retrain)]
     outcome = max(outcomes, key=[findings.EQUAL, findings.CLOSE, findings.DIFFERENT].index)
     print(f"  {_SUMMARY[outcome]}", flush=True)

@@ -11,6 +11,7 @@ from bench.records.record import (
     read_all,
     read_evaluation,
     read_info,
+    read_info_if_any,
     write_evaluation,
     write_json,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "read_all",
     "read_evaluation",
     "read_info",
+    "read_info_if_any",
     "write_evaluation",
     "write_json",
 ]

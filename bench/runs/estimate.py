@@ -46,7 +46,7 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listene
         times.append(left * rates[key].seconds if left else 0.0)
         took = f"about {duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
-        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.hash}, seeds {seeds}: {took}")
+        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.key.hash}, seeds {seeds}: {took}")
     took = f"one group after the other: about {duration(sum(times))}"
     if workers > 1:
         took = f"{workers} workers, each as fast as one alone: about {duration(_spread(times, workers))}; {took}"
@@ -63,7 +63,7 @@ def _spread(times: Sequence[float], workers: int) -> float:
 
 def _trained(job: Job) -> Job:
     """The run that is trained: another method's, where the job's evaluates that one's weights."""
-    return job if job.kind.weights_of is None else job.lender
+    return job if job.kind.weights_of is None else job.weights_job
 
 
 def _left(job: Job) -> int:
@@ -91,7 +91,7 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
             info is not None
             and (info["benchmark"], info["method"], info["status"]) == (job.benchmark.name, job.method, "finished")
             and info["iteration"] >= _FEWEST
-            and info["execution"].get("device") == str(job.device)
+            and info["execution"].get("device") == str(job.workload.device)
             and all(info["environment"].get(name) == here[name] for name in ("processor", "gpu"))
             and info.get("seconds", {}).get("training")
             and _alike(settings.from_fields(Training, info["training"])) == _alike(job.protocol.training)
@@ -101,7 +101,8 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
 
 def _measured(job: Job) -> Rate:
     """By steps of the real run in a folder that does not stay; not compiled, which would take longer than they do."""
-    mode = job.mode or (GRAPH if job.device.type == "cuda" else EAGER)
+    workload = job.workload
+    mode = workload.mode or (GRAPH if workload.device.type == "cuda" else EAGER)
     times: list[float] = []
 
     def on_event(event: watch.Event) -> None:
@@ -109,10 +110,10 @@ def _measured(job: Job) -> Rate:
             times.append(time.monotonic())
 
     with tempfile.TemporaryDirectory() as folder:
-        trial = replace(job, results=Path(folder), place=None, mode=mode)
+        trial = replace(job.with_workload(mode=mode), results=Path(folder), place=None)
         with suppress(watch.Interrupted):
-            complete.complete([trial], watch.Watch(on_event, lambda: len(times) >= _STEPS))
-    faster = "" if job.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
+            complete.complete_runs([trial], watch.Watch(on_event, lambda: len(times) >= _STEPS))
+    faster = "" if workload.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
     # The first warms up and is left out; the checkpoint at the end waits for the device.
     seconds = (time.monotonic() - times[0]) / max(1, len(times) - 1)
     return Rate(seconds, f"by {_STEPS} meta-steps measured here, {mode}{faster}")

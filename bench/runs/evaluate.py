@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from bench import provenance, records
-from bench.episodes import sampling
-from bench.protocols.benchmarks import FUNCTIONS
+from bench import records
+from bench.episodes.functions import FunctionEpisodes
+from bench.records.layout import weights_of
 from bench.records.locks import locked
 from bench.records.weights import fitted, load_state
-from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.runs.status import weights_of
 from bench.training import evaluation as scoring
 from bench.training import modes
 from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from bench.training.function_fit import fit
-from bench.training.initial import initial_state
 from bench.training.watch import Listener, ignore
+from bench.training.workload import Workload
 
 
 def evaluated(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
@@ -43,33 +42,35 @@ def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listen
 
 def scored(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:
     """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
-    return halving_chunks([job], lambda smaller: _scored(smaller[0], weights, iteration, on_event), on_event)
+    return halving_chunks(
+        job.workload, 1, lambda smaller: _scored(smaller, job, weights, iteration, on_event), on_event
+    )
 
 
-def _scored(job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
-    evaluation, started = job.protocol.evaluation, time.monotonic()
-    loaded = load_state(weights, job.device)
-    state = fitted(weights, loaded, initial_state(job.build(), job.seed))
-    valid = job.source("valid", sampling.EVALUATION_SEED, evaluation.queries)
-    test = job.source("test", sampling.EVALUATION_SEED, evaluation.queries)
+def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
+    evaluation, started = workload.protocol.evaluation, time.monotonic()
+    loaded = load_state(weights, workload.device)
+    state = fitted(weights, loaded, workload.initial_state(job.seed))
+    valid, test = workload.stream("valid"), workload.stream("test")
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
-        method = job.build(runner.layers, runner.precision)
+        method = workload.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, on_event)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)
-        kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
+        kept = {"fit": fit(runner, method, state, test, choice)} if isinstance(test, FunctionEpisodes) else {}
         return runner, choice, found, kept
 
-    runner, choice, scores, kept = modes.first_that_runs(job.evaluation_executions(), attempt, on_event)
+    runner, choice, scores, kept = modes.first_that_runs(workload.evaluation_executions(), attempt, on_event)
+    how = ExecutionRecord.of(runner)
     about = {
         "command": job.command,
         "setting": dict(choice.setting),
-        "score": job.benchmark.measure.name,
+        "score": workload.benchmark.measure.name,
         "seconds": time.monotonic() - started,
-        "episodes_digest": recording.digest(job, "test", sampling.EVALUATION_SEED, evaluation.queries),
-        "execution": recording.executed(runner),
-        "environment": provenance.describe(),
+        "episodes_digest": test.digest,
+        "execution": how.stated,
+        "environment": how.environment,
         **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)

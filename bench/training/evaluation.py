@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.training.execution import Execution
 from bench.training.objectives import objective
@@ -34,21 +34,21 @@ def scores(
     execution: Execution,
     method: Method,
     state: State,
-    source: Source,
+    stream: EpisodeStream,
     count: int,
     setting: Setting,
     on_event: Listener = ignore,
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
-    score = objective(source.benchmark).score
+    score = objective(stream.benchmark).score
     blocks, size = [], execution.chunk * max(1, BLOCK // execution.chunk)
     with torch.no_grad():
         for first in range(0, count, size):
-            batch = source.episodes(first, min(size, count - first))
+            batch = stream.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
-            _check(outputs, source.benchmark, batch)
+            _check(outputs, stream.benchmark, batch)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
-            on_event(Scored(source.split, min(first + size, count), count))
+            on_event(Scored(stream.split, min(first + size, count), count))
     return np.concatenate(blocks)
 
 
@@ -65,7 +65,7 @@ def choose(
     execution: Execution,
     method: Method,
     state: State,
-    valid: Source,
+    valid: EpisodeStream,
     episodes: int,
     choosing: int,
     on_event: Listener = ignore,

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Protocol
 from bench.records import weights
 from bench.records.layout import kept
 from bench.training import evaluation
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import Progress, Track, begun, copied, resume, save
 from bench.training.evaluation import Choice
 from bench.training.execution import Execution
@@ -40,8 +40,8 @@ class Trainer:
     protocol: Protocol
     execution: Execution
     validation: Execution
-    train: Sequence[Source]
-    valid: Source
+    train: Sequence[EpisodeStream]
+    valid: EpisodeStream
     folders: Sequence[Path]
     saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
 
@@ -52,9 +52,11 @@ class Trainer:
         training, worst = self.protocol.training, self.valid.benchmark.measure.worst
         progress = begun(initial, self.execution.device, training.meta_lr, self.execution.graph, worst)
         resume(progress, self.folders, training.iterations)
-        step = MetaStep(self.execution, self.method, self._feed, progress.state, progress.optimiser, progress.loss_sum)
+        step = MetaStep(
+            self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum
+        )
         if progress.iteration < training.iterations:
-            step.rehearse(self._feed.at(progress.iteration))
+            step.rehearse(self._batches.at(progress.iteration))
             if self.validation.compiled:
                 setting = self.tested.candidates()[0]
                 evaluation.scores(self.validation, self.tested, progress.of(0), self.valid, 1, setting)
@@ -67,7 +69,7 @@ class Trainer:
         progress, step = prepared
         saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and not progress.diverged:
-            step(self._feed.at(progress.iteration))
+            step(self._batches.at(progress.iteration))
             progress.iteration += 1
             valid = self._row(progress, watch.on_event) if progress.iteration in self._rows else None
             loss = _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows)
@@ -86,8 +88,8 @@ class Trainer:
         return progress
 
     @cached_property
-    def _feed(self) -> Feed:
-        return Feed(self.method.training_batch or "episodes", self.protocol.training, self.train)
+    def _batches(self) -> TrainingBatches:
+        return TrainingBatches(self.method.training_batch or "episodes", self.protocol.training, self.train)
 
     @cached_property
     def _rows(self) -> frozenset[int]:

@@ -20,7 +20,7 @@ from rich.console import Console
 from bench import files, records
 from bench.cli import json_events
 from bench.data.images import ImageSet
-from bench.episodes import streams
+from bench.episodes.images import ImageEpisodes
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.measures import ACCURACY
@@ -210,7 +210,7 @@ def test_candidates_are_counted_together(small: Benchmark, noise: ImageSet, tiny
     told: list[Event] = []
     method = build("finetune", small, tiny_protocol)
     state = initial_state(method, 0)
-    source = streams.source(small, noise, "valid", 0, 3, torch.device("cpu"))
+    source = ImageEpisodes(small, noise, "valid", 0, small.episode(3))
     execution = Execution(torch.device("cpu"), 4)
     evaluation.choose(execution, method, state, source, 4, 2, told.append)
     every = 2 * len(method.candidates())

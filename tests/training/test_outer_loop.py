@@ -12,7 +12,7 @@ import torch
 
 from bench import files as files_module
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes.images import ImageEpisodes
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.records import layout, weights
@@ -41,8 +41,8 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
         name: str, protocol: Protocol, folder: str = "run", seed: int = 0
     ) -> tuple[outer_loop.Trainer, contract.State]:
         method = build(name, small, protocol)
-        source = images.source(small, noise, "train", seed, protocol.training.queries, CPU)
-        valid = images.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
+        source = ImageEpisodes(small, noise, "train", seed, small.episode(protocol.training.queries))
+        valid = ImageEpisodes(small, noise, "valid", 0, small.episode(protocol.evaluation.queries))
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         made = outer_loop.Trainer(
@@ -161,7 +161,7 @@ def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Pr
 
 def test_episodes_are_fed_in_order_and_once(make: Make, tiny_protocol: Protocol) -> None:
     trainer, _ = make("maml", tiny_protocol)
-    fed = [trainer._feed.batch(trainer._feed.at(iteration)) for iteration in range(3)]
+    fed = [trainer._batches.batch(trainer._batches.at(iteration)) for iteration in range(3)]
     together = trainer.train[0].episodes(0, 9)
     assert torch.equal(torch.cat([batch.support[0] for batch in fed]), together.support)
 
@@ -180,7 +180,7 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
 
 def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_protocol: Protocol) -> None:
     (tuned, _), (meta, _) = make("finetune", tiny_protocol, "a"), make("maml", tiny_protocol, "b")
-    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._feed, meta._feed))
+    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._batches, meta._batches))
     images, episodes = (type(batch)(*(part[0] for part in batch)) for batch in (images, episodes))
     assert (
         len(images.labels)
@@ -195,7 +195,7 @@ def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_proto
 def test_an_image_batch_is_drawn_uniformly(make: Make, tiny_protocol: Protocol) -> None:
     protocol = replace(tiny_protocol, training=replace(tiny_protocol.training, image_batch=64))
     trainer, initial = make("finetune", protocol)
-    batch = trainer._feed.batch(trainer._feed.at(1))
+    batch = trainer._batches.batch(trainer._batches.at(1))
     assert batch.images.shape == (1, 64, 1, 12, 12) and batch.labels.shape == (1, 64)
     trained(trainer, initial, watch())
 

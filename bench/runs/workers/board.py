@@ -89,5 +89,5 @@ class Reporter:
 
     def _emit(self, place: int, kind: str, **fields: object) -> None:
         first, seeds = self.groups[place].jobs[0], [job.seed for job in self.groups[place].jobs]
-        about = {"benchmark": first.benchmark.name, "method": first.method, "training_hash": first.hash}
+        about = {"benchmark": first.benchmark.name, "method": first.method, "training_hash": first.key.hash}
         self.emit(kind, **about, seeds=seeds, **fields)

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import files, provenance
 from bench.data.images import ImageSet
-from bench.episodes.streams import Data
+from bench.episodes.stream import Data
 from bench.errors import UserError, reason
 from bench.runs.workers import ray_task
 from bench.runs.workers.ray_task import Mailbox, Shared
@@ -68,7 +68,7 @@ class Cluster:
         put: dict[str, Any] = {}
         tasks: list[Any] = []
         for place, group in enumerate(groups):
-            data = group.jobs[0].data
+            data = group.jobs[0].workload.data
             if data.digest not in put:
                 put[data.digest] = self.ray.put(_plain(data))
             before = [tasks[k] for k in range(place) if not group.folders.isdisjoint(groups[k].folders)]

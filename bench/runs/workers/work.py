@@ -1,18 +1,18 @@
 """Seed groups and what works through them: this process, several of this machine, or a Ray cluster.
 
 A seed group is what trains together: the runs of one benchmark and method that differ in their seeds. Every engine does
-for a group what `complete` does, so that locks, checkpoints and resumption are the same."""
+for a group what `complete_runs` does, so that locks, checkpoints and resumption are the same."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.episodes.streams import Data
+from bench.episodes.stream import Data
 from bench.errors import UserError, kind_and_reason
 from bench.runs import complete, tensorboard
 from bench.runs.job import Job
@@ -37,12 +37,12 @@ class SeedGroup:
     @property
     def folders(self) -> frozenset[Path]:
         """Every folder that is written to: the runs' own, and those of the runs whose weights they evaluate."""
-        lenders = [job.lender.folder for job in self.jobs if job.kind.weights_of is not None]
+        lenders = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
         return frozenset([*(job.folder for job in self.jobs), *lenders])
 
     def with_data(self, data: Data | None) -> SeedGroup:
         """This group with other data, or with none, to be sent."""
-        return SeedGroup(tuple(replace(job, data=data) for job in self.jobs))
+        return SeedGroup(tuple(job.with_workload(data=data) for job in self.jobs))
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a seed group: each run's outcome and whether anything was done, as `complete` returns it, or it
-    was stopped, or failed."""
+    """What became of a seed group: each run's outcome and whether anything was done, as `complete_runs` returns it, or
+    it was stopped, or failed."""
 
     outcomes: tuple[str, ...] = ()
     worked: bool = True
@@ -98,7 +98,7 @@ def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop,
     with tensorboard.logged(options.log, on_event) as listener:
         watch = Watch(listener, stop, options.checkpoint_every, options.keep)
         try:
-            return Ended(*complete.complete(group.jobs, watch, options.force and attempt == 0))
+            return Ended(*complete.complete_runs(group.jobs, watch, options.force and attempt == 0))
         except Interrupted as interrupted:
             return Ended(stopped=str(interrupted))
 

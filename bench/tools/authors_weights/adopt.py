@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.data import store
-from bench.episodes import streams
+from bench import records
+from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.networks import conv4
 from bench.protocols import presets, protocol, published_weights, settings
@@ -15,9 +15,9 @@ from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.planning import job_of
 from bench.runs.request import Request
-from bench.runs.status import read_if_any
 from bench.tools.authors_weights import parameters
 from bench.tools.authors_weights.checkpoint import Checkpoint
+from bench.training.workload import NamedMethod
 from methods.contract import State
 
 
@@ -34,8 +34,11 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     evaluation = settings.with_evaluation_settings(evaluation, request.settings)
     training = presets.paper(benchmark).training
     training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
-    data = streams.load(benchmark, training, request.data_dir)
-    job = job_of(request, benchmark, "maml", 0, protocol.Protocol(training, evaluation), "paper", data)
+    data = benchmark_data.load(benchmark, training, request.data_dir)
+    asked = protocol.Protocol(training, evaluation)
+    job = job_of(
+        request, benchmark=benchmark, method=NamedMethod("maml"), seed=0, asked=asked, preset="paper", data=data
+    )
     job.check()
     return job
 
@@ -45,5 +48,5 @@ def adopt(job: Job, checkpoint: Checkpoint) -> None:
     as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
     params = parameters.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
     with locked(job.folder):
-        if read_if_any(job.folder) is None:
-            recording.adopted(job, State(params, {}), checkpoint.about())
+        if not records.read_info_if_any(job.folder):
+            recording.write_adopted_record(job.folder, job.about, State(params, {}), checkpoint.about())

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from bench.runs.job import Job
 from bench.runs.workers.mapped_images import by_file, opened
 from bench.runs.workers.processes import gpus
 from bench.runs.workers.work import SeedGroup, startable
+from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
 from tests.runs.test_interruption import contents
 
@@ -31,9 +33,10 @@ LONG = ("--iterations", "200")
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
     benchmark, images = benchmarks.get("tiny"), store.load("omniglot", data_dir)
-    made = presets.quick(benchmark)
+    what = {"benchmark": benchmark, "protocol": presets.quick(benchmark), "data": images}
+    workload = Workload(method=NamedMethod("maml"), device=torch.device("cpu"), **what)
     return [
-        Job(benchmark, method, seed, made, "quick", images, results, torch.device("cpu"))
+        Job(workload=replace(workload, method=NamedMethod(method)), seed=seed, preset="quick", results=results)
         for seed in range(seeds)
         for method in methods
     ]
@@ -93,11 +96,11 @@ def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytes
 def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
     group = SeedGroup(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
     sent = by_file(group)
-    assert not hasattr(sent.jobs[0].data.images, "dtype")
+    assert not hasattr(sent.jobs[0].workload.data.images, "dtype")
     back = opened(sent)
-    assert (back.jobs[1].data.images == group.jobs[1].data.images).all()
+    assert (back.jobs[1].workload.data.images == group.jobs[1].workload.data.images).all()
     assert back.jobs[1].folder == group.jobs[1].folder
-    half = group.with_data(sent.jobs[0].data)  # what is no mapped file goes as it is
+    half = group.with_data(sent.jobs[0].workload.data)  # what is no mapped file goes as it is
     assert by_file(half) is half
 
 

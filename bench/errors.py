@@ -28,8 +28,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 def reason(error: BaseException) -> str:
     """The first line of what a system or a library says of a failure, or else its kind."""
-    text = getattr(error, "strerror", None) or str(error)
-    return next((line for line in text.splitlines() if line), type(error).__name__)[:200]
+    return _first_line(getattr(error, "strerror", None) or str(error)) or type(error).__name__
+
+
+def kind_and_reason(error: BaseException) -> str:
+    """`ValueError: what it says`, in one line."""
+    line = _first_line(str(error))
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]
 
 
 def printable(text: str) -> str:

@@ -58,6 +58,10 @@ class Setup:
     evaluation: Any
 
 
+# Settings of the protocol that not every method uses.
+INNER_LOOP = ("inner_lr", "inner_steps")
+FINE_TUNING = ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes")
+
 NEEDS = {
     "classes": "classes that episodes share",
     "functions": "targets that mean the same in all episodes, as those of functions do",
@@ -72,6 +76,8 @@ class Method(Protocol):
     weights_of: str | None  # a method that trains nothing names the one whose weights it evaluates
     batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
     needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
+
+    # settings: tuple[str, ...] = INNER_LOOP, where it declares none: those of INNER_LOOP and FINE_TUNING that it uses
 
     def __init__(self, setup: Setup) -> None: ...
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods.contract import ImageBatch, Params, Setting, Setup, State
+from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
 from methods.inner_loop import inner_step, trajectory
 
 _MOMENTUM = 0.1  # of the running statistics; Torch's default
@@ -24,6 +24,7 @@ class Finetune:
     weights_of: str | None = None
     batch_statistics: tuple[str, ...] = ("batch", "support", "running")
     needs: str | None = "classes"
+    settings: tuple[str, ...] = FINE_TUNING
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

@@ -17,6 +17,7 @@ class Nearest(Finetune):
 
     training_batch = None
     weights_of = "finetune"
+    settings = ()
 
     def candidates(self) -> Sequence[Setting]:
         """Nothing is chosen on validation episodes."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods.contract import Episode, Params, Setting, Setup, State
+from methods.contract import FINE_TUNING, Episode, Params, Setting, Setup, State
 from methods.inner_loop import inner_step, trajectory
 
 
@@ -19,6 +19,7 @@ class Pretrained:
     weights_of = None
     batch_statistics = ("batch", "support")
     needs: str | None = "functions"
+    settings = FINE_TUNING
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

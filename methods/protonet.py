@@ -20,6 +20,7 @@ class ProtoNet:
     weights_of = None
     batch_statistics = ("batch", "support")
     needs = "classes"
+    settings = ()
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

@@ -109,7 +109,7 @@ def typed(
 
 def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "vectorised") -> Method:
     """A method under a protocol, for the eight training classes of `noise`, or for sinusoids."""
-    return check.built(METHODS[name], benchmark, protocol.training, protocol.evaluation, layers)
+    return check.workload(METHODS[name], benchmark, protocol).build(layers)
 
 
 def meta_step(execution: Execution, method: Method, state: State, batch: Any) -> tuple[torch.Tensor, Params, Params]:

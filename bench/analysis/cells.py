@@ -58,6 +58,11 @@ class Cell:
         return self.record.method
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """Those that the method uses of the settings that not every method does."""
+        return self.record.settings(self.evaluated)
+
+    @property
     def protocol(self) -> Protocol:
         """As it was run and evaluated."""
         return Protocol(self.record.training, self.evaluated.evaluation)
@@ -68,7 +73,7 @@ class Cell:
         are where they were not trained here."""
         if self.predicted:
             return f"{self.record.info['origin']['name']}, predicted elsewhere: protocol not known"
-        ours = naming.described(self.benchmark, self.method, self.protocol)
+        ours = naming.described(self.benchmark, self.settings, self.protocol)
         if self.code:
             ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
         return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours

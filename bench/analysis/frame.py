@@ -87,7 +87,7 @@ def _described(record: Record, evaluated: Evaluated | None = None) -> str | None
     if evaluated is None:
         return naming.described_training(of_record(record.info), record.training)
     protocol = Protocol(record.training, evaluated.evaluation)
-    return naming.described(of_record(record.info), record.method, protocol)
+    return naming.described(of_record(record.info), record.settings(evaluated), protocol)
 
 
 def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:

@@ -96,11 +96,11 @@ def _common_seeds(a: Cell, b: Cell) -> bool:
 
 def _factors(a: Cell, b: Cell) -> set[str]:
     """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
-    method = a.method if a.method == b.method else ""
-    evaluation = evaluation_differences(method, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
+    same, both_use = a.method == b.method, set(a.settings) & set(b.settings)
+    evaluation = evaluation_differences(both_use, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
     training = differences(a.record.training, b.record.training).keys()
     return {
-        *({"method"} if a.method != b.method else ()),
-        *(training if method else training - {"code"}),  # a method's own file is part of the method
+        *({"method"} if not same else ()),
+        *(training if same else training - {"code"}),  # a method's own file is part of the method
         *(f"evaluation.{name}" for name in evaluation),
     }

@@ -45,7 +45,7 @@ class Planned:
     """What a claim asks of runs before it is held against them: a cell has the same, and so has what is yet to run."""
 
     benchmark: Benchmark
-    method: str
+    settings: tuple[str, ...]
     protocol: Protocol
     seeds: tuple[int, ...]
     data: Mapping[str, Any]
@@ -112,7 +112,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     theirs = preset(claim.protocol, cell.benchmark)
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     assumed = assumed_by(claim.protocol, cell.benchmark)
-    found = protocol_differences(cell.method, ours, theirs)
+    found = protocol_differences(cell.settings, ours, theirs)
     differ = [
         f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}
     ]

@@ -38,7 +38,7 @@ def export(options: Namespace) -> int:
 
     o = options
     stream = named_stream.stream(o.benchmark, o.split, o.episodes, o.queries, o.data_dir)
-    manifest = episode_files.export(stream, o.out, o.images)
-    print(f"{o.out}: {stream.episodes} {o.split} episodes of {o.benchmark}: {', '.join(manifest['files'])}")
-    print(f"stream      {stream.name}")
+    manifest = episode_files.export(stream, o.episodes, o.out, o.images)
+    print(f"{o.out}: {o.episodes} {o.split} episodes of {o.benchmark}: {', '.join(manifest['files'])}")
+    print(f"stream      {manifest['stream']}")
     return 0

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types
+from bench.cli.outcomes import score
 from bench.cli.parsing import add_command, add_execution, add_own, add_settings, asked_of_every_job
-from bench.cli.running import score
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,11 +46,9 @@ def add(top: Any) -> None:
 
 def evaluate(options: Namespace) -> int:
     """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
-    from rich.console import Console
-
     from bench import devices, records
     from bench.records import locks
-    from bench.runs.display import Display
+    from bench.runs.display import Display, live_bars
     from bench.runs.evaluate import evaluated
 
     _check(options)
@@ -58,8 +56,8 @@ def evaluate(options: Namespace) -> int:
     devices.keep_memory()
     try:
         job = _job(options)
-        with Display(job.name, 0, 1, None, Console(stderr=True), job.benchmark.measure) as shown:
-            found = evaluated(job, options.at, shown.say, shown.scored)
+        with live_bars() as bars:
+            found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
         print(f"{job.name}: {score(found, records.counted(job.folder))}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
@@ -120,11 +118,5 @@ def _state_dict_job(options: Namespace) -> Job:
 def _request(options: Namespace) -> Request:
     from bench.runs import request
 
-    return request.Request(
-        options.method,
-        [options.benchmark] if options.benchmark else [],
-        [],
-        options.protocol,
-        options.settings,
-        *asked_of_every_job(options),
-    )
+    benchmarks, asked = [options.benchmark] if options.benchmark else [], asked_of_every_job(options)
+    return request.Request(methods=options.method, benchmarks=benchmarks, seeds=[], protocol=options.protocol, **asked)

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from bench.cli import json_events
-from bench.cli.json_events import Tell
+from bench.cli.json_events import Emit
 from bench.cli.parsing import FIRST, add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
 
@@ -42,23 +42,23 @@ def add(top: Any) -> None:
 
 def explain(options: Namespace) -> int:
     """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
-    with json_events.lines(options.json) as tell:
-        return _explain(options, tell)
+    with json_events.lines(options.json) as emit:
+        return _explain(options, emit)
 
 
-def _explain(options: Namespace, tell: Tell) -> int:
+def _explain(options: Namespace, emit: Emit) -> int:
     from bench import devices
     from bench.data import store
     from bench.report.tables import text
     from bench.runs import planning, user_methods
+    from bench.runs.workers.in_process import InProcess
     from bench.tools.explain import cells as library
     from bench.tools.explain import effects, factors, tables
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     o = options
-    request, mine = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
-    method = mine.name if mine else o.method
+    request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     comparison = factors.compared(
         store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
     )
@@ -66,7 +66,8 @@ def _explain(options: Namespace, tell: Tell) -> int:
     print("\n".join(library.listed(comparison, works)), flush=True)
     if o.dry_run:
         return 0
-    code = run_all([group for work in works for group in planning.groups(work.jobs, o.together)], options, tell=tell)
+    groups = [group for work in works for group in planning.groups(work.jobs, o.together)]
+    code = run_all(groups, options, InProcess(), emit)
     if code not in (0, 1):
         return code
     scores, seeds = library.scores(comparison, works), request.seeds

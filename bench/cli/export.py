@@ -21,7 +21,7 @@ def export(options: Namespace) -> int:
     from bench.records import layout
     from bench.tools import capsule
 
-    manifest = capsule.export(layout.named(options.results, options.run), options.out)
+    manifest = capsule.export(layout.find(options.results, options.run), options.out)
     runs, size = len(manifest["runs"]), options.out.stat().st_size / 2**20
     print(f"{options.out}: {runs} {'run' if runs == 1 else 'runs'}, {size:.1f} MiB")
     print(f"elsewhere: python -m bench import {options.out.name}, and then what that says")

@@ -1,4 +1,4 @@
-"""`--json`: what goes on as lines of JSON on stdout, for machines; all other output goes to stderr meanwhile."""
+"""`--json`: events as lines of JSON on stdout, for machines; all other output goes to stderr meanwhile."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any, TextIO
 
-Tell = Callable[..., None]  # (event, **fields)
-
-
-def silent(event: str, **fields: Any) -> None:
-    """Tells nobody."""
+Emit = Callable[..., None]  # (event, **fields)
 
 
 @contextmanager
-def lines(asked: bool) -> Iterator[Tell]:
-    """What events of a command are told: where that is asked for, each is a line alone on stdout."""
+def lines(asked: bool) -> Iterator[Emit]:
+    """What emits the events of a command: if that is asked for, each as a line of its own on stdout."""
     if not asked:
-        yield silent
+        yield lambda event, **fields: None
         return
     stream = sys.stdout
     with redirect_stdout(sys.stderr):
@@ -29,7 +25,7 @@ def lines(asked: bool) -> Iterator[Tell]:
 
 
 def _write(stream: TextIO, event: str, **fields: Any) -> None:
-    """What is no number is null: JSON has neither NaN nor infinity."""
+    """Writes NaN and infinity, which JSON does not have, as null."""
     known = {name: _plain(value) for name, value in fields.items()}
     print(json.dumps({"event": event, **known}, allow_nan=False), file=stream, flush=True)
 

@@ -80,12 +80,12 @@ def add_own(parser: Parser, more: str = "") -> None:
     parser.add_argument("--method", action="append", default=[], metavar="FILE", help=text)
 
 
-def asked_of_every_job(options: argparse.Namespace) -> tuple[Any, ...]:
-    """The last fields of a `plan.Request`: where and how, and the command."""
+def asked_of_every_job(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a `Request` that every command which has one fills: where and how, and the command."""
     from bench import devices
 
-    where = devices.device(options.device)
-    return where, options.results, options.data_dir, options.chunk, options.mode, options.command_line
+    same = {name: getattr(options, name) for name in ("settings", "results", "data_dir", "chunk", "mode")}
+    return same | {"device": devices.device(options.device), "command": options.command_line}
 
 
 def add_settings(parser: Parser, help: str) -> None:

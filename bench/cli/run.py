@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types, json_events
 from bench.cli import workers as worker_options
-from bench.cli.json_events import Tell
+from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, requested, results_option, run_all
 from bench.errors import UserError
@@ -17,6 +16,7 @@ from bench.errors import UserError
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
     from bench.runs.job import Job
+    from bench.runs.workers.work import Engine
 
 
 def add(top: Any) -> None:
@@ -42,16 +42,18 @@ def add(top: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
-    parser.add_argument("--dry-run", action="store_true", help="show the cells and how long they would train, no more")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would run and how long it would train, no more"
+    )
 
 
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
-    with json_events.lines(options.json) as tell:
-        return _planned(options, tell)
+    with json_events.lines(options.json) as emit:
+        return _planned(options, emit)
 
 
-def _planned(options: Namespace, tell: Tell) -> int:
+def _planned(options: Namespace, emit: Emit) -> int:
     from bench import devices
     from bench.runs import planning, preview
 
@@ -60,12 +62,11 @@ def _planned(options: Namespace, tell: Tell) -> int:
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = planning.jobs_of(_experiment(options), request) if options.file else [planning.jobs(request)]
     _check_kept(options.keep, [job for jobs in blocks for job in jobs])
-    spread = worker_options.chosen(options, request.device)
-    devices.make_repeatable(worker_options.threads(options, spread), options.fast)
+    engine = worker_options.chosen(options, request.device)
+    devices.make_repeatable(worker_options.threads(options, engine), options.fast)
     print("\n".join(line for jobs in blocks for line in preview.described(jobs)), flush=True)
-    workers = spread.workers if spread else 1
-    groups = [group for jobs in blocks for group in planning.groups(jobs, options.together, workers)]
-    return _dry_run(groups, workers) if options.dry_run else _run(groups, spread, options, tell)
+    groups = [group for jobs in blocks for group in planning.groups(jobs, options.together, engine.workers)]
+    return _dry_run(groups, engine.workers) if options.dry_run else _run(groups, engine, options, emit)
 
 
 def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:
@@ -87,14 +88,14 @@ def _experiment(options: Namespace) -> Experiment:
 
 
 def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
-    from bench.runs import estimate
+    from bench.runs import display, estimate
 
-    print("\n".join(estimate.lines(groups, workers, lambda line: print(line, file=sys.stderr, flush=True))))
+    print("\n".join(estimate.lines(groups, workers, display.print_notes)))
     return 0
 
 
-def _run(groups: Sequence[Sequence[Job]], spread: worker_options.Engine | None, options: Namespace, tell: Tell) -> int:
-    code = run_all(groups, options, spread, tell)
+def _run(groups: Sequence[Sequence[Job]], engine: Engine, options: Namespace, emit: Emit) -> int:
+    code = run_all(groups, options, engine, emit)
     if code in (0, 1):
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")

@@ -1,4 +1,4 @@
-"""How the commands that train go through their runs: progress, stops, outcomes and exit codes."""
+"""How the commands that train go through their runs: options, progress, stops and exit codes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from bench.cli import argument_types
-from bench.cli.json_events import Tell, silent
+from bench.cli.json_events import Emit
+from bench.cli.outcomes import Outcomes
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
-from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
-    from bench.cli.workers import Engine
-    from bench.records import Evaluated
     from bench.runs import request
     from bench.runs.job import Job
-    from bench.runs.workers.work import Cell, Ended
+    from bench.runs.workers.work import Engine, GroupEvent
 
 
 TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
@@ -66,118 +62,47 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
     from bench.runs import request, tensorboard
 
     tensorboard.check(options.log)
-    return request.Request(
-        methods,
-        benchmarks,
-        request.seeds(options.seeds, options.seed),
-        protocol,
-        options.settings + ([f"iterations={options.iterations}"] if options.iterations is not None else []),
-        *asked_of_every_job(options),
-    )
+    asked = asked_of_every_job(options)
+    if options.iterations is not None:
+        asked["settings"] = [*options.settings, f"iterations={options.iterations}"]
+    seeds = request.seeds(options.seeds, options.seed)
+    return request.Request(methods=methods, benchmarks=benchmarks, seeds=seeds, protocol=protocol, **asked)
 
 
-def run_all(
-    groups: Sequence[Sequence[Job]], options: Namespace, spread: Engine | None = None, tell: Tell = silent
-) -> int:
-    """Does what is missing of every group: 0, 1 where a run diverged, 2 where one could not be made, 130 after Ctrl-C,
-    75 where the time is up. `spread`: over its workers, not one after the other in this process. `tell` is told
-    of events."""
-    from bench.runs.workers.work import Cell
-
-    cells, stop = [Cell(tuple(group)) for group in groups], Stop(options.started + 60 * options.max_minutes)
-    return _here(cells, options, stop, tell) if spread is None else _spread(spread, cells, options, stop, tell)
-
-
-def _here(cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
-    """In whatever time, at least one iteration or evaluation is done."""
-    from bench.training.watch import Interrupted
-
-    console, code, worked = Console(stderr=True), 0, False
-    for done, cell in enumerate(cells):
-        try:
-            ended = _run_together(cell, len(cells) - done, options, console, stop, tell)
-        except Interrupted as interrupted:
-            return _stopped(stop, tell, [f"{cell.name} {interrupted}"], options)
-        except KeyboardInterrupt:
-            stop.asked = True
-            return _stopped(stop, tell, [f"{cell.name}, whose last checkpoint stands"], options)
-        code, worked = max(code, _told(cell, ended, options.keep, tell)), worked or ended.worked
-        if stop() and worked and done + 1 < len(cells):
-            return _stopped(stop, tell, [f"before {cells[done + 1].name}"], options)
-    return code
-
-
-def _run_together(cell: Cell, remaining: int, options: Namespace, console: Console, stop: Stop, tell: Tell) -> Ended:
-    from bench.runs import complete, tensorboard
-    from bench.runs.workers.board import display
-    from bench.runs.workers.work import Ended
-    from bench.training.watch import Watch
-
-    with display(cell, remaining, console, tell) as shown, tensorboard.logged(options.log) as row:
-        watch = Watch(shown.step, stop, options.checkpoint_every, tuple(options.keep), shown.say, row, shown.scored)
-        return Ended(*complete.complete(cell.jobs, watch, options.force))
-
-
-def _spread(spread: Engine, cells: Sequence[Cell], options: Namespace, stop: Stop, tell: Tell) -> int:
-    """All cells, by as many workers as there are."""
+def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit) -> int:
+    """Does what is missing of every group, by an engine: 0, 1 where a run diverged, 2 where one could not be made, 130
+    after Ctrl-C, 75 where the time is up. `emit` gets events for machines."""
     import torch
 
-    from bench.runs.workers.board import Board
-    from bench.runs.workers.work import Orders
+    from bench.runs.display import live_bars
+    from bench.runs.workers.board import Board, Reporter
+    from bench.runs.workers.work import SeedGroup, WorkOptions
 
-    o = options
-    orders = Orders(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
-    code, missing, left = 0, len(cells), []
-    with Board(cells, spread.workers, Console(stderr=True), tell) as board:
+    o, all_groups = options, [SeedGroup(tuple(group)) for group in groups]
+    work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
+    stop, outcomes = Stop(o.started + 60 * o.max_minutes), Outcomes(all_groups, o.keep, emit)
+    with live_bars() as bars, stop:
+        listeners = (Board(all_groups, engine.workers, bars), Reporter(all_groups, emit), outcomes)
+
+        def on_event(place: int, event: GroupEvent) -> None:
+            for listener in listeners:
+                listener(place, event)
+
         try:
-            for place, ended in spread.run(cells, orders, board, stop):
-                cell = cells[place]
-                code = max(code, _told(cell, ended, o.keep, tell))
-                left += [f"{cell.name} {ended.stopped}"] * bool(ended.stopped)
-                missing -= 1
+            engine.run(all_groups, work, on_event, stop)
         except KeyboardInterrupt:
             stop.asked = True
-            left.append("at once, and the last checkpoints stand")
-    left += [f"{missing} not finished"] * bool(missing)
-    return _stopped(stop, tell, left, options) if left else code
+            outcomes.stopped.append("at once, and the last checkpoints stand")
+    left = outcomes.left()
+    return _stopped(stop, emit, left, options) if left else outcomes.code
 
 
-def _told(cell: Cell, ended: Ended, keep: Sequence[int], tell: Tell) -> int:
-    """Says what became of a cell, of whose weights those of iterations `keep` were wanted; its exit code."""
-    if ended.error:
-        print(f"error: {cell.name}: {ended.error}", file=sys.stderr)
-        tell("error", runs=[job.name for job in cell.jobs], text=ended.error)
-    for job, outcome in zip(cell.jobs, ended.outcomes, strict=False):
-        text = _outcome(job, outcome, keep)
-        print(f"{job.name}: {text}", flush=True)
-        tell("outcome", run=job.name, folder=str(job.folder), outcome=outcome, text=text)
-    return 2 if ended.error else int("diverged" in ended.outcomes)
-
-
-def _stopped(stop: Stop, tell: Tell, where: Sequence[str], options: Namespace) -> int:
+def _stopped(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # which would begin anew
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
     print(f"{why}: {'; '.join(where)}; go on with: {again}", file=sys.stderr)
-    tell("stopped", why=why, where=list(where), command=again)
+    emit("stopped", why=why, where=list(where), command=again)
     return code
-
-
-def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
-    from bench import records
-    from bench.runs import status
-
-    if outcome == "busy":
-        return "another process works on it; left to that one"
-    info = records.read_info(job.folder)
-    if info["status"] == "diverged":
-        where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
-        return f"{where}: loss or weights are no longer finite; the record keeps its curve"
-    iterations = status.evaluated_at(job, info)
-    found = "; ".join(score(status.scores_at(job, at)) for at in sorted(iterations))
-    wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
-    lost = sorted(wanted - {*status.kept(info), info["iteration"]})
-    missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
 
 
 def results_option(options: Namespace) -> str:
@@ -186,8 +111,8 @@ def results_option(options: Namespace) -> str:
 
 
 class Stop:
-    """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration; the second ends at once.
-    It also asks to stop once the deadline, a moment of `time.monotonic`, has passed."""
+    """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration or an evaluation; the second
+    ends at once. It also asks to stop once the deadline, a moment of `time.monotonic`, has passed."""
 
     def __init__(self, deadline: float = math.inf) -> None:
         self.asked = False
@@ -208,14 +133,5 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        os.write(sys.stderr.fileno(), b"stopping after this iteration; once more stops at once\n")
-
-
-def score(found: Evaluated, counted: bool = True) -> str:
-    """The mean score of an evaluation, and what of; where it has none, why. `counted`: its iterations are known."""
-    measure, final = MEASURES[found.info["score"]], found.final
-    mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
-    if found.lost:
-        mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
-    after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
-    return f"{mean} {after}, inner step {found.step}"
+        # By its number: a signal handler may interrupt somebody who prints.
+        os.write(2, b"stopping after this iteration or evaluation; once more stops at once\n")

@@ -19,10 +19,10 @@ def add(top: Any) -> None:
 
 def score(options: Namespace) -> int:
     """Scores them, and keeps the result as a record."""
+    from bench.records import layout
     from bench.tools.exchange import predictions
 
     o = options
-    for folder, found in predictions.score(o.predictions, o.name, o.benchmark, o):
-        run = "/".join(folder.parts[-4:])
-        print(f"{run}: {100 * found.final.mean():.2f} % on {len(found.scores)} test episodes")
+    for folder, found in predictions.score(o.predictions, o.name, o.benchmark, o.results, o.data_dir, o.command_line):
+        print(f"{layout.run_name(folder)}: {100 * found.final.mean():.2f} % on {len(found.scores)} test episodes")
     return 0

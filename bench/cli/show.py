@@ -74,11 +74,12 @@ def protocol(options: Namespace) -> int:
 def episodes(options: Namespace) -> int:
     """The episodes that a run does worst or best on; 1 where its scores are not the recorded ones, and should be."""
     from bench.records import layout
+    from bench.runs.display import print_notes
     from bench.tools.show import hardest as hardest_episodes
     from bench.tools.verify import verify
 
-    folder = layout.find(options.results, options.run)
-    again = verify.opened(folder, options.data_dir, lambda line: print(line, file=sys.stderr), options.method)
+    (folder,) = layout.find(options.results, [options.run], one=True)
+    again = verify.opened(folder, options.data_dir, print_notes, options.method)
     hardest_episodes.check(again, options.out)
     recorded = hardest_episodes.evaluation(again, options.settings)
     hardest = options.hardest or (0 if options.easiest else 6)

@@ -40,7 +40,7 @@ def verify(options: Namespace) -> int:
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
-        _say("stopped: nothing was changed")
+        print("stopped: nothing was changed", file=sys.stderr)
         return 130
     return int(findings.DIFFERENT in outcomes)
 
@@ -48,10 +48,11 @@ def verify(options: Namespace) -> int:
 def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
     from bench.records import fields
+    from bench.runs.display import print_notes
     from bench.tools.verify.verify import opened
 
     try:
-        return opened(folder, options.data_dir, _say, options.method)
+        return opened(folder, options.data_dir, print_notes, options.method)
     except fields.Corrupt as error:
         return error
 
@@ -61,7 +62,7 @@ def _folders(options: Namespace) -> list[Path]:
 
     if options.all == bool(options.run):
         raise UserError("name runs, or write --all for every run in the results")
-    found = layout.named(options.results, [""] if options.all else options.run)
+    found = layout.find(options.results, [""] if options.all else options.run)
     return [folder for folder in found if not (options.all and _predicted(folder))]
 
 
@@ -78,9 +79,10 @@ def _predicted(folder: Path) -> bool:
 
 def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
+    from bench.records import layout
     from bench.tools.verify import findings
 
-    print("/".join(folder.parts[-4:]), flush=True)
+    print(layout.run_name(folder), flush=True)
     outcomes = [_shown(finding) for finding in _findings(again, retrain)]
     outcome = max(outcomes, key=[findings.EQUAL, findings.CLOSE, findings.DIFFERENT].index)
     print(f"  {_SUMMARY[outcome]}", flush=True)
@@ -110,10 +112,8 @@ _SUMMARY = {
 
 
 def _retrained(again: Again) -> Iterator[Finding]:
-    from rich.console import Console
-
     from bench.cli.running import Stop
-    from bench.runs.display import Display
+    from bench.runs.display import Display, live_bars
     from bench.tools.verify import findings
     from bench.tools.verify.verify import retrained
     from bench.training.watch import Watch
@@ -121,18 +121,13 @@ def _retrained(again: Again) -> Iterator[Finding]:
     if again.training.origin is not None:
         yield findings.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
         return
-    title, iterations, console = f"{again.name} again", again.training.iterations, Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
-        with Display(title, iterations, 1, None, console, again.benchmark.measure) as display:
-            watch = Watch(display.step, Stop(), keep=again.kept, say=display.say, scored=display.scored)
-            folder = again.trained(Path(results), watch)
+        with live_bars() as bars, Stop() as stop:
+            shown = Display(f"{again.name} again", again.benchmark.measure, bars, again.training.iterations)
+            folder = again.trained(Path(results), Watch(shown, stop, keep=again.kept))
         yield from retrained(again, folder)
 
 
 def _shown(finding: Finding) -> str:
     print(f"  {finding.what:<28}{finding.text}", flush=True)
     return finding.outcome
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

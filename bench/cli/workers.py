@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types
 from bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import torch
 
-    from bench.runs.workers.work import Cell, Ended, Listener, Orders
-    from bench.training.watch import Stop
+    from bench.runs.workers.work import Engine
 
 
 _ENGINES = ("local", "ray")
-
-
-class Engine(Protocol):
-    """What spreads cells over so many workers."""
-
-    @property
-    def workers(self) -> int: ...
-
-    def run(
-        self, cells: Sequence[Cell], orders: Orders, listener: Listener, stop: Stop
-    ) -> Iterator[tuple[int, Ended]]: ...
 
 
 def add(parser: Any) -> None:
@@ -45,9 +33,9 @@ def add(parser: Any) -> None:
     parser.add_argument("--address", metavar="A", help="of the Ray cluster (default: the one at hand, or a new one)")
 
 
-def chosen(options: Namespace, device: torch.device) -> Engine | None:
-    """The engine, or None where this process is all that there is to it. Raises UserError."""
-    from bench.runs.workers import processes, ray_cluster
+def chosen(options: Namespace, device: torch.device) -> Engine:
+    """The engine that is asked for. Raises UserError."""
+    from bench.runs.workers import in_process, processes, ray_cluster
 
     if options.engine not in _ENGINES:
         raise unknown("engine", options.engine, _ENGINES)
@@ -57,8 +45,8 @@ def chosen(options: Namespace, device: torch.device) -> Engine | None:
         return ray_cluster.connect(options.address, options.threads or 1, device.type == "cuda")
     if options.address is not None:
         raise UserError("--address is for --engine ray")
-    places = _gpus(options) if device.type == "cuda" else [None] * (options.workers or 1)
-    return processes.Local(places) if len(places) > 1 else None
+    gpus = _gpus(options) if device.type == "cuda" else [None] * (options.workers or 1)
+    return processes.Processes(gpus) if len(gpus) > 1 else in_process.InProcess()
 
 
 def _gpus(options: Namespace) -> Sequence[str | None]:
@@ -71,9 +59,9 @@ def _gpus(options: Namespace) -> Sequence[str | None]:
     return found[: options.workers]
 
 
-def threads(options: Namespace, engine: Engine | None) -> int | None:
-    """Of each worker: a share of this machine's, or what a task on a cluster asks for."""
-    if options.threads is not None or engine is None:
+def threads(options: Namespace, engine: Engine) -> int | None:
+    """Threads of each worker: a share of this machine's, or what a task on a cluster asks for; None: all."""
+    if options.threads is not None or (engine.workers == 1 and options.engine == "local"):
         return options.threads
     if options.engine == "ray":
         return 1

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from bench.data import catalogue
+from bench.data.benchmark_data import load
 from bench.data.images import ImageClass, ImageSet
 from bench.data.splits import read_split
-from bench.episodes import sampling, streams
-from bench.episodes.streams import Data
+from bench.episodes.stream import Data, EpisodeStream
+from bench.episodes.streams import stream as episode_stream
 from bench.errors import UserError
 from bench.files import write_json
 from bench.protocols import presets
@@ -61,27 +62,32 @@ def layout(source: str, images: ImageSet | None) -> tuple[ImageClass, ...]:
 
 def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) -> str:
     """SHA-256 over the numbers that a stream's beginning consists of: classes, turns and images, in little-endian."""
-    kind, seed = stream.split("/")
-    split = "train" if kind == "images" else kind
-    own = [c for c in classes if c.split == split][: benchmark.classes]
-    if kind == "images":
-        parts = sampling.draw_images(benchmark, own, int(seed), 0, _BATCHES, _BATCH)
+    without_images = ImageSet(benchmark.source, np.empty(0, np.uint8), tuple(classes), "")
+    episodes = _episodes(benchmark, without_images, stream, _QUERIES)
+    if stream in IMAGE_BATCHES:
+        drawn = episodes.draw_images(0, _BATCHES, _BATCH)
+        parts = (drawn.images, drawn.classes)
     else:
-        drawn = sampling.draw(benchmark, own, split, int(seed), 0, _EPISODES, _QUERIES)
+        drawn = episodes.draw(0, _EPISODES)
         parts = (drawn.classes, drawn.turns, drawn.images)
-    return hashlib.sha256(b"".join(part.astype("<i8").tobytes() for part in parts)).hexdigest()
+    return hashlib.sha256(b"".join(part.numpy().astype("<i8").tobytes() for part in parts)).hexdigest()
 
 
 def content(benchmark: Benchmark, data: Data, stream: str) -> str:
     """SHA-256 over the images, or points, that a stream's beginning consists of."""
-    kind, seed = stream.split("/")
+    paper = presets.paper(benchmark)
+    queries = (paper.training if stream.startswith("train") else paper.evaluation).queries
+    episodes = _episodes(benchmark, data, stream, queries)
     if stream in EPISODES:
-        paper = presets.paper(benchmark)
-        queries = (paper.training if kind == "train" else paper.evaluation).queries
-        return streams.digest(benchmark, data, kind, int(seed), queries)
-    own = sampling.classes_of(benchmark, data, "train")
-    chosen, _ = sampling.draw_images(benchmark, own, int(seed), 0, 1, _BATCH)
-    return hashlib.sha256(np.ascontiguousarray(data.images[chosen[0]]).tobytes()).hexdigest()
+        return episodes.digest
+    chosen = episodes.draw_images(0, 1, _BATCH).images.flatten().numpy()
+    return hashlib.sha256(np.ascontiguousarray(data.images[chosen]).tobytes()).hexdigest()
+
+
+def _episodes(benchmark: Benchmark, data: Data, stream: str, queries: int) -> EpisodeStream:
+    """The stream of that name: image batches are drawn from the training split's."""
+    split, seed = stream.replace("images", "train").split("/")
+    return episode_stream(benchmark, data, split, queries, int(seed))
 
 
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
@@ -113,7 +119,7 @@ def _verified(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: P
 def _known_copy(benchmark: Benchmark, data_dir: Path | None, digest: str) -> Data | None:
     """The data that are pinned, where they are here; what is damaged is for `data verify` to say."""
     try:
-        data = streams.load(benchmark, presets.paper(benchmark).training, data_dir)
+        data = load(benchmark, presets.paper(benchmark).training, data_dir)
     except UserError:
         return None
     return data if data.digest == digest else None
@@ -131,7 +137,7 @@ def _digests(benchmark: Benchmark, data: Data | None) -> dict[str, dict[str, str
 
 
 def _pin(benchmark: Benchmark, data_dir: Path | None) -> dict[str, Any]:
-    data = streams.load(benchmark, presets.paper(benchmark).training, data_dir)
+    data = load(benchmark, presets.paper(benchmark).training, data_dir)
     return {"data": data.digest, **_digests(benchmark, data)}
 
 

@@ -1,51 +1,18 @@
-"""The episodes of a benchmark, whatever form its data have: images by class, or a family of functions."""
+"""The stream of a split, by the form of the benchmark's data."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from bench.episodes.functions import FunctionEpisodes
+from bench.episodes.images import ImageEpisodes
+from bench.episodes.stream import EVALUATION_SEED, Data, EpisodeStream
+from bench.protocols.benchmarks import FUNCTIONS, IMAGES, Benchmark
 
-import torch
-
-from bench.data import store
-from bench.data.images import ImageSet
-from bench.data.sinusoids import SINUSOIDS, Sinusoids
-from bench.episodes import functions, images, sampling
-from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import Training
-
-Data = ImageSet | Sinusoids
-Source = images.Source | functions.FunctionSource
-Drawn = images.Drawn | functions.Points
+_FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: FunctionEpisodes}
 
 
-def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Data:
-    """The benchmark's data. Raises UserError where they are missing or damaged."""
-    if benchmark.source == SINUSOIDS.name:
-        return SINUSOIDS
-    return store.load(benchmark.source, data_dir, training.resize)
-
-
-def check(benchmark: Benchmark, data: Data, split: str, queries: int) -> None:
-    """Raises UserError where the data cannot fill such an episode; functions have points without end."""
-    if isinstance(data, ImageSet):
-        sampling.check(benchmark, sampling.classes_of(benchmark, data, split), queries)
-
-
-def class_count(benchmark: Benchmark, data: Data) -> int:
-    """How many classes there are to train on; functions have none."""
-    return len(sampling.classes_of(benchmark, data, "train")) if isinstance(data, ImageSet) else 0
-
-
-def digest(benchmark: Benchmark, data: Data, split: str, seed: int, queries: int) -> str:
-    """SHA-256 over the content of a stream's first episodes."""
-    drawn_by = sampling if isinstance(data, ImageSet) else functions
-    return drawn_by.digest(benchmark, data, split, seed, queries)
-
-
-def source(
-    benchmark: Benchmark, data: Data, split: str, seed: int, queries: int, device: torch.device, told: bool = False
-) -> Source:
-    """The episodes of a split, on the device; `told`: their inputs hold the parameters of the function."""
-    if isinstance(data, ImageSet):
-        return images.source(benchmark, data, split, seed, queries, device)
-    return functions.FunctionSource(benchmark, data, split, seed, queries, device, told)
+def stream(
+    benchmark: Benchmark, data: Data, split: str, queries: int, training_seed: int = 0, with_parameters: bool = False
+) -> EpisodeStream:
+    """The episodes of a split: of the training split those of the training seed, of the others the same for all."""
+    seed, shape = training_seed if split == "train" else EVALUATION_SEED, benchmark.episode(queries)
+    return _FORMS[benchmark.form](benchmark, data, split, seed, shape, with_parameters=with_parameters)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.errors import UserError, unknown
 from bench.protocols.measures import ACCURACY, SQUARED_ERROR, Measure
@@ -19,6 +19,15 @@ SPLITS = ("train", "valid", "test")
 IMAGES, FUNCTIONS = "images", "functions"
 Shape = tuple[int, ...]
 _NAME = re.compile(r"(?P<data>.+)-(?P<ways>[1-9]\d{0,3})w(?P<shots>[1-9]\d{0,3})s")
+
+
+class EpisodeShape(NamedTuple):
+    """Classes in an episode, and how many images of each are support (`shots`) and query. A function counts as one
+    class, its points as images."""
+
+    ways: int
+    shots: int
+    queries: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,10 @@ class Benchmark:
     form: str = IMAGES
     measure: Measure = ACCURACY
     steps: tuple[int, ...] = ()
+
+    def episode(self, queries: int) -> EpisodeShape:
+        """The shape of its episodes with this many queries a class."""
+        return EpisodeShape(self.ways, self.shots, queries)
 
     @property
     def offers(self) -> tuple[str, ...]:

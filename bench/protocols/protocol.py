@@ -30,6 +30,9 @@ def _setting(
     return field(default=default, metadata=rules)
 
 
+INNER_LOOP = ("inner_lr", "inner_steps")
+FINE_TUNING = ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes")
+OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
 BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
 INPUTS = (

@@ -12,6 +12,7 @@ from bench.records.record import (
     read_all,
     read_evaluation,
     read_info,
+    read_info_if_any,
     write_evaluation,
     write_json,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "read_all",
     "read_evaluation",
     "read_info",
+    "read_info_if_any",
     "write_evaluation",
     "write_json",
 ]

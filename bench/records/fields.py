@@ -38,6 +38,7 @@ OPTIONAL: dict[str, type] = {
     "environment.packages": dict,
     "command": str,
     "weights_of": str,
+    "settings": list,
     "code": dict,
     "code.file": str,
     "code.sha256": str,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bench.errors import UserError
 from bench.protocols import protocol
@@ -27,9 +31,29 @@ CHECKPOINTS = (CHECKPOINT, NEXT_CHECKPOINT)
 PICTURES = "pictures.json"
 
 
-def run_folder(results: Path, benchmark: str, method: str, training_hash: str, seed: int) -> Path:
-    """Where the run of these keys lies."""
-    return results / benchmark / method / training_hash / f"seed{seed}"
+@dataclass(frozen=True, kw_only=True)
+class RunKey:
+    """What tells a run from all others."""
+
+    benchmark: str
+    method: str
+    seed: int
+    training: protocol.Training
+    data_digest: str
+
+    @cached_property
+    def hash(self) -> str:
+        """The training hash."""
+        return protocol.training_hash(self.training, self.data_digest)
+
+    def folder(self, results: Path) -> Path:
+        """Where the run's record lies."""
+        return results / self.benchmark / self.method / self.hash / f"seed{self.seed}"
+
+
+def run_name(folder: Path) -> str:
+    """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run in that folder."""
+    return "/".join(folder.parts[-4:])
 
 
 def folders(results: Path) -> Iterator[Path]:
@@ -37,31 +61,24 @@ def folders(results: Path) -> Iterator[Path]:
     return (path.parent for path in sorted(results.glob(f"*/*/*/seed*/{RECORD}")))
 
 
-def matching(results: Path, run: str) -> list[Path]:
-    """The runs that `run` names: one by its folder or its whole name `<benchmark>/<method>/<hash>/seed<k>`, or all
-    whose names begin so. Raises UserError where there is none."""
-    if (Path(run) / RECORD).is_file():
-        return [Path(run).resolve()]
-    named = {"/".join(path.parts[-4:]): path for path in folders(results)}
-    found = [named[run]] if run in named else [path for name, path in named.items() if name.startswith(run)]
+def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:
+    """The runs that are named, each once, in that order: one by its folder or its whole name
+    `<benchmark>/<method>/<hash>/seed<k>`, or all whose names begin so. Raises UserError where there is none, or where
+    only `one` is wanted and a name is that of several."""
+    return list(dict.fromkeys(path for name in names for path in _matching(results, name, one)))
+
+
+def _matching(results: Path, name: str, one: bool) -> list[Path]:
+    if (Path(name) / RECORD).is_file():
+        return [Path(name).resolve()]
+    known = {run_name(path): path for path in folders(results)}
+    found = [known[name]] if name in known else [path for run, path in known.items() if run.startswith(name)]
     if not found:
-        raise UserError(f"no run {run!r} under {results}: `python -m bench report` names those there are")
+        raise UserError(f"no run {name!r} under {results}: `python -m bench report` names those there are")
+    if one and len(found) > 1:
+        more = f"write more of the name, such as {run_name(found[0])}"
+        raise UserError(f"{name!r} names {len(found)} runs under {results}; {more}")
     return found
-
-
-def named(results: Path, runs: Iterable[str]) -> list[Path]:
-    """All that `matching` finds, each once, in the order in which they are named."""
-    return list(dict.fromkeys(path for run in runs for path in matching(results, run)))
-
-
-def find(results: Path, run: str) -> Path:
-    """The one run that `run` names. Raises UserError where there is none, or several."""
-    first, *others = matching(results, run)
-    if others:
-        example = "/".join(first.parts[-4:])
-        count = 1 + len(others)
-        raise UserError(f"{run!r} names {count} runs under {results}; write more of the name, such as {example}")
-    return first
 
 
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
@@ -72,3 +89,27 @@ def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
 def kept(folder: Path, iteration: int) -> Path:
     """Where the weights of a named iteration are kept."""
     return folder / f"weights@{iteration}.safetensors"
+
+
+def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
+    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
+    last, best = info["iteration"], info["best_iteration"]
+    if evaluation.weights == "best" and at in (None, best):
+        return best, BEST
+    if at is None:
+        return last, WEIGHTS
+    if evaluation.weights == "best":
+        raise UserError("--at names an iteration, weights=best another: leave one of them away")
+    known = kept_weights(info) | {best: BEST} | {last: WEIGHTS}
+    if at not in known:
+        have = ", ".join(str(k) for k in sorted(known))
+        raise UserError(
+            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
+        )
+    return at, known[at]
+
+
+def kept_weights(info: dict[str, Any]) -> dict[int, str]:
+    """Iteration -> file, of the weights that were kept on the way."""
+    found = (re.fullmatch(r"weights@([0-9]+)\.safetensors", name) for name in info["files"])
+    return {int(match[1]): match[0] for match in found if match}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from filelock import FileLock, Timeout
 
 from bench.errors import UserError, reason
 
-Say = Callable[[str], None]  # is told what a user should know
 _LOCK = ".lock"  # held while somebody works on a run; the file itself stays, and means nothing
 _ours: set[Path] = set()  # the runs that this process works on
 
@@ -19,12 +18,14 @@ class Busy(Exception):
     """Another process works on this run."""
 
 
-def missed(folder: Path, say: Say) -> None:
-    """Says once that a folder was taken away while a run went on: every write makes it anew, but not its lock."""
-    if folder in _ours and not (folder / _LOCK).exists():
-        say(f"{folder} has vanished, and was made anew with all that this run still holds")
-        with suppress(FileNotFoundError):  # it has vanished again: the next write says so
+def was_deleted(folder: Path) -> bool:
+    """Whether a run's folder was deleted while it went on: every write makes it anew, and this its lock, so that it is
+    noticed once."""
+    deleted = folder in _ours and not (folder / _LOCK).exists()
+    if deleted:
+        with suppress(FileNotFoundError):  # it was deleted again: the next look notices it
             (folder / _LOCK).touch()
+    return deleted
 
 
 @contextmanager

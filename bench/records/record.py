@@ -24,7 +24,7 @@ from bench.errors import UserError
 from bench.files import Unreadable, read_table, sealed, sha256, write_atomically
 from bench.protocols import protocol, settings
 from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
-from bench.records.layout import CURVE, RECORD, evaluation_stem, folders
+from bench.records.layout import CURVE, RECORD, evaluation_stem, folders, run_name
 
 STATUSES = ("unfinished", "finished", "diverged")
 _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
@@ -68,7 +68,15 @@ class Record:
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
-        return "/".join(self.path.parts[-4:])
+        return run_name(self.path)
+
+    def settings(self, evaluated: Evaluated) -> tuple[str, ...]:
+        """Those that the method uses of the settings that not every method does. A record from before methods declared
+        them shows it by its evaluation: whatever chose a rate was fine-tuned."""
+        known = self.info.get("settings")
+        if known is None:
+            return protocol.FINE_TUNING if evaluated.info.get("setting") else protocol.INNER_LOOP
+        return tuple(map(str, known))
 
 
 def read(folder: Path) -> Record:
@@ -110,6 +118,11 @@ def read_info(folder: Path) -> dict[str, Any]:
         raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
     check_seal(path, info)
     return info
+
+
+def read_info_if_any(folder: Path) -> dict[str, Any]:
+    """`record.json` of a run, empty where it has not begun. Raises Corrupt."""
+    return read_info(folder) if (folder / RECORD).exists() else {}
 
 
 def read_all(results: Path) -> tuple[list[Record], list[str]]:

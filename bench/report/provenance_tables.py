@@ -27,7 +27,7 @@ def _protocol(cell: Cell) -> Iterator[Row]:
     if cell.predicted:
         return
     theirs = paper(cell.benchmark)
-    for name, (ours, wanted) in protocol_differences(cell.method, cell.protocol, theirs).items():
+    for name, (ours, wanted) in protocol_differences(cell.settings, cell.protocol, theirs).items():
         result = {"method": cell.method, "protocol": cell.described}
         yield result | {"setting": name, "here": written(ours), "paper": written(wanted)}
 

@@ -1,4 +1,4 @@
-"""One run from its keys to its record: train unless trained, evaluate unless evaluated, lose nothing."""
+"""Runs from their keys to their records: train unless trained, evaluate unless evaluated, lose nothing."""
 
 from __future__ import annotations
 
@@ -7,75 +7,73 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import records
 from bench.records import layout
 from bench.records.locks import Busy, locked
 from bench.runs import tensorboard
 from bench.runs.evaluate import evaluate_at
 from bench.runs.job import Job
-from bench.runs.status import evaluated_at, going_on_together, has, is_complete, lacks_scores, read_if_any
-from bench.runs.train import trained
+from bench.runs.status import Outcome, RunStatus, resumable_groups
+from bench.runs.train import train_runs
 from bench.training.watch import Interrupted, Watch
 
 
-def complete(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tuple[tuple[str, ...], bool]:
-    """Does what is missing of runs that differ in their seeds alone, which train together. What became of each:
-    `finished`, `diverged`, `skipped` where it was finished before, or `busy` where another process works on it; and
+def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tuple[tuple[Outcome, ...], bool]:
+    """Does what is missing of runs that differ in their seeds alone, which train together. What became of each, and
     whether anything was left to do.
 
-    Raises train.Interrupted where `watch.stop` said so, but not before something was done."""
+    Raises Interrupted where `watch.stop` said so, but not before something was done."""
     for job in jobs:
         job.check()
     with ExitStack() as locks:
-        outcomes = looks = [_first_look(locks, job, force) for job in jobs]
-        left = [job for job, look in zip(jobs, looks, strict=True) if look == ""]
-        beginnings = going_on_together(left)
-        for together in beginnings:
+        statuses = {job.seed: _locked_status(locks, job, force) for job in jobs}
+        outcomes = {seed: _outcome_before(status) for seed, status in statuses.items()}
+        left = [status for seed, status in statuses.items() if status is not None and outcomes[seed] is None]
+        groups = resumable_groups(left)
+        for group in groups:
             try:
-                trained(together, watch)
+                infos = train_runs([each.job for each in group], [each.info for each in group], watch)
+                statuses |= {each.job.seed: RunStatus(each.job, info) for each, info in zip(group, infos, strict=True)}
             except Busy:  # another process trains the run whose weights these evaluate
-                waiting = {job.seed for job in together}
-                outcomes = [
-                    "busy" if job.seed in waiting else outcome for job, outcome in zip(jobs, outcomes, strict=True)
-                ]
-        ended = tuple(
-            outcome or _tested(job, watch, worked=bool(beginnings) or job is not left[0])
-            for job, outcome in zip(jobs, outcomes, strict=True)
-        )
-        return ended, any(look == "" and outcome != "busy" for look, outcome in zip(looks, ended, strict=True))
+                outcomes |= {status.job.seed: Outcome.BUSY for status in group}
+        todo = [status for seed, status in statuses.items() if status is not None and outcomes[seed] is None]
+        for status in todo:
+            worked = bool(groups) or status.job.seed != left[0].job.seed
+            outcomes[status.job.seed] = _evaluate_missing(status, watch, worked)
+        return tuple(outcome for outcome in outcomes.values() if outcome is not None), bool(todo)
 
 
-def _first_look(locks: ExitStack, job: Job, force: bool) -> str:
-    """What became of the run before, or "" where something is left to do: then nobody else does it meanwhile."""
+def _locked_status(locks: ExitStack, job: Job, force: bool) -> RunStatus | None:
+    """The status of a run on which nobody else works meanwhile; None: somebody does."""
     try:
         locks.enter_context(locked(job.folder))
     except Busy:
-        return "busy"
+        return None
     if force:
         _clear(job.folder)
-    info = read_if_any(job.folder)
-    if info is not None and info["status"] != "unfinished":
+    status = RunStatus.read(job)
+    if status.is_trained:
         layout.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
-    if info is None or not is_complete(job, info):
-        return ""
-    return "diverged" if lacks_scores(job, info) else "skipped"
+    return status
 
 
-def _tested(job: Job, watch: Watch, worked: bool) -> str:
-    """What became of a run, with every evaluation that was missing: `diverged` where one has episodes without a score
-    too. Where something was done before (`worked`), it may stop in front of the next one: an evaluation leaves nothing
-    in the middle to go on from."""
-    info = records.read_info(job.folder)
-    if info["status"] != "finished":
-        return str(info["status"])
-    for at in evaluated_at(job, info):
-        if has(job, at):
+def _outcome_before(status: RunStatus | None) -> Outcome | None:
+    """What had become of a run before; None where something is left to do."""
+    if status is None:
+        return Outcome.BUSY
+    return Outcome.SKIPPED if status.outcome is Outcome.FINISHED else status.outcome
+
+
+def _evaluate_missing(status: RunStatus, watch: Watch, worked: bool) -> Outcome | None:
+    """What became of a trained run, with every evaluation that was missing. Where something was done before (`worked`),
+    it may stop in front of the next one: an evaluation leaves nothing in the middle to go on from."""
+    for at, found in status.evaluations.items():
+        if found is not None:
             continue
         if worked and watch.stop():
             raise Interrupted(f"before its evaluation after {at} iterations")
-        evaluate_at(job, info, at, watch.say, watch.scored)
+        status.evaluations[at] = evaluate_at(status.job, status.info, at, watch.on_event)
         worked = True
-    return "diverged" if lacks_scores(job, info) else "finished"
+    return status.outcome
 
 
 def _clear(folder: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.protocols.protocol import Training
 from bench.records import fields, layout
 from bench.runs import complete
 from bench.runs.job import Job
+from bench.runs.progress import duration
 from bench.training import watch
 from bench.training.execution import EAGER, GRAPH
 
@@ -24,14 +25,14 @@ _STEPS, _FEWEST = 4, 20  # meta-steps to measure; iterations of a record that ha
 
 @dataclass(frozen=True)
 class Rate:
-    """Of a training: seconds a meta-step, and by what that is known."""
+    """Seconds a meta-step of a training takes, and by what that is known."""
 
     seconds: float
     known_by: str
 
 
-def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], None]) -> list[str]:
-    """The cells that are planned, each with the time that is left to train, of which no run takes any twice, and all
+def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listener) -> list[str]:
+    """The groups that are planned, each with the time that is left to train, of which no run takes any twice, and all
     of it, by so many workers."""
     found, times, rates, seen = [], [], {}, set[Path]()
     for group in groups:
@@ -41,36 +42,28 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, say: Callable[[str], No
         job = next(iter(trained.values()))
         key = (job.benchmark, job.method, _alike(job.protocol.training))
         if left and key not in rates:
-            rates[key] = _rate(job, say)
+            rates[key] = _rate(job, on_event)
         times.append(left * rates[key].seconds if left else 0.0)
-        took = f"{duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
+        took = f"about {duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
         seeds = ",".join(str(each.seed) for each in group)
-        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.hash}, seeds {seeds}: {took}")
-    took = f"one cell after the other: {duration(sum(times))}"
+        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.key.hash}, seeds {seeds}: {took}")
+    took = f"one group after the other: about {duration(sum(times))}"
     if workers > 1:
-        took = f"{workers} workers, each as fast as one alone: {duration(_spread(times, workers))}; {took}"
+        took = f"{workers} workers, each as fast as one alone: about {duration(_spread(times, workers))}; {took}"
     return [f"training, without validation and test, {took}", *found]
 
 
 def _spread(times: Sequence[float], workers: int) -> float:
-    """When the last of some workers is done, if each cell is begun in turn by whoever is free first."""
+    """When the last of some workers is done, if each group is begun in turn by whoever is free first."""
     busy = [0.0] * workers
     for each in times:
         busy[busy.index(min(busy))] += each
     return max(busy)
 
 
-def duration(seconds: float) -> str:
-    """Such as `about 2.5 h`."""
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"about {seconds / size:.1f} {unit}"
-    return f"about {seconds:.0f} s"
-
-
 def _trained(job: Job) -> Job:
     """The run that is trained: another method's, where the job's evaluates that one's weights."""
-    return job if job.kind.weights_of is None else job.lender
+    return job if job.kind.weights_of is None else job.weights_job
 
 
 def _left(job: Job) -> int:
@@ -79,13 +72,13 @@ def _left(job: Job) -> int:
     return job.protocol.training.iterations - info["iteration"] if info["status"] == "unfinished" else 0
 
 
-def _rate(job: Job, say: Callable[[str], None]) -> Rate:
+def _rate(job: Job, on_event: watch.Listener) -> Rate:
     known = max(_recorded(job), key=lambda info: info["iteration"], default=None)
     if known is not None:
         return Rate(
             known["seconds"]["training"] / known["iteration"], f"by a record of {known['iteration']} iterations"
         )
-    say(f"measuring {_STEPS} meta-steps of {job.method} on {job.benchmark.name}")
+    on_event(watch.Said(f"measuring {_STEPS} meta-steps of {job.method} on {job.benchmark.name}"))
     return _measured(job)
 
 
@@ -98,7 +91,7 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
             info is not None
             and (info["benchmark"], info["method"], info["status"]) == (job.benchmark.name, job.method, "finished")
             and info["iteration"] >= _FEWEST
-            and info["execution"].get("device") == str(job.device)
+            and info["execution"].get("device") == str(job.workload.device)
             and all(info["environment"].get(name) == here[name] for name in ("processor", "gpu"))
             and info.get("seconds", {}).get("training")
             and _alike(settings.from_fields(Training, info["training"])) == _alike(job.protocol.training)
@@ -108,14 +101,22 @@ def _recorded(job: Job) -> Iterator[dict[str, Any]]:
 
 def _measured(job: Job) -> Rate:
     """By steps of the real run in a folder that does not stay; not compiled, which would take longer than they do."""
-    mode = job.mode or (GRAPH if job.device.type == "cuda" else EAGER)
-    after = _After(_STEPS)
+    workload = job.workload
+    mode = workload.mode or (GRAPH if workload.device.type == "cuda" else EAGER)
+    times: list[float] = []
+
+    def on_event(event: watch.Event) -> None:
+        if isinstance(event, watch.Step):
+            times.append(time.monotonic())
+
     with tempfile.TemporaryDirectory() as folder:
-        trial = replace(job, results=Path(folder), place=None, mode=mode)
+        trial = replace(job.with_workload(mode=mode), results=Path(folder), place=None)
         with suppress(watch.Interrupted):
-            complete.complete([trial], watch.Watch(after.step, after, say=lambda line: None))
-    faster = "" if job.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
-    return Rate(after.seconds(time.monotonic()), f"by {_STEPS} meta-steps measured here, {mode}{faster}")
+            complete.complete_runs([trial], watch.Watch(on_event, lambda: len(times) >= _STEPS))
+    faster = "" if workload.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
+    # The first warms up and is left out; the checkpoint at the end waits for the device.
+    seconds = (time.monotonic() - times[0]) / max(1, len(times) - 1)
+    return Rate(seconds, f"by {_STEPS} meta-steps measured here, {mode}{faster}")
 
 
 def _alike(training: Training) -> Training:
@@ -129,27 +130,3 @@ def _info(folder: Path) -> dict[str, Any] | None:
         return records.read_info(folder)
     except fields.Corrupt:
         return None
-
-
-@dataclass
-class _After:
-    """Asks a training to stop after so many meta-steps, and takes the time from the first to the last."""
-
-    steps: int
-    _times: list[float] = field(default_factory=list)
-
-    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
-        """Told after every iteration."""
-        self._times.append(time.monotonic())
-
-    def seconds(self, end: float) -> float:
-        """A meta-step's, the first left out: it warms up. The checkpoint of the end waits for the device."""
-        return (end - self._times[0]) / max(1, len(self._times) - 1)
-
-    def __enter__(self) -> _After:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def __call__(self) -> bool:
-        return len(self._times) >= self.steps

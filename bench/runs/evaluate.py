@@ -8,67 +8,69 @@ from typing import Any
 
 import numpy as np
 
-from bench import provenance, records
-from bench.episodes import sampling
-from bench.protocols.benchmarks import FUNCTIONS
-from bench.records.locks import Say, locked
+from bench import records
+from bench.episodes.functions import FunctionEpisodes
+from bench.records.layout import weights_of
+from bench.records.locks import locked
 from bench.records.weights import fitted, load_state
-from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.runs.status import weights_of
 from bench.training import evaluation as scoring
-from bench.training import modes, watch
+from bench.training import modes
 from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from bench.training.function_fit import fit
-from bench.training.initial import initial_state
+from bench.training.watch import Listener, ignore
+from bench.training.workload import Workload
 
 
-def evaluated(job: Job, at: int | None, say: Say, told: watch.Told) -> records.Evaluated:
+def evaluated(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
     Raises Busy where another process works on it."""
     with locked(job.folder):
-        return evaluate_at(job, records.read_info(job.folder), at, say, told)
+        return evaluate_at(job, records.read_info(job.folder), at, on_event)
 
 
-def evaluate_at(job: Job, info: dict[str, Any], at: int | None, say: Say, told: watch.Told) -> records.Evaluated:
+def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
     """Adds an evaluation to the record, with scores that are no numbers where outputs are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, say, told)
+    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, on_event)
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
     return found
 
 
-def scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told = watch.nobody) -> records.Evaluated:
+def scored(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:
     """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
-    return halving_chunks([job], lambda smaller: _scored(smaller[0], weights, iteration, say, told), say)
+    return halving_chunks(
+        job.workload, 1, lambda smaller: _scored(smaller, job, weights, iteration, on_event), on_event
+    )
 
 
-def _scored(job: Job, weights: Path, iteration: int, say: Say, told: watch.Told) -> records.Evaluated:
-    evaluation, started = job.protocol.evaluation, time.monotonic()
-    loaded = load_state(weights, job.device)
-    state = fitted(weights, loaded, initial_state(job.build(), job.seed))
-    valid = job.source("valid", sampling.EVALUATION_SEED, evaluation.queries)
-    test = job.source("test", sampling.EVALUATION_SEED, evaluation.queries)
+def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
+    evaluation, started = workload.protocol.evaluation, time.monotonic()
+    loaded = load_state(weights, workload.device)
+    state = fitted(weights, loaded, workload.initial_state(job.seed))
+    valid, test = workload.stream("valid"), workload.stream("test")
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
-        method = job.build(runner.layers, runner.precision)
+        method = workload.build(runner.layers, runner.precision)
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
-        choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, told)
-        found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, told)
-        kept = {"fit": fit(runner, method, state, test, choice)} if job.benchmark.form == FUNCTIONS else {}
+        choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, on_event)
+        found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)
+        kept = {"fit": fit(runner, method, state, test, choice)} if isinstance(test, FunctionEpisodes) else {}
         return runner, choice, found, kept
 
-    runner, choice, scores, kept = modes.first_that_runs(job.evaluation_executions(), attempt, say)
+    runner, choice, scores, kept = modes.first_that_runs(workload.evaluation_executions(), attempt, on_event)
+    how = ExecutionRecord.of(runner)
     about = {
         "command": job.command,
         "setting": dict(choice.setting),
-        "score": job.benchmark.measure.name,
+        "score": workload.benchmark.measure.name,
         "seconds": time.monotonic() - started,
-        "episodes_digest": recording.digest(job, "test", sampling.EVALUATION_SEED, evaluation.queries),
-        "execution": recording.executed(runner),
-        "environment": provenance.describe(),
+        "episodes_digest": test.digest,
+        "execution": how.stated,
+        "environment": how.environment,
         **kept,
     }
     return records.Evaluated(evaluation, iteration, choice.step, scores, about)

@@ -1,141 +1,133 @@
-"""One run that is asked for, and what it is built from."""
+"""One run that is asked for: what it is computed with, and where its record goes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from bench import networks
-from bench.episodes import streams
-from bench.episodes.streams import Data, Source
+from bench import provenance
+from bench.episodes.stream import EpisodeStream
 from bench.errors import UserError
-from bench.protocols import presets, protocol
+from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Experiment
-from bench.records import layout
-from bench.runs.user_methods import Own
-from bench.training import evaluation as scoring
-from bench.training import execution, modes
-from bench.training.initial import build
-from bench.training.objectives import objective
-from methods import METHODS
-from methods.contract import NEEDS, Method, Setup
+from bench.protocols.protocol import Protocol
+from bench.records.fields import FORMAT
+from bench.records.layout import RunKey, run_name
+from bench.training.workload import NamedMethod, Workload
+from methods.contract import Method
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run that is asked for: what is hashed, where it lands, and how it executes."""
+    """A workload with a seed, under the preset `preset` or what was derived from it."""
 
-    benchmark: Benchmark
-    method: str
+    workload: Workload
     seed: int
-    protocol: protocol.Protocol
     preset: str
-    data: Data
     results: Path
-    device: torch.device
-    chunk: int | None = None
-    mode: str | None = None
     command: str = ""
     milestones: tuple[int, ...] = ()  # iterations before the last whose weights are kept, and evaluated too
     place: Path | None = None  # the record's folder, where a user named one
     experiment: Experiment | None = None  # the file that asked for it
-    own: Own | None = None  # where the method does not ship
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """What it runs on."""
+        return self.workload.benchmark
+
+    @property
+    def protocol(self) -> Protocol:
+        """Under which it trains and is evaluated."""
+        return self.workload.protocol
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        return self.workload.method.name
 
     @property
     def kind(self) -> type[Method]:
         """The method's class. Raises UserError where a user's has not all parts of the contract."""
-        return self.own.kind if self.own else METHODS[self.method]
-
-    @property
-    def lender(self) -> Job:
-        """The run whose weights this one evaluates, of a method that ships."""
-        both = replace(self.protocol, training=replace(self.protocol.training, code=None))
-        return replace(self, method=self.kind.weights_of, own=None, protocol=both)
+        return self.workload.kind
 
     @cached_property
-    def hash(self) -> str:
-        """The training hash."""
-        return protocol.training_hash(self.protocol.training, self.data.digest)
+    def key(self) -> RunKey:
+        """What tells the run from all others."""
+        training, digest = self.protocol.training, self.workload.data.digest
+        return RunKey(
+            benchmark=self.benchmark.name, method=self.method, seed=self.seed, training=training, data_digest=digest
+        )
 
     @cached_property
     def folder(self) -> Path:
         """Where the record lies."""
-        return self.place or layout.run_folder(self.results, self.benchmark.name, self.method, self.hash, self.seed)
+        return self.place or self.key.folder(self.results)
 
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`."""
-        return "/".join(self.folder.parts[-4:])
+        return run_name(self.folder)
+
+    def stream(self, split: str) -> EpisodeStream:
+        """The episodes of a split that the run is trained on, or evaluated with, on the device."""
+        return self.workload.stream(split, self.seed)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the record says of the run, however it goes."""
+        data = self.workload.data
+        return {
+            "format": FORMAT,
+            **self.about_run,
+            **self.about_request,
+            "data": {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")}
+            | {"shape": list(data.shape)}
+            | ({"remarks": list(data.remarks)} if data.remarks else {}),
+            "environment": provenance.describe(),
+        }
+
+    @property
+    def about_run(self) -> dict[str, Any]:
+        """What the record says of what is run; of a method that does not ship, the file that holds it."""
+        method = self.workload.method
+        return {
+            "benchmark": self.benchmark.name,
+            "method": method.name,
+            "settings": list(method.settings),
+            **({"code": method.about} if method.about else {}),
+            "seed": self.seed,
+            "preset": self.preset,
+            "training": asdict(self.protocol.training),
+            "training_hash": self.key.hash,
+        }
+
+    @property
+    def about_request(self) -> dict[str, Any]:
+        """The command that asked for the run, and the experiment that this read, or None."""
+        return {"command": self.command, "experiment": self.experiment and self.experiment.kept}
 
     def check(self) -> None:
         """Raises UserError where this can never run, before anything starts."""
         if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
             raise UserError("weights=best: what was trained elsewhere has the weights of one iteration, weights=last")
-        if self.kind.weights_of not in (None, *METHODS):
-            raise UserError(f"{self.method}: weights_of = {self.kind.weights_of!r} is no method that ships")
-        able, needs = self.kind.batch_statistics, self.kind.needs
-        if needs is not None and needs not in self.benchmark.offers:
-            raise UserError(f"{self.method} needs {NEEDS[needs]}, and {self.benchmark.name} has none")
-        for evaluation in (self.protocol.evaluation, self.validating().protocol.evaluation):
-            if evaluation.batch_statistics not in able:
-                mode = f"batch_statistics={evaluation.batch_statistics}"
-                raise UserError(f"{self.method} cannot be evaluated with {mode}: it has {' or '.join(able)}")
-            for split in ("valid", "test"):
-                streams.check(self.benchmark, self.data, split, evaluation.queries)
-        streams.check(self.benchmark, self.data, "train", self.protocol.training.queries)
-        self.evaluation_executions()
+        for job in (self, self.validating()):
+            job.workload.check()
 
-    def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
-        """The method, for this benchmark and protocol, as an execution asks for it; one and the same for all seeds, so
-        that what is compiled for one is for all."""
-        classes = streams.class_count(self.benchmark, self.data)
-        training, evaluation = self.protocol.training, self.protocol.evaluation
-        given = self.data.parameters if self._told else 0
-        network = networks.network(self.benchmark, training, layers, given, precision)
-        setup = Setup(network, objective(self.benchmark).loss, self.benchmark.ways, classes, training, evaluation)
-        return build(self.kind, setup)
-
-    def source(self, split: str, seed: int, queries: int) -> Source:
-        """The episodes of a split, on the device."""
-        return streams.source(self.benchmark, self.data, split, seed, queries, self.device, self._told)
-
-    @property
-    def _told(self) -> bool:
-        """Whether the parameters of an episode's function are given with its inputs."""
-        return self.kind.needs == "parameters"
-
-    def training_executions(self, seeds: int) -> tuple[execution.Execution, ...]:
-        """How meta-steps of so many seeds together run, and what is left where that cannot."""
-        training = self.protocol.training
-        chunk = self._chunk(training.queries, training.meta_batch, seeds)
-        return self._executions(chunk, seeds, training.precision)
-
-    def evaluation_executions(self) -> tuple[execution.Execution, ...]:
-        """The same of evaluations."""
-        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
-
-    def evaluation_chunk(self) -> int:
-        """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
-        layers that are chosen for it serve both."""
-        training = self.protocol.training
-        if self.device.type == "cpu" and self._chunk(training.queries, training.meta_batch, 1) == 1:
-            return 1
-        return self._chunk(self.protocol.evaluation.queries, scoring.BLOCK, 1)
-
-    def _chunk(self, queries: int, count: int, seeds: int) -> int:
-        training = self.protocol.training
-        return self.chunk or modes.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
-
-    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[execution.Execution, ...]:
-        training = self.protocol.training
-        return modes.choose(self.benchmark, training, self.device, chunk, seeds, self.mode, precision)
+    def with_workload(self, **changes: Any) -> Job:
+        """This run with these fields of its workload changed."""
+        return replace(self, workload=replace(self.workload, **changes))
 
     def validating(self) -> Job:
-        """The same under the evaluation of its preset: validation, and so the best weights, are the training's own
+        """This run under the evaluation of its preset: validation, and so the best weights, are the training's own
         and do not depend on which evaluation is asked for first."""
         evaluation = presets.preset(self.preset, self.benchmark).evaluation
-        return replace(self, protocol=protocol.Protocol(self.protocol.training, evaluation))
+        return self.with_workload(protocol=replace(self.protocol, evaluation=evaluation))
+
+    @property
+    def weights_job(self) -> Job:
+        """The run whose weights this one evaluates, of a method that ships."""
+        both = replace(self.protocol, training=replace(self.protocol.training, code=None))
+        return self.with_workload(method=NamedMethod(self.kind.weights_of or self.method), protocol=both)

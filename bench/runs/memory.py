@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from bench import devices
 from bench.errors import UserError
-from bench.records.locks import Say
-from bench.runs import user_methods
-from bench.runs.job import Job
-from bench.training import modes, watch
+from bench.training import modes
+from bench.training.watch import Interrupted, Listener, Said
+from bench.training.workload import Workload
 
 Result = TypeVar("Result")
 
 
-def halving_chunks(jobs: Sequence[Job], attempt: Callable[[Sequence[Job]], Result], say: Say) -> Result:
-    """The attempt's result; where the memory does not suffice the chunk is halved, and the attempt made again. Raises
-    UserError for whatever goes wrong in the work of a user's own method."""
+def halving_chunks(workload: Workload, seeds: int, attempt: Callable[[Workload], Result], on_event: Listener) -> Result:
+    """The result of an attempt with so many seeds together; where the memory does not suffice the chunk is halved, and
+    the attempt made again. Raises UserError for whatever goes wrong in the work of a user's own method."""
     while True:
         try:
-            return attempt(jobs)
-        except (UserError, watch.Interrupted):
+            return attempt(workload)
+        except (UserError, Interrupted):
             raise
         except (Exception, SystemExit) as error:
             if not modes.out_of_memory(error):
-                if jobs[0].own is None:
+                mistake = workload.method.mistake(error)
+                if mistake is None:
                     raise
-                raise user_methods.mistake(jobs[0].own, error) from error
-            chunk = modes.smaller(jobs[0].training_executions(len(jobs))[0].chunk, jobs[0].evaluation_chunk())
-        say(f"out of memory: going on with {chunk} at a time, from the last checkpoint")
-        devices.forget_garbage(jobs[0].device)  # outside of `except`, whose traceback holds the tensors
-        jobs = [replace(job, chunk=chunk) for job in jobs]
+                raise mistake from error
+            chunk = modes.smaller(workload.training_executions(seeds)[0].chunk, workload.evaluation_chunk())
+        on_event(Said(f"out of memory: going on with {chunk} at a time, from the last checkpoint"))
+        devices.forget_garbage(workload.device)  # outside of `except`, whose traceback holds the tensors
+        workload = replace(workload, chunk=chunk)

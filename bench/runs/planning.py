@@ -12,8 +12,8 @@ import torch
 
 from bench import records
 from bench.data import listing, store
-from bench.episodes import streams
-from bench.episodes.streams import Data
+from bench.data.benchmark_data import load
+from bench.episodes.stream import Data
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
@@ -22,8 +22,9 @@ from bench.records import layout
 from bench.runs import user_methods
 from bench.runs.job import Job
 from bench.runs.request import Request
-from bench.runs.user_methods import Own
+from bench.runs.user_methods import UserMethod
 from bench.training.modes import seeds_at_once
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 
 _FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
@@ -74,8 +75,12 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
     methods = methods_named(request.methods)
-    data = streams.load(benchmark, asked.training, request.data_dir)
-    made = [job_of(request, benchmark, method, seed, asked, name, data) for seed in request.seeds for method in methods]
+    data = load(benchmark, asked.training, request.data_dir)
+    made = [
+        job_of(request, benchmark=benchmark, method=method, seed=seed, asked=asked, preset=name, data=data)
+        for seed in request.seeds
+        for method in methods
+    ]
     for job in made:
         job.check()
     return made
@@ -83,21 +88,33 @@ def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Prot
 
 def job_of(
     request: Request,
+    *,
     benchmark: Benchmark,
-    method: str | Own,
+    method: NamedMethod,
     seed: int,
-    settings: protocol.Protocol,
+    asked: protocol.Protocol,
     preset: str,
     data: Data,
 ) -> Job:
-    """`method`: the name of one that ships, or an own one, whose trainings are told apart by its file."""
-    where = (request.results, request.device, request.chunk, request.mode, request.command)
-    name, mine = (method, None) if isinstance(method, str) else (method.name, method)
-    if mine is not None:
-        settings = replace(settings, training=replace(settings.training, code=mine.code))
-    milestones = presets.milestones(preset, benchmark, settings.training.iterations)
-    where = (*where, milestones)
-    return Job(benchmark, name, seed, settings, preset, data, *where, experiment=request.experiment, own=mine)
+    """The run of a seed. Trainings of a user's method are told apart by its file."""
+    workload = Workload(
+        benchmark=benchmark,
+        method=method,
+        protocol=replace(asked, training=replace(asked.training, code=method.code)),
+        data=data,
+        device=request.device,
+        chunk=request.chunk,
+        mode=request.mode,
+    )
+    return Job(
+        workload=workload,
+        seed=seed,
+        preset=preset,
+        results=request.results,
+        command=request.command,
+        milestones=presets.milestones(preset, benchmark, asked.training.iterations),
+        experiment=request.experiment,
+    )
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
@@ -107,7 +124,7 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
     found: dict[tuple[str, int, str], list[Job]] = {}
     for job in made:
         seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
-        size = together or min(share, seeds_at_once(job.benchmark, job.protocol.training, job.device))
+        size = together or min(share, seeds_at_once(job.benchmark, job.protocol.training, job.workload.device))
         found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
     return list(found.values())
 
@@ -115,7 +132,7 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
 def evaluation_job(run: str, request: Request) -> Job:
     """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
     those that it was trained on."""
-    folder = layout.find(request.results, run)
+    (folder,) = layout.find(request.results, [run], one=True)
     info = records.read_info(folder)
     if info["status"] != "finished":
         mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
@@ -124,12 +141,13 @@ def evaluation_job(run: str, request: Request) -> Job:
     benchmark, training, data = trained_on(folder, info, request.data_dir)
     evaluation = presets.preset(info["preset"], benchmark).evaluation
     changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
-    job = replace(job_of(request, benchmark, method, info["seed"], changed, info["preset"], data), place=folder)
+    of_record = {"benchmark": benchmark, "method": method, "seed": info["seed"], "preset": info["preset"]}
+    job = replace(job_of(request, asked=changed, data=data, **of_record), place=folder)
     job.check()
     return job
 
 
-def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> str | Own:
+def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> NamedMethod:
     """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
     Raises UserError where it is neither; what a record says is never imported."""
     name, code = info["method"], info["training"].get("code")
@@ -138,9 +156,9 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
     if code is None:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
-        return name
+        return NamedMethod(name)
     asked = [*named, *(offered for offered in user_methods.offered() if offered == name)]
-    mine = [found for found in map(user_methods.find, asked) if found and found.name == name]
+    mine = [found for found in map(user_methods.find, asked) if isinstance(found, UserMethod) and found.name == name]
     for found in mine:
         if found.code == code:
             return found
@@ -154,23 +172,21 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> st
 
 def trained_on(
     folder: Path, info: Mapping[str, Any], data_dir: Path | None
-) -> tuple[Benchmark, protocol.Training, streams.Data]:
+) -> tuple[Benchmark, protocol.Training, Data]:
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
-    data, theirs = streams.load(benchmark, training, data_dir), info["data"]["digest"]
+    data, theirs = load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data
 
 
-def methods_named(named: Sequence[str]) -> list[str | Own]:
+def methods_named(named: Sequence[str]) -> list[NamedMethod]:
     """The methods of these names and files. Raises UserError on two files whose runs would go by one name."""
-    found: dict[str, str | Own] = {}
+    found: dict[str, NamedMethod] = {}
     for asked in dict.fromkeys(named):
-        method = user_methods.find(asked) or asked
-        name = method if isinstance(method, str) else method.name
-        if name in found and found[name] != method:
-            raise UserError(f"--method {asked}: the runs of another one would go by {name} too: rename one")
-        found[name] = method
+        method = user_methods.find(asked)
+        if found.setdefault(method.name, method) != method:
+            raise UserError(f"--method {asked}: the runs of another one would go by {method.name} too: rename one")
     return list(found.values())

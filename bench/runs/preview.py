@@ -20,13 +20,11 @@ def described(made: Sequence[Job]) -> list[str]:
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
-        lines += _described(group[0], _listed(map(_called, group)), _listed(str(job.seed) for job in group))
+        lines += _described(
+            group[0], _listed(job.workload.method.described for job in group), _listed(str(job.seed) for job in group)
+        )
         lines += [*_held_to(group), *_full_protocol(group[0])]
     return lines
-
-
-def _called(job: Job) -> str:
-    return f"{job.method} ({job.own.file.name}, {job.own.code})" if job.own else job.method
 
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
@@ -34,15 +32,16 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
     base = presets.preset(job.preset, job.benchmark)
     changed = settings.differences(replace(training, code=None), base.training)
     changed |= {f"evaluation.{k}": v for k, v in settings.differences(evaluation, base.evaluation).items()}
-    known = catalogue.called(job.data.name, job.data.digest, job.data.known_as)
+    data, device = job.workload.data, job.workload.device
+    known = catalogue.called(data.name, data.digest, data.known_as)
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {known}",
-        *(f"            note: {text}" for text in job.data.remarks),
+        *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, {_norm(job)}",
-        f"device      {job.device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
+        f"device      {device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
     ]
 
 
@@ -57,7 +56,7 @@ def _evaluated(job: Job) -> str:
 
 
 def _how(job: Job) -> str:
-    runner = job.training_executions(1)[0]
+    runner = job.workload.training_executions(1)[0]
     return f"{runner.mode}, {runner.chunk} {'episode' if runner.chunk == 1 else 'episodes'} at once"
 
 
@@ -69,8 +68,9 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
     """The published number nearest to each method's runs, and what will stand in the way of a verdict."""
     seeds = tuple(dict.fromkeys(job.seed for job in group))
     for job in {job.method: job for job in group}.values():
-        data = {"name": job.data.name, "partial": job.data.partial}
-        planned = Planned(job.benchmark, job.method, job.protocol, seeds, data, (job.protocol.training.iterations,))
+        data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
+        settings = job.workload.method.settings
+        planned = Planned(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
         known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:

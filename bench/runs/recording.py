@@ -1,109 +1,70 @@
-"""What a run says of itself: the fields of `record.json`, when it begins, goes on and ends."""
+"""Builds and writes `record.json`: when a run starts, goes on and ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench import devices, files, provenance, records
-from bench.episodes import sampling, streams
-from bench.records import fields, layout, weights
+from bench import devices, files, records
+from bench.records import layout, weights
 from bench.records.layout import drop_checkpoints
-from bench.runs.job import Job
 from bench.training import checkpoint
-from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from methods.contract import State
 
 
-def begun(job: Job, old: dict[str, Any] | None, how: dict[str, Any]) -> dict[str, Any]:
-    """The record of a run that begins or goes on, written. `how` is what `executed` says."""
-    return _started(job, how) if old is None else _resumed(job, old, how)
-
-
-def _started(job: Job, how: dict[str, Any]) -> dict[str, Any]:
-    training, evaluation = job.protocol.training, job.protocol.evaluation
-    info = _of_any(job) | {
+def start_record(folder: Path, about: dict[str, Any], digests: dict[str, str], how: ExecutionRecord) -> dict[str, Any]:
+    """Writes the record of a run that begins, `about` which is what its job says, and returns it. `digests`: of the
+    episodes of a split."""
+    info = about | {
         "status": "unfinished",
         "iteration": 0,
         "best_iteration": 0,
-        "episodes_digest": {
-            "train": digest(job, "train", job.seed, training.queries),
-            "valid": digest(job, "valid", sampling.EVALUATION_SEED, evaluation.queries),
-        },
-        "execution": how,
+        "episodes_digest": digests,
+        "execution": how.stated,
         "files": {},
     }
-    records.write_json(job.folder / layout.RECORD, info)
+    records.write_json(folder / layout.RECORD, info)
     return info
 
 
-def adopted(job: Job, state: State | None, about: dict[str, Any]) -> None:
-    """Writes the record of weights that were trained elsewhere, `about` which is what is known: nothing was executed
+def write_adopted_record(folder: Path, about: dict[str, Any], state: State | None, origin: dict[str, Any]) -> None:
+    """Writes the record of weights that were trained elsewhere, `origin` which is what is known: nothing was executed
     here, no episode was seen, and there is no best on validation. None: not even the weights are here."""
     names = [] if state is None else [layout.WEIGHTS]
     if state is not None:
-        weights.save_state(job.folder / layout.WEIGHTS, state)
-    iteration = job.protocol.training.iterations
-    info = _of_any(job) | {
+        weights.save_state(folder / layout.WEIGHTS, state)
+    iteration = about["training"]["iterations"]
+    info = about | {
         "status": "finished",
         "iteration": iteration,
         "best_iteration": iteration,
-        "origin": about,
+        "origin": origin,
         "execution": {},
-        "files": {name: files.sha256(job.folder / name) for name in names},
+        "files": {name: files.sha256(folder / name) for name in names},
     }
-    records.write_json(job.folder / layout.RECORD, info)
+    records.write_json(folder / layout.RECORD, info)
 
 
-def _of_any(job: Job) -> dict[str, Any]:
-    """What every record says."""
-    return {
-        "format": fields.FORMAT,
-        **keys(job),
-        "data": {k: getattr(job.data, k) for k in ("name", "digest", "known_as", "partial")}
-        | {"shape": list(job.data.shape)}
-        | ({"remarks": list(job.data.remarks)} if job.data.remarks else {}),
-        "environment": provenance.describe(),
-        **asked(job),
-    }
-
-
-def keys(job: Job) -> dict[str, Any]:
-    """What is run; of a method that does not ship, the file that holds it."""
-    return {
-        "benchmark": job.benchmark.name,
-        "method": job.method,
-        **({"code": job.own.about} if job.own else {}),
-        "seed": job.seed,
-        "preset": job.preset,
-        "training": asdict(job.protocol.training),
-        "training_hash": job.hash,
-    }
-
-
-def asked(job: Job) -> dict[str, Any]:
-    """The command that asked for a run, and the experiment that this read, or None."""
-    return {"command": job.command, "experiment": job.experiment and job.experiment.kept}
-
-
-def _resumed(job: Job, old: dict[str, Any], how: dict[str, Any]) -> dict[str, Any]:
+def resume_record(folder: Path, old: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
     """Bits are promised for equal execution only: what a run goes on with is recorded where it differs."""
     latest = old["resumed"][-1] if old.get("resumed") else old
-    here = {"execution": how, "environment": provenance.describe()}
+    here = {"execution": how.stated, "environment": how.environment}
     if all(latest[name] == value for name, value in here.items()):
         return old
     info = old | {"resumed": [*old.get("resumed", []), here | {"iteration": old["iteration"]}]}
-    records.write_json(job.folder / layout.RECORD, info)
+    records.write_json(folder / layout.RECORD, info)
     return info
 
 
-def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, place: int) -> dict[str, Any]:
+def finish_record(
+    folder: Path, info: dict[str, Any], progress: checkpoint.Progress, place: int, device: torch.device
+) -> dict[str, Any]:
     """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
     the run's among the seeds that were trained together."""
-    folder, track = job.folder, progress.tracks[place]
+    track = progress.tracks[place]
     weights.save_state(folder / layout.WEIGHTS, progress.of(place))
     weights.save_state(folder / layout.BEST, track.best)
     frame = checkpoint.curve(track)
@@ -120,7 +81,7 @@ def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, plac
         "best_iteration": track.best_iteration,
         "best_score": track.best_score if track.best_iteration else None,
         "seconds": progress.seconds,
-        "peak_memory_bytes": devices.peak_memory_bytes(job.device),
+        "peak_memory_bytes": devices.peak_memory_bytes(device),
         "files": {name: files.sha256(folder / name) for name in names},
     }
     if track.diverged_at is not None:
@@ -128,25 +89,3 @@ def finished(job: Job, info: dict[str, Any], progress: checkpoint.Progress, plac
     records.write_json(folder / layout.RECORD, info)
     drop_checkpoints(folder)
     return info
-
-
-def executed(
-    runner: Execution, validation: Execution | None = None, seeds: Sequence[int] | None = None
-) -> dict[str, Any]:
-    """How steps run: bits are promised for equal values of all of these."""
-    how = {
-        "device": str(runner.device),
-        "mode": runner.mode,
-        "chunk": runner.chunk,
-        "layers": runner.layers,
-        "threads": torch.get_num_threads(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-    }
-    if validation is not None and seeds is not None:
-        how |= {"validation_chunk": validation.chunk, "seeds": list(seeds)}
-    return how
-
-
-def digest(job: Job, split: str, seed: int, queries: int) -> str:
-    """Of the content of a stream's first episodes."""
-    return streams.digest(job.benchmark, job.data, split, seed, queries)

@@ -12,7 +12,7 @@ from bench.errors import UserError
 from bench.protocols.experiments import Experiment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What a user asked for; empty or None: the default."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UserError, unknown
-from bench.training.watch import Row
+from bench.training.watch import CurvePoint, Event, Listener
 
 TENSORBOARD = "tensorboard"
 _NAMES = "events.out.tfevents.*"
@@ -25,45 +25,48 @@ def check(log: str | None) -> None:
 
 
 @contextmanager
-def logged(log: str | None) -> Iterator[Callable[[Row], None] | None]:
-    """What is to be told of every row of every seed's curve, where they are logged."""
-    check(log)
+def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
+    """A listener that passes everything on, and before that writes the points of curves, if they are logged."""
     if log is None:
-        yield None
+        yield on_event
         return
-    files = _EventFiles()
-    try:
-        yield files.row
-    finally:
-        files.close()
+    check(log)
+    with closing(_EventFiles(on_event)) as files:
+        yield files
 
 
 @dataclass
 class _EventFiles:
-    """One for each run that trains."""
+    """A file for each run that trains."""
 
+    on_event: Listener
     _writers: dict[Path, tuple[int, Any]] = field(default_factory=dict, init=False)  # and the iteration of its last row
 
     def close(self) -> None:
         for _, writer in self._writers.values():
             writer.close()
 
-    def row(self, row: Row) -> None:
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CurvePoint):
+            self._write(event)
+        self.on_event(event)
+
+    def _write(self, point: CurvePoint) -> None:
         """Writes it, through to the file: what goes on after a kill needs every row up to its checkpoint.
 
         Raises UserError where the folder cannot be written or the disk is full."""
         try:
-            last, writer = self._writers.get(row.folder, (row.iteration, None))
-            if last >= row.iteration:  # a training begins, or goes on from an earlier checkpoint
+            last, writer = self._writers.get(point.folder, (point.iteration, None))
+            if last >= point.iteration:  # a training begins, or goes on from an earlier checkpoint
                 if writer is not None:
                     writer.close()
-                writer = _continued(row.folder, row.iteration)
-            self._writers[row.folder] = row.iteration, writer
-            for tag, value in _scalars(row):
-                writer.add_scalar(tag, value, row.iteration)
+                writer = _continued(point.folder, point.iteration)
+            self._writers[point.folder] = point.iteration, writer
+            for tag, value in _scalars(point):
+                writer.add_scalar(tag, value, point.iteration)
             writer.flush()
         except OSError as error:
-            raise UserError(f"--log tensorboard: cannot write {row.folder}: {error.strerror or error}") from error
+            raise UserError(f"--log tensorboard: cannot write {point.folder}: {error.strerror or error}") from error
 
 
 def _continued(folder: Path, iteration: int) -> Any:
@@ -82,7 +85,7 @@ def _continued(folder: Path, iteration: int) -> Any:
 
 
 def _events(path: Path) -> Iterator[Any]:
-    """As far as they can be read: the last may have been cut off by a kill."""
+    """Events as far as they can be read: the last may have been cut off by a kill."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     yield from LegacyEventFileLoader(str(path)).Load()
@@ -94,20 +97,20 @@ def forget(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _scalars(row: Row) -> Iterator[tuple[str, float]]:
+def _scalars(point: CurvePoint) -> Iterator[tuple[str, float]]:
     """Tag and value; scores as they are stored, such as 0.63."""
-    if row.train_loss is not None:
-        yield "training/loss", row.train_loss
-    if math.isfinite(row.gradient_norm):
-        yield "training/gradient norm", row.gradient_norm
-    if row.valid_score is not None:
-        yield "validation/score", row.valid_score
-    for step, score in enumerate(row.by_step):
+    if point.train_loss is not None:
+        yield "training/loss", point.train_loss
+    if math.isfinite(point.gradient_norm):
+        yield "training/gradient norm", point.gradient_norm
+    if point.valid_score is not None:
+        yield "validation/score", point.valid_score
+    for step, score in enumerate(point.by_step):
         yield f"validation by inner step/{step:02}", score
 
 
 def _summary_writer() -> Any:
-    """Its class. Raises UserError where TensorBoard is not installed."""
+    """TensorBoard's writer class. Raises UserError where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

@@ -4,76 +4,102 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench import devices, files, records
-from bench.episodes import sampling
 from bench.records import layout
-from bench.records.locks import locked, missed
+from bench.records.locks import locked, was_deleted
 from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.runs.status import read_if_any
-from bench.training import checkpoint, modes, outer_loop, watch
+from bench.training import checkpoint, modes, outer_loop
 from bench.training.execution import Execution
-from bench.training.initial import initial_state
+from bench.training.execution_record import ExecutionRecord
+from bench.training.watch import Listener, Said, Watch
+from bench.training.workload import Workload
 
 
-def trained(jobs: Sequence[Job], watch: watch.Watch) -> None:
-    """Trains runs that differ in their seeds alone, together, and leaves each its record."""
+def train_runs(jobs: Sequence[Job], infos: Sequence[dict[str, Any]], watch: Watch) -> list[dict[str, Any]]:
+    """Trains runs that differ in their seeds alone, together, and leaves each its record, which is returned. `infos`:
+    what the records say before that, empty where a run has not begun."""
     if jobs[0].kind.weights_of is not None:
-        for job in jobs:
-            _borrow(job, watch)
-        return
-    jobs = [job.validating() for job in jobs]
-    devices.forget_peak_memory(jobs[0].device)
-    with watch.stop:
-        infos, progress = halving_chunks(jobs, lambda smaller: _attempt(smaller, watch), watch.say)
-    for place, (job, info) in enumerate(zip(jobs, infos, strict=True)):
-        recording.finished(job, info, progress, place)
-        missed(job.folder, watch.say)
+        return [_copy_weights(job, watch) for job in jobs]
+    kept = _Records([job.validating() for job in jobs], infos, watch.on_event)
+    devices.forget_peak_memory(jobs[0].workload.device)
+    workload = kept.jobs[0].workload
+    progress = halving_chunks(workload, len(jobs), lambda smaller: _attempt(smaller, kept, watch), watch.on_event)
+    return kept.finish(progress)
 
 
-def _attempt(jobs: Sequence[Job], watch: watch.Watch) -> tuple[list[dict[str, Any]], checkpoint.Progress]:
-    first, initial = jobs[0], [initial_state(job.build(), job.seed) for job in jobs]
-    infos: list[dict[str, Any]] = []
+@dataclass
+class _Records:
+    """The records of runs that train together, as they are on disk; empty where a run has not begun."""
 
-    def saved(iteration: int) -> None:
-        for job, info in zip(jobs, infos, strict=True):
-            records.write_json(job.folder / layout.RECORD, info | {"iteration": iteration})
-            missed(job.folder, watch.say)
+    jobs: Sequence[Job]
+    infos: Sequence[dict[str, Any]]
+    on_event: Listener
 
-    training, evaluation = first.protocol.training, first.protocol.evaluation
-    sources = [job.source("train", job.seed, training.queries) for job in jobs]
-    valid = first.source("valid", sampling.EVALUATION_SEED, evaluation.queries)
-    folders = [job.folder for job in jobs]
+    def begin(self, how: ExecutionRecord) -> None:
+        """Writes that the runs begin or go on, and how they are executed."""
+        self.infos = [self._begun(job, info, how) for job, info in zip(self.jobs, self.infos, strict=True)]
+
+    def _begun(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
+        if info:
+            return recording.resume_record(job.folder, info, how)
+        digests = {split: job.stream(split).digest for split in ("train", "valid")}
+        return recording.start_record(job.folder, job.about, digests, how)
+
+    def save(self, iteration: int) -> None:
+        """Writes that every run has a checkpoint of this iteration."""
+        self.infos = [info | {"iteration": iteration} for info in self.infos]
+        for job, info in zip(self.jobs, self.infos, strict=True):
+            records.write_json(job.folder / layout.RECORD, info)
+            self._warn_if_deleted(job)
+
+    def finish(self, progress: checkpoint.Progress) -> list[dict[str, Any]]:
+        """Writes what became of the runs, and returns it."""
+        finished = []
+        for place, (job, info) in enumerate(zip(self.jobs, self.infos, strict=True)):
+            finished.append(recording.finish_record(job.folder, info, progress, place, job.workload.device))
+            self._warn_if_deleted(job)
+        return finished
+
+    def _warn_if_deleted(self, job: Job) -> None:
+        if was_deleted(job.folder):
+            self.on_event(Said(f"{job.folder} was deleted; it was made anew with all that this run still holds"))
+
+
+def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Progress:
+    seeds, folders = [job.seed for job in kept.jobs], [job.folder for job in kept.jobs]
+    initial = [workload.initial_state(seed) for seed in seeds]
+    streams, valid = [workload.stream("train", seed) for seed in seeds], workload.stream("valid")
+    precision = workload.protocol.evaluation.precision
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
-        validation = replace(runner, chunk=first.evaluation_chunk(), precision=evaluation.precision)
-        trained, tested = (first.build(each.layers, each.precision) for each in (runner, validation))
+        validation = replace(runner, chunk=workload.evaluation_chunk(), precision=precision)
+        trained, tested = (workload.build(each.layers, each.precision) for each in (runner, validation))
         trainer = outer_loop.Trainer(
-            trained, tested, first.protocol, runner, validation, sources, valid, folders, saved
+            trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save
         )
         return trainer, trainer.prepare(initial)
 
-    trainer, begun = modes.first_that_runs(first.training_executions(len(jobs)), prepared, watch.say)
-    how = recording.executed(trainer.execution, trainer.validation, [job.seed for job in jobs])
-    infos += [recording.begun(job, read_if_any(job.folder), how) for job in jobs]
-    return infos, trainer.run(begun, replace(watch, keep=(*watch.keep, *first.milestones)))
+    trainer, begun = modes.first_that_runs(workload.training_executions(len(seeds)), prepared, watch.on_event)
+    kept.begin(ExecutionRecord.of(trainer.execution, trainer.validation, seeds))
+    return trainer.run(begun, replace(watch, keep=(*watch.keep, *kept.jobs[0].milestones)))
 
 
-def _borrow(job: Job, watch: watch.Watch) -> None:
-    """The weights of another method's run of the same keys, which is trained first where it is missing."""
-    lender = job.lender
-    with locked(lender.folder):
-        info = read_if_any(lender.folder)
-        if info is None or info["status"] == "unfinished":
-            trained([lender], watch)
-            info = records.read_info(lender.folder)
+def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
+    """Copies the weights of another method's run of the same keys, which is trained first where it is missing."""
+    source = job.weights_job
+    with locked(source.folder):
+        info = records.read_info_if_any(source.folder)
+        if info.get("status", "unfinished") == "unfinished":
+            (info,) = train_runs([source], [info], watch)
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in info["files"]:
-        source = records.checked(lender.folder, name, info["files"])
-        files.write_atomically(job.folder / name, lambda path, source=source: shutil.copyfile(source, path))
-    info = info | recording.keys(job) | {"weights_of": lender.name, **recording.asked(job)}
+        path = records.checked(source.folder, name, info["files"])
+        files.write_atomically(job.folder / name, lambda copy, path=path: shutil.copyfile(path, copy))
+    info = info | job.about_run | {"weights_of": source.name, **job.about_request}
     records.write_json(job.folder / layout.RECORD, info)
+    return info

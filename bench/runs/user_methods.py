@@ -18,7 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, kind_and_reason, reason, unknown
+from bench.protocols.protocol import OF_SOME_METHODS
+from bench.training.workload import NamedMethod
 from methods import METHODS
 from methods.contract import NEEDS, Method
 
@@ -31,11 +33,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @dataclass(frozen=True)
-class Own:
+class UserMethod(NamedMethod):
     """`name`: by which its runs go. `sha256`: of its file, by which trainings are told apart. `entry`: the module and
     class, where a package offers it."""
 
-    name: str
     file: Path
     sha256: str
     entry: str = ""
@@ -47,17 +48,31 @@ class Own:
 
     @property
     def about(self) -> dict[str, str]:
-        """For the record."""
+        """What a record says of its file."""
         return {"file": self.file.name, "sha256": self.sha256}
 
     @property
+    def described(self) -> str:
+        """Its name and its file."""
+        return f"{self.name} ({self.file.name}, {self.code})"
+
+    @property
     def kind(self) -> type[Method]:
-        """Its class. Raises UserError where it has not all parts of the contract, or declares what is none of it."""
+        """The method's class. Raises UserError if it lacks a part of the contract or declares something outside it."""
         if lacking := missing(self.found):
             raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `bench check`")
         if wrong := misdeclared(self.found):
             raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `bench check`")
         return self.found
+
+    def mistake(self, error: BaseException) -> UserError | None:
+        """Where in its file something went wrong, or else where what it gave was of no use."""
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = line_in(self.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
+        said = kind_and_reason(error)
+        return UserError(
+            f"{self.file}{where}: {said}. `python -m bench check {self.file}` tries it on a small benchmark"
+        )
 
     @property
     def found(self) -> type:
@@ -65,10 +80,10 @@ class Own:
         return _found(self)
 
 
-def find(asked: str) -> Own | None:
-    """The method of that file or entry point; None: it ships. Raises UserError, with a suggestion."""
+def find(asked: str) -> NamedMethod:
+    """The method that ships, or is of that file or entry point. Raises UserError, with a suggestion."""
     if asked in METHODS:
-        return None
+        return NamedMethod(asked)
     if asked.endswith(".py") or "/" in asked or "\\" in asked:
         return _of(Path(asked).stem, Path(asked))
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -97,16 +112,19 @@ def misdeclared(kind: type) -> str:
     modes = kind.batch_statistics
     if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
         return f"batch_statistics is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
+    settings = getattr(kind, "settings", ())
+    if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
+        return f"settings is {settings!r}, not a tuple of some of {', '.join(OF_SOME_METHODS)}"
     return ""
 
 
-def _of(name: str, file: Path, entry: str = "") -> Own:
+def _of(name: str, file: Path, entry: str = "") -> UserMethod:
     if name in METHODS:
         raise UserError(f"{file}: {name} is the name of a method that ships: give the file another name")
     if not _NAME.fullmatch(name):
         raise UserError(f"{file}: its runs would go by {name!r}: use lower-case letters, digits, - and _, up to 40")
     try:
-        return Own(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
+        return UserMethod(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from error
 
@@ -116,16 +134,16 @@ def _file_of(entry: EntryPoint) -> Path:
     try:
         spec = importlib.util.find_spec(entry.module)
     except Exception as error:  # a package of the user's may raise anything
-        raise UserError(f"method {entry.name}: cannot import {entry.module}: {error}".splitlines()[0]) from error
+        raise UserError(f"method {entry.name}: cannot import {entry.module}: {reason(error)}") from error
     if spec is None or spec.origin is None:
         raise UserError(f"method {entry.name}: there is no module {entry.module}: install its package again")
     return Path(spec.origin)
 
 
 @cache
-def _found(own: Own) -> type:
-    module, _, name = own.entry.partition(":")
-    loaded = _imported(own, module)
+def _found(method: UserMethod) -> type:
+    module, _, name = method.entry.partition(":")
+    loaded = _imported(method, module)
     wanted: Any = getattr(loaded, name or "METHOD", None)
     if isinstance(wanted, type):
         return wanted
@@ -136,31 +154,25 @@ def _found(own: Own) -> type:
     ]
     if wanted is not None or name or len(public) != 1:
         names = ", ".join(kind.__name__ for kind in public) or "none"
-        raise UserError(f"{own.file}: which class is the method? Write METHOD = TheClass (classes in it: {names})")
+        raise UserError(f"{method.file}: which class is the method? Write METHOD = TheClass (classes in it: {names})")
     return public[0]
 
 
-def _imported(own: Own, module: str) -> ModuleType:
-    """The file, run as a module of its own. Raises UserError, with the line, for whatever it raises."""
+def _imported(method: UserMethod, module: str) -> ModuleType:
+    """The file, run as a module of its method. Raises UserError, with the line, for whatever it raises."""
     try:
         if module:
             return importlib.import_module(module)
-        spec = importlib.util.spec_from_file_location(f"bench_own_{own.name.replace('-', '_')}_{own.code}", own.file)
+        spec = importlib.util.spec_from_file_location(
+            f"bench_own_{method.name.replace('-', '_')}_{method.code}", method.file
+        )
         assert spec is not None and spec.loader is not None
         made = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = made  # where dataclasses look for it
         spec.loader.exec_module(made)
         return made
     except (Exception, SystemExit) as error:
-        raise UserError(f"{own.file}{line_in(own.file, error)}: {type(error).__name__}: {first_line(error)}") from error
-
-
-def mistake(own: Own, error: BaseException) -> UserError:
-    """What went wrong while a method ran, as one line: where in its file, or else where what it gave was of no use."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = line_in(own.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
-    said = f"{type(error).__name__}: {first_line(error)}"
-    return UserError(f"{own.file}{where}: {said}. `python -m bench check {own.file}` tries it on a small benchmark")
+        raise UserError(f"{method.file}{line_in(method.file, error)}: {kind_and_reason(error)}") from error
 
 
 def line_in(file: Path, error: BaseException) -> str:
@@ -169,8 +181,3 @@ def line_in(file: Path, error: BaseException) -> str:
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f", line {lines[-1]}" if lines else ""
-
-
-def first_line(error: BaseException) -> str:
-    """What it says, in one line."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:300]

@@ -182,7 +182,7 @@ def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
             raise UserError("it is not the run of its folder, or has files that are not its record's")
     except UserError as error:
         reason = str(error).replace(f"{folder}/", "")
-        raise UserError(f"{path}: {'/'.join(folder.parts[-4:])}: {reason}") from error
+        raise UserError(f"{path}: {layout.run_name(folder)}: {reason}") from error
 
 
 def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:

@@ -11,22 +11,22 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from bench.episodes.streams import Drawn, Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Training
 
 _AHEAD = 32  # iterations that are drawn at once
 
 
 @dataclass(frozen=True)
-class Feed:
-    """`kind` ("episodes" or "images") is what the method asks for; `sources` are those of the seeds that are trained
-    together, which share their data."""
+class TrainingBatches:
+    """`kind` ("episodes" or "images") is what the method asks for; `streams` are those of the seeds that are trained
+    together, on the device: they share their data."""
 
     kind: str
     training: Training
-    sources: Sequence[Source]
+    streams: Sequence[EpisodeStream]
 
-    def at(self, iteration: int) -> Drawn:
+    def at(self, iteration: int) -> Any:
         """What iteration `iteration`, counted from 0, is fed with: [seeds, episodes, ...], on the device."""
         block, place = divmod(iteration, _AHEAD)
         if block not in self._blocks:
@@ -34,16 +34,16 @@ class Feed:
             self._blocks[block] = self._drawn(block * _AHEAD, min(_AHEAD, self.training.iterations - block * _AHEAD))
         return tree_map(lambda part: part[place], self._blocks[block])
 
-    def updates(self, drawn: Drawn) -> list[Drawn]:
-        """The same as one part for each step of the optimiser."""
+    def updates(self, drawn: Any) -> list[Any]:
+        """What is drawn as one part for each step of the optimiser."""
         if self.training.meta_update != "episode" or self._uniform:
             return [drawn]
         return [tree_map(lambda part, k=k: part[:, k : k + 1], drawn) for k in range(drawn[0].shape[1])]
 
-    def batch(self, drawn: Drawn) -> Any:
+    def batch(self, drawn: Any) -> Any:
         """What is drawn as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
-        source = self.sources[0]
-        return source.as_images(drawn) if self.kind == "images" else source.as_episodes(drawn)
+        stream = self.streams[0]
+        return stream.as_images(drawn) if self.kind == "images" else stream.as_episodes(drawn)
 
     @property
     def _uniform(self) -> bool:
@@ -51,19 +51,19 @@ class Feed:
         return self.kind == "images" and self.training.image_batch is not None
 
     @cached_property
-    def _blocks(self) -> dict[int, Drawn]:
+    def _blocks(self) -> dict[int, Any]:
         return {}
 
-    def _drawn(self, first: int, count: int) -> Drawn:
+    def _drawn(self, first: int, count: int) -> Any:
         """[iterations, seeds, episodes, ...]"""
-        seeds = [self._of_seed(source, first, count) for source in self.sources]
-        return tree_map(lambda *parts: _put(torch.stack(parts, dim=1), self.sources[0].device), *seeds)
+        seeds = [self._of_seed(stream, first, count) for stream in self.streams]
+        return tree_map(lambda *parts: _put(torch.stack(parts, dim=1), self.streams[0].device), *seeds)
 
-    def _of_seed(self, source: Source, first: int, count: int) -> Drawn:
+    def _of_seed(self, stream: EpisodeStream, first: int, count: int) -> Any:
         size = self.training.meta_batch
         if self._uniform:
-            return source.draw_images(first, count, self.training.image_batch or size)
-        drawn = source.draw(first * size, count * size)
+            return stream.draw_images(first, count, self.training.image_batch or size)
+        drawn = stream.draw(first * size, count * size)
         return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.training.execution import Execution
 from bench.training.objectives import objective
-from bench.training.watch import Told, nobody
+from bench.training.watch import Event, Listener, Scored, ignore
 from methods.contract import Episode, Method, Setting, State
 
 BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
@@ -34,21 +34,21 @@ def scores(
     execution: Execution,
     method: Method,
     state: State,
-    source: Source,
+    stream: EpisodeStream,
     count: int,
     setting: Setting,
-    told: Told = nobody,
+    on_event: Listener = ignore,
 ) -> np.ndarray:
     """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
-    score = objective(source.benchmark).score
+    score = objective(stream.benchmark).score
     blocks, size = [], execution.chunk * max(1, BLOCK // execution.chunk)
     with torch.no_grad():
         for first in range(0, count, size):
-            batch = source.episodes(first, min(size, count - first))
+            batch = stream.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
-            _check(outputs, source.benchmark, batch)
+            _check(outputs, stream.benchmark, batch)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
-            told(source.split, min(first + size, count), count)
+            on_event(Scored(stream.split, min(first + size, count), count))
     return np.concatenate(blocks)
 
 
@@ -65,10 +65,10 @@ def choose(
     execution: Execution,
     method: Method,
     state: State,
-    valid: Source,
+    valid: EpisodeStream,
     episodes: int,
     choosing: int,
-    told: Told = nobody,
+    on_event: Listener = ignore,
 ) -> Choice:
     """The setting and inner step to test with, from validation episodes only.
 
@@ -76,12 +76,12 @@ def choose(
     on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
     candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
-        means = scores(execution, method, state, valid, episodes, candidates[0], told).mean(0)
+        means = scores(execution, method, state, valid, episodes, candidates[0], on_event).mean(0)
         return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))
     best: Choice | None = None
     for place, setting in enumerate(candidates):
-        all_told = partial(_of_all, told, place * choosing, len(candidates) * choosing)
-        means = scores(execution, method, state, valid, choosing, setting, all_told).mean(0)
+        as_part = partial(_as_part, on_event, place * choosing, len(candidates) * choosing)
+        means = scores(execution, method, state, valid, choosing, setting, as_part).mean(0)
         step = measure.best(means)  # of which a rate that diverges never is
         if best is None or measure.better(means[step], best.score):
             best = Choice(setting, step, float(means[step]), tuple(means.tolist()))
@@ -89,6 +89,6 @@ def choose(
     return best
 
 
-def _of_all(told: Told, before: int, of: int, split: str, done: int, count: int) -> None:
-    """What is told of one candidate, as a part of all."""
-    told(split, before + done, of)
+def _as_part(on_event: Listener, before: int, count: int, event: Event) -> None:
+    """Passes an event on, with one candidate's episodes counted as a part of those of all."""
+    on_event(replace(event, done=before + event.done, count=count) if isinstance(event, Scored) else event)

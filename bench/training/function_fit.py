@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.episodes.functions import FunctionSource, draw
+from bench.episodes.functions import FunctionEpisodes
 from bench.training.evaluation import Choice
 from bench.training.execution import EAGER, Execution
 from methods.contract import Method, State
@@ -18,14 +18,13 @@ _POINTS = 101
 _DECIMALS = 5
 
 
-def fit(execution: Execution, method: Method, state: State, source: FunctionSource, choice: Choice) -> dict[str, Any]:
-    """Of the stream's first episode, whichever that is: `support` [shots][x, y], and along `inputs` the function's
-    `targets` and the `outputs` after each of the benchmark's inner steps."""
-    benchmark, functions = source.benchmark, source.functions
-    parameters, _ = draw(benchmark, functions, source.split, source.seed, 0, 1, 0)
+def fit(execution: Execution, method: Method, state: State, stream: FunctionEpisodes, choice: Choice) -> dict[str, Any]:
+    """The fit of the stream's first episode, whichever that is: `support` [shots][x, y], and along `inputs` the
+    function's `targets` and the `outputs` after each of the benchmark's inner steps."""
+    functions, (parameters, _) = stream.data, stream.sample(0, 1)
     along = np.linspace(*functions.inputs, _POINTS)[None]
-    episode = source.episodes(0, 1)
-    asked = episode._replace(query=source.as_inputs(parameters, along).to(source.device))
+    episode = stream.episodes(0, 1)
+    asked = episode._replace(query=stream.as_inputs(parameters, along).to(stream.device))
     once = replace(execution, mode=EAGER, chunk=1)  # nothing is compiled for a shape that comes once
     outputs = once.predict(method, state, asked, choice.setting)[0, ..., 0].detach().cpu().numpy()
     support = np.stack([part[0, :, 0].cpu().numpy() for part in (episode.support, episode.support_labels)], -1)
@@ -33,7 +32,7 @@ def fit(execution: Execution, method: Method, state: State, source: FunctionSour
         "inputs": _rounded(along[0]),
         "targets": _rounded(functions.values(parameters, along)[0]),
         "support": [_rounded(point) for point in support],
-        "outputs": {str(step): _rounded(outputs[step]) for step in benchmark.steps if step < len(outputs)},
+        "outputs": {str(step): _rounded(outputs[step]) for step in stream.benchmark.steps if step < len(outputs)},
     }
 
 

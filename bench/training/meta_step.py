@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from bench.episodes.streams import Drawn
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from methods.contract import Method, State
 
@@ -23,14 +23,14 @@ class MetaStep:
 
     execution: Execution
     method: Method
-    feed: Feed
+    batches: TrainingBatches
     state: State
     optimiser: torch.optim.Adam
     loss_sum: Tensor
     _graph: torch.cuda.CUDAGraph | None = field(default=None, init=False)
-    _input: Drawn | None = field(default=None, init=False)
+    _input: Any = field(default=None, init=False)
 
-    def __call__(self, drawn: Drawn) -> None:
+    def __call__(self, drawn: Any) -> None:
         """One iteration on these episodes [seeds, episodes, ...]."""
         if self._graph is None or self._input is None:
             self._run(drawn)
@@ -39,7 +39,7 @@ class MetaStep:
             fixed.copy_(new)
         self._graph.replay()
 
-    def rehearse(self, drawn: Drawn) -> None:
+    def rehearse(self, drawn: Any) -> None:
         """Compiles and captures what is to be compiled and captured, and leaves every number as it was.
 
         Raises whatever a compiler or a driver throws where this mode cannot run here."""
@@ -52,23 +52,25 @@ class MetaStep:
         finally:
             self._put_back(before)
 
-    def _run(self, drawn: Drawn) -> None:
-        updates = self.feed.updates(drawn)
+    def _run(self, drawn: Any) -> None:
+        updates = self.batches.updates(drawn)
         for part in updates:
-            loss, gradient, carried = self.execution.loss_and_gradient(self.method, self.state, part, self.feed.batch)
+            loss, gradient, carried = self.execution.loss_and_gradient(
+                self.method, self.state, part, self.batches.batch
+            )
             self._move(gradient)
             for name, value in carried.items():
                 self.state.carried[name].copy_(value)
             self.loss_sum += loss.detach() / len(updates)
 
     def _move(self, gradient: Mapping[str, Tensor]) -> None:
-        clip = self.feed.training.clip
+        clip = self.batches.training.clip
         for name, parameter in self.state.params.items():
             value = gradient[name].detach()
             parameter.grad = value if clip is None else value.clamp(-clip, clip)
         self.optimiser.step()
 
-    def _capture(self, drawn: Drawn) -> None:
+    def _capture(self, drawn: Any) -> None:
         self._input = tree_map(torch.clone, drawn)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

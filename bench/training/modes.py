@@ -9,11 +9,12 @@ from typing import TypeVar
 import torch
 
 from bench import devices
-from bench.errors import UserError, unknown
+from bench.errors import UserError, reason, unknown
 from bench.networks import network
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, MODES, Execution
+from bench.training.watch import Listener, Said
 
 # One copy of all activations of a chunk. Beyond the caches of a CPU a chunk is slower than its episodes one by one, and
 # beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104 (timed
@@ -90,9 +91,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def first_that_runs(
-    executions: Sequence[Execution], attempt: Callable[[Execution], Result], say: Callable[[str], None]
+    executions: Sequence[Execution], attempt: Callable[[Execution], Result], on_event: Listener
 ) -> Result:
-    """The result of the first attempt that goes through; `say` is told of each that did not."""
+    """The result of the first attempt that goes through; `on_event` hears of each that did not."""
     for execution in executions[:-1]:
         try:
             return attempt(execution)
@@ -101,8 +102,7 @@ def first_that_runs(
         except Exception as error:  # whatever a compiler or a driver throws
             if out_of_memory(error):
                 raise
-            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            say(f"mode {execution.mode} does not run here, going on without it: {reason[:200]}")
+            on_event(Said(f"mode {execution.mode} does not run here, going on without it: {reason(error)}"))
     return attempt(executions[-1])
 
 

@@ -6,24 +6,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Protocol
 from bench.records import weights
 from bench.records.layout import kept
-from bench.training import evaluation, watch
-from bench.training.batches import Feed
+from bench.training import evaluation
+from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import Progress, Track, begun, copied, resume, save
 from bench.training.evaluation import Choice
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
-from bench.training.watch import Interrupted, Row, Watch
+from bench.training.watch import CurvePoint, Interrupted, Listener, Step, Watch
 from methods.contract import Method, State
 
 _CURVE_ROWS = 200
@@ -40,8 +40,8 @@ class Trainer:
     protocol: Protocol
     execution: Execution
     validation: Execution
-    train: Sequence[Source]
-    valid: Source
+    train: Sequence[EpisodeStream]
+    valid: EpisodeStream
     folders: Sequence[Path]
     saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
 
@@ -52,9 +52,11 @@ class Trainer:
         training, worst = self.protocol.training, self.valid.benchmark.measure.worst
         progress = begun(initial, self.execution.device, training.meta_lr, self.execution.graph, worst)
         resume(progress, self.folders, training.iterations)
-        step = MetaStep(self.execution, self.method, self._feed, progress.state, progress.optimiser, progress.loss_sum)
+        step = MetaStep(
+            self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum
+        )
         if progress.iteration < training.iterations:
-            step.rehearse(self._feed.at(progress.iteration))
+            step.rehearse(self._batches.at(progress.iteration))
             if self.validation.compiled:
                 setting = self.tested.candidates()[0]
                 evaluation.scores(self.validation, self.tested, progress.of(0), self.valid, 1, setting)
@@ -67,14 +69,11 @@ class Trainer:
         progress, step = prepared
         saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and not progress.diverged:
-            step(self._feed.at(progress.iteration))
+            step(self._batches.at(progress.iteration))
             progress.iteration += 1
-            valid = self._row(progress, watch) if progress.iteration in self._rows else None
-            watch.step(
-                progress.iteration,
-                _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows),
-                valid,
-            )
+            valid = self._row(progress, watch.on_event) if progress.iteration in self._rows else None
+            loss = _mean(track.rows[-1]["train_loss"] for track in progress.tracks if track.rows)
+            watch.on_event(Step(progress.iteration, loss, valid))
             if progress.iteration in watch.keep:
                 for place, folder in enumerate(self.folders):
                     weights.save_state(kept(folder, progress.iteration), progress.of(place))
@@ -89,8 +88,8 @@ class Trainer:
         return progress
 
     @cached_property
-    def _feed(self) -> Feed:
-        return Feed(self.method.training_batch or "episodes", self.protocol.training, self.train)
+    def _batches(self) -> TrainingBatches:
+        return TrainingBatches(self.method.training_batch or "episodes", self.protocol.training, self.train)
 
     @cached_property
     def _rows(self) -> frozenset[int]:
@@ -106,34 +105,34 @@ class Trainer:
             max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1)
         )
 
-    def _row(self, progress: Progress, watch: Watch) -> float | None:
+    def _row(self, progress: Progress, on_event: Listener) -> float | None:
         """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
         losses = (progress.loss_sum / (progress.iteration - progress.row_start)).tolist()
         progress.loss_sum.zero_()
         progress.row_start = progress.iteration
         progress.spend("training")
-        choices = [self._end_row(progress, place, loss, watch.scored) for place, loss in enumerate(losses)]
-        if watch.row is not None:
-            self._tell(progress, choices, watch.row)
+        choices = [self._end_row(progress, place, loss, on_event) for place, loss in enumerate(losses)]
+        for point in self._points(progress, choices):
+            on_event(point)
         return _mean(choice and choice.score for choice in choices)
 
-    def _tell(self, progress: Progress, choices: Sequence[Choice | None], row: Callable[[Row], None]) -> None:
-        """Tells of the rows that end here: a seed that diverged before has none."""
+    def _points(self, progress: Progress, choices: Sequence[Choice | None]) -> Iterator[CurvePoint]:
+        """The rows that end here: a seed that diverged before has none."""
         norms = _gradient_norms(progress.state)
         for folder, track, choice, norm in zip(self.folders, progress.tracks, choices, norms, strict=True):
-            ended = track.rows[-1] if track.rows else {"iteration": 0}
-            if ended["iteration"] == progress.iteration:
+            row = track.rows[-1] if track.rows else {"iteration": 0}
+            if row["iteration"] == progress.iteration:
                 by_step = choice.by_step if choice is not None else ()
-                row(Row(folder, progress.iteration, ended["train_loss"], ended["valid_score"], by_step, norm))
+                yield CurvePoint(folder, row["iteration"], row["train_loss"], row["valid_score"], by_step, norm)
 
-    def _end_row(self, progress: Progress, place: int, loss: float, told: watch.Told) -> Choice | None:
+    def _end_row(self, progress: Progress, place: int, loss: float, on_event: Listener) -> Choice | None:
         track, state = progress.tracks[place], progress.of(place)
         if track.diverged_at is not None:
             return None
         if not (math.isfinite(loss) and all(bool(p.isfinite().all()) for p in state.params.values())):
             track.diverged_at = progress.iteration
         due = progress.iteration in self._validations and track.diverged_at is None
-        choice = self._validate(progress, track, state, told) if due else None
+        choice = self._validate(progress, track, state, on_event) if due else None
         track.rows.append(
             {
                 "iteration": progress.iteration,
@@ -144,9 +143,9 @@ class Trainer:
         )
         return choice
 
-    def _validate(self, progress: Progress, track: Track, state: State, told: watch.Told) -> Choice:
+    def _validate(self, progress: Progress, track: Track, state: State, on_event: Listener) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        choice = evaluation.choose(self.validation, self.tested, state, self.valid, episodes, choosing, told)
+        choice = evaluation.choose(self.validation, self.tested, state, self.valid, episodes, choosing, on_event)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
             track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
         progress.spend("validation")

@@ -15,7 +15,7 @@ from scipy import stats
 
 from bench import records
 from bench.data.sinusoids import SINUSOIDS
-from bench.episodes import functions, streams
+from bench.episodes.functions import FunctionEpisodes
 from bench.networks.mlp import Mlp
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
@@ -35,7 +35,13 @@ SMALL = ("--set", "validation_episodes=5", "--set", "finetune_episodes=5", "--se
 
 
 def drawn(benchmark: Benchmark = FIVE, split: str = "test", seed: int = 0, first: int = 0, count: int = 50, queries=5):
-    return functions.draw(benchmark, SINUSOIDS, split, seed, first, count, queries)
+    return episodes(split, seed, queries, benchmark).sample(first, count)
+
+
+def episodes(
+    split: str, seed: int = 0, queries: int = 5, benchmark: Benchmark = FIVE, told: bool = False
+) -> FunctionEpisodes:
+    return FunctionEpisodes(benchmark, SINUSOIDS, split, seed, benchmark.episode(queries), with_parameters=told)
 
 
 def test_the_stream_is_pinned_and_at_random_access() -> None:
@@ -45,7 +51,7 @@ def test_the_stream_is_pinned_and_at_random_access() -> None:
     np.testing.assert_array_equal(parameters[7:], apart[0])
     np.testing.assert_array_equal(inputs[7:], apart[1])
     assert parameters[0].tolist() == PINNED_PARAMETERS and inputs[0, :3].tolist() == PINNED_INPUTS
-    assert functions.digest(FIVE, SINUSOIDS, "test", 0, 5) == PINNED_DIGEST
+    assert episodes("test").digest == PINNED_DIGEST
 
 
 def test_more_queries_only_add() -> None:
@@ -66,17 +72,17 @@ def test_what_is_drawn_is_uniform_in_its_bounds() -> None:
 
 
 def test_global_generators_are_neither_read_nor_moved() -> None:
-    before = functions.digest(FIVE, SINUSOIDS, "test", 0, 5)
+    before = episodes("test").digest
     random.seed(1)
     np.random.seed(1)
     states = random.getstate(), np.random.get_state()[1].tolist()
-    assert functions.digest(FIVE, SINUSOIDS, "test", 0, 5) == before
+    assert episodes("test").digest == before
     assert states == (random.getstate(), np.random.get_state()[1].tolist())
 
 
 def test_support_and_query_lie_on_one_sine_and_the_oracle_is_told_which() -> None:
-    told = streams.source(FIVE, SINUSOIDS, "test", 0, 7, CPU, told=True).episodes(3, 4)
-    plain = streams.source(FIVE, SINUSOIDS, "test", 0, 7, CPU).episodes(3, 4)
+    told = episodes("test", queries=7, told=True).episodes(3, 4)
+    plain = episodes("test", queries=7).episodes(3, 4)
     assert plain.support.shape == (4, 5, 1) and plain.query.shape == (4, 7, 1) and told.query.shape == (4, 7, 3)
     for inputs, targets, bare in (
         (told.support, told.support_labels, plain.support),
@@ -116,7 +122,7 @@ def test_the_network_computes_what_torchs_own_does() -> None:
 
 def test_pretraining_is_regression_on_the_support_points(sinusoid_protocol: Protocol) -> None:
     method = build("pretrained", FIVE, sinusoid_protocol)
-    state, batch = initial_state(method, 0), streams.source(FIVE, SINUSOIDS, "train", 0, 5, CPU).episodes(0, 3)
+    state, batch = initial_state(method, 0), episodes("train").episodes(0, 3)
     loss, _, _ = meta_step(Execution(CPU, 3), method, state, batch)
     outputs = method.setup.network(state.params, batch.support.flatten(0, 1))
     torch.testing.assert_close(loss, (outputs - batch.support_labels.flatten(0, 1)).square().mean())
@@ -129,7 +135,7 @@ def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protoco
     method = build(name, FIVE, replace(sinusoid_protocol, training=training))
     state = method.init(torch.Generator().manual_seed(0))
     state = state._replace(params=double(state.params))
-    source = streams.source(FIVE, SINUSOIDS, "train", 0, 5, CPU, told=name == "oracle")
+    source = episodes("train", told=name == "oracle")
     batch = type(source.episodes(0, 3))(*(part.double() for part in source.episodes(0, 3)))
     run = Execution(CPU, 2)
     _, gradient, _ = meta_step(run, method, state, batch)
@@ -148,7 +154,7 @@ def test_the_gradient_is_what_finite_differences_say(name: str, sinusoid_protoco
 def test_the_step_size_that_is_chosen_has_the_least_error(sinusoid_protocol: Protocol) -> None:
     method = build("pretrained", FIVE, sinusoid_protocol)
     state, run = initial_state(method, 0), Execution(CPU, 20)
-    valid = streams.source(FIVE, SINUSOIDS, "valid", 0, 5, CPU)
+    valid = episodes("valid")
     choice = choose(run, method, state, valid, 4, 20)
     table = {s["lr"]: scores(run, method, state, valid, 20, s).mean(0) for s in method.candidates()}
     least = min(means.min() for means in table.values())

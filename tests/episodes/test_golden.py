@@ -17,9 +17,9 @@ import torch
 from bench.data import store
 from bench.data.sinusoids import SINUSOIDS
 from bench.episodes import golden
-from bench.episodes import images as image_episodes
+from bench.episodes.images import ImageEpisodes
 from bench.protocols import benchmarks, presets
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from tests.conftest import ROOT, Command
 
 OMNIGLOT, MINI_IMAGENET, SINUSOID = (
@@ -79,7 +79,8 @@ def test_nothing_of_the_process_moves_a_stream() -> None:
     """Another process, another hash seed, other global generators, other threads, streams in another order."""
     code = (
         "import random, numpy, torch\n"
-        "from bench.episodes import golden\nfrom bench.protocols import benchmarks\n"
+        "from bench.episodes import golden\n"
+        "from bench.protocols import benchmarks\n"
         "random.seed(5); numpy.random.seed(5); torch.manual_seed(5); torch.set_num_threads(3)\n"
         "classes = golden.layout('mini-imagenet', None)\n"
         "for stream in golden.IMAGE_BATCHES + golden.EPISODES:\n"
@@ -99,9 +100,11 @@ def test_training_is_fed_the_stream(data_dir: Path, device: str, meta_batch: int
     benchmark = benchmarks.get("tiny")
     images, where = store.load("omniglot", data_dir), torch.device(device)
     training = replace(presets.paper(benchmark).training, meta_batch=meta_batch, iterations=60)
-    sources = [image_episodes.source(benchmark, images, "train", seed, training.queries, where) for seed in seeds]
+    sources = [
+        ImageEpisodes(benchmark, images, "train", seed, benchmark.episode(training.queries)).on(where) for seed in seeds
+    ]
     random.seed(3), np.random.seed(3), torch.manual_seed(3)
-    feed = Feed("episodes", training, sources)
+    feed = TrainingBatches("episodes", training, sources)
     drawn = [feed.at(iteration) for iteration in reversed(range(40))][::-1]  # as a resumed run begins in the middle
     for place, source in enumerate(sources):
         whole = source.draw(0, 40 * meta_batch)

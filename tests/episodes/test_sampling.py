@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy import stats
 
 from bench.data.images import ImageSet
 from bench.episodes import sampling
+from bench.episodes.images import EpisodeIndices, ImageEpisodes
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
 from tests.conftest import ROOT
@@ -27,8 +29,16 @@ def drawn(
     first: int = 0,
     count: int = 50,
     queries: int = 3,
-):
-    return sampling.draw(benchmark, images.split(split), split, seed, first, count, queries)
+) -> EpisodeIndices:
+    """Episodes as indices, in NumPy's arrays."""
+    found = episodes(benchmark, images, split, seed, queries).draw(first, count)
+    return EpisodeIndices(*(part.numpy() for part in found))
+
+
+def episodes(
+    benchmark: Benchmark, images: ImageSet, split: str = "test", seed: int = 0, queries: int = 3
+) -> ImageEpisodes:
+    return ImageEpisodes(benchmark, images, split, seed, benchmark.episode(queries))
 
 
 def test_random_access(small: Benchmark, noise: ImageSet) -> None:
@@ -38,10 +48,10 @@ def test_random_access(small: Benchmark, noise: ImageSet) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 4, 7, 30])
-def test_a_place_of_the_stream_is_its_counter(small: Benchmark, size: int) -> None:
-    together = sampling.raw(small, "test", 0, 5, 9, size)
+def test_a_place_of_the_stream_is_its_counter(size: int) -> None:
+    together = sampling.raw("small/test/0", 5, 9, size)
     for index, row in enumerate(together, start=5):
-        np.testing.assert_array_equal(row, sampling.raw(small, "test", 0, index, 1, size)[0])
+        np.testing.assert_array_equal(row, sampling.raw("small/test/0", index, 1, size)[0])
 
 
 def test_the_raw_stream_is_pinned(small: Benchmark, noise: ImageSet) -> None:
@@ -102,7 +112,7 @@ def test_class_to_label_is_uniform(small: Benchmark, noise: ImageSet) -> None:
 
 def test_distinct_draws_every_order_equally() -> None:
     generator = np.random.Philox(key=[1, 2])
-    orders = Counter(map(tuple, sampling._distinct(generator.random_raw((6000, 3)), 3).tolist()))
+    orders = Counter(map(tuple, sampling.distinct(generator.random_raw((6000, 3)), 3).tolist()))
     assert len(orders) == 6
     assert stats.chisquare(list(orders.values())).pvalue > 1e-3
 
@@ -114,7 +124,7 @@ def test_distinct_is_a_fisher_yates_shuffle(places: int, size: int) -> None:
     raw[0], raw[1] = 0, 2**64 - 1
     sizes = size + np.arange(40)
     for row, own, one, other in zip(
-        raw.tolist(), sizes, sampling._distinct(raw, size), sampling._distinct(raw, sizes), strict=True
+        raw.tolist(), sizes, sampling.distinct(raw, size), sampling.distinct(raw, sizes), strict=True
     ):
         for found, count in ((one, size), (other, own)):
             assert found.tolist() == _shuffled(row, int(count))
@@ -129,27 +139,27 @@ def _shuffled(raw: list[int], size: int) -> list[int]:
 
 
 def test_global_generators_are_neither_read_nor_moved(small: Benchmark, noise: ImageSet) -> None:
-    before = sampling.digest(small, noise, "test", 0, 3)
+    before = episodes(small, noise).digest
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    assert sampling.digest(small, noise, "test", 0, 3) == before
+    assert episodes(small, noise).digest == before
     assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
 
 
 def test_digest_sees_content(small: Benchmark, noise: ImageSet) -> None:
-    before = sampling.digest(small, noise, "test", 0, 3)
+    before = episodes(small, noise).digest
     draw = drawn(small, noise, count=1)
     noise.images[draw.images[0, 0, 0]] ^= 1
-    assert sampling.digest(small, noise, "test", 0, 3) != before
+    assert episodes(small, noise).digest != before
 
 
 def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: ImageSet) -> None:
     classes = noise.split("train")
-    images, labels = sampling.draw_images(small, classes, 0, 5, 40, 64)
-    one, _ = sampling.draw_images(small, classes, 0, 7, 1, 64)
-    np.testing.assert_array_equal(images[2], one[0])
+    stream = episodes(small, noise, "train")
+    images, _, labels = (part.flatten(1).numpy() for part in stream.draw_images(5, 40, 64))
+    np.testing.assert_array_equal(images[2], stream.draw_images(7, 1, 64).images.flatten())
     for image, label in zip(images.ravel(), labels.ravel(), strict=True):
         assert classes[label].offset <= image < classes[label].offset + classes[label].distinct
     counts = np.bincount(labels.ravel(), minlength=8)
@@ -159,18 +169,19 @@ def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: I
 
 def test_too_few_classes_or_images_is_an_error(small: Benchmark, noise: ImageSet) -> None:
     with pytest.raises(UserError, match="at most 9"):
-        sampling.check(small, noise.split("test"), 10)
+        episodes(small, noise, queries=10).check()
     with pytest.raises(UserError, match="2 test classes"):
-        sampling.check(small, noise.split("test")[:2], 3)
+        episodes(small, replace(noise, classes=noise.split("test")[:2])).check()
 
 
 def test_another_process_draws_the_same(small: Benchmark, noise: ImageSet) -> None:
     code = (
-        "from bench.episodes import sampling; from bench.protocols.benchmarks import Benchmark;"
-        "from bench.data.images import ImageClass;"
+        "from bench.episodes.images import ImageEpisodes; from bench.protocols.benchmarks import Benchmark;"
+        "from bench.data.images import ImageClass, ImageSet;"
         "b = Benchmark('small', 'noise', 3, 2, (1, 12, 12), rotations=True);"
         "c = [ImageClass(str(k), 'test', 192 + 12 * k, 12, 11 if k == 0 else 12) for k in range(8)];"
-        "print(sampling.draw(b, c, 'test', 0, 4, 1, 3).images.tolist())"
+        "stream = ImageEpisodes(b, ImageSet('noise', None, tuple(c), ''), 'test', 0, b.episode(3));"
+        "print(stream.draw(4, 1).images.tolist())"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == str(drawn(small, noise, first=4, count=1).images.tolist())

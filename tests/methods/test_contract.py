@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes.images import ImageEpisodes
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.tools.check.rules import RULES, Rule, broken
@@ -36,7 +36,7 @@ def test_every_method_keeps_every_rule(name: str, form: str, rule: Rule) -> None
 
 @pytest.fixture
 def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
-    return small, tiny_protocol, images.source(small, noise, "test", 0, tiny_protocol.evaluation.queries, CPU)
+    return small, tiny_protocol, ImageEpisodes(small, noise, "test", 0, small.episode(tiny_protocol.evaluation.queries))
 
 
 def test_methods_of_one_seed_start_from_the_same_weights(parts) -> None:

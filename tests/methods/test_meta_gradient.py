@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from bench.data.images import ImageSet
-from bench.episodes import images as image_episodes
+from bench.episodes.images import ImageEpisodes
 from bench.networks import conv4
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol, Training
 from bench.tools.speed.case import Case
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from bench.training.initial import initial_state
 from methods.contract import Episode, Method, Params, State
@@ -46,7 +46,7 @@ def made(
         k: v + 0.1 * torch.randn(v.shape, generator=generator, dtype=torch.float64)
         for k, v in double(state.params).items()
     }
-    batch = image_episodes.source(benchmark, images, "train", 1, training.queries, CPU).episodes(0, 3)
+    batch = ImageEpisodes(benchmark, images, "train", 1, benchmark.episode(training.queries)).episodes(0, 3)
     return (
         method,
         State(params, double(state.carried)),
@@ -178,8 +178,8 @@ def test_seeds_together_are_the_seeds_alone(
 ) -> None:
     parts = [made(name, small, noise, tiny_protocol.training, tiny_protocol.evaluation) for _ in range(2)]
     method, states = parts[0][0], [parts[0][1], tree_map(lambda tensor: tensor * 1.1, parts[1][1])]
-    sources = [image_episodes.source(small, noise, "train", seed, 2, CPU) for seed in (0, 1)]
-    feed = Feed(method.training_batch, tiny_protocol.training, sources)
+    sources = [ImageEpisodes(small, noise, "train", seed, small.episode(2)) for seed in (0, 1)]
+    feed = TrainingBatches(method.training_batch, tiny_protocol.training, sources)
     batch = tree_map(lambda t: t.double() if t.is_floating_point() else t, feed.batch(feed.at(0)))
     execution = Execution(CPU, chunk)
     together = execution.loss_and_gradient(method, tree_map(lambda *each: torch.stack(each), *states), batch)
@@ -210,7 +210,7 @@ def test_sum_over_shots_is_ways_times_the_rate_on_the_mean(
 
 def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
     method, state, _ = made("finetune", small, noise, tiny_protocol.training, tiny_protocol.evaluation)
-    source = image_episodes.source(small, noise, "train", 1, 2, CPU)
+    source = ImageEpisodes(small, noise, "train", 1, small.episode(2))
     batch = source.as_images(source.draw(0, 3))
     batch = batch._replace(images=batch.images.double())
     execution = Execution(CPU, 100)
@@ -226,7 +226,7 @@ def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: Ima
 def test_what_is_compiled_keeps_float32s_digits() -> None:
     """On drawings, whose blank parts are all alike: a careless sum in batch norm turned their ReLUs together."""
     case = Case(benchmarks.get("omniglot-5w1s"), "maml", CPU, None, meta_batch=4)
-    method = case.job.build("patches")
+    method = case.workload.build("patches")
     state = initial_state(method, 0)  # the protocol's own, not the case's, which are chosen to be insensitive
     exact = meta_step(Execution(CPU, 4), method, doubled(state), doubled(case.training_batch))[1]
     for mode in ("eager", "compiled"):

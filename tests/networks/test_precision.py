@@ -34,7 +34,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def gradient(case: Case, precision: str, chunk: int = 1, mode: str = "eager", layers: str = "native") -> Params:
-    method = case.job.build(layers, precision)
+    method = case.workload.build(layers, precision)
     execution = Execution(CPU, chunk, mode, layers, precision)
     return meta_step(execution, method, case.initial, case.training_batch)[1]
 
@@ -69,7 +69,7 @@ class Autocast:
 
 def test_bf16_is_what_autocast_does(case: Case) -> None:
     """Forward, backward and, for maml, through the gradient: by `autograd.grad` of a plain loop under autocast."""
-    training, network = case.protocol.training, case.job.build().setup.network
+    training, network = case.protocol.training, case.workload.build().setup.network
     _, theirs = plain_loop(Autocast(network), training, case.initial.params, case.training_batch, case.method == "maml")
     assert apart(gradient(case, "bf16"), theirs) < 0.01 < apart(gradient(case, "fp32"), theirs)
 
@@ -90,7 +90,7 @@ def test_bf16_is_near_fp32_in_every_execution(case: Case, chunk: int, mode: str,
 
 def test_only_products_are_rounded(case: Case) -> None:
     """Batch norm's statistics are of more than 8 bits: neither stored nor computed in bfloat16."""
-    network, params = case.job.build("native", "bf16").setup.network, case.initial.params
+    network, params = case.workload.build("native", "bf16").setup.network, case.initial.params
     seen = network.observed(params, case.training_batch.support[0])
     assert all(value.dtype == torch.float32 and (value != value.bfloat16()).any() for value in seen.values())
 

@@ -223,7 +223,7 @@ def test_a_record_tells_the_rate(typed: Command, tmp_path: Path) -> None:
     assert "by a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
     spread = typed(*asked, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout
     assert (
-        "test, 2 workers, each as fast as one alone: about" in spread and "; one cell after the other: about" in spread
+        "test, 2 workers, each as fast as one alone: about" in spread and "; one group after the other: about" in spread
     )
 
 

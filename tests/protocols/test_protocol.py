@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.protocols import benchmarks, presets, protocol
+from bench.protocols import benchmarks, naming, presets, protocol
 from bench.protocols.settings import (
     differences,
     from_fields,
@@ -18,6 +18,8 @@ from bench.protocols.settings import (
     with_settings,
     with_values,
 )
+from bench.training.workload import NamedMethod
+from methods import contract
 
 
 def paper(name: str) -> protocol.Protocol:
@@ -155,3 +157,21 @@ def test_a_field_that_came_later_leaves_the_hashes_of_what_was_before() -> None:
     assert protocol.training_hash(paper("omniglot-5w1s").training, "d") == "a0690b49"
     assert protocol.training_hash(paper("miniimagenet-5w5s").training, "d") == "b8e161b1"
     assert protocol.evaluation_hash(paper("miniimagenet-5w5s").evaluation) == "85ef9dd7"
+
+
+def test_methods_declare_the_settings_that_they_use() -> None:
+    assert (contract.INNER_LOOP, contract.FINE_TUNING) == (protocol.INNER_LOOP, protocol.FINE_TUNING)
+    known = {field.name for part in (protocol.Training, protocol.Evaluation) for field in fields(part)}
+    assert set(protocol.OF_SOME_METHODS) <= known
+    declared = {name: NamedMethod(name).settings for name in ("maml", "anil", "finetune", "oracle", "nearest")}
+    assert declared == {
+        "maml": protocol.INNER_LOOP, "anil": protocol.INNER_LOOP, "finetune": protocol.FINE_TUNING,
+        "oracle": protocol.FINE_TUNING, "nearest": (),
+    }  # fmt: skip
+
+
+def test_a_setting_that_a_method_does_not_use_is_no_difference() -> None:
+    ours = paper("miniimagenet-5w5s")
+    theirs = with_settings(ours, ["inner_lr=0.3", "finetune_steps=3", "clip=none"])
+    for used, wanted in ((protocol.INNER_LOOP, {"inner_lr"}), (protocol.FINE_TUNING, {"finetune_steps"}), ((), set())):
+        assert set(naming.protocol_differences(used, ours, theirs)) == wanted | {"clip"}

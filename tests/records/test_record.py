@@ -47,14 +47,14 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_run(tmp_path, "tiny", seed=10)
     name = "/".join(folder.parts[-4:])
     for text in (str(folder), name):
-        assert layout.find(tmp_path, text) == folder
+        assert layout.find(tmp_path, [text], one=True) == [folder]
     monkeypatch.chdir(folder)
-    assert layout.find(tmp_path, ".") == folder
-    assert layout.find(tmp_path, name + "0").name == "seed10"
+    assert layout.find(tmp_path, ["."], one=True) == [folder]
+    assert layout.find(tmp_path, [name + "0"])[0].name == "seed10"
     with pytest.raises(UserError, match="no run"):
-        layout.find(tmp_path, "tiny/fomaml")
+        layout.find(tmp_path, ["tiny/fomaml"])
     with pytest.raises(UserError, match="names 2 runs"):
-        layout.find(tmp_path, "tiny/maml")
+        layout.find(tmp_path, ["tiny/maml"], one=True)
 
 
 def edit(path: Path, **changes: object) -> None:

@@ -38,8 +38,9 @@ def write_run(
     if origin:
         of = replace(of, training=replace(of.training, origin=published_weights.origin(origin["files"])))
     about = {"name": named.source, "digest": DIGEST, "known_as": None, "partial": False} | (data or {})
-    key = protocol.training_hash(of.training, about["digest"])
-    folder = layout.run_folder(results, benchmark, method, key, seed)
+    what = {"benchmark": benchmark, "method": method, "seed": seed, "training": of.training}
+    run = layout.RunKey(data_digest=about["digest"], **what)
+    key, folder = run.hash, run.folder(results)
     done = of.training.iterations if status == "finished" else 10
     info = {
         "format": fields.FORMAT, "benchmark": benchmark, "method": method, "seed": seed, "preset": preset,

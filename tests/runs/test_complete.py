@@ -237,7 +237,9 @@ def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> No
 
 def request(methods: list[str], names: list[str], seeds: list[int], preset: str) -> requests.Request:
     cpu = planning.torch.device("cpu")
-    return requests.Request(methods, names, seeds, preset, [], cpu, Path("results"), None, None, None, "")
+    what = {"methods": methods, "benchmarks": names, "seeds": seeds, "protocol": preset, "settings": []}
+    how = {"device": cpu, "results": Path("results"), "data_dir": None, "chunk": None, "mode": None, "command": ""}
+    return requests.Request(**what, **how)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import records
 from bench.files import sha256
 from bench.records import layout
+from bench.training import evaluation
+from bench.training.execution import Execution
+from methods.contract import Method, State
 from tests.conftest import Command, bench_command, bench_environment
 
 RUN = ("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "150", "--checkpoint-every", "0.05")
@@ -63,6 +69,19 @@ def test_ctrl_c_leaves_a_resumable_run_and_says_how(
     assert records.read(folder).status == "unfinished"
     assert bench(*RUN).returncode == 0
     assert contents(folder) == uninterrupted and "checkpoint.safetensors" not in uninterrupted
+
+
+def test_a_first_ctrl_c_waits_for_the_end_of_an_evaluation(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scores(execution: Execution, method: Method, state: State, source: Any, *rest: Any) -> np.ndarray:
+        if source.split == "test":
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(execution, method, state, source, *rest)
+
+    real = evaluation.scores
+    monkeypatch.setattr(evaluation, "scores", scores)
+    ran = typed(*RUN, "--iterations", "2", "--set", "validations=1", "--seeds", "2", "--together", "1")
+    assert ran.returncode == 130 and "seed0: " in ran.stdout and "on 20 test episodes" in ran.stdout
+    assert "stopped: before tiny/maml/" in ran.stderr and "seed1; go on with: " in ran.stderr
 
 
 @pytest.mark.slow

@@ -89,6 +89,8 @@ def test_reported_without_its_file_and_paired(typed: Command, tmp_path: Path, mi
         ("    needs = ['x']", "needs is ['x']"),
         ("    batch_statistics = 5", "batch_statistics is 5, not a tuple of"),
         ("    batch_statistics = 'batch'", "batch_statistics is 'batch'"),
+        ("    settings = ('luck',)", "settings is ('luck',), not a tuple of some of inner_lr,"),
+        ("    settings = 'adapt'", "settings is 'adapt'"),
         ("    training_batch = 'foo'", "training_batch is 'foo', not one of episodes, images"),
         ("    def loss_and_gradient(self, *g):\n        raise SystemExit(5)", "line 8: SystemExit: 5"),
     ],

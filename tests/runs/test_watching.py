@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.console import Console
 from bench import files, records
 from bench.cli import json_events
 from bench.data.images import ImageSet
-from bench.episodes import streams
+from bench.episodes.images import ImageEpisodes
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.measures import ACCURACY
@@ -29,7 +30,7 @@ from bench.runs import display, tensorboard
 from bench.training import evaluation
 from bench.training.execution import Execution
 from bench.training.initial import initial_state
-from bench.training.watch import Interrupted, Row, Watch
+from bench.training.watch import CurvePoint, Event, Interrupted, Said, Scored, Step, Watch, ignore
 from tests.conftest import Command, build, one_line
 from tests.training.test_outer_loop import Make, make, together, watch  # noqa: F401 (a fixture)
 
@@ -93,21 +94,21 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
     them in part."""
     pytest.importorskip("tensorboard")
 
-    def killed(iteration: int, loss: float | None, valid: float | None) -> None:
-        if iteration == 4:
+    def killed(event: Event) -> None:
+        if isinstance(event, Step) and event.iteration == 4:
             raise Killed
 
     def run(folder: str, watching: Watch) -> Path:
         trainer, initial = together(make, tiny_protocol, folder)
-        with tensorboard.logged("tensorboard") as row:
-            trainer.run(trainer.prepare(initial), replace(watching, row=row))
+        with tensorboard.logged("tensorboard", watching.on_event) as on_event:
+            trainer.run(trainer.prepare(initial), replace(watching, on_event=on_event))
         return trainer.folders[1]
 
     whole = curves(run("whole", watch()))
     with pytest.raises(Interrupted):
         run("sliced", watch(2))
     with pytest.raises(Killed):
-        run("sliced", replace(watch(), step=killed))
+        run("sliced", replace(watch(), on_event=killed))
     (written,) = (tmp_path / "sliced1").glob("events*")
     written.write_bytes(written.read_bytes()[:-9])
     folder = run("sliced", watch())
@@ -118,10 +119,9 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
 def test_rows_that_come_again_in_one_process_are_in_the_curve_once(tmp_path: Path) -> None:
     """As where the memory did not suffice, and the training went on from its checkpoint."""
     pytest.importorskip("tensorboard")
-    with tensorboard.logged("tensorboard") as row:
-        assert row is not None
+    with tensorboard.logged("tensorboard", ignore) as on_event:
         for iteration in (1, 2, 3, 2, 3, 4):
-            row(Row(tmp_path, iteration, float(iteration), None, (), 1.0))
+            on_event(CurvePoint(tmp_path, iteration, float(iteration), None, (), 1.0))
     assert curves(tmp_path)["training/loss"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
 
 
@@ -170,27 +170,51 @@ def test_a_validation_and_a_test_say_how_far_they_are(monkeypatch: pytest.Monkey
     clock = itertools.count(1e9)  # later than now, a second a look
     monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
     written = io.StringIO()
-    with display.Display("it", 9, 1, None, Console(file=written), ACCURACY) as shown:
-        for split, done in (("valid", 50), ("valid", 100), ("valid", 50), ("test", 50), ("test", 150)):
-            shown.scored(split, done, 200)
+    with display.live_bars(Console(file=written)) as bars:
+        shown = display.Display("it", ACCURACY, bars)
+        for split, done in (("valid", 50), ("valid", 100), ("valid", 50), ("valid", 70), ("test", 50), ("test", 150)):
+            shown(Scored(split, done, 200))
     assert written.getvalue().splitlines() == [
         "it: validation, 50/200 episodes",
         "it: validation, 100/200 episodes, 2 s left",
         "it: validation, 50/200 episodes",  # the next one
+        "it: validation, 70/200 episodes, 6 s left",
         "it: test, 50/200 episodes",
         "it: test, 150/200 episodes, 0 s left",
     ]
 
 
+def test_a_terminal_shows_a_bar_for_each_group_and_what_is_said_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "_LIVE_SECONDS", -1.0)
+    clock = itertools.count(1e9)
+    monkeypatch.setattr(display.time, "monotonic", lambda: next(clock))
+    written = io.StringIO()
+    with display.live_bars(Console(file=written, force_terminal=True, width=100)) as bars:
+        other = display.Display("other", ACCURACY, bars)
+        other(Scored("test", 50, 100))
+        one = display.Display("[one]", ACCURACY, bars, 20, remaining_runs=2)
+        one(Said("smaller"))
+        for iteration in range(1, 9):
+            one(Step(iteration, 0.25, 0.75 if iteration == 2 else None))
+        before = len(written.getvalue())
+        one.close()
+        other(Scored("test", 100, 100))
+    lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", line).strip() for line in written.getvalue().splitlines()]
+    assert {"[one]: smaller", "━━━━━━╺━━━━━ other: test, 50/100 episodes"} <= {*lines}
+    assert "[one]: 1 s an iteration, about 20 s of training, 40 s for 2 such runs from here" in lines
+    assert "━━━━╸━━━━━━━ [one]: 8/20, loss 0.2500, validation 75.00 %, 1.0 steps/s, 12 s left" in lines
+    assert "[one]" not in written.getvalue()[before:] and "other: test, 100/100" in written.getvalue()[before:]
+
+
 def test_candidates_are_counted_together(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
-    told: list[tuple[str, int, int]] = []
+    told: list[Event] = []
     method = build("finetune", small, tiny_protocol)
     state = initial_state(method, 0)
-    source = streams.source(small, noise, "valid", 0, 3, torch.device("cpu"))
+    source = ImageEpisodes(small, noise, "valid", 0, small.episode(3))
     execution = Execution(torch.device("cpu"), 4)
-    evaluation.choose(execution, method, state, source, 4, 2, lambda *come: told.append(come))
+    evaluation.choose(execution, method, state, source, 4, 2, told.append)
     every = 2 * len(method.candidates())
-    assert told == [("valid", done, every) for done in range(2, every + 1, 2)]
+    assert told == [Scored("valid", done, every) for done in range(2, every + 1, 2)]
 
 
 def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from bench import devices, records
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
 from bench.files import sha256
 from bench.protocols import benchmarks
@@ -45,7 +45,7 @@ def test_the_gradient_is_the_cpus(
         params = double(initial.initial_state(method, 0).params)
         state = State({key: value.to(device) for key, value in params.items()}, {})
         # Drawn on the CPU: on CUDA the division by 255 is rounded otherwise, which a gradient in float64 shows.
-        batch = images.source(small, noise, "train", 0, 2, torch.device("cpu")).episodes(0, 3)
+        batch = ImageEpisodes(small, noise, "train", 0, small.episode(2)).episodes(0, 3)
         batch = Episode(*(part.to(device) for part in batch))
         batch = batch._replace(support=batch.support.double(), query=batch.query.double())
         found[device.type] = meta_step(execution, method, state, batch)[1]
@@ -100,7 +100,7 @@ def test_a_precision_moves_the_gradient_by_what_its_mantissa_lacks(mode: str, pr
     exact = {}
     for each in ("fp32", precision):
         execution = Execution(CUDA, 2, mode, "patches", each)
-        method = case.job.build(execution.layers, each)
+        method = case.workload.build(execution.layers, each)
         gradient = meta_step(execution, method, case.initial, case.training_batch)[1]
         exact[each] = torch.cat([value.flatten() for value in gradient.values()])
     apart = (exact[precision] - exact["fp32"]).norm() / exact["fp32"].norm()
@@ -122,7 +122,7 @@ def test_scores_hardly_depend_on_the_chunk(small: Benchmark, noise: ImageSet, ti
     method = build("maml", small, tiny_protocol, "patches")
     state = initial.initial_state(method, 0)
     state = State({key: value.to(CUDA) for key, value in state.params.items()}, {})
-    source = images.source(small, noise, "test", 0, 3, CUDA)
+    source = ImageEpisodes(small, noise, "test", 0, small.episode(3)).on(CUDA)
     one, many = (evaluation.scores(Execution(CUDA, chunk), method, state, source, 20, {}) for chunk in (1, 20))
     assert abs(one - many).mean() < 0.02
 

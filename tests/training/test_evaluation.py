@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes.images import ImageEpisodes
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.training import evaluation, execution, initial
@@ -28,7 +28,7 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
     small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method = build("maml", small, tiny_protocol)
-    source = images.source(small, noise, "test", 0, 3, CPU)
+    source = ImageEpisodes(small, noise, "test", 0, small.episode(3))
     state = initial.initial_state(method, 0)
     whole = evaluation.scores(Execution(CPU, 100), method, state, source, 20, {})
     assert whole.shape == (20, tiny_protocol.evaluation.inner_steps + 1)
@@ -52,7 +52,7 @@ def test_what_is_compiled_sees_one_shape_and_layout(
 
         return called
 
-    method, source = build("maml", small, tiny_protocol), images.source(small, noise, "test", 0, 3, CPU)
+    method, source = build("maml", small, tiny_protocol), ImageEpisodes(small, noise, "test", 0, small.episode(3))
     state, how = initial.initial_state(method, 0), Execution(CPU, chunk)
     expected = evaluation.scores(how, method, state, source, 20, {})
     monkeypatch.setattr(execution, "_maybe_compiled", written_down)

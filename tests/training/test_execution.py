@@ -16,9 +16,10 @@ from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.records import layout
-from bench.runs.job import Job
 from bench.training import modes as execution_modes
 from bench.training.execution import Execution
+from bench.training.watch import Event, Said
+from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
 
 CPU = torch.device("cpu")
@@ -57,11 +58,12 @@ def test_some_layers_are_for_an_episode_alone() -> None:
     """Whatever trains one at a time is validated so too, by the same method."""
     for name in ("miniimagenet-5w1s", "miniimagenet-5w5s", "omniglot-5w1s"):
         benchmark = benchmarks.get(name)
-        job = Job(benchmark, "maml", 0, presets.quick(benchmark), "quick", None, Path(), CPU)
+        made = {"method": NamedMethod("maml"), "protocol": presets.quick(benchmark), "data": None, "device": CPU}
+        workload = Workload(benchmark=benchmark, **made)
         for seeds in (1, 2):
-            alone = job.training_executions(seeds)[0].layers in ALONE
+            alone = workload.training_executions(seeds)[0].layers in ALONE
             assert alone == (name != "omniglot-5w1s" and seeds == 1)
-            assert not alone or job.evaluation_chunk() == 1
+            assert not alone or workload.evaluation_chunk() == 1
 
 
 def test_images_are_pooled_first_where_batch_norm_has_no_scale(small: Benchmark, tiny_protocol: Protocol) -> None:
@@ -81,7 +83,7 @@ def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_pr
 
 
 def test_a_mode_that_fails_is_left_with_one_line() -> None:
-    said: list[str] = []
+    said: list[Event] = []
 
     def attempt(runner: Execution) -> str:
         if runner.mode == "compiled":
@@ -90,7 +92,7 @@ def test_a_mode_that_fails_is_left_with_one_line() -> None:
 
     tried = [Execution(CPU, 1, "compiled"), Execution(CPU, 1, "eager")]
     assert execution_modes.first_that_runs(tried, attempt, said.append) == "eager"
-    assert said == ["mode compiled does not run here, going on without it: no compiler"]
+    assert said == [Said("mode compiled does not run here, going on without it: no compiler")]
     with pytest.raises(RuntimeError, match="no compiler"):  # the last one's error is its own
         execution_modes.first_that_runs(tried[:1], attempt, said.append)
 

@@ -15,27 +15,30 @@ import re, sys, torch
 import numpy as np
 from pathlib import Path
 from dataclasses import replace
-from bench import batches, benchmarks, environment, presets
+from bench import devices
 from bench.data.images import ImageClass, ImageSet
-from bench.execution import Execution
-from bench.feed import Feed
-from bench.meta_step import MetaStep
+from bench.episodes.images import ImageEpisodes
 from bench.networks import conv4
-from bench.objectives import cross_entropy
+from bench.protocols import benchmarks, presets
+from bench.training.batches import TrainingBatches
+from bench.training.execution import Execution
+from bench.training.meta_step import MetaStep
+from bench.training.objectives import cross_entropy
 from methods import METHODS
 from methods.contract import Setup
 from torch.utils._pytree import tree_map
 
 meta_batch, steps = int(sys.argv[1]), int(sys.argv[2])
-environment.make_repeatable(1)
+devices.make_repeatable(1)
 benchmark, device = benchmarks.get("miniimagenet-5w5s"), torch.device("cpu")
 training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8, meta_batch=meta_batch, queries=5)
 method = METHODS["maml"](Setup(conv4(benchmark, training, "pooled"), cross_entropy, 5, 64, training, None))
 state = tree_map(lambda tensor: tensor[None].clone(), method.init(torch.Generator().manual_seed(0)))
 classes = tuple(ImageClass(f"c{k}", "train", 12 * k, 12, 12) for k in range(8))
 pixels = np.random.default_rng(0).integers(0, 256, (96, 84, 84, 3), dtype=np.uint8)
-source = batches.source(benchmark, ImageSet("noise", pixels, classes, ""), "train", 0, training.queries, device)
-feed = Feed("episodes", training, [source])
+shape = benchmark.episode(training.queries)
+source = ImageEpisodes(benchmark, ImageSet("noise", pixels, classes, ""), "train", 0, shape)
+feed = TrainingBatches("episodes", training, [source])
 optimiser = torch.optim.Adam(state.params.values())
 step = MetaStep(Execution(device, 1, layers="pooled"), method, feed, state, optimiser, torch.zeros(1))
 drawn = feed.at(0)

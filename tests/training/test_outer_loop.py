@@ -12,13 +12,13 @@ import torch
 
 from bench import files as files_module
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes.images import ImageEpisodes
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.records import layout, weights
 from bench.training import checkpoint, evaluation, execution, initial, outer_loop
 from bench.training.execution import Execution
-from bench.training.watch import Interrupted, Watch
+from bench.training.watch import Event, Interrupted, Step, Watch
 from methods import contract
 from tests.conftest import build
 
@@ -41,8 +41,8 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
         name: str, protocol: Protocol, folder: str = "run", seed: int = 0
     ) -> tuple[outer_loop.Trainer, contract.State]:
         method = build(name, small, protocol)
-        source = images.source(small, noise, "train", seed, protocol.training.queries, CPU)
-        valid = images.source(small, noise, "valid", 0, protocol.evaluation.queries, CPU)
+        source = ImageEpisodes(small, noise, "train", seed, small.episode(protocol.training.queries))
+        valid = ImageEpisodes(small, noise, "valid", 0, small.episode(protocol.evaluation.queries))
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         made = outer_loop.Trainer(
@@ -57,26 +57,13 @@ def trained(trainer: outer_loop.Trainer, initial: contract.State, watching: Watc
     return trainer.run(trainer.prepare([initial]), watching)
 
 
-class Stop:
-    """Asked whether to stop, and nothing to enter."""
-
-    def __init__(self, asked: Callable[[], bool]) -> None:
-        self.asked = asked
-
-    def __call__(self) -> bool:
-        return self.asked()
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
-
-
 def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> Watch:
     reached = [0]
 
-    def step(iteration: int, loss: float | None, valid: float | None) -> None:
-        reached[0] = iteration
+    def on_event(event: Event) -> None:
+        reached[0] = event.iteration if isinstance(event, Step) else reached[0]
 
-    return Watch(step, Stop(lambda: reached[0] == stop_at), 1e9, keep)
+    return Watch(on_event, lambda: reached[0] == stop_at, 1e9, keep)
 
 
 def assert_same(one: checkpoint.Progress, other: checkpoint.Progress) -> None:
@@ -174,7 +161,7 @@ def test_twice_is_the_same_and_another_seed_is_not(make: Make, tiny_protocol: Pr
 
 def test_episodes_are_fed_in_order_and_once(make: Make, tiny_protocol: Protocol) -> None:
     trainer, _ = make("maml", tiny_protocol)
-    fed = [trainer._feed.batch(trainer._feed.at(iteration)) for iteration in range(3)]
+    fed = [trainer._batches.batch(trainer._batches.at(iteration)) for iteration in range(3)]
     together = trainer.train[0].episodes(0, 9)
     assert torch.equal(torch.cat([batch.support[0] for batch in fed]), together.support)
 
@@ -193,7 +180,7 @@ def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_pr
 
 def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_protocol: Protocol) -> None:
     (tuned, _), (meta, _) = make("finetune", tiny_protocol, "a"), make("maml", tiny_protocol, "b")
-    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._feed, meta._feed))
+    images, episodes = (feed.batch(feed.at(2)) for feed in (tuned._batches, meta._batches))
     images, episodes = (type(batch)(*(part[0] for part in batch)) for batch in (images, episodes))
     assert (
         len(images.labels)
@@ -208,7 +195,7 @@ def test_fine_tuning_sees_the_images_of_the_same_episodes(make: Make, tiny_proto
 def test_an_image_batch_is_drawn_uniformly(make: Make, tiny_protocol: Protocol) -> None:
     protocol = replace(tiny_protocol, training=replace(tiny_protocol.training, image_batch=64))
     trainer, initial = make("finetune", protocol)
-    batch = trainer._feed.batch(trainer._feed.at(1))
+    batch = trainer._batches.batch(trainer._batches.at(1))
     assert batch.images.shape == (1, 64, 1, 12, 12) and batch.labels.shape == (1, 64)
     trained(trainer, initial, watch())
 

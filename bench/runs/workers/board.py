@@ -1,71 +1,93 @@
-"""One display for all cells that are worked on at one time."""
+"""All seed groups that are worked on at one time, as a terminal shows them and as events for machines."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-from rich.console import Console
+from rich.progress import Progress
 
 from bench.protocols import presets
-from bench.runs.display import Area, Display
-from bench.runs.workers.work import Cell, Event, Said, Scored, Step
+from bench.runs.display import Display
+from bench.runs.progress import Pace, Throttle, ends_something
+from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, Started
+from bench.training.watch import Said, Scored, Step
 
-
-def display(
-    cell: Cell, remaining: int, console: Console, tell: Callable[..., None], area: Area | None = None
-) -> Display:
-    """The progress of one cell; `remaining` counts it and those that come after. `tell`: of events."""
-    first, seeds = cell.jobs[0], [job.seed for job in cell.jobs]
-    known = partial(tell, benchmark=first.benchmark.name, method=first.method, training_hash=first.hash, seeds=seeds)
-    full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
-    iterations, measure = first.protocol.training.iterations, first.benchmark.measure
-    return Display(cell.name, iterations, remaining, full, console, measure, area, known)
+_EVENT_SECONDS = 1.0
 
 
 @dataclass
 class Board:
-    """Shows what the workers tell: a Listener. To be entered."""
+    """Shows each group that is worked on: a GroupListener. `bars` are entered."""
 
-    cells: Sequence[Cell]
+    groups: Sequence[SeedGroup]
     workers: int
-    console: Console
-    tell: Callable[..., None]
-    _done: int = field(default=0, init=False)
+    bars: Progress
+    _ended: int = field(default=0, init=False)
     _shown: dict[int, Display] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
-        self._area = Area(self.console)
-
-    def __enter__(self) -> Board:
-        self._area.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._area.__exit__()
-
-    def began(self, place: int) -> None:
-        """A worker has begun with a cell, or goes on with it."""
-        remaining = math.ceil((len(self.cells) - self._done) / self.workers)
-        self._shown[place] = display(self.cells[place], remaining, self.console, self.tell, self._area).__enter__()
-
-    def told(self, place: int, event: Event) -> None:
-        """It has come so far."""
-        shown = self._shown.get(place)
-        if shown is None:
-            return
+    def __call__(self, place: int, event: GroupEvent) -> None:
+        """Shows what happened."""
+        if isinstance(event, Started | Ended) and place in self._shown:
+            self._shown.pop(place).close()
         match event:
-            case Said(line):
-                shown.say(line)
-            case Scored(split, done, count):
-                shown.scored(split, done, count)
-            case Step(iteration, loss, valid):
-                shown.step(iteration, loss, valid)
+            case Started():
+                self._shown[place] = self._display(self.groups[place])
+            case Ended():
+                self._ended += 1
+            case _ if place in self._shown:
+                self._shown[place](event)
 
-    def ended(self, place: int) -> None:
-        """It has ended."""
-        self._done += 1
-        if (shown := self._shown.pop(place, None)) is not None:
-            shown.__exit__()
+    def _display(self, group: SeedGroup) -> Display:
+        first, remaining = group.jobs[0], math.ceil((len(self.groups) - self._ended) / self.workers)
+        full = presets.preset("paper", first.benchmark).training.iterations if first.preset == "quick" else None
+        iterations = first.protocol.training.iterations
+        return Display(group.name, first.benchmark.measure, self.bars, iterations, remaining, full)
+
+
+@dataclass
+class Reporter:
+    """Reports what happens to machines: a GroupListener. `emit` gets the name of an event, and its fields."""
+
+    groups: Sequence[SeedGroup]
+    emit: Callable[..., None]
+    _known: dict[int, tuple[Pace, Throttle]] = field(default_factory=dict, init=False)
+
+    def __call__(self, place: int, event: GroupEvent) -> None:
+        """Reports it, if it is time."""
+        match event:
+            case Started():
+                iterations = self.groups[place].jobs[0].protocol.training.iterations
+                self._known[place] = Pace(iterations), Throttle(_EVENT_SECONDS)
+            case Said(line):
+                self._emit(place, "note", text=line)
+            case Step() | Scored() if place in self._known:
+                self._progress(place, event, time.monotonic())
+
+    def _progress(self, place: int, event: Step | Scored, now: float) -> None:
+        pace, throttle = self._known[place]
+        reading = pace.read(event, now)
+        if not throttle.due(now, ends_something(event) or reading.done == reading.total):
+            return
+        left, each = reading.seconds_left, reading.seconds_each
+        if isinstance(event, Scored):
+            self._emit(place, "scoring", split=event.split, episodes=event.done, of=event.count, seconds_left=left)
+            return
+        self._emit(
+            place,
+            "progress",
+            iteration=event.iteration,
+            iterations=reading.total,
+            train_loss=event.loss,
+            measure=self.groups[place].jobs[0].benchmark.measure.name,
+            valid_score=reading.valid,
+            steps_per_second=1 / each if each else None,
+            seconds_left=left,
+        )
+
+    def _emit(self, place: int, kind: str, **fields: object) -> None:
+        first, seeds = self.groups[place].jobs[0], [job.seed for job in self.groups[place].jobs]
+        about = {"benchmark": first.benchmark.name, "method": first.method, "training_hash": first.key.hash}
+        self.emit(kind, **about, seeds=seeds, **fields)

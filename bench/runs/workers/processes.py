@@ -5,19 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from mmap import mmap
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
 import torch
 
 from bench import devices
-from bench.runs.workers.work import ATTEMPTS, Cell, Ended, Event, Listener, Orders, Said, shows_work, startable, work
-from bench.training.watch import Stop
+from bench.runs.workers import work
+from bench.runs.workers.mapped_images import by_file, opened
+from bench.runs.workers.work import Ended, GroupEvent, GroupListener, SeedGroup, Started, WorkOptions
+from bench.training.watch import Said, Stop
 
 _LISTEN_SECONDS = 0.2
 _END_SECONDS = 5.0
@@ -31,112 +31,108 @@ def gpus() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Local:
-    """This machine: a process for each of `places`, which are GPUs, or None for a share of the CPU's threads."""
+class Processes:
+    """This machine: a process for each of `gpus`, where None stands for a share of the CPU's threads."""
 
-    places: Sequence[str | None]
+    gpus: Sequence[str | None]
 
     @property
     def workers(self) -> int:
-        """So many cells are worked on at one time."""
-        return len(self.places)
+        """So many groups are worked on at one time."""
+        return len(self.gpus)
 
-    def run(self, cells: Sequence[Cell], orders: Orders, listener: Listener, stop: Stop) -> Iterator[tuple[int, Ended]]:
-        """Works on all cells; what became of each, as it ends. A process that dies is replaced, and its cell goes on
-        from its checkpoint."""
+    def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
+        """Does what is missing of every group. A process that dies is replaced, and its group goes on from its
+        checkpoint."""
         with ExitStack() as stack:
-            stack.enter_context(stop)
-            crew = [_Worker(orders, place) for place in self.places]
-            for worker in crew:
+            workers = [_Worker(options, gpu) for gpu in self.gpus]
+            for worker in workers:
                 stack.callback(worker.end)
-            yield from _Shift(cells, crew, listener, list(range(len(cells)))).ended(stop)
+            _Scheduler(groups, workers, on_event, list(range(len(groups)))).run(stop)
 
 
 @dataclass
-class _Shift:
-    """All cells, by their places in `cells`, and who works on them."""
+class _Scheduler:
+    """Assigns the groups, which go by their places in `groups`, to workers, and receives what these report."""
 
-    cells: Sequence[Cell]
-    crew: Sequence[_Worker]
-    listener: Listener
+    groups: Sequence[SeedGroup]
+    workers: Sequence[_Worker]
+    on_event: GroupListener
     waiting: list[int]
     attempts: dict[int, int] = field(default_factory=dict)
     worked: bool = False
     stopping: bool = False
 
-    def ended(self, stop: Stop) -> Iterator[tuple[int, Ended]]:
-        """Until nothing is left to do, or everything that was being done has stopped; not before anything was done."""
+    def run(self, stop: Stop) -> None:
+        """Goes on until nothing is left to do, or everything that was being done has stopped."""
         while True:
             if self.worked and stop() and not self.stopping:
                 self._stop()
-            self._give()
-            busy = {worker.pipe: worker for worker in self.crew if worker.cell is not None}
+            self._assign()
+            busy = {worker.pipe: worker for worker in self.workers if worker.place is not None}
             if not busy:
                 return
             for pipe in wait(list(busy), _LISTEN_SECONDS):
-                yield from self._heard(busy[pipe])  # type: ignore[index]
+                self._receive(busy[pipe])  # type: ignore[index]
 
     def _stop(self) -> None:
         self.stopping = True
         self.waiting.clear()
-        for worker in self.crew:
+        for worker in self.workers:
             worker.stop()
 
-    def _give(self) -> None:
-        for worker in (worker for worker in self.crew if worker.cell is None):
-            running = [other.cell for other in self.crew if other.cell is not None]
-            place = next(startable(self.waiting, running, self.cells), None)
+    def _assign(self) -> None:
+        for worker in (worker for worker in self.workers if worker.place is None):
+            running = [other.place for other in self.workers if other.place is not None]
+            place = next(work.startable(self.waiting, running, self.groups), None)
             if place is None:
                 return
             self.waiting.remove(place)
-            self.listener.began(place)
-            worker.give(place, self.cells[place], self.attempts.setdefault(place, 0))
+            self.on_event(place, Started())
+            worker.assign(place, self.groups[place], self.attempts.setdefault(place, 0))
             self.attempts[place] += 1
 
-    def _heard(self, worker: _Worker) -> Iterator[tuple[int, Ended]]:
-        place = worker.cell
+    def _receive(self, worker: _Worker) -> None:
+        place = worker.place
         assert place is not None
-        event = worker.hear() or self._died(worker.bury(), place)
-        self.worked |= shows_work(event)
+        event = worker.receive() or self._died(worker.reap(), place)
+        self.worked |= work.shows_work(event)
         if isinstance(event, Ended):
-            worker.cell = None
-            self.listener.ended(place)
-            yield place, event
-        else:
-            self.listener.told(place, event)
+            worker.place = None
+        self.on_event(place, event)
 
-    def _died(self, how: str, place: int) -> Event | Ended:
+    def _died(self, how: str, place: int) -> GroupEvent:
         if self.stopping:
             return Ended(stopped="whose last checkpoint stands")
-        if self.attempts[place] == ATTEMPTS:
-            return Ended(error=f"its worker died {ATTEMPTS} times, at last by {how}")
+        if self.attempts[place] == work.ATTEMPTS:
+            return Ended(error=f"its worker died {work.ATTEMPTS} times, at last by {how}")
         self.waiting.insert(0, place)
         return Said(f"its worker died ({how}); it goes on from its last checkpoint")
 
 
 @dataclass
 class _Worker:
-    """A process, started when it is first given something to do; `cell` is the place of what it works on."""
+    """A process, started when it is first assigned something; `place` is that of the group it works on."""
 
-    orders: Orders
-    place: str | None
-    cell: int | None = None
+    options: WorkOptions
+    gpu: str | None
+    place: int | None = None
     pipe: Connection | None = None
     process: Any = None
 
-    def give(self, place: int, cell: Cell, attempt: int) -> None:
-        """Has the process, a new one where there is none, work on the cell."""
+    def assign(self, place: int, group: SeedGroup, attempt: int) -> None:
+        """Has the process, a new one where there is none, work on the group."""
         if self.pipe is None:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             self.pipe, theirs = context.Pipe()
-            self.process = context.Process(target=_serve, args=(theirs, self.orders, self.place), daemon=True)
+            self.process = context.Process(target=_serve, args=(theirs, self.options, self.gpu), daemon=True)
             self.process.start()
             theirs.close()  # so that the pipe ends when the process does
-        self.cell = place
-        self.pipe.send((_by_file(cell), attempt))
+        self.place = place
+        self.pipe.send((by_file(group), attempt))
 
-    def hear(self) -> Event | Ended | None:
-        """What it has to say; None where it has died."""
+    def receive(self) -> GroupEvent | None:
+        """The next thing that it reports; None if it has died."""
         assert self.pipe is not None
         try:
             return self.pipe.recv()
@@ -145,63 +141,38 @@ class _Worker:
 
     def stop(self) -> None:
         """Asks it to stop after an iteration."""
-        if self.pipe is not None and self.cell is not None:
+        if self.pipe is not None and self.place is not None:
             self.pipe.send(None)
 
-    def bury(self) -> str:
-        """Forgets the process that died; how it did."""
+    def reap(self) -> str:
+        """Forgets the process that died; returns how it did."""
         self.process.join()
-        code, self.pipe, self.cell = self.process.exitcode, None, None
+        code, self.pipe, self.place = self.process.exitcode, None, None
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
-        """At once where it works on something: the last checkpoint stands."""
+        """Ends the process, at once if it works on something: the last checkpoint stands."""
         if self.pipe is None:
             return
-        if self.cell is not None:
+        if self.place is not None:
             self.process.kill()
         self.pipe.close()
         self.process.join(_END_SECONDS)
         self.process.kill()
 
 
-def _serve(pipe: Connection, orders: Orders, place: str | None) -> None:
-    """A worker's life. While it works, whatever arrives asks it to stop, and so does the end of the pipe, when who
-    gave the work has died."""
+def _serve(pipe: Connection, options: WorkOptions, gpu: str | None) -> None:
+    """What a worker's process runs. While it works, whatever arrives asks it to stop, and so does the end of the pipe,
+    when the command has died."""
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent asks us to stop
         signal.signal(number, signal.SIG_IGN)
-    if place is not None:
-        os.environ[_VISIBLE] = place  # before CUDA is first used: to every worker its GPU is cuda:0
-    devices.make_repeatable(orders.threads, orders.fast)
+    if gpu is not None:
+        os.environ[_VISIBLE] = gpu  # before CUDA is first used: to every worker its GPU is cuda:0
+    devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     try:
-        while (given := pipe.recv()) is not None:
-            cell, attempt = given
-            pipe.send(work(_opened(cell), orders, pipe.send, pipe.poll, attempt))
+        while (assigned := pipe.recv()) is not None:
+            group, attempt = assigned
+            pipe.send(work.work_apart(opened(group), options, pipe.send, pipe.poll, attempt))
     except (EOFError, OSError):
         return
-
-
-@dataclass(frozen=True)
-class _File:
-    """Mapped images, by where they lie: a process maps them too, and no memory is needed twice."""
-
-    path: str
-    offset: int
-    shape: tuple[int, ...]
-
-
-def _by_file(cell: Cell) -> Cell:
-    data = cell.jobs[0].data
-    array = getattr(data, "images", None)
-    if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a part of a file
-        return cell
-    return cell.with_data(replace(data, images=_File(str(array.filename), array.offset, array.shape)))
-
-
-def _opened(cell: Cell) -> Cell:
-    data = cell.jobs[0].data
-    file: Any = getattr(data, "images", None)
-    if not isinstance(file, _File):
-        return cell
-    return cell.with_data(replace(data, images=np.memmap(file.path, np.uint8, "r", file.offset, file.shape)))

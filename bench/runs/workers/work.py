@@ -1,29 +1,30 @@
-"""Cells spread over workers: a process for each GPU of this machine or for a share of its threads, or a Ray cluster.
+"""Seed groups and what works through them: this process, several of this machine, or a Ray cluster.
 
-A cell is what trains together: the runs of one benchmark and method that differ in their seeds. A worker does for its
-cell what `bench run` does for all of them, so that locks, checkpoints and resumption are the same."""
+A seed group is what trains together: the runs of one benchmark and method that differ in their seeds. Every engine does
+for a group what `complete_runs` does, so that locks, checkpoints and resumption are the same."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.episodes.streams import Data
-from bench.errors import UserError
+from bench.episodes.stream import Data
+from bench.errors import UserError, kind_and_reason
 from bench.runs import complete, tensorboard
 from bench.runs.job import Job
-from bench.training.watch import Interrupted, Watch
+from bench.runs.progress import Throttle, ends_something
+from bench.training.watch import Event, Interrupted, Listener, Said, Scored, Step, Stop, Watch
 
-ATTEMPTS = 4  # at a cell whose worker dies
-_TELL_SECONDS = 0.2
+ATTEMPTS = 4  # at a group whose worker dies
+_SHOWN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Cell:
+class SeedGroup:
     """Runs that train together."""
 
     jobs: tuple[Job, ...]
@@ -35,18 +36,18 @@ class Cell:
 
     @property
     def folders(self) -> frozenset[Path]:
-        """Those that it writes: its own, and those of the runs whose weights it evaluates."""
-        lenders = [job.lender.folder for job in self.jobs if job.kind.weights_of is not None]
+        """Every folder that is written to: the runs' own, and those of the runs whose weights they evaluate."""
+        lenders = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
         return frozenset([*(job.folder for job in self.jobs), *lenders])
 
-    def with_data(self, data: Data | None) -> Cell:
-        """The same with these data, or to be sent without any."""
-        return Cell(tuple(replace(job, data=data) for job in self.jobs))
+    def with_data(self, data: Data | None) -> SeedGroup:
+        """This group with other data, or with none, to be sent."""
+        return SeedGroup(tuple(job.with_workload(data=data) for job in self.jobs))
 
 
 @dataclass(frozen=True)
-class Orders:
-    """How every worker works: as the options of `bench run` of these names."""
+class WorkOptions:
+    """How every group is worked on: the options of `bench run` of these names."""
 
     threads: int
     checkpoint_every: float
@@ -57,34 +58,14 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A worker has come so far in training: what `train.Watch.step` is told."""
-
-    iteration: int
-    loss: float | None
-    valid: float | None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """How far a validation or a test has come: what `train.Watch.scored` is told."""
-
-    split: str
-    done: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a user should know of a cell."""
-
-    line: str
+class Started:
+    """A seed group is begun, or gone on with."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a cell: each run's outcome and whether anything was done, as `run.complete` says it, or it was
-    asked to stop, or failed."""
+    """What became of a seed group: each run's outcome and whether anything was done, as `complete_runs` returns it, or
+    it was stopped, or failed."""
 
     outcomes: tuple[str, ...] = ()
     worked: bool = True
@@ -92,81 +73,64 @@ class Ended:
     error: str = ""
 
 
-Event = Step | Scored | Said
+GroupEvent = Started | Event | Ended
+GroupListener = Callable[[int, GroupEvent], None]  # hears of every group, by its place among all
 
 
-def shows_work(event: Event | Ended | None) -> bool:
+class Engine(Protocol):
+    """Works through seed groups, so many of them at one time as it has workers."""
+
+    @property
+    def workers(self) -> int: ...
+
+    def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
+        """Does what is missing of every group. When `stop` says so it ends early, but not before anything was done:
+        so a command that is given again and again comes to an end."""
+
+
+def shows_work(event: GroupEvent) -> bool:
     """Whether something was done of which a record or a checkpoint is left: only then may a command stop."""
     return event.worked if isinstance(event, Ended) else isinstance(event, Step | Scored)
 
 
-class Listener(Protocol):
-    """Is told of every cell, by its place, from the beginning of it to its end."""
+def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int = 0) -> Ended:
+    """Does what is missing of a group. Only the first attempt may begin anew (`--force`)."""
+    with tensorboard.logged(options.log, on_event) as listener:
+        watch = Watch(listener, stop, options.checkpoint_every, options.keep)
+        try:
+            return Ended(*complete.complete_runs(group.jobs, watch, options.force and attempt == 0))
+        except Interrupted as interrupted:
+            return Ended(stopped=str(interrupted))
 
-    def began(self, place: int) -> None: ...
-    def told(self, place: int, event: Event) -> None: ...
-    def ended(self, place: int) -> None: ...
 
-
-def work(
-    cell: Cell, orders: Orders, tell: Callable[[Event], None], stopping: Callable[[], bool], attempt: int
-) -> Ended:
-    """A worker's part: does what is missing of a cell. Only the first attempt may be ordered to begin anew."""
-    stop, every, keep = _Asked(stopping), orders.checkpoint_every, orders.keep
+def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
+    """Does the same in a process that is not the command's: an error ends this group alone."""
     try:
-        with tensorboard.logged(orders.log) as row:
-            told = _Told(tell)
-            watch = Watch(told.step, stop, every, keep, lambda line: tell(Said(line)), row, told.scored)
-            return Ended(*complete.complete(cell.jobs, watch, orders.force and attempt == 0))
-    except Interrupted as interrupted:
-        return Ended(stopped=str(interrupted))
+        return work(group, options, _throttled(on_event), stop, attempt)
     except UserError as error:
         return Ended(error=str(error))
     except Exception as error:
         traceback.print_exc()
-        return Ended(error=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+        return Ended(error=kind_and_reason(error))
 
 
-@dataclass
-class _Told:
-    """Tells of steps and of scored episodes from time to time, and of the end of every validation and test."""
+def _throttled(on_event: Listener) -> Listener:
+    """Passes on what is shown elsewhere: steps and scored episodes from time to time, and the end of each validation
+    and test."""
+    throttle = Throttle(_SHOWN_SECONDS)
 
-    tell: Callable[[Event], None]
-    _last: float = field(default=0.0, init=False)
+    def pass_on(event: Event) -> None:
+        shown = isinstance(event, Step | Scored) and throttle.due(time.monotonic(), ends_something(event))
+        if shown or isinstance(event, Said):
+            on_event(event)
 
-    def step(self, iteration: int, loss: float | None, valid: float | None) -> None:
-        now = time.monotonic()
-        if valid is not None or now - self._last > _TELL_SECONDS:
-            self._last = now
-            self.tell(Step(iteration, loss, valid))
-
-    def scored(self, split: str, done: int, count: int) -> None:
-        now = time.monotonic()
-        if done == count or now - self._last > _TELL_SECONDS:
-            self._last = now
-            self.tell(Scored(split, done, count))
+    return pass_on
 
 
-@dataclass
-class _Asked:
-    """A `train.Stop` in a worker, whom not a signal asks but whoever gave the cell."""
-
-    stopping: Callable[[], bool]
-
-    def __call__(self) -> bool:
-        return self.stopping()
-
-    def __enter__(self) -> _Asked:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-def startable(waiting: Sequence[int], running: Sequence[int], cells: Sequence[Cell]) -> Iterator[int]:
-    """Of the cells that wait, those that write into no folder of one that runs or stands before them."""
-    taken = frozenset[Path]().union(*(cells[place].folders for place in running))
+def startable(waiting: Sequence[int], running: Sequence[int], groups: Sequence[SeedGroup]) -> Iterator[int]:
+    """The groups that wait and write into no folder of one that runs or stands before them."""
+    taken = frozenset[Path]().union(*(groups[place].folders for place in running))
     for place in waiting:
-        if taken.isdisjoint(cells[place].folders):
+        if taken.isdisjoint(groups[place].folders):
             yield place
-        taken |= cells[place].folders
+        taken |= groups[place].folders

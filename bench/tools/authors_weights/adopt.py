@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.data import store
-from bench.episodes import streams
+from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.networks import conv4
 from bench.protocols import presets, protocol, published_weights, settings
@@ -16,6 +15,7 @@ from bench.runs.planning import job_of
 from bench.runs.request import Request
 from bench.tools.authors_weights import parameters
 from bench.tools.authors_weights.checkpoint import Checkpoint
+from bench.training.workload import NamedMethod
 from methods.contract import State
 
 
@@ -32,8 +32,11 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     evaluation = settings.with_evaluation_settings(evaluation, request.settings)
     training = presets.paper(benchmark).training
     training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
-    data = streams.load(benchmark, training, request.data_dir)
-    job = job_of(request, benchmark, "maml", 0, protocol.Protocol(training, evaluation), "paper", data)
+    data = benchmark_data.load(benchmark, training, request.data_dir)
+    asked = protocol.Protocol(training, evaluation)
+    job = job_of(
+        request, benchmark=benchmark, method=NamedMethod("maml"), seed=0, asked=asked, preset="paper", data=data
+    )
     job.check()
     return job
 

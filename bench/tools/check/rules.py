@@ -32,7 +32,7 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 
 def declared(subject: Subject) -> None:
-    """training_batch, weights_of, batch_statistics and needs are values of the contract"""
+    """training_batch, weights_of, batch_statistics, needs and settings are values of the contract"""
     wrong = misdeclared(subject.kind)
     _demand(not wrong, wrong)
 
@@ -51,7 +51,7 @@ def initial(subject: Subject) -> None:
 
 def shapes(subject: Subject) -> None:
     """predict gives finite outputs [inner steps + 1, query images, ways] and changes nothing, in every mode"""
-    batch, state = subject.source("test").episodes(0, 3), subject.state()
+    batch, state = subject.stream("test").episodes(0, 3), subject.state()
     before = {name: value.clone() for name, value in flat(state).items()}
     for mode in subject.kind.batch_statistics:
         method = subject.build(mode)
@@ -65,8 +65,8 @@ def shapes(subject: Subject) -> None:
 
 def neighbours(subject: Subject) -> None:
     """an episode's outputs do not depend on the episodes beside it"""
-    source, method, state = subject.source("test"), subject.build(), subject.state()
-    both, alone = source.episodes(0, 2), source.episodes(1, 1)
+    stream, method, state = subject.stream("test"), subject.build(), subject.state()
+    both, alone = stream.episodes(0, 2), stream.episodes(1, 1)
     execution, setting = Execution(CPU, 2), method.candidates()[0]
     together = execution.predict(method, state, both, setting)[1]
     turned = execution.predict(method, state, type(both)(*(part.flip(0) for part in both)), setting)[0]
@@ -78,7 +78,7 @@ def batch_norm(subject: Subject) -> None:
     """a query's outputs change with the other queries in mode batch, and in no other"""
     if subject.form != IMAGES:
         return
-    state, batch = subject.state(), subject.source("test").episodes(0, 1)
+    state, batch = subject.state(), subject.stream("test").episodes(0, 1)
     others = batch.query.clone()
     others[:, 1:] = others[:, 1:].flip(1).roll(3, dims=-1)
     for mode in subject.kind.batch_statistics:
@@ -95,8 +95,8 @@ def chance(subject: Subject) -> None:
     """untrained, before the first inner step, it scores at chance on images of noise: it sees no query labels"""
     if subject.form != IMAGES:
         return
-    method, state, source = subject.build(), subject.state(), subject.source("test")
-    found = scores(Execution(CPU, 100), method, state, source, 400, method.candidates()[0])[:, 0]
+    method, state, stream = subject.build(), subject.state(), subject.stream("test")
+    found = scores(Execution(CPU, 100), method, state, stream, 400, method.candidates()[0])[:, 0]
     level, error = 1 / subject.benchmark.ways, found.std(ddof=1) / len(found) ** 0.5
     # A network may give one answer to everything, and then has no error.
     _demand(abs(found.mean() - level) < 3.3 * error + 1e-12, f"{100 * found.mean():.1f} %, where chance is {level:.1%}")
@@ -133,8 +133,8 @@ def _meta_step(subject: Subject, numbers: list[int], chunk: int) -> tuple[Tensor
     states = [subject.state(number) for number in numbers]
     stacked = State(*({name: torch.stack([part[name] for part in parts]) for name in parts[0]}
                       for parts in zip(*states, strict=True)))  # fmt: skip
-    feed = subject.feed(max(numbers) + 1)
-    batch = tree_map(lambda tensor: tensor[numbers], feed.batch(feed.at(0)))
+    batches = subject.batches(max(numbers) + 1)
+    batch = tree_map(lambda tensor: tensor[numbers], batches.batch(batches.at(0)))
     return Execution(CPU, chunk).loss_and_gradient(subject.build(), stacked, batch)
 
 

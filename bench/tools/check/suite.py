@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from bench.protocols.benchmarks import IMAGES
 from bench.runs import user_methods
+from bench.runs.user_methods import UserMethod
 from bench.tools.check.rules import RULES, Broken, broken
 from bench.tools.check.toy_data import FUNCTIONS, Subject
-from methods import METHODS
+from bench.training.workload import NamedMethod
 from methods.contract import Method
 
 __all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "checked", "forms"]
@@ -29,8 +30,8 @@ class Outcome:
 
 def checked(asked: str) -> Iterator[Outcome]:
     """Every rule, as it is tried, on a method that ships or on an own one. Raises UserError where there is none."""
-    mine = user_methods.find(asked)
-    kind = mine.found if mine else METHODS[asked]
+    method = user_methods.find(asked)
+    kind = method.found if isinstance(method, UserMethod) else method.kind
     if lacking := user_methods.missing(kind):
         yield Outcome("contract", "it has all parts of the contract", f"{kind.__name__} has no {', '.join(lacking)}")
         return
@@ -38,7 +39,7 @@ def checked(asked: str) -> Iterator[Outcome]:
         subject = Subject(kind, form)
         for rule in RULES:
             found = broken(rule, subject)
-            yield Outcome(form, rule.__doc__ or rule.__name__, _located(mine, *found) if found else "")
+            yield Outcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
             if found and rule is RULES[0]:
                 return
 
@@ -48,7 +49,9 @@ def forms(kind: type[Method]) -> tuple[str, ...]:
     return (IMAGES,) * (kind.needs in (None, "classes")) + (FUNCTIONS,) * (kind.needs != "classes")
 
 
-def _located(mine: user_methods.Own | None, text: str, error: BaseException) -> str:
+def _located(method: NamedMethod, text: str, error: BaseException) -> str:
     """With the line of the user's file, where it was raised there."""
-    where = user_methods.line_in(mine.file, error) if mine and not isinstance(error, Broken) else ""
-    return f"{mine.file.name}{where}: {text}" if mine and where else text
+    if not isinstance(method, UserMethod) or isinstance(error, Broken):
+        return text
+    where = user_methods.line_in(method.file, error)
+    return f"{method.file.name}{where}: {text}" if where else text

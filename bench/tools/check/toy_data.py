@@ -9,19 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench import networks
 from bench.data.images import ImageClass, ImageSet
 from bench.data.sinusoids import SINUSOIDS
-from bench.episodes import streams
-from bench.episodes.streams import Source
+from bench.episodes.stream import EpisodeStream
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, SPLITS, Benchmark, get
-from bench.protocols.protocol import Evaluation, Protocol, Training
+from bench.protocols.protocol import Protocol
 from bench.training import initial
-from bench.training.batches import Feed
-from bench.training.objectives import objective
+from bench.training.batches import TrainingBatches
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
-from methods.contract import Method, Setup, State
+from methods.contract import Method, State
 
 CPU = torch.device("cpu")
 FUNCTIONS = "functions"
@@ -76,32 +74,40 @@ class Subject:
     def build(self, mode: str | None = None) -> Method:
         """The method, evaluated with this mode of batch norm (None: the first that it has)."""
         evaluation = replace(self.protocol.evaluation, batch_statistics=mode or self.kind.batch_statistics[0])
-        return built(self.kind, self.benchmark, self.protocol.training, evaluation)
+        return workload(self.kind, self.benchmark, replace(self.protocol, evaluation=evaluation)).build()
 
     def state(self, seed: int = 0) -> State:
         """What training starts from, of the method whose weights it evaluates."""
         kind = METHODS[self.kind.weights_of] if self.kind.weights_of else self.kind
         return initial.initial_state(Subject(kind, self.form).build(), seed)
 
-    def source(self, split: str, seed: int = 0) -> Source:
+    def stream(self, split: str, seed: int = 0) -> EpisodeStream:
         """The episodes of a split."""
-        queries = self.protocol.evaluation.queries if split == "test" else self.protocol.training.queries
-        data = noise() if self.form == IMAGES else SINUSOIDS
-        return streams.source(self.benchmark, data, split, seed, queries, CPU, self.kind.needs == "parameters")
+        return workload(self.kind, self.benchmark, self.protocol).stream(split, seed)
 
-    def feed(self, seeds: int) -> Feed:
+    def batches(self, seeds: int) -> TrainingBatches:
         """What training is fed with, of several seeds."""
-        sources = [self.source("train", seed) for seed in range(seeds)]
-        return Feed(self.kind.training_batch or "episodes", self.protocol.training, sources)
+        made = [self.stream("train", seed) for seed in range(seeds)]
+        return TrainingBatches(self.kind.training_batch or "episodes", self.protocol.training, made)
 
 
-def built(
-    kind: type[Method], benchmark: Benchmark, training: Training, evaluation: Evaluation, layers: str = "vectorised"
-) -> Method:
-    """A method for the training classes of the noise, or for sinusoids."""
-    given = SINUSOIDS.parameters if kind.needs == "parameters" else 0
-    network = networks.network(benchmark, training, layers, given)
-    return kind(Setup(network, objective(benchmark).loss, benchmark.ways, _CLASSES, training, evaluation))
+@dataclass(frozen=True)
+class GivenMethod(NamedMethod):
+    """A method by its class, whether or not that keeps the contract."""
+
+    given: type[Method]
+
+    @property
+    def kind(self) -> type[Method]:
+        """Its class."""
+        return self.given
+
+
+def workload(kind: type[Method], benchmark: Benchmark, protocol: Protocol) -> Workload:
+    """A method on the noise, or on sinusoids."""
+    data = noise() if benchmark.form == IMAGES else SINUSOIDS
+    method = GivenMethod(kind.__name__, kind)
+    return Workload(benchmark=benchmark, method=method, protocol=protocol, data=data, device=CPU)
 
 
 def flat(state: State) -> dict[str, Tensor]:

@@ -18,21 +18,20 @@ import numpy as np
 import pandas as pd
 
 from bench import files
-from bench.episodes import sampling
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
-from bench.tools.exchange.stream import Stream
+from bench.tools.exchange.stream import name_of
 
 FORMAT = 1
 EPISODES, IMAGES, MANIFEST = "episodes.parquet", "images.npy", "manifest.json"
 
 
-def export(stream: Stream, out: Path, images: bool) -> dict[str, Any]:
-    """Writes the folder; returns its manifest. Raises UserError where other episodes lie there."""
+def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dict[str, Any]:
+    """Writes the folder of so many episodes; returns its manifest. Raises UserError where other episodes lie there."""
     for name in (MANIFEST, EPISODES, IMAGES):
         if (out / name).exists():
             raise UserError(f"{out / name} exists: name another folder, or remove it")
-    table = _table(stream)
+    table = _table(stream, episodes)
     if images:
         pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)
         table["row"] = row.ravel()
@@ -40,7 +39,7 @@ def export(stream: Stream, out: Path, images: bool) -> dict[str, Any]:
         files.write_atomically(out / IMAGES, lambda path: _save(path, pixels))
     table = table.drop(columns="_index")
     files.write_atomically(out / EPISODES, lambda path: table.to_parquet(path, index=False))
-    manifest = _manifest(stream)
+    manifest = _manifest(stream, episodes)
     manifest["files"] = {name: files.sha256(out / name) for name in (EPISODES, *([IMAGES] if images else []))}
     files.write_json(out / MANIFEST, manifest)
     return manifest
@@ -51,41 +50,39 @@ def _save(path: Path, pixels: np.ndarray) -> None:
         np.save(file, pixels)
 
 
-def _manifest(stream: Stream) -> dict[str, Any]:
+def _manifest(stream: ImageEpisodes, episodes: int) -> dict[str, Any]:
     benchmark, data = stream.benchmark, stream.data
     return {
         "format": FORMAT,
-        "stream": stream.name,
+        "stream": name_of(stream, episodes),
         "benchmark": benchmark.name,
         "split": stream.split,
-        "episodes": stream.episodes,
+        "episodes": episodes,
         "ways": benchmark.ways,
         "shots": benchmark.shots,
-        "queries": stream.queries,
+        "queries": stream.shape.queries,
         "episodes_digest": stream.digest,
         "data": {name: getattr(data, name) for name in ("name", "digest", "known_as", "partial")},
     }
 
 
-def _table(stream: Stream) -> pd.DataFrame:
+def _table(stream: ImageEpisodes, episodes: int) -> pd.DataFrame:
     """A row an image, an episode after the other: its support class by class, then its query alike."""
-    benchmark, classes = stream.benchmark, sampling.classes_of(stream.benchmark, stream.data, stream.split)
-    drawn = sampling.draw(
-        benchmark, classes, stream.split, EVALUATION_SEED, 0, stream.episodes, stream.queries
-    )  # images [episodes, ways, shots + queries]
+    shots, classes = stream.shape.shots, stream.classes
+    images, turns, drawn_classes = (part.numpy() for part in stream.draw(0, episodes))
     parts = []
-    for part, chosen in (("support", slice(benchmark.shots)), ("query", slice(benchmark.shots, None))):
-        index = drawn.images[:, :, chosen]
+    for part, chosen in (("support", slice(shots)), ("query", slice(shots, None))):
+        index = images[:, :, chosen]
         episode, label, _ = np.indices(index.shape)
         size = index.shape[1] * index.shape[2]
         columns = {
             "episode": episode.ravel(),
             "part": part,
-            "place": np.tile(np.arange(size), stream.episodes),
+            "place": np.tile(np.arange(size), episodes),
             "label": label.ravel(),
-            "_class": drawn.classes[episode, label].ravel(),
+            "_class": drawn_classes[episode, label].ravel(),
             "_index": index.ravel(),
-            "turn": 90 * drawn.turns[episode, label].ravel(),
+            "turn": 90 * turns[episode, label].ravel(),
         }
         parts.append(pd.DataFrame(columns))
     table = pd.concat(parts).sort_values(["episode", "part", "place"], ascending=[True, False, True], ignore_index=True)

@@ -14,22 +14,29 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet
-import torch
 
 from bench import files, records
 from bench.data.readers import archives
+from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
 from bench.protocols import presets, published_weights
 from bench.protocols.protocol import Evaluation, Protocol
 from bench.runs import recording
 from bench.runs.job import Job
 from bench.tools.exchange import stream as named_stream
-from bench.tools.exchange.stream import Stream
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 
 COLUMNS = ("stream", "episode", "query", "prediction")
 _MOST_ROWS = 10_000_000
 _STEP, _ITERATION = 0, 0  # there are none
+
+
+@dataclass(frozen=True)
+class PredictedMethod(NamedMethod):
+    """A method of other people's, of which there are predictions alone."""
+
+    settings = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +82,15 @@ def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
         raise UserError(f"{path}: {file.metadata.num_rows} rows, where there are to be 1 to {_MOST_ROWS}")
 
 
-def scores(stream: Stream, found: Predictions) -> np.ndarray:
+def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarray:
     """[episodes, 1]: the share of right predictions. Raises UserError unless every query has exactly one."""
-    labels, ways = stream.labels, stream.benchmark.ways
+    labels, ways = stream.labels(stream.shape.queries).numpy(), stream.shape.ways
     episode, query, prediction = found.rows.T
-    limits = {"episode": (episode, stream.episodes), "query": (query, len(labels)), "prediction": (prediction, ways)}
+    limits = {"episode": (episode, episodes), "query": (query, len(labels)), "prediction": (prediction, ways)}
     for name, (values, end) in limits.items():
         if outside := values[(values < 0) | (values >= end)].tolist():
             raise UserError(f"{found.path}: {name} {outside[0]}, where there are 0 to {end - 1}")
-    counts = np.zeros((stream.episodes, len(labels)), np.int64)
+    counts = np.zeros((episodes, len(labels)), np.int64)
     np.add.at(counts, (episode, query), 1)
     for what, wrong in (("is predicted twice", counts > 1), ("has no prediction", counts == 0)):
         if wrong.any():
@@ -95,19 +102,26 @@ def scores(stream: Stream, found: Predictions) -> np.ndarray:
     return right.mean(1, keepdims=True)
 
 
-def score(paths: Sequence[Path], name: str, benchmark: str | None, where: Any) -> list[tuple[Path, records.Evaluated]]:
-    """Scores a file a training seed, and keeps them as the records of one method. `where`: results, data_dir and the
-    command. Raises UserError before anything is written."""
+def score(
+    paths: Sequence[Path], name: str, benchmark: str | None, results: Path, data_dir: Path | None, command: str
+) -> list[tuple[Path, records.Evaluated]]:
+    """Scores a file a training seed, and keeps them as the records of one method. Raises UserError before anything is
+    written."""
     method, read_files = _method(name), [read(path) for path in paths]
     if len({found.stream for found in read_files}) > 1:
         raise UserError("the files are of several streams: name together what differs in its training seed only")
-    stream = named_stream.only_of(named_stream.named(read_files[0].stream, where.data_dir), benchmark)
-    all_scores = [scores(stream, found) for found in read_files]
+    stream, episodes = named_stream.named(read_files[0].stream, data_dir)
+    named_stream.check_benchmark(stream, benchmark)
+    all_scores = [scores(stream, episodes, found) for found in read_files]
     sums = {f"seed{seed}/{path.name}": files.sha256(path) for seed, path in enumerate(paths)}
     if len({found.rows.tobytes() for found in read_files}) < len(read_files):
         raise UserError("two files have the same predictions: one training is one file")
     about = {"name": f"{name} ({published_weights.origin(sums)})", "files": sums, "predictions": True}
-    jobs = [_job(stream, method, seed, about, where) for seed in range(len(paths))]
+    workload = _workload(stream, episodes, method, about)
+    jobs = [
+        Job(workload=workload, seed=seed, preset="paper", results=results, command=command)
+        for seed in range(len(paths))
+    ]
     return [(job.folder, _kept(job, stream, about, each)) for job, each in zip(jobs, all_scores, strict=True)]
 
 
@@ -121,21 +135,25 @@ def _method(name: str) -> str:
     return slug
 
 
-def _job(stream: Stream, method: str, seed: int, about: dict[str, Any], where: Any) -> Job:
-    """The keys of a record. Its protocol is not known: the fields are the paper's because there are to be some, and
+def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str, Any]) -> Workload:
+    """What a record is of. Its protocol is not known: the fields are the paper's because there are to be some, and
     are shown nowhere."""
     training = replace(
         presets.paper(stream.benchmark).training, iterations=1, origin=published_weights.origin(about["files"])
     )
-    evaluation = Evaluation(episodes=stream.episodes, queries=stream.queries)
-    both, cpu = Protocol(training, evaluation), torch.device("cpu")
-    keys = (stream.benchmark, method, seed, both, "paper", stream.data, where.results, cpu)
-    return Job(*keys, command=where.command_line)
+    evaluation = Evaluation(episodes=episodes, queries=stream.shape.queries)
+    return Workload(
+        benchmark=stream.benchmark,
+        method=PredictedMethod(method),
+        protocol=Protocol(training, evaluation),
+        data=stream.data,
+        device=stream.device,
+    )
 
 
-def _kept(job: Job, stream: Stream, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
+def _kept(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
     """Writes the record. Whoever scores the same files at once writes the same: no lock is needed."""
     info = {"command": job.command, "score": job.benchmark.measure.name, "episodes_digest": stream.digest}
-    recording.adopted(job, None, about)
+    recording.write_adopted_record(job.folder, job.about, None, about)
     records.write_evaluation(job.folder, job.protocol.evaluation, _ITERATION, _STEP, found, info)
     return records.Evaluated(job.protocol.evaluation, _ITERATION, _STEP, found, info)

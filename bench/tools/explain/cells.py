@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench import records
 from bench.errors import UserError
 from bench.protocols.settings import with_values
-from bench.records.layout import kept
+from bench.records.layout import kept, kept_weights, weights_of
 from bench.report import tables
-from bench.runs import planning, request, status
-from bench.runs.display import duration
+from bench.runs import planning, request
 from bench.runs.job import Job
+from bench.runs.progress import duration
+from bench.runs.status import RunStatus
 from bench.tools.explain.factors import Cell, Comparison
 from bench.training import checkpoint, modes
 
@@ -30,12 +30,12 @@ class Work:
     @property
     def trainings(self) -> int:
         """How many are still to be done, if only their ends, unless another cell does them."""
-        return sum(status.left(job) == "training" for job in self.jobs) if self.seconds else 0
+        return sum(RunStatus.read(job).left == "training" for job in self.jobs) if self.seconds else 0
 
     @property
     def evaluations(self) -> int:
         """How many are still to be done."""
-        return sum(status.left(job) != "" for job in self.jobs)
+        return sum(RunStatus.read(job).left != "" for job in self.jobs)
 
 
 def planned(comparison: Comparison, request: request.Request) -> list[Work]:
@@ -67,12 +67,12 @@ def _reachable(cell: Cell, comparison: Comparison, request: request.Request) -> 
 
 def _comes_by(job: Job, at: int) -> bool:
     """Whether the weights of that iteration are there or going to be; of a run that diverged no cell wants them."""
-    info = status.ended(job)
-    if info is None and job.kind.weights_of is not None:
-        return _comes_by(job.lender, at)
-    if info is None:
+    status = RunStatus.read(job)
+    if not status.is_trained and job.kind.weights_of is not None:
+        return _comes_by(job.weights_job, at)
+    if not status.is_trained:
         return kept(job.folder, at).exists() or max(checkpoint.stages(job.folder)) < at
-    return info["status"] == "diverged" or at in status.kept(info)
+    return status.info["status"] == "diverged" or at in kept_weights(status.info)
 
 
 def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> float:
@@ -92,7 +92,7 @@ def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:
         f"seeds {seeds}, {start.cell.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
         f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, very roughly {hours} on "
-        f"{start.jobs[0].device}, eager, and {evaluations} evaluations",
+        f"{start.jobs[0].workload.device}, eager, and {evaluations} evaluations",
     ]
 
 
@@ -117,11 +117,10 @@ def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int,
 
 
 def _final(job: Job, at: int | None) -> list[np.ndarray]:
-    info = records.read_info(job.folder)
-    if info["status"] == "unfinished":
+    status = RunStatus.read(job)
+    if not status.is_trained:
         raise UserError(f"{job.name} is not finished: another process works on it; the same command goes on later")
-    if info["status"] != "finished":
+    if status.info["status"] != "finished":
         return []
-    iteration, _ = status.weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = status.scores_at(job, iteration)
+    found = status.evaluation(weights_of(job.folder, status.info, job.protocol.evaluation, at)[0])
     return [] if found.lost else [found.final]

@@ -9,17 +9,18 @@ from typing import Any
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.comparison import Sourced, sourced
-from bench.protocols.naming import VALIDATION, protocol_differences, written
+from bench.protocols.naming import VALIDATION, Used, protocol_differences, written
 from bench.protocols.presets import READINGS
-from bench.protocols.protocol import Protocol
+from bench.protocols.protocol import FINE_TUNING, Protocol
 from bench.protocols.settings import with_values
+from bench.training.workload import NamedMethod
 
 # Settings that only make sense together are one factor.
 GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("filters", "downsampling", "head_input"),
     "batch_norm": ("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
-    "fine_tuning": ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes"),
+    "fine_tuning": FINE_TUNING,
 }
 FROM, TO, READING = "from", "to", "reading"
 DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
@@ -71,7 +72,7 @@ class Comparison:
 
 def compared(
     benchmark: Benchmark,
-    method: str,
+    method: NamedMethod,
     names: tuple[str, str],
     settings: Iterable[str] = (),
     wanted: Sequence[str] = (),
@@ -80,7 +81,7 @@ def compared(
     """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
     episodes as the larger of the two has. Raises UserError where nothing differs, or on a factor that does not."""
     start, end = _of_equal_episodes(*(sourced(name, benchmark, settings) for name in names))
-    factors = between(method, start.protocol, end.protocol)
+    factors = between(method.settings, start.protocol, end.protocol)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:
         raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
@@ -91,13 +92,13 @@ def compared(
     found += [_reading(*reading) for reading in readings if not wanted or reading[1] in wanted]
     ends = [Cell(one.name, one.name, one.protocol) for one in (start, end)]
     cells = (*ends, *(cell for cell, _ in found))
-    return Comparison(benchmark, method, start, end, cells, tuple(part for _, part in found), chosen == factors)
+    return Comparison(benchmark, method.name, start, end, cells, tuple(part for _, part in found), chosen == factors)
 
 
-def between(method: str, start: Protocol, end: Protocol) -> list[Factor]:
+def between(used: Used, start: Protocol, end: Protocol) -> list[Factor]:
     """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
     interval, not what is estimated."""
-    differ = [name for name in protocol_differences(method, start, end) if name != "episodes"]
+    differ = [name for name in protocol_differences(used, start, end) if name != "episodes"]
     group = {name: key for key, names in GROUPS.items() for name in names}
     found: dict[str, list[str]] = {}
     for name in differ:

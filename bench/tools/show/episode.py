@@ -10,8 +10,7 @@ from torch import Tensor
 
 from bench import files
 from bench.data import store
-from bench.episodes import images as image_episodes
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.episodes.streams import stream
 from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, SPLITS
@@ -34,13 +33,13 @@ def episode(
     protocol = presets.paper(benchmark)
     images = store.load(benchmark.source, data_dir, protocol.training.resize)
     wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries
-    stream = seed if split == "train" else EVALUATION_SEED
-    shown = image_episodes.source(benchmark, images, split, stream, wanted, torch.device("cpu")).episodes(index, 1)
+    episodes = stream(benchmark, images, split, wanted, seed).on(torch.device("cpu"))
+    shown = episodes.episodes(index, 1)
     parts = [_grid(part[0], benchmark.ways) for part in (shown.support, shown.query)]
     gap = torch.ones(3, parts[0].shape[1], _GAP)
     _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
     return (
-        f"{out}: {benchmark.name}, {split} episode {index} of seed {stream}; a row per class, "
+        f"{out}: {benchmark.name}, {split} episode {index} of seed {episodes.seed}; a row per class, "
         f"{benchmark.shots} support and {wanted} query images each"
     )
 

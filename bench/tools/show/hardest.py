@@ -14,19 +14,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from bench import files, provenance, records
-from bench.episodes.sampling import EVALUATION_SEED
+from bench import files, records
+from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.settings import differences, with_evaluation_settings
 from bench.records import Evaluated, fields, layout
 from bench.records.weights import load_state
-from bench.runs import recording
 from bench.tools.show import sheet as sheets
 from bench.tools.show.sheet import Sheet
 from bench.tools.verify import findings, promises, repeat, verify
 from bench.training import modes
 from bench.training.execution import Execution
+from bench.training.execution_record import ExecutionRecord
 from bench.training.objectives import objective
 from methods.contract import Episode
 
@@ -82,8 +82,7 @@ def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: 
 def drawn(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> Drawn:
     """These episodes, with what the recorded weights predict there."""
     runner, predicted = _predicted(again, recorded, places)
-    here = promises.Way(recording.executed(runner), provenance.describe())
-    reasons = promises.reasons(findings.way(recorded), here)
+    reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
     made = [_sheet(again, recorded, each) for each in predicted]
     return Drawn(made, _problem(recorded, predicted, reasons), not reasons)
 
@@ -107,12 +106,13 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
     """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
     weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
-    state = load_state(weights, job.device)
-    test = job.source("test", EVALUATION_SEED, recorded.evaluation.queries)
+    state = load_state(weights, job.workload.device)
+    test = job.stream("test")
+    assert isinstance(test, ImageEpisodes)
     score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
 
     def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:
-        method, found = job.build(runner.layers, runner.precision), []
+        method, found = job.workload.build(runner.layers, runner.precision), []
         for place in places:
             first = place - place % runner.chunk
             batch = test.episodes(first, min(runner.chunk, recorded.evaluation.episodes - first))
@@ -125,7 +125,7 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
             found.append(Predicted(place, classes, episode, outputs[row].cpu(), scores[row]))
         return runner, found
 
-    return modes.first_that_runs(job.evaluation_executions(), attempt, again.say)
+    return modes.first_that_runs(job.workload.evaluation_executions(), attempt, again.on_event)
 
 
 def _sheet(again: repeat.Again, recorded: Evaluated, predicted: Predicted) -> Sheet:

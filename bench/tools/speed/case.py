@@ -9,15 +9,13 @@ from pathlib import Path
 import torch
 from torch.utils._pytree import tree_map
 
-from bench.episodes import streams
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.data import benchmark_data
 from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, Benchmark
 from bench.protocols.protocol import Protocol
-from bench.runs.job import Job
 from bench.training.execution import Execution
-from bench.training.initial import initial_state
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 from methods.contract import Episode, State
 
@@ -53,7 +51,7 @@ class Case:
         return Protocol(training, base.evaluation)
 
     @cached_property
-    def job(self) -> Job:
+    def workload(self) -> Workload:
         """As `bench run` would build it. Raises UserError where the others have no such method."""
         if self.method not in METHODS:
             raise unknown("method", self.method, METHODS)
@@ -61,9 +59,9 @@ class Case:
             raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
         if self.method not in _COMPARED:
             raise UserError(f"speed: {self.method} is not written for the others here; time {' or '.join(_COMPARED)}")
-        data = streams.load(self.benchmark, self.protocol.training, self.data_dir)
-        nowhere = Path("speed")
-        return Job(self.benchmark, self.method, 0, self.protocol, "paper", data, nowhere, self.device)
+        data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
+        method = NamedMethod(self.method)
+        return Workload(benchmark=self.benchmark, method=method, protocol=self.protocol, data=data, device=self.device)
 
     @cached_property
     def initial(self) -> State:
@@ -73,25 +71,23 @@ class Case:
         Batch norm takes the scale of a convolution away again, but an inner step turns it a hundred times less. At
         the protocol's own weights no two implementations agree: after five inner steps on miniImageNet the plain
         loop's float32 gradient is further from its own in float64 than it is long; here it keeps five digits."""
-        state = initial_state(self.job.build(), 0)
+        state = self.workload.initial_state(0)
         scaled = {name: value * _scale(name) for name, value in state.params.items()}
         return tree_map(lambda tensor: tensor.to(self.device), State(scaled, state.carried))
 
     @cached_property
     def training_batch(self) -> Episode:
         """The first meta-batch."""
-        training = self.protocol.training
-        return self.job.source("train", 0, training.queries).episodes(0, training.meta_batch)
+        return self.workload.stream("train").episodes(0, self.protocol.training.meta_batch)
 
     @cached_property
     def test_batch(self) -> Episode:
         """The first test episodes: a chunk of ours, or a few."""
-        source = self.job.source("test", EVALUATION_SEED, self.protocol.evaluation.queries)
-        return source.episodes(0, max(_FEW, self.job.evaluation_chunk()))
+        return self.workload.stream("test").episodes(0, max(_FEW, self.workload.evaluation_chunk()))
 
     def execution(self, mode: str) -> Execution:
         """How a meta-step of ours runs in a mode."""
-        return replace(self.job, mode=mode).training_executions(1)[0]
+        return replace(self.workload, mode=mode).training_executions(1)[0]
 
 
 def _scale(name: str) -> float:

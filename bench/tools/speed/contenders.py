@@ -18,7 +18,7 @@ from torch import Tensor
 from bench.tools.speed.case import Case
 from bench.tools.speed.plain_network import PlainConv4
 from bench.tools.torchvision_compat import import_torchvision
-from bench.training.batches import Feed
+from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
 from bench.training.objectives import accuracy
@@ -43,23 +43,23 @@ class Ours:
     """The path that `bench run` takes, from indices to moved weights."""
 
     def __init__(self, case: Case, execution: Execution) -> None:
-        self.case, self.execution, job = case, execution, case.job
+        self.case, self.execution, workload = case, execution, case.workload
         training = case.protocol.training
-        self.method = job.build(execution.layers, execution.precision)
-        self.feed = Feed("episodes", training, [job.source("train", 0, training.queries)])
+        self.method = workload.build(execution.layers, execution.precision)
+        self.batches = TrainingBatches("episodes", training, [workload.stream("train")])
         state = State(*({name: t[None].clone() for name, t in part.items()} for part in case.initial))
         optimiser = torch.optim.Adam(state.params.values(), lr=training.meta_lr, capturable=execution.graph)
-        self.step = MetaStep(execution, self.method, self.feed, state, optimiser, torch.zeros(1, device=case.device))
-        self.step.rehearse(self.feed.at(0))
+        self.step = MetaStep(execution, self.method, self.batches, state, optimiser, torch.zeros(1, device=case.device))
+        self.step.rehearse(self.batches.at(0))
         self.params = state.params
 
     def meta_step(self) -> None:
-        self.step(self.feed.at(0))
+        self.step(self.batches.at(0))
 
     def evaluation(self) -> Tensor:
         state = State(*({name: tensor[0] for name, tensor in part.items()} for part in self.step.state))
         batch = self.case.test_batch
-        execution = replace(self.execution, chunk=self.case.job.evaluation_chunk())
+        execution = replace(self.execution, chunk=self.case.workload.evaluation_chunk())
         with torch.no_grad():
             outputs = execution.predict(self.method, state, batch, {})
         return accuracy(outputs, batch.query_labels[:, None])

@@ -11,7 +11,7 @@ from bench.records import Evaluated
 from bench.records.layout import evaluation_stem
 from bench.tools.verify import differences, promises
 from bench.tools.verify.differences import Difference
-from bench.tools.verify.promises import Way
+from bench.training.execution_record import ExecutionRecord
 
 EQUAL, CLOSE, DIFFERENT = "equal", "close", "different"
 
@@ -49,8 +49,9 @@ def scores(
 ) -> Finding:
     """Of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again, and those are
     the reasons why they may be others."""
-    reasons = [*(trained or []), *promises.reasons(way(recorded), way(found))]
     what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
+    before, now = (ExecutionRecord.read(what, each.info) for each in (recorded, found))
+    reasons = [*(trained or []), *promises.reasons(before, now)]
     if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
         return Finding(what, "of other episodes than the recorded ones", DIFFERENT)
     size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
@@ -60,11 +61,6 @@ def scores(
     explained = bool(trained) or promises.close(recorded.final, found.final, _least(recorded, benchmark))
     text = f"{size}: {_apart(recorded, found, difference, benchmark.measure)}; {promise(reasons)}"
     return Finding(what, text, CLOSE if reasons and explained else DIFFERENT)
-
-
-def way(found: Evaluated) -> Way:
-    """How an evaluation was computed."""
-    return Way(found.info.get("execution") or {}, found.info.get("environment") or {})
 
 
 def _least(recorded: Evaluated, benchmark: Benchmark) -> float:

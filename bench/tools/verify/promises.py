@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from bench.training.execution_record import ExecutionRecord
 
 _OF_ENVIRONMENT = ("processor", "commit")
 _PACKAGES = ("torch", "numpy")  # what numbers go through; the others move files, whose sums are compared
@@ -15,17 +15,9 @@ _PACKAGES = ("torch", "numpy")  # what numbers go through; the others move files
 WITHIN = 0.002
 
 
-@dataclass(frozen=True)
-class Way:
-    """How something was computed: `execution` and `environment` as records hold them."""
-
-    execution: Mapping[str, Any]
-    environment: Mapping[str, Any]
-
-
-def reasons(recorded: Way, here: Way) -> list[str]:
+def reasons(recorded: ExecutionRecord, here: ExecutionRecord) -> list[str]:
     """Why the bits may differ, a phrase each; empty where they must not."""
-    found = [] if recorded.execution.get("deterministic", True) else ["it ran with --fast, which promises no bits"]
+    found = [] if recorded.deterministic is not False else ["it ran with --fast, which promises no bits"]
     before, now = _facts(recorded), _facts(here)
     found += [
         f"{name} {_shown(before.get(name))} -> {_shown(now[name])}" for name in now if before.get(name) != now[name]
@@ -41,10 +33,10 @@ def close(recorded: np.ndarray, found: np.ndarray, least: float) -> bool:
     return bool(abs(before - now) <= WITHIN * max(1.0, abs(before)) + least)
 
 
-def _facts(way: Way) -> dict[str, Any]:
+def _facts(how: ExecutionRecord) -> dict[str, Any]:
     """Everything that bits are promised for equal values of."""
-    execution, environment = dict(way.execution), way.environment
-    execution["device"], _, _ = str(execution.get("device")).partition(":")  # which of several equal ones is no matter
+    execution, environment = how.stated, how.environment
+    execution["device"], _, _ = how.device.partition(":")  # which of several equal ones is no matter
     names = (*_OF_ENVIRONMENT, *(("gpu", "cuda") if execution["device"] == "cuda" else ()))
     packages = environment.get("packages") or {}
     return execution | {n: environment.get(n) for n in names} | {n: packages.get(n) for n in _PACKAGES}

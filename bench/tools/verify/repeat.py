@@ -2,120 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench import devices, records
-from bench.episodes.streams import Data
-from bench.networks.layers import ALONE, LAYERS
+from bench.episodes.stream import Data
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
-from bench.records import fields
+from bench.records import fields, layout
 from bench.records.weights import flat, load_state
-from bench.runs import evaluate, train
+from bench.runs import evaluate
 from bench.runs.job import Job
-from bench.runs.user_methods import Own
-from bench.training import execution, modes, watch
-from bench.training.execution import Execution
-from bench.training.initial import initial_state
+from bench.runs.train import train_runs
+from bench.training import modes, watch
+from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
+from bench.training.execution_record import ExecutionRecord
+from bench.training.workload import NamedMethod, Workload
 from methods.contract import State
 
 _CPU = torch.device("cpu")
-_ON_A_CPU = {execution.GRAPH: execution.EAGER, execution.COMPILED_GRAPH: execution.COMPILED}
+_ON_A_CPU = {GRAPH: EAGER, COMPILED_GRAPH: COMPILED}
 
 
-@dataclass(frozen=True)
-class How:
-    """How something ran; the defaults are what was done before there was a choice."""
+@dataclass(frozen=True, kw_only=True)
+class ReplayedWorkload(Workload):
+    """A workload that is executed as it was, as far as this machine can."""
 
-    device: str
-    chunk: int
-    threads: int
-    mode: str = execution.EAGER
-    layers: str = "vectorised"
-    deterministic: bool = True
-    validation_chunk: int | None = None
-    seeds: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        counts = (self.chunk, self.threads, self.validation_chunk or 1)
-        numbers = all(type(count) is int and 1 <= count <= 2**31 for count in counts)
-        words = self.mode in execution.MODES and self.layers in LAYERS and type(self.deterministic) is bool
-        known = str(self.device).partition(":")[0] in ("cpu", "cuda") and all(type(k) is int for k in self.seeds)
-        if not (numbers and words and known) or (self.layers in ALONE and self.chunk != 1):
-            raise ValueError("no execution that there can be")
-
-    def here(self) -> torch.device:
-        """The device of that kind on this machine, or the CPU."""
-        kind, _, index = self.device.partition(":")
-        if kind == "cpu" or not torch.cuda.is_available():
-            return torch.device("cpu")
-        place = int(index) if index.isdecimal() else 0
-        return torch.device("cuda", place if place < torch.cuda.device_count() else 0)
-
-
-def how(folder: Path, recorded: Any) -> How:
-    """What `execution` of a record says. Raises Corrupt where that can never have run."""
-    try:
-        known = {name: value for name, value in recorded.items() if name in How.__dataclass_fields__}
-        return How(**known | {"seeds": tuple(known.get("seeds", ()))})
-    except (TypeError, ValueError, AttributeError) as error:
-        raise fields.Corrupt(f"{folder}: no execution that there can be is recorded: changed by hand") from error
-
-
-@dataclass(frozen=True)
-class Repeated(Job):
-    """A run that is executed as it was, as far as this machine can."""
-
-    how: How = field(default_factory=lambda: How("cpu", 1, 1))
+    recorded: ExecutionRecord
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted."""
-        return self.chunk or self.how.validation_chunk or self.how.chunk
+        return self.chunk or self.recorded.validation_chunk or self.recorded.chunk
 
     def _chunk(self, queries: int, count: int, seeds: int) -> int:
-        return self.chunk or self.how.chunk
+        return self.chunk or self.recorded.chunk
 
     def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
         on_cuda = self.device.type == "cuda"
-        mode = self.how.mode if on_cuda else _ON_A_CPU.get(self.how.mode, self.how.mode)
+        recorded, layers = self.recorded.mode or EAGER, self.recorded.layers or "vectorised"
+        mode = recorded if on_cuda else _ON_A_CPU.get(recorded, recorded)
         training = self.protocol.training
         chosen = modes.choose(self.benchmark, training, self.device, chunk, seeds, mode, precision)
-        if on_cuda != self.how.device.startswith("cuda"):
+        if on_cuda != self.recorded.device.startswith("cuda"):
             return chosen
-        return tuple(replace(each, layers=self.how.layers) if each.mode == mode else each for each in chosen)
+        return tuple(replace(each, layers=layers) if each.mode == mode else each for each in chosen)
 
 
 @dataclass(frozen=True)
 class Again:
-    """A recorded run, and what doing it again needs. `say` is told what a user should know."""
+    """A recorded run, and what doing it again needs. `on_event` hears what happens."""
 
     folder: Path
     info: Mapping[str, Any]
     benchmark: Benchmark
     training: protocol.Training
     data: Data
-    method: str | Own
-    say: Callable[[str], None]
+    method: NamedMethod
+    on_event: watch.Listener
 
-    def job(self, evaluation: protocol.Evaluation, where: How) -> Repeated:
+    def job(self, evaluation: protocol.Evaluation, recorded: ExecutionRecord) -> Job:
         """This run, under an evaluation."""
-        return self._job(self.info["seed"], evaluation, where, self.folder)
+        return self._job(self.info["seed"], evaluation, recorded, self.folder)
 
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
         no weights of this network."""
-        return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.say)
+        return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.on_event)
 
-    def evaluating(self, recorded: records.Evaluated, weights: Path) -> Repeated:
-        """The same, still to be executed."""
-        where = self._prepared(recorded.info.get("execution"))
-        job = self.job(recorded.evaluation, where)
-        if _shapes(load_state(weights, _CPU)) != _shapes(initial_state(job.build(), job.seed)):
+    def evaluating(self, recorded: records.Evaluated, weights: Path) -> Job:
+        """This run under a recorded evaluation, still to be executed."""
+        job = self.job(recorded.evaluation, self._prepared(recorded.info))
+        if _shapes(load_state(weights, _CPU)) != _shapes(job.workload.initial_state(job.seed)):
             raise fields.Corrupt(f"{weights}: its tensors are not those of the network")
         return job
 
@@ -125,42 +86,55 @@ class Again:
         Whatever trains nothing has the weights of another method, which is trained. Raises Corrupt, before that, where
         the record is damaged, and train.Interrupted."""
         records.read(self.folder)
-        where, own = self._prepared(self.info["execution"]), self.info["seed"]
-        seeds = where.seeds or (own,)
+        recorded, own = self._prepared(self.info), self.info["seed"]
+        seeds = tuple(recorded.seeds or (own,))
         if own not in seeds:
             raise fields.Corrupt(f"{self.folder}: trained with seeds {seeds}, it says, but not with its own")
-        jobs = {seed: self._job(seed, self.preset.evaluation, where, results) for seed in seeds}
+        jobs = {seed: self._job(seed, self.preset.evaluation, recorded, results) for seed in seeds}
         if jobs[own].kind.weights_of is not None:
-            jobs = {seed: job.lender for seed, job in jobs.items()}
-        train.trained(list(jobs.values()), watch)
+            jobs = {seed: job.weights_job for seed, job in jobs.items()}
+        train_runs(list(jobs.values()), [{}] * len(jobs), watch)
         return jobs[own].folder
 
-    def _job(self, seed: int, evaluation: protocol.Evaluation, where: How, results: Path) -> Repeated:
-        both, preset, device = protocol.Protocol(self.training, evaluation), self.info["preset"], where.here()
-        mine = None if isinstance(self.method, str) else self.method
-        keys = (self.benchmark, self.info["method"], seed, both, preset, self.data, results, device)
-        return Repeated(*keys, how=where, own=mine)
+    def _job(self, seed: int, evaluation: protocol.Evaluation, recorded: ExecutionRecord, results: Path) -> Job:
+        workload = ReplayedWorkload(
+            benchmark=self.benchmark,
+            method=self.method,
+            protocol=protocol.Protocol(self.training, evaluation),
+            data=self.data,
+            device=_device_here(recorded.device),
+            recorded=recorded,
+        )
+        return Job(workload=workload, seed=seed, preset=self.info["preset"], results=results)
 
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`."""
-        return "/".join(self.folder.parts[-4:])
+        return layout.run_name(self.folder)
 
     @property
     def kept(self) -> tuple[int, ...]:
         """The iterations whose weights were kept."""
-        names = [name for name in self.info["files"] if name.startswith("weights@")]
-        return tuple(int(name.removeprefix("weights@").removesuffix(".safetensors")) for name in names)
+        return tuple(layout.kept_weights(dict(self.info)))
 
     @property
     def preset(self) -> protocol.Protocol:
         """The protocol that the record names."""
         return presets.preset(self.info["preset"], self.benchmark)
 
-    def _prepared(self, recorded: Any) -> How:
-        where = how(self.folder, recorded)
-        devices.make_repeatable(where.threads, fast=not where.deterministic)
-        return where
+    def _prepared(self, info: Mapping[str, Any]) -> ExecutionRecord:
+        recorded = ExecutionRecord.read(self.folder, info)
+        devices.make_repeatable(recorded.threads, fast=recorded.deterministic is False)
+        return recorded
+
+
+def _device_here(recorded: str) -> torch.device:
+    """The device of that kind on this machine, or the CPU."""
+    kind, _, index = recorded.partition(":")
+    if kind == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    place = int(index) if index.isdecimal() else 0
+    return torch.device("cuda", place if place < torch.cuda.device_count() else 0)
 
 
 def _shapes(state: State) -> dict[str, tuple[torch.Size, torch.dtype]]:

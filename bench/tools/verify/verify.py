@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from bench import records
-from bench.episodes import streams
-from bench.episodes.sampling import EVALUATION_SEED
+from bench.episodes.streams import stream
 from bench.errors import UserError
-from bench.records import fields, weights
-from bench.runs import planning, status
+from bench.records import fields, layout, weights
+from bench.runs import planning
 from bench.tools.verify import differences, promises
-from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores, way
-from bench.tools.verify.promises import Way
-from bench.tools.verify.repeat import Again, how
+from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
+from bench.tools.verify.repeat import Again
+from bench.training.execution_record import ExecutionRecord
+from bench.training.watch import Listener
 
 __all__ = [
     "CLOSE",
@@ -30,7 +29,6 @@ __all__ = [
     "promise",
     "retrained",
     "stored",
-    "way",
     "weights_of",
 ]
 
@@ -38,14 +36,14 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, say: Callable[[str], None], methods: Sequence[str] = ()) -> Again:
+def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Sequence[str] = ()) -> Again:
     """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
     something of it is not known here."""
     info = records.read_info(folder)
     method = planning.method_of(folder, info, methods)
-    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, say)
+    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event)
     if again.training.origin is None:  # else nothing of the training was executed here
-        again.job(again.preset.evaluation, how(folder, info["execution"])).check()
+        again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again
 
 
@@ -65,7 +63,8 @@ def stored(again: Again) -> Iterator[Finding]:
 def retrained(again: Again, folder: Path) -> Iterator[Finding]:
     """The same training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
-    reasons = promises.reasons(_way(record.info), _way(here.info)) + _went_on(record.info)
+    executed, now = (ExecutionRecord.read(each.path, each.info) for each in (record, here))
+    reasons = promises.reasons(executed, now) + _went_on(record)
     yield Finding("training", f"done again; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
@@ -94,12 +93,11 @@ def _files(again: Again) -> Finding:
 
 def _data(again: Again) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
-    of_preset, seed = again.preset.evaluation, again.info["seed"]
-    asked = {"train": (seed, again.training.queries), "valid": (EVALUATION_SEED, of_preset.queries)}
+    asked, data = {"train": again.training.queries, "valid": again.preset.evaluation.queries}, again.data
     if again.training.origin is not None:  # what was trained elsewhere saw none of our streams
         asked = {}
-    recorded, data = again.info.get("episodes_digest") or {}, again.data
-    found = {split: streams.digest(again.benchmark, data, split, *which) for split, which in asked.items()}
+    recorded, of_run = again.info.get("episodes_digest") or {}, (again.benchmark, data)
+    found = {split: stream(*of_run, split, queries, again.info["seed"]).digest for split, queries in asked.items()}
     wrong = [f"{split} episodes are not the recorded ones" for split in asked if recorded.get(split) != found[split]]
     named = data.known_as or "an unknown copy"
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
@@ -118,7 +116,7 @@ def _evaluation(again: Again, path: Path) -> Finding:
 def weights_of(again: Again, recorded: records.Evaluated) -> str:
     """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
     at = None if recorded.evaluation.weights == "best" else recorded.iteration
-    iteration, name = status.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
+    iteration, name = layout.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
     if iteration != recorded.iteration:
         raise fields.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
     return name
@@ -128,11 +126,14 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in weights.load(path, _CPU)[0].items()}
 
 
-def _way(info: Mapping[str, Any]) -> Way:
-    return Way(info["execution"], info["environment"])
-
-
-def _went_on(info: Mapping[str, Any]) -> list[str]:
+def _went_on(record: records.Record) -> list[str]:
     """Where the recorded training went on in another way than it began."""
-    begun, later = _way(info), info.get("resumed") or []
-    return [f"it went on differently at iteration {p['iteration']}" for p in later if promises.reasons(begun, _way(p))]
+    begun, *later = (
+        ExecutionRecord.read(record.path, part) for part in (record.info, *(record.info.get("resumed") or []))
+    )
+    iterations = [part["iteration"] for part in record.info.get("resumed") or []]
+    return [
+        f"it went on differently at iteration {iteration}"
+        for iteration, part in zip(iterations, later, strict=True)
+        if promises.reasons(begun, part)
+    ]

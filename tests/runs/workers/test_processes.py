@@ -1,4 +1,4 @@
-"""Cells spread over processes of this machine: the same bits as without, and nothing lost when one dies."""
+"""Seed groups spread over processes of this machine: the same bits as without, and nothing lost when one dies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from bench.protocols import benchmarks, presets
 from bench.records import layout
 from bench.runs import planning
 from bench.runs.job import Job
-from bench.runs.workers.processes import _by_file, _opened, gpus
-from bench.runs.workers.work import Cell, startable
+from bench.runs.workers.mapped_images import by_file, opened
+from bench.runs.workers.processes import gpus
+from bench.runs.workers.work import SeedGroup, startable
+from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
 from tests.runs.test_interruption import contents
 
@@ -30,9 +33,10 @@ LONG = ("--iterations", "200")
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
     benchmark, images = benchmarks.get("tiny"), store.load("omniglot", data_dir)
-    made = presets.quick(benchmark)
+    what = {"benchmark": benchmark, "protocol": presets.quick(benchmark), "data": images}
+    workload = Workload(method=NamedMethod("maml"), device=torch.device("cpu"), **what)
     return [
-        Job(benchmark, method, seed, made, "quick", images, results, torch.device("cpu"))
+        Job(workload=replace(workload, method=NamedMethod(method)), seed=seed, preset="quick", results=results)
         for seed in range(seeds)
         for method in methods
     ]
@@ -69,15 +73,15 @@ def wait_for_checkpoints(process: subprocess.Popen[str], results: Path, count: i
     pytest.fail(f"no checkpoints were written: {process.communicate()}")
 
 
-def test_a_cell_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
+def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
     """Nearest neighbour takes the weights of fine-tuning: of the same seed, not of another."""
     made = jobs("nearest", "maml", "finetune", seeds=2, results=tmp_path, data_dir=data_dir)
-    cells = [Cell((job,)) for job in made]
+    groups = [SeedGroup((job,)) for job in made]
     nearest0, maml0, finetune0, nearest1, maml1, finetune1 = range(6)
     every = [nearest0, maml0, finetune0, nearest1, maml1, finetune1]
-    assert list(startable(every, [], cells)) == [nearest0, maml0, nearest1, maml1]
-    assert list(startable([finetune0, nearest1], [nearest0], cells)) == [nearest1]
-    assert list(startable([nearest0], [finetune0], cells)) == []
+    assert list(startable(every, [], groups)) == [nearest0, maml0, nearest1, maml1]
+    assert list(startable([finetune0, nearest1], [nearest0], groups)) == [nearest1]
+    assert list(startable([nearest0], [finetune0], groups)) == []
 
 
 def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,14 +94,14 @@ def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytes
 
 
 def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
-    cell = Cell(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
-    sent = _by_file(cell)
-    assert not hasattr(sent.jobs[0].data.images, "dtype")
-    back = _opened(sent)
-    assert (back.jobs[1].data.images == cell.jobs[1].data.images).all()
-    assert back.jobs[1].folder == cell.jobs[1].folder
-    half = cell.with_data(sent.jobs[0].data)  # what is no mapped file goes as it is
-    assert _by_file(half) is half
+    group = SeedGroup(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
+    sent = by_file(group)
+    assert not hasattr(sent.jobs[0].workload.data.images, "dtype")
+    back = opened(sent)
+    assert (back.jobs[1].workload.data.images == group.jobs[1].workload.data.images).all()
+    assert back.jobs[1].folder == group.jobs[1].folder
+    half = group.with_data(sent.jobs[0].workload.data)  # what is no mapped file goes as it is
+    assert by_file(half) is half
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +133,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str,
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_reported_and_its_cell_goes_on(
+def test_a_worker_that_dies_is_reported_and_its_group_goes_on(
     tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
 ) -> None:
     process = started(tmp_path, data_dir, "--force")
@@ -180,7 +184,7 @@ def test_no_worker_outlives_the_command(tmp_path: Path, data_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_leaves_the_others(typed: Command, tmp_path: Path) -> None:
+def test_a_group_that_fails_leaves_the_others(typed: Command, tmp_path: Path) -> None:
     two = (*TINY, *TWO)
     assert typed(*two, "--seeds", "1").returncode == 0
     (folder,) = layout.folders(tmp_path / "results" / "runs")

@@ -1,4 +1,4 @@
-"""Cells spread over a real Ray cluster of two nodes on this machine: the same bits as in one process."""
+"""Seed groups spread over a real Ray cluster of two nodes on this machine: the same bits as in one process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def kill_9(node: Any) -> None:
 
 
 @pytest.mark.full
-def test_a_node_that_dies_leaves_its_cell_to_another(
+def test_a_node_that_dies_leaves_its_group_to_another(
     nodes: tuple[Any, Any], tmp_path: Path, data_dir: Path, bench: Command
 ) -> None:
     cluster, second = nodes

@@ -14,11 +14,10 @@ import pytest
 
 from bench import files, frame, records
 from bench.data import store
-from bench.episodes import images as image_episodes
+from bench.episodes.images import ImageEpisodes
 from bench.records import layout
 from bench.tools.exchange import stream as named_stream
 from tests.conftest import Command, one_line
-from tests.methods.test_contract import CPU
 
 EXPORT = ("episodes", "export", "--benchmark", "tiny", "--episodes", "20")
 SCORE = ("score", "predictions.parquet", "--name", "Their method")
@@ -48,8 +47,9 @@ def test_the_export_is_the_stream_that_methods_see(typed: Command, tmp_path: Pat
         tmp_path / "out" / "episodes.parquet",
     )
     assert manifest["files"] == {n: files.sha256(tmp_path / "out" / n) for n in ("episodes.parquet", "images.npy")}
-    stream = named_stream.named(manifest["stream"], None)
-    source = image_episodes.source(stream.benchmark, store.load("omniglot"), "test", 0, 3, CPU)
+    stream, count = named_stream.named(manifest["stream"], None)
+    assert count == 20
+    source = ImageEpisodes(stream.benchmark, store.load("omniglot"), "test", 0, stream.benchmark.episode(3))
     images, rows = np.load(tmp_path / "out" / "images.npy"), pd.read_parquet(table)
     for episode in (0, 19):
         expected = source.episodes(episode, 1)
@@ -59,7 +59,7 @@ def test_the_export_is_the_stream_that_methods_see(typed: Command, tmp_path: Pat
             np.testing.assert_array_equal(mine["label"], labels[0])
             theirs = (pixels[0] * 255).round().byte().permute(0, 2, 3, 1).numpy()
             np.testing.assert_array_equal(images[mine["row"]], theirs)
-    np.testing.assert_array_equal(stream.labels, source.episodes(0, 1).query_labels[0])
+    np.testing.assert_array_equal(stream.labels(3), source.episodes(0, 1).query_labels[0])
     assert "exists" in one_line(typed(*EXPORT, "--out", "out"))
 
 

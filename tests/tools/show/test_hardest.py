@@ -20,6 +20,7 @@ from bench.report import build
 from bench.tools.show import hardest
 from bench.tools.show import sheet as sheets
 from bench.tools.verify import verify
+from bench.training.watch import ignore
 from tests.conftest import Command, one_line
 
 RUN = ("run", "--benchmark", "tiny", "--iterations", "4", "--set", "validations=1", "--chunk", "3")
@@ -70,7 +71,7 @@ def test_the_hardest_and_the_easiest_are_drawn(typed: Command, folder: Path, tmp
 @pytest.mark.parametrize("queries", [1, 2])
 def test_what_is_drawn_scores_as_recorded(folder: Path, queries: int) -> None:
     """In episodes of every chunk, the last and smaller one too."""
-    again = verify.opened(folder, None, print)
+    again = verify.opened(folder, None, ignore)
     recorded = hardest.evaluation(again, [f"queries={queries}"])
     places = list(range(recorded.evaluation.episodes))
     drawn = hardest.drawn(again, recorded, places).sheets

@@ -1,0 +1,81 @@
+"""What became of runs, in words and as an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.cli.json_events import Emit
+from bench.protocols.measures import MEASURES
+
+if TYPE_CHECKING:
+    from bench.records import Evaluated
+    from bench.runs.job import Job
+    from bench.runs.workers.work import Ended, GroupEvent, SeedGroup
+
+
+@dataclass
+class Outcomes:
+    """Prints what became of each seed group: a GroupListener. `keep`: iterations whose weights were wanted."""
+
+    groups: Sequence[SeedGroup]
+    keep: Sequence[int]
+    emit: Emit
+    code: int = 0
+    stopped: list[str] = field(default_factory=list)  # what, and where
+    _ended: set[int] = field(default_factory=set)
+
+    def __call__(self, place: int, event: GroupEvent) -> None:
+        """Prints it at the end of a group."""
+        from bench.runs.workers.work import Ended
+
+        if isinstance(event, Ended):
+            self._ended.add(place)
+            self._print(self.groups[place], event)
+
+    def left(self) -> list[str]:
+        """Where it stopped, or before what; nothing, if all groups have come to their end."""
+        missing = [group for place, group in enumerate(self.groups) if place not in self._ended]
+        return self.stopped or [f"before {group.name}" for group in missing[:1]]
+
+    def _print(self, group: SeedGroup, ended: Ended) -> None:
+        if ended.stopped:
+            self.stopped.append(f"{group.name} {ended.stopped}")
+        if ended.error:
+            print(f"error: {group.name}: {ended.error}", file=sys.stderr)
+            self.emit("error", runs=[job.name for job in group.jobs], text=ended.error)
+        for job, outcome in zip(group.jobs, ended.outcomes, strict=False):
+            text = _outcome(job, outcome, self.keep)
+            print(f"{job.name}: {text}", flush=True)
+            self.emit("outcome", run=job.name, folder=str(job.folder), outcome=outcome, text=text)
+        self.code = max(self.code, 2 if ended.error else int("diverged" in ended.outcomes))
+
+
+def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
+    from bench.records.layout import kept_weights
+    from bench.runs.status import RunStatus
+
+    if outcome == "busy":
+        return "another process works on it; left to that one"
+    status = RunStatus.read(job)
+    info = status.info
+    if info["status"] == "diverged":
+        where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
+        return f"{where}: loss or weights are no longer finite; the record keeps its curve"
+    found = "; ".join(score(status.evaluation(at)) for at in sorted(status.evaluations))
+    wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
+    lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
+    missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
+    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
+
+
+def score(found: Evaluated, counted: bool = True) -> str:
+    """The mean score of an evaluation, and what of; where it has none, why. `counted`: its iterations are known."""
+    measure, final = MEASURES[found.info["score"]], found.final
+    mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
+    if found.lost:
+        mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
+    after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
+    return f"{mean} {after}, inner step {found.step}"

@@ -1,0 +1,72 @@
+"""How fast training and scoring go, and how long they still take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bench.training.watch import Scored, Step
+
+
+class Reading(NamedTuple):
+    """How far something is: `done` of `total` iterations or episodes, `counted` of them since it was first seen, the
+    last validation score, and times in seconds, where they are known."""
+
+    done: int
+    total: int
+    counted: int
+    valid: float | None
+    seconds_each: float | None
+    seconds_left: float | None
+
+
+@dataclass
+class Pace:
+    """Reads how far one seed group is from its steps and scored episodes; a count that does not grow begins anew."""
+
+    iterations: int
+    _valid: float | None = field(default=None, init=False)
+    _counts: dict[str, tuple[int, float, int]] = field(default_factory=dict, init=False)  # first, its moment, last
+
+    def read(self, event: Step | Scored, now: float) -> Reading:
+        """How far it is, at a moment of `time.monotonic`."""
+        if isinstance(event, Step):
+            kind, done, total = "train", event.iteration, self.iterations
+            self._valid = event.valid if event.valid is not None else self._valid
+        else:
+            kind, done, total = event.split, event.done, event.count
+        first, since, last = self._counts.get(kind, (done, now, done))
+        if done <= last:
+            first, since = done, now
+        self._counts[kind] = first, since, done
+        each = (now - since) / (done - first) if done > first else None
+        return Reading(done, total, done - first, self._valid, each, each if each is None else each * (total - done))
+
+
+@dataclass
+class Throttle:
+    """Lets something happen once in so many seconds."""
+
+    seconds: float
+    last: float = -math.inf
+
+    def due(self, now: float, always: bool = False) -> bool:
+        """Whether it is time, or `always`; if so, the time counts from now."""
+        due = always or now - self.last > self.seconds
+        self.last = now if due else self.last
+        return due
+
+
+def ends_something(event: Step | Scored) -> bool:
+    """Whether it is the end of a validation or a test."""
+    return event.valid is not None if isinstance(event, Step) else event.done == event.count
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 42 s, 3 min, 2.5 h, 3.1 days."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"

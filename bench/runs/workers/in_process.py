@@ -1,0 +1,28 @@
+"""This process as the only worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bench.runs.workers.work import GroupListener, SeedGroup, Started, WorkOptions, shows_work, work
+from bench.training.watch import Stop
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Works on one seed group after the other. An error ends all of it, and is the caller's."""
+
+    workers: int = 1
+
+    def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
+        """Does what is missing of every group, until `stop` says so."""
+        worked = False
+        for place, group in enumerate(groups):
+            if worked and stop():
+                return
+            on_event(place, Started())
+            ended = work(group, options, partial(on_event, place), stop)
+            worked |= shows_work(ended)
+            on_event(place, ended)

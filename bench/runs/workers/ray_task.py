@@ -1,0 +1,94 @@
+"""A seed group as a Ray task, on any node, and the mailbox through which task and driver speak."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import devices, provenance
+from bench.runs.progress import Throttle
+from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, Started, WorkOptions, work_apart
+from bench.training.watch import Event, Said
+
+_ASK_SECONDS = 1.0
+
+
+class Mailbox:
+    """An actor beside the driver, through which driver and tasks speak."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[int, GroupEvent]] = []
+        self.begun: dict[int, int] = {}
+        self.stopped = False
+
+    def begin(self, place: int) -> int:
+        """How often the group was begun before."""
+        self.begun[place] = self.begun.get(place, -1) + 1
+        self.put(place, Started())
+        return self.begun[place]
+
+    def put(self, place: int, event: GroupEvent) -> None:
+        """Keeps what happened in a task until the driver takes it."""
+        self.letters.append((place, event))
+
+    def take(self) -> list[tuple[int, GroupEvent]]:
+        """What happened since the last time."""
+        taken, self.letters = self.letters, []
+        return taken
+
+    def stop(self) -> None:
+        """Asks all tasks to stop."""
+        self.stopped = True
+
+    def stopping(self) -> bool:
+        """Whether the tasks are asked to stop."""
+        return self.stopped
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a node must have in common with the driver."""
+
+    probe: Path  # a file among the results
+    commit: dict[str, Any]
+
+    def missing(self) -> str:
+        """What is wrong here, in a line, or nothing."""
+        if not self.probe.exists():
+            return f"{socket.gethostname()} does not see {self.probe.parent}: every node must, at that path (--results)"
+        here = provenance.commit()
+        ours, theirs = (f"{c['commit']}{' with changes' * bool(c['dirty'])}" for c in (here, self.commit))
+        return "" if ours == theirs else f"{socket.gethostname()} has the project at {ours}, and not at {theirs}"
+
+
+def run(
+    place: int, group: SeedGroup, data: Any, options: WorkOptions, shared: Shared, mailbox: Any, *_before: Ended
+) -> Ended:
+    """A task. Ray begins it again if its worker died."""
+    import ray
+
+    if wrong := shared.missing():
+        return Ended(error=wrong)
+    devices.make_repeatable(options.threads, options.fast)
+    devices.keep_memory()
+    attempt = ray.get(mailbox.begin.remote(place))
+
+    def on_event(event: Event) -> None:
+        mailbox.put.remote(place, event)
+
+    if attempt > 0:
+        on_event(Said(f"its worker died; it goes on from its last checkpoint on {socket.gethostname()}"))
+    throttle, asked = Throttle(_ASK_SECONDS), False
+
+    def stop() -> bool:
+        nonlocal asked
+        if throttle.due(time.monotonic()):
+            asked = ray.get(mailbox.stopping.remote())
+        return asked
+
+    if stop():
+        return Ended(stopped="before it began")
+    return work_apart(group.with_data(data), options, on_event, stop, attempt)

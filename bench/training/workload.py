@@ -1,0 +1,137 @@
+"""What runs are computed with, whatever their seed: method, protocol, data and device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from bench import networks
+from bench.episodes import streams
+from bench.episodes.stream import Data, EpisodeStream
+from bench.errors import UserError
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import INNER_LOOP, Protocol
+from bench.training import evaluation, initial, modes
+from bench.training.execution import Execution
+from bench.training.objectives import objective
+from methods import METHODS
+from methods.contract import NEEDS, Method, Setup, State
+
+
+@dataclass(frozen=True)
+class NamedMethod:
+    """A method that ships, by its name."""
+
+    name: str
+
+    @property
+    def code(self) -> str | None:
+        """Digits of the file that holds it, or None: it ships."""
+        return None
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a record says of that file."""
+        return {}
+
+    @property
+    def described(self) -> str:
+        """The name, and the file where it has one of its own."""
+        return self.name
+
+    @property
+    def kind(self) -> type[Method]:
+        """Its class."""
+        return METHODS[self.name]
+
+    def mistake(self, error: BaseException) -> UserError | None:
+        """What went wrong in the user's own code while it ran, as one line; None: it is not theirs."""
+        return None
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Those that it uses of the settings that not every method does."""
+        return getattr(self.kind, "settings", INNER_LOOP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """`chunk` episodes at once in `mode`; None: chosen to fit."""
+
+    benchmark: Benchmark
+    method: NamedMethod
+    protocol: Protocol
+    data: Data
+    device: torch.device
+    chunk: int | None = None
+    mode: str | None = None
+
+    @property
+    def kind(self) -> type[Method]:
+        """The method's class. Raises UserError where a user's has not all parts of the contract."""
+        return self.method.kind
+
+    def check(self) -> None:
+        """Raises UserError where this can never run."""
+        kind, name, mode = self.kind, self.method.name, self.protocol.evaluation.batch_statistics
+        if kind.weights_of not in (None, *METHODS):
+            raise UserError(f"{name}: weights_of = {kind.weights_of!r} is no method that ships")
+        if kind.needs is not None and kind.needs not in self.benchmark.offers:
+            raise UserError(f"{name} needs {NEEDS[kind.needs]}, and {self.benchmark.name} has none")
+        if mode not in kind.batch_statistics:
+            able = " or ".join(kind.batch_statistics)
+            raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
+        for split in ("valid", "test", "train"):
+            self.stream(split)
+        self.evaluation_executions()
+
+    def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
+        """The episodes of a split to train on, or to evaluate with, on the device. Raises UserError where the data
+        cannot fill one."""
+        queries = (self.protocol.training if split == "train" else self.protocol.evaluation).queries
+        found = streams.stream(self.benchmark, self.data, split, queries, training_seed, self._with_parameters)
+        return found.on(self.device)
+
+    def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
+        """The method, as an execution asks for it; one and the same for all seeds, so that what is compiled for one is
+        for all."""
+        training, classes = self.protocol.training, self.stream("train").class_count
+        given = self.data.parameters if self._with_parameters else 0
+        network = networks.network(self.benchmark, training, layers, given, precision)
+        loss, ways = objective(self.benchmark).loss, self.benchmark.ways
+        return initial.build(self.kind, Setup(network, loss, ways, classes, training, self.protocol.evaluation))
+
+    def initial_state(self, seed: int) -> State:
+        """What training starts from."""
+        return initial.initial_state(self.build(), seed)
+
+    @property
+    def _with_parameters(self) -> bool:
+        """Whether the parameters of an episode's function are given with its inputs."""
+        return self.kind.needs == "parameters"
+
+    def training_executions(self, seeds: int) -> tuple[Execution, ...]:
+        """How meta-steps of so many seeds together run, and what is left where that cannot."""
+        training = self.protocol.training
+        return self._executions(self._chunk(training.queries, training.meta_batch, seeds), seeds, training.precision)
+
+    def evaluation_executions(self) -> tuple[Execution, ...]:
+        """How evaluations run, and what is left where that cannot."""
+        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+
+    def evaluation_chunk(self) -> int:
+        """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
+        layers that are chosen for it serve both."""
+        training = self.protocol.training
+        if self.device.type == "cpu" and self._chunk(training.queries, training.meta_batch, 1) == 1:
+            return 1
+        return self._chunk(self.protocol.evaluation.queries, evaluation.BLOCK, 1)
+
+    def _chunk(self, queries: int, count: int, seeds: int) -> int:
+        training = self.protocol.training
+        return self.chunk or modes.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
+
+    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
+        training = self.protocol.training
+        return modes.choose(self.benchmark, training, self.device, chunk, seeds, self.mode, precision)

@@ -59,9 +59,9 @@ def _explain(options: Namespace, emit: Emit) -> int:
     devices.keep_memory()
     o = options
     request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
-    comparison = factors.compared(
-        store.benchmark(o.benchmark, o.data_dir), method, (o.start, o.end), request.settings, o.factor, o.direction
-    )
+    benchmark, ends = store.benchmark(o.benchmark, o.data_dir), (o.start, o.end)
+    asked = (request.settings, o.factor, o.direction, method.settings)
+    comparison = factors.compared(benchmark, method.name, ends, *asked)
     works = library.planned(comparison, request)
     print("\n".join(library.listed(comparison, works)), flush=True)
     if o.dry_run:

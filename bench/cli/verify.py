@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bench.records.fields import Corrupt
     from bench.tools.verify.findings import Finding
-    from bench.tools.verify.repeat import Again
+    from bench.tools.verify.repeat import RecordedRun
 
 
 def add(top: Any) -> None:
@@ -45,7 +45,7 @@ def verify(options: Namespace) -> int:
     return int(findings.DIFFERENT in outcomes)
 
 
-def _opened(folder: Path, options: Namespace) -> Again | Corrupt:
+def _opened(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
     from bench.records import fields
     from bench.runs.display import print_notes
@@ -77,7 +77,7 @@ def _predicted(folder: Path) -> bool:
         return False
 
 
-def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
+def _verified(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
     from bench.records import layout
     from bench.tools.verify import findings
@@ -89,7 +89,7 @@ def _verified(folder: Path, again: Again | Corrupt, retrain: bool) -> str:
     return outcome
 
 
-def _findings(again: Again | Corrupt, retrain: bool) -> Iterator[Finding]:
+def _findings(again: RecordedRun | Corrupt, retrain: bool) -> Iterator[Finding]:
     from bench.records import fields
     from bench.tools.verify import findings
     from bench.tools.verify.verify import stored
@@ -111,7 +111,7 @@ _SUMMARY = {
 }
 
 
-def _retrained(again: Again) -> Iterator[Finding]:
+def _retrained(again: RecordedRun) -> Iterator[Finding]:
     from bench.cli.running import Stop
     from bench.runs.display import Display, live_bars
     from bench.tools.verify import findings

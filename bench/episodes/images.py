@@ -38,11 +38,6 @@ class ImageEpisodes(EpisodeStream):
         """The classes of the split that the benchmark uses."""
         return self.data.split(self.split)[: self.benchmark.classes]
 
-    @property
-    def class_count(self) -> int:
-        """Classes of the split that episodes are drawn from."""
-        return len(self.classes)
-
     def check(self) -> None:
         """Raises UserError where the classes are too few, or have too few images, for such an episode."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape

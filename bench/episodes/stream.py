@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from bench.data.images import ImageSet
+from bench.data.images import ImageClass, ImageSet
 from bench.data.sinusoids import Sinusoids
 from bench.episodes import sampling
 from bench.protocols.benchmarks import Benchmark, EpisodeShape
@@ -46,9 +47,9 @@ class EpisodeStream(ABC):
         return self.as_episodes(type(drawn)(*(part.to(self.device) for part in drawn)))
 
     @property
-    def class_count(self) -> int:
-        """Classes of the split that episodes are drawn from; functions have none."""
-        return 0
+    def classes(self) -> Sequence[ImageClass]:
+        """The classes of the split that episodes are drawn from; functions have none."""
+        return ()
 
     def check(self) -> None:  # noqa: B027 (functions have points without end: there is nothing to check)
         """Raises UserError where the data cannot fill such an episode."""

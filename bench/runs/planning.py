@@ -12,7 +12,6 @@ import torch
 
 from bench import records
 from bench.data import listing, store
-from bench.data.benchmark_data import load
 from bench.episodes.stream import Data
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, presets, protocol, settings
@@ -75,7 +74,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
     """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
     methods = methods_named(request.methods)
-    data = load(benchmark, asked.training, request.data_dir)
+    data = store.load_for(benchmark, asked.training.resize, request.data_dir)
     made = [
         job_of(request, benchmark=benchmark, method=method, seed=seed, asked=asked, preset=name, data=data)
         for seed in request.seeds
@@ -176,7 +175,7 @@ def trained_on(
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
-    data, theirs = load(benchmark, training, data_dir), info["data"]["digest"]
+    data, theirs = store.load_for(benchmark, training.resize, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data

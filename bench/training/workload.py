@@ -96,7 +96,7 @@ class Workload:
     def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
         """The method, as an execution asks for it; one and the same for all seeds, so that what is compiled for one is
         for all."""
-        training, classes = self.protocol.training, self.stream("train").class_count
+        training, classes = self.protocol.training, len(self.stream("train").classes)
         given = self.data.parameters if self._with_parameters else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
         loss, ways = objective(self.benchmark).loss, self.benchmark.ways

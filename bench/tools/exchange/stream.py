@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.data import benchmark_data, store
+from bench.data import store
 from bench.episodes import streams
 from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError, unknown
@@ -36,7 +36,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     if not 2 <= episodes <= _MOST_EPISODES:
         raise UserError(f"--episodes {episodes}: at least 2 are needed for an interval, and {_MOST_EPISODES} at most")
     paper = presets.paper(benchmark)
-    data = benchmark_data.load(benchmark, paper.training, data_dir)
+    data = store.load_for(benchmark, paper.training.resize, data_dir)
     part = paper.training if split == "train" else paper.evaluation
     found = streams.stream(benchmark, data, split, queries or part.queries)
     assert isinstance(found, ImageEpisodes)

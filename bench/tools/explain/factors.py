@@ -11,9 +11,8 @@ from bench.protocols.benchmarks import Benchmark
 from bench.protocols.comparison import Sourced, sourced
 from bench.protocols.naming import VALIDATION, Used, protocol_differences, written
 from bench.protocols.presets import READINGS
-from bench.protocols.protocol import FINE_TUNING, Protocol
+from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
-from bench.training.workload import NamedMethod
 
 # Settings that only make sense together are one factor.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -72,16 +71,17 @@ class Comparison:
 
 def compared(
     benchmark: Benchmark,
-    method: NamedMethod,
+    method: str,
     names: tuple[str, str],
     settings: Iterable[str] = (),
     wanted: Sequence[str] = (),
     direction: str = "from",
+    used: Used = INNER_LOOP,
 ) -> Comparison:
     """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
     episodes as the larger of the two has. Raises UserError where nothing differs, or on a factor that does not."""
     start, end = _of_equal_episodes(*(sourced(name, benchmark, settings) for name in names))
-    factors = between(method.settings, start.protocol, end.protocol)
+    factors = between(used, start.protocol, end.protocol)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:
         raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
@@ -92,7 +92,7 @@ def compared(
     found += [_reading(*reading) for reading in readings if not wanted or reading[1] in wanted]
     ends = [Cell(one.name, one.name, one.protocol) for one in (start, end)]
     cells = (*ends, *(cell for cell, _ in found))
-    return Comparison(benchmark, method.name, start, end, cells, tuple(part for _, part in found), chosen == factors)
+    return Comparison(benchmark, method, start, end, cells, tuple(part for _, part in found), chosen == factors)
 
 
 def between(used: Used, start: Protocol, end: Protocol) -> list[Factor]:

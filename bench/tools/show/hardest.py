@@ -54,7 +54,7 @@ class Drawn:
     promised: bool
 
 
-def evaluation(again: repeat.Again, settings: Sequence[str]) -> Evaluated:
+def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
     """The recorded evaluation that has these settings; of several the preset's. Raises UserError where none is it."""
     found = [records.read_evaluation(path) for path in sorted((again.folder / "evaluations").glob("*.json"))]
     asked = [e for e in found if with_evaluation_settings(e.evaluation, settings) == e.evaluation]
@@ -79,7 +79,7 @@ def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: 
     return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
 
 
-def drawn(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> Drawn:
+def drawn(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> Drawn:
     """These episodes, with what the recorded weights predict there."""
     runner, predicted = _predicted(again, recorded, places)
     reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
@@ -87,14 +87,14 @@ def drawn(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> Dr
     return Drawn(made, _problem(recorded, predicted, reasons), not reasons)
 
 
-def write(again: repeat.Again, recorded: Evaluated, drawn: Drawn, out: Path) -> None:
+def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: Drawn, out: Path) -> None:
     """Writes the picture, and beside the record what the report shows of it."""
     picture = sheets.drawn(drawn.sheets)
     files.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))
     files.write_json(again.folder / layout.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
 
 
-def check(again: repeat.Again, out: Path) -> None:
+def check(again: repeat.RecordedRun, out: Path) -> None:
     """Raises UserError where there is nothing to draw, or not there."""
     if again.benchmark.form == FUNCTIONS:
         raise UserError(f"{again.benchmark.name} has no images to show; `python -m bench report` draws its functions")
@@ -102,7 +102,9 @@ def check(again: repeat.Again, out: Path) -> None:
         raise UserError(f"--out {out}: the picture is a PNG, name it so")
 
 
-def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) -> tuple[Execution, list[Predicted]]:
+def _predicted(
+    again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]
+) -> tuple[Execution, list[Predicted]]:
     """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
     weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
@@ -128,7 +130,7 @@ def _predicted(again: repeat.Again, recorded: Evaluated, places: Sequence[int]) 
     return modes.first_that_runs(job.workload.evaluation_executions(), attempt, again.on_event)
 
 
-def _sheet(again: repeat.Again, recorded: Evaluated, predicted: Predicted) -> Sheet:
+def _sheet(again: repeat.RecordedRun, recorded: Evaluated, predicted: Predicted) -> Sheet:
     ways, written = again.benchmark.ways, again.benchmark.measure.written
     before, after = (written(float(predicted.scores[step])) for step in (0, recorded.step))
     title = f"Test episode {predicted.index}, {again.info['method']} seed {again.info['seed']}: {after} at inner step "

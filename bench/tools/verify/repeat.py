@@ -53,7 +53,7 @@ class ReplayedWorkload(Workload):
 
 
 @dataclass(frozen=True)
-class Again:
+class RecordedRun:
     """A recorded run, and what doing it again needs. `on_event` hears what happens."""
 
     folder: Path

@@ -14,40 +14,27 @@ from bench.errors import UserError
 from bench.records import fields, layout, weights
 from bench.runs import planning
 from bench.tools.verify import differences, promises
-from bench.tools.verify.findings import CLOSE, DIFFERENT, EQUAL, Finding, checked, compared, promise, scores
-from bench.tools.verify.repeat import Again
+from bench.tools.verify.findings import DIFFERENT, Finding, checked, compared, promise, scores
+from bench.tools.verify.repeat import RecordedRun
 from bench.training.execution_record import ExecutionRecord
 from bench.training.watch import Listener
-
-__all__ = [
-    "CLOSE",
-    "DIFFERENT",
-    "EQUAL",
-    "Again",
-    "Finding",
-    "opened",
-    "promise",
-    "retrained",
-    "stored",
-    "weights_of",
-]
 
 _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Sequence[str] = ()) -> Again:
+def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Sequence[str] = ()) -> RecordedRun:
     """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
     something of it is not known here."""
     info = records.read_info(folder)
     method = planning.method_of(folder, info, methods)
-    again = Again(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event)
+    again = RecordedRun(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again
 
 
-def stored(again: Again) -> Iterator[Finding]:
+def stored(again: RecordedRun) -> Iterator[Finding]:
     """What the record holds, against its sums, and against digests and scores that are computed again."""
     if again.info["status"] == "unfinished":
         yield Finding("status", f"unfinished, at iteration {again.info['iteration']}: nothing to verify yet", DIFFERENT)
@@ -60,7 +47,7 @@ def stored(again: Again) -> Iterator[Finding]:
         yield Finding("scores", f"none are stored; the run is {again.info['status']}")
 
 
-def retrained(again: Again, folder: Path) -> Iterator[Finding]:
+def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     """The same training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
     executed, now = (ExecutionRecord.read(each.path, each.info) for each in (record, here))
@@ -78,7 +65,7 @@ def retrained(again: Again, folder: Path) -> Iterator[Finding]:
         yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
 
 
-def _files(again: Again) -> Finding:
+def _files(again: RecordedRun) -> Finding:
     """The sums of the files that the record vouches for, and of the tensors in them."""
     wrong, names = [], again.info["files"]
     for name in names:
@@ -91,7 +78,7 @@ def _files(again: Again) -> Finding:
     return checked("files", wrong, f"{len(names)} as recorded")
 
 
-def _data(again: Again) -> Finding:
+def _data(again: RecordedRun) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
     asked, data = {"train": again.training.queries, "valid": again.preset.evaluation.queries}, again.data
     if again.training.origin is not None:  # what was trained elsewhere saw none of our streams
@@ -103,7 +90,7 @@ def _data(again: Again) -> Finding:
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
 
 
-def _evaluation(again: Again, path: Path) -> Finding:
+def _evaluation(again: RecordedRun, path: Path) -> Finding:
     """One evaluation, computed again from the stored weights."""
     try:
         recorded = records.read_evaluation(path)
@@ -113,7 +100,7 @@ def _evaluation(again: Again, path: Path) -> Finding:
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
 
 
-def weights_of(again: Again, recorded: records.Evaluated) -> str:
+def weights_of(again: RecordedRun, recorded: records.Evaluated) -> str:
     """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
     at = None if recorded.evaluation.weights == "best" else recorded.iteration
     iteration, name = layout.weights_of(again.folder, dict(again.info), recorded.evaluation, at)

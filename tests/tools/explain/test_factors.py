@@ -18,7 +18,6 @@ from bench.training.workload import NamedMethod
 
 OMNIGLOT, FIRST = benchmarks.get("omniglot-5w1s"), benchmarks.get("miniimagenet-5w5s")
 ENDS = ("article", "paper")
-MAML = NamedMethod("maml")
 
 
 def cells(comparison: Comparison) -> dict[str, object]:
@@ -36,7 +35,7 @@ def test_groups_are_of_settings_that_exist() -> None:
 
 
 def test_the_factors_between_article_and_paper() -> None:
-    found = compared(OMNIGLOT, MAML, ENDS)
+    found = compared(OMNIGLOT, "maml", ENDS)
     assert factors(found, FROM) == [
         "iterations", "meta_batch", "queries", "inner_lr", "inner_steps", "initialisation", "batch_norm",
         "evaluation.queries", "evaluation.inner_steps",
@@ -51,9 +50,8 @@ def test_the_factors_between_article_and_paper() -> None:
 @pytest.mark.parametrize("method", ["maml", "finetune"])
 @pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "ravi"), ("quick", "article")])
 def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, str], method: str, name: str) -> None:
-    found = compared(
-        benchmarks.get(name), NamedMethod(method), ends, ["validations=2", "validation_episodes=2"], direction="both"
-    )
+    settings, used = ["validations=2", "validation_episodes=2"], NamedMethod(method).settings
+    found = compared(benchmarks.get(name), method, ends, settings, direction="both", used=used)
     start, end = found.start, found.end
     assert factors(found, FROM) == factors(found, TO)
     for one, other in ((start, end), (end, start)):
@@ -66,7 +64,7 @@ def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, st
 
 
 def test_each_cell_differs_in_its_factor_alone() -> None:
-    found = compared(OMNIGLOT, MAML, ENDS, ["iterations=50"], direction="both")
+    found = compared(OMNIGLOT, "maml", ENDS, ["iterations=50"], direction="both")
     by_name, ends = cells(found), {"article": found.start, "paper": found.end}
     for part in found.parts:
         cell, base = (part.plus, part.minus) if part.kind != TO else (part.minus, part.plus)
@@ -79,40 +77,40 @@ def test_each_cell_differs_in_its_factor_alone() -> None:
 
 
 def test_fewer_iterations_are_an_earlier_evaluation_of_the_same_training() -> None:
-    found = cells(compared(FIRST, MAML, ENDS, direction="both"))
+    found = cells(compared(FIRST, "maml", ENDS, direction="both"))
     shorter, longer = found["article with paper's iterations"], found["paper with article's iterations"]
     assert (shorter.protocol, shorter.at) == (found["article"].protocol, 60_000)
     assert (longer.protocol.training.iterations, longer.at) == (75_000, None)
-    best = cells(compared(FIRST, MAML, ENDS, ["weights=best"]))["article with paper's iterations"]
+    best = cells(compared(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
     assert (best.protocol.training.iterations, best.at) == (60_000, None)
 
 
 @pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "article")])
 def test_the_printed_code_is_the_article_s_wherever_it_stands(ends: tuple[str, str]) -> None:
-    found = compared(FIRST, MAML, ends)
+    found = compared(FIRST, "maml", ends)
     (part,) = [part for part in found.parts if part.kind == READING]
     assert (part.plus, part.minus) == ("article with meta_update=episode", "article")
     assert "its printed code steps once an episode" in part.change
     article = presets.article(FIRST)
     expected = replace(article, training=replace(article.training, meta_update="episode"))
     assert cells(found)[part.plus].protocol == expected
-    assert all(part.kind != READING for part in compared(FIRST, MAML, ends, ["meta_update=episode"]).parts)
+    assert all(part.kind != READING for part in compared(FIRST, "maml", ends, ["meta_update=episode"]).parts)
 
 
 def test_some_factors_only() -> None:
-    some = compared(OMNIGLOT, MAML, ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
+    some = compared(OMNIGLOT, "maml", ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
     assert [part.factor.name for part in some.parts] == ["batch_norm_epsilon", "inner_lr", "meta_update"]
     assert len(some.cells) == 5 and not some.whole
-    assert [part.kind for part in compared(OMNIGLOT, MAML, ENDS, wanted=["meta_update"]).parts] == [READING]
+    assert [part.kind for part in compared(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
 
 
 def test_what_cannot_be_explained_is_one_line() -> None:
     with pytest.raises(UserError, match="did you mean 'inner_lr'"):
-        compared(OMNIGLOT, MAML, ENDS, wanted=["inner_rl"])
+        compared(OMNIGLOT, "maml", ENDS, wanted=["inner_rl"])
     with pytest.raises(UserError, match="unknown factor 'episodes'"):
-        compared(OMNIGLOT, MAML, ENDS, wanted=["episodes"])
+        compared(OMNIGLOT, "maml", ENDS, wanted=["episodes"])
     with pytest.raises(UserError, match="nothing differs"):
-        compared(OMNIGLOT, MAML, ("paper", "paper"))
+        compared(OMNIGLOT, "maml", ("paper", "paper"))
 
 
 def scored(comparison: Comparison, effect_of: dict[str, float], together: float, seeds: int = 3) -> dict:
@@ -131,7 +129,7 @@ def value(found: list[Effect], name: str) -> float:
 
 
 def test_effects_are_paired_and_what_is_left_is_told() -> None:
-    comparison = compared(OMNIGLOT, MAML, ENDS, wanted=["inner_lr", "queries", "meta_update"])
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries", "meta_update"])
     assumed = {"inner_lr": 5.0, "queries": -2.0, "meta_update": 0.0}
     found = effects(comparison, scored(comparison, assumed, together=1.5))
     names = ["paper - article", "inner_lr", "queries", "sum of the parts", "rest of the gap", "meta_update"]
@@ -144,7 +142,7 @@ def test_effects_are_paired_and_what_is_left_is_told() -> None:
 
 
 def test_the_interval_of_an_effect_is_the_paired_one() -> None:
-    comparison = compared(OMNIGLOT, MAML, ENDS, wanted=["inner_lr", "queries"])
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
     noise = np.random.default_rng(4)
     noisy = {c: {s: row + noise.normal(0, 3, row.shape) for s, row in of.items()} for c, of in scores.items()}
@@ -158,7 +156,7 @@ def test_the_interval_of_an_effect_is_the_paired_one() -> None:
 
 
 def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
-    comparison = compared(OMNIGLOT, MAML, ENDS, wanted=["inner_lr", "queries"])
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
     del scores["article with paper's queries"][1]
     scores["article with paper's inner_lr"].clear()
@@ -174,7 +172,7 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
 
 
 def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
-    comparison = compared(OMNIGLOT, MAML, ENDS, wanted=["inner_lr"])
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
     scores = {cell.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for cell in comparison.cells}
     row = cells_shown(comparison, (0, 1), scores)[0]
     assert row["95 % interval"].endswith("to 100.00") and "for these models" in row["which"]
@@ -182,5 +180,5 @@ def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
 
 def test_more_iterations_are_the_other_end_s_training() -> None:
     """Where nothing else differs: validations move no last weights."""
-    found = compared(OMNIGLOT, MAML, ("quick", "paper"))
+    found = compared(OMNIGLOT, "maml", ("quick", "paper"))
     assert cells(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

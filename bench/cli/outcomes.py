@@ -64,7 +64,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
-    found = "; ".join(score(status.evaluation(at)) for at in sorted(status.evaluations))
+    found = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"

@@ -17,6 +17,7 @@ from bench.files import sha256
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.records import layout, weights
+from bench.records import record as record_module
 from bench.runs import planning, preview
 from bench.runs import request as requests
 from bench.training import initial
@@ -191,6 +192,28 @@ def test_results_that_changed_are_no_changed_code(tmp_path: Path, monkeypatch: p
     assert provenance.commit()["dirty"] is False
     (tmp_path / "bench" / "provenance.py").write_text("2")
     assert provenance.commit()["dirty"] is True
+
+
+def test_a_record_is_read_once_and_handed_on(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more by the command, which says what became of the run."""
+    read = {"read_info": 0, "read_evaluation": 0}
+
+    def counted(name: str) -> None:
+        original = getattr(record_module, name)
+
+        def reading(path: Path) -> object:
+            read[name] += 1
+            return original(path)
+
+        for module in (records, record_module):
+            monkeypatch.setattr(module, name, reading)
+
+    counted("read_info"), counted("read_evaluation")
+    assert typed(*TINY).returncode == 0
+    # Before its evaluation is made, the run looks whether it is there.
+    assert read == {"read_info": 1, "read_evaluation": 2}
+    assert typed(*TINY).returncode == 0
+    assert read == {"read_info": 3, "read_evaluation": 4}
 
 
 def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:

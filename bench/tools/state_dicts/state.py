@@ -11,7 +11,6 @@ from bench.errors import UserError
 from bench.runs.job import Job
 from bench.tools.state_dicts.matching import written
 from bench.tools.state_dicts.weights import HEAD, Weights
-from bench.training.initial import initial_state
 from methods.contract import Params, State
 from methods.finetune import Finetune
 
@@ -23,10 +22,10 @@ def state(weights: Weights, job: Job) -> State:
 
     Fine-tuning draws a head afresh for every episode, and the file's is of no use to it. Running statistics that the
     file has not are no numbers: nothing is scored by them. Raises UserError where a parameter is not there."""
-    like = initial_state(job.build(), job.seed)
+    like = job.workload.initial_state(job.seed)
     params = dict(like.params)
     for name, value in like.params.items():
-        if name in HEAD and issubclass(job.kind, Finetune):
+        if name in HEAD and issubclass(job.workload.kind, Finetune):
             continue
         found = weights.tensors.get(name)
         if found is None and _MAY_LACK.fullmatch(name):

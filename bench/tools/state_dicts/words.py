@@ -23,7 +23,7 @@ def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
         yield f"{source:<12}{', '.join(f'{name}={_text(values[name])}' for name in names)}"
     if layout is UNKNOWN:
         yield "assumed     batch norm before ReLU, and ReLU before pooling: weights do not tell"
-    if not weights.statistics and "running" in job.kind.batch_statistics:
+    if not weights.statistics and "running" in job.workload.kind.batch_statistics:
         yield "lacking     running statistics: batch_statistics=running scores nothing"
     yield from (f"otherwise   {what}" for what in layout.says)
     if weights.matching.unread:

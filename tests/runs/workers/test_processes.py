@@ -94,7 +94,6 @@ def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytes
 
 
 def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
-<<<<<<< HEAD
     group = SeedGroup(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
     sent = by_file(group)
     assert not hasattr(sent.jobs[0].workload.data.images, "dtype")
@@ -103,16 +102,6 @@ def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
     assert back.jobs[1].folder == group.jobs[1].folder
     half = group.with_data(sent.jobs[0].workload.data)  # what is no mapped file goes as it is
     assert by_file(half) is half
-=======
-    cell = Cell(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
-    sent = _by_file(cell)
-    assert not hasattr(sent.jobs[0].workload.data.images, "dtype")
-    back = _opened(sent)
-    assert (back.jobs[1].workload.data.images == cell.jobs[1].workload.data.images).all()
-    assert back.jobs[1].folder == cell.jobs[1].folder
-    half = cell.with_data(sent.jobs[0].workload.data)  # what is no mapped file goes as it is
-    assert _by_file(half) is half
->>>>>>> 7c90a3f (Read a sent cell's data from its workload in the workers' test)
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,7 @@ def test_validation_is_in_the_evaluations_precision_whatever_training_is(typed: 
 
 def test_fp32_is_one_network_for_all(case: Case) -> None:
     """With equal precisions training and validation share a method, and so what is compiled for one."""
-    made = replace(case.job)
+    made = replace(case.workload)
     assert made.build("patches") is made.build("patches", "fp32") is not made.build("patches", "bf16")
     assert initial.initial_state(made.build(), 0).params.keys() == case.initial.params.keys()
 

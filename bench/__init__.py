@@ -20,8 +20,9 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
     `method`; `seed`; `protocol`, the nearest preset and what differs from it.
 
     - run: `status` (finished, unfinished or diverged); `iteration` reached; `best_iteration` and `best_score`, its mean
-      score on validation; `training_seconds`, `validation_seconds`, `peak_memory_bytes`; `device`, `torch`, `commit`;
-      `data`, `data_digest`; the `command` typed; and every setting, as `training.<name>`.
+      score on validation; `training_seconds`, `validation_seconds`, `peak_memory_bytes`; `device`, `torch`, `commit`,
+      `sources` (a digest of the project's code); `data`, `data_digest`; the `command` typed; and every setting, as
+      `training.<name>`.
     - evaluation: its hash, `evaluation`; `evaluated_iteration`; `step`, the inner step that counts; `score` there, the
       mean over the test episodes, and `score_sd`, their standard deviation; `score_name`; `episodes_digest`; `seconds`;
       and every setting, as `evaluation.<name>`. A run without scores has no row.

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
+import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+PROJECT = "few-shot-bench"  # by which it is installed
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")
 
 
 def describe() -> dict[str, Any]:
-    """Versions, processor and commit, for the record."""
+    """Versions, processor, and what tells the code apart, for the record."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cuda": torch.version.cuda,
-        "packages": {name: version_of(name) for name in _PACKAGES},
-        **commit(),
+        "packages": {PROJECT: project_version(), **{name: version_of(name) for name in _PACKAGES}},
+        **code(),
     }
 
 
 def lock() -> list[str]:
-    """`name==version` of every installed package, by name."""
+    """`name==version` of every installed package and of the project itself, by name."""
     found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
+    found[PROJECT] = str(project_version())
     return [f"{name}=={number}" for name, number in sorted(found.items())]
 
 
@@ -48,16 +53,52 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def commit() -> dict[str, Any]:
-    """Of the project, and whether it was changed since: None where that cannot be told."""
-    here = Path(__file__).parent
+def code() -> dict[str, Any]:
+    """What tells this code from any other: a digest of its sources, and the commit where there is one."""
+    return {"sources": sources(), **commit()}
+
+
+def project_version() -> str | None:
+    """The version of the code that runs: by the `pyproject.toml` beside it, else as it was installed."""
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout
-        # What lies in results/ is no code, and changes while runs go on that are committed with their checkpoints.
-        status = ["git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]
-        dirty = subprocess.run(status, cwd=here, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
+        declared = tomllib.loads((_root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    except (OSError, ValueError, KeyError):
+        return version_of(PROJECT)
+    return str(declared["version"]) if declared["name"] == PROJECT else version_of(PROJECT)
+
+
+@cache
+def sources() -> str:
+    """SHA-256 over the project's Python files, each with its path: the same in a checkout and installed."""
+    root, total = _root(), hashlib.sha256()
+    for path in sorted(path for package in ("bench", "methods") for path in (root / package).rglob("*.py")):
+        for part in (path.relative_to(root).as_posix().encode(), path.read_bytes()):
+            total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
+def commit() -> dict[str, Any]:
+    """Of the project's own repository, and whether it was changed since. None where it lies in none: installed, it may
+    lie inside somebody else's."""
+    here = Path(__file__)
+    own = _git("ls-files", "--full-name", "--error-unmatch", "--", here.name)
+    if own is None or own.strip() != here.relative_to(_root()).as_posix():
         return {"commit": None, "dirty": None}
-    return {"commit": commit.strip(), "dirty": bool(dirty.strip())}
+    head = _git("rev-parse", "HEAD")
+    # What lies in results/ is no code, and changes while runs go on that are committed with their checkpoints.
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
+    return {"commit": head and head.strip(), "dirty": None if changed is None else bool(changed.strip())}
+
+
+def _root() -> Path:
+    """The folder that the packages lie in."""
+    return Path(__file__).parents[1]
+
+
+def _git(*words: str) -> str | None:
+    """What git says in this folder, or None where it cannot."""
+    try:
+        done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

@@ -73,6 +73,7 @@ def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
         "device": info["execution"].get("device"),
         "torch": environment.get("packages", {}).get("torch"),
         "commit": environment.get("commit"),
+        "sources": environment.get("sources"),
         "data": info["data"]["name"],
         "data_digest": info["data"]["digest"],
         "command": info.get("command"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -50,13 +50,21 @@ def _facts(cell: Cell, run: Pair) -> Row:
     environment, execution = record.info["environment"], record.info["execution"]
     packages = environment.get("packages", {})
     return {
-        "commit": f"{str(environment.get('commit'))[:12]}{' (changed)' * bool(environment.get('dirty'))}",
+        "code": _code(environment),
         "versions": f"Python {environment.get('python')}, torch {packages.get('torch')}",
         "machine": _joined(environment.get("gpu") or environment.get("processor"), environment.get("platform")),
         "executed": _joined(*(f"{name} {written(execution[name])}" for name in _EXECUTED if name in execution)),
         "data": wording.data(cell),
         "test episodes": f"digest {evaluated.info['episodes_digest'][:8]}",
     }
+
+
+def _code(environment: Mapping[str, Any]) -> str:
+    """The commit, or where there is none the version and the digest of the sources."""
+    if commit := environment.get("commit"):
+        return f"commit {str(commit)[:12]}{' (changed)' * bool(environment.get('dirty'))}"
+    version, sources = (environment.get("packages") or {}).get("few-shot-bench"), environment.get("sources")
+    return _joined(version and f"version {version}", sources and f"sources {str(sources)[:12]}")
 
 
 _EXECUTED = ("device", "mode", "chunk", "threads", "deterministic")

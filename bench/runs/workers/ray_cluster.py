@@ -42,7 +42,7 @@ class Cluster:
         files.write_atomically(probe, lambda path: path.write_text(""))
         try:
             mailbox = self._mailbox()
-            tasks = self._tasks(groups, options, Shared(probe, provenance.commit()), mailbox)
+            tasks = self._tasks(groups, options, Shared(probe, provenance.code()), mailbox)
             self._listen(tasks, mailbox, on_event, stop)
         except self.ray.exceptions.RayError as error:
             raise UserError(f"the Ray cluster has gone, the last checkpoints stand: {reason(error)}") from error

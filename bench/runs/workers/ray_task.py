@@ -53,14 +53,14 @@ class Shared:
     """What a node must have in common with the driver."""
 
     probe: Path  # a file among the results
-    commit: dict[str, Any]
+    code: dict[str, Any]
 
     def missing(self) -> str:
         """What is wrong here, in a line, or nothing."""
         if not self.probe.exists():
             return f"{socket.gethostname()} does not see {self.probe.parent}: every node must, at that path (--results)"
-        here = provenance.commit()
-        ours, theirs = (f"{c['commit']}{' with changes' * bool(c['dirty'])}" for c in (here, self.commit))
+        here = provenance.code()
+        ours, theirs = (f"{c['commit'] or c['sources']}{' with changes' * bool(c['dirty'])}" for c in (here, self.code))
         return "" if ours == theirs else f"{socket.gethostname()} has the project at {ours}, and not at {theirs}"
 
 

@@ -39,10 +39,11 @@ def _facts(how: ExecutionRecord) -> dict[str, Any]:
     execution["device"], _, _ = how.device.partition(":")  # which of several equal ones is no matter
     names = (*_OF_ENVIRONMENT, *(("gpu", "cuda") if execution["device"] == "cuda" else ()))
     packages = environment.get("packages") or {}
-    return execution | {n: environment.get(n) for n in names} | {n: packages.get(n) for n in _PACKAGES}
+    found = execution | {n: environment.get(n) for n in names} | {n: packages.get(n) for n in _PACKAGES}
+    return found | {"commit": found["commit"] or environment.get("sources")}  # installed, it has no commit
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return "(not recorded)"
-    return str(value)[:12] if isinstance(value, str) and len(value) == 40 else str(value)
+    return str(value)[:12] if isinstance(value, str) and len(value) in (40, 64) else str(value)

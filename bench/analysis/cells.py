@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis import statistics
+from bench.analysis.collapse import collapsed
 from bench.protocols import naming
 from bench.protocols.benchmarks import Benchmark, of_record
 from bench.protocols.measures import Measure
@@ -137,16 +138,24 @@ class Cell:
     @cached_property
     def intervals(self) -> dict[str, Range]:
         """Name -> 95 % interval, inside the measure's bounds; NaN where one seed cannot tell."""
-        return self.intervals_of(self.scores) | {"crossed bootstrap": self.measure.clipped(self.bootstrap)}
+        drawn = self.measure.clipped(self.bootstrap) if np.ptp(self.scores) else (math.nan, math.nan)
+        return self.intervals_of(self.scores) | {"crossed bootstrap": drawn}
 
     def intervals_of(self, scores: np.ndarray) -> dict[str, Range]:
-        """The same of any scores [seeds, episodes], in closed form."""
+        """Name -> interval of any scores [seeds, episodes], in closed form; NaN where no episode differs from another:
+        that is no precision."""
         found = {
             "both": statistics.over_both(scores),
             "over episodes": statistics.over_episodes(scores),
             "over seeds": statistics.over_seeds(scores),
         }
-        return {name: self.measure.clipped(estimate.interval()) for name, estimate in found.items()}
+        ends = {name: self.measure.clipped(estimate.interval()) for name, estimate in found.items()}
+        return ends if np.ptp(scores) else dict.fromkeys(ends, (math.nan, math.nan))
+
+    @property
+    def collapsed(self) -> tuple[int, ...]:
+        """The seeds that scored the same in every test episode: one answer to everything."""
+        return tuple(record.seed for record, found in self.runs if collapsed(found.final, self.measure))
 
     @property
     def near_bound(self) -> bool:

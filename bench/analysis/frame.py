@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bench import records
+from bench.analysis.collapse import collapsed
 from bench.analysis.pooling import usable
 from bench.errors import UserError, unknown
 from bench.protocols import naming
@@ -98,6 +99,7 @@ def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
             "step": evaluated.step,
             "score": evaluated.final.mean(),
             "score_sd": math.nan if evaluated.lost else evaluated.final.std(ddof=1),
+            "collapsed": collapsed(evaluated.final, of_record(record.info).measure),
             "score_name": evaluated.info.get("score"),
             "episodes_digest": evaluated.info["episodes_digest"],
             "seconds": evaluated.info.get("seconds"),

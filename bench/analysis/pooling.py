@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from bench.analysis import statistics
 from bench.analysis.cells import Cell, Pair
+from bench.analysis.collapse import ADVICE, collapsed, said
 from bench.analysis.function_fit import fit
 from bench.errors import UserError
 from bench.protocols import benchmarks, published_weights
@@ -156,7 +158,7 @@ def method_order(method: str) -> tuple[int, str]:
 
 
 def outcome(record: Record) -> str:
-    """A line for a run that has no scores to show, or nothing."""
+    """A line for a run that has no scores to show, or none that mean anything; or nothing."""
     if record.status == "diverged":
         return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; in no average"
     if record.status == "unfinished":
@@ -164,7 +166,18 @@ def outcome(record: Record) -> str:
     if not record.evaluations:
         return "trained, and not evaluated yet"
     measure = benchmarks.of_record(record.info).measure
-    return "; ".join(_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost)
+    lost = [_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost]
+    return "; ".join([*lost, *_collapsed(record, measure)])
+
+
+def _collapsed(record: Record, measure: Measure) -> list[str]:
+    """A line for a run that gives one answer to everything, with the loss that shows why, or nothing."""
+    found = [said(evaluated.final, measure) for evaluated in record.evaluations if collapsed(evaluated.final, measure)]
+    if not found or record.curve.empty:
+        return found[:1]
+    chance = math.log(benchmarks.of_record(record.info).ways)
+    loss = float(record.curve["train_loss"].iloc[-1])
+    return [f"{found[0]}; the training loss ended at {loss:.3g}, where chance has {chance:.2f}: {ADVICE}"]
 
 
 def _lost(evaluated: Evaluated, measure: Measure) -> str:

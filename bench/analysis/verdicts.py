@@ -9,6 +9,7 @@ from typing import Any
 from bench.analysis import anatomy, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
+from bench.analysis.collapse import said
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.naming import protocol_differences, written
@@ -69,13 +70,22 @@ def nearest(claims: Sequence[Held]) -> Held:
 
 def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
     """Everything that keeps this cell from being judged by this claim, in words."""
-    return [*_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)]
+    return [
+        *_of_collapse(cell), *_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)
+    ]  # fmt: skip
 
 
 def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
     """Whether the cell's are the very weights of the claim's authors, scored again: judged from one model."""
     known = published_weights.known(cell.origin["files"]) if cell.origin else None
     return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
+
+
+def _of_collapse(cell: Cell | Planned) -> list[str]:
+    """All seeds: one of several is spread between trainings, and stays in."""
+    if not isinstance(cell, Cell) or cell.collapsed != cell.seeds:
+        return []
+    return [said(cell.runs[0][1].final, cell.measure)]
 
 
 def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
@@ -156,6 +166,8 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
         yield _UNKNOWABLE[cell.benchmark.source]
     if same:
         yield f"one model, and no spread between trainings: its weights are of iteration {spread(cell.iterations)}"
+    if cell.collapsed:
+        yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and is counted as it scored"
     if cell.diverged:
         yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if needed:

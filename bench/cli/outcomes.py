@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bench.analysis.collapse import ADVICE, collapsed, said
 from bench.cli.json_events import Emit
 from bench.protocols.measures import MEASURES
 
@@ -78,4 +79,5 @@ def score(found: Evaluated, counted: bool = True) -> str:
     if found.lost:
         mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
     after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
-    return f"{mean} {after}, inner step {found.step}"
+    fault = f"; {said(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
+    return f"{mean} {after}, inner step {found.step}{fault}"

@@ -46,12 +46,15 @@ _home = data_dir  # which the parameters of that name hide
 def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
     """The benchmark of that name, on a data set that is known or, a user's own, here. Raises UserError."""
     try:
-        return benchmarks.get(name, own_shapes(data_dir))
+        found = benchmarks.get(name, own_shapes(data_dir))
     except UserError:
         for row in available(data_dir):
             if row["problem"] and name.startswith(f"{row['source']}-"):
                 raise UserError(f"{name}: {row['problem']}") from None
         raise
+    if found.form == benchmarks.IMAGES and found.ways < 2:
+        raise UserError(f"{name}: with one way every answer is right and nothing is measured; take 2 ways or more")
+    return found
 
 
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:

@@ -58,7 +58,8 @@ def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark
     """A cell's scores after each inner step."""
     scores, of, form = cell.by_step, kind(cell), cell.measure.form
     estimate = statistics.over_both(scores) if of == "both" else statistics.over_episodes(scores)
-    low, high = (np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
+    varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # where no episode differs there is no interval
+    low, high = (varied * np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
     x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
     (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
     axes.vlines(x, low, high, color=colour, lw=1.2)

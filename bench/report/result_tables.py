@@ -142,12 +142,13 @@ def _seeds(cell: Cell) -> Iterator[Row]:
     each, form = statistics.per_seed(cell.scores), cell.measure.form
     for (record, evaluated), value, half in zip(cell.runs, each.value, each.half_width(), strict=True):
         chosen = ", ".join(f"{name}={written(v)}" for name, v in evaluated.info.get("setting", {}).items())
+        width = f" ± {half:{form}}" if half else " (no interval)"
         yield {
             "run": record.name,
             "evaluation": evaluation_hash(evaluated.evaluation),
             "iterations": str(evaluated.iteration),
             "protocol": cell.described,
-            f"{cell.measure.name}, over episodes": f"{value:{form}} ± {half:{form}}",
+            f"{cell.measure.name}, over episodes": f"{value:{form}}{width}",
             "at inner step": str(evaluated.step),
             "chosen on validation": chosen or wording.NONE,
         }

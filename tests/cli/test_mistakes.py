@@ -39,6 +39,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--benchmark", "miniimagenet-5w5s"), "python -m bench data add mini-imagenet PATH"),
         (("run", "--itertions", "3"), "did you mean --iterations"),
         (("run", "--benchmark", "tiny", "--log", "tensorbord"), "did you mean 'tensorboard'"),
+        (("run", "--benchmark", "omniglot-1w5s"), "take 2 ways or more"),
         (("rnu",), "did you mean run"),
         (("evaluate", "nothing"), "no run 'nothing'"),
         (("show", "episode", "--benchmark", "tiny", "--split", "val", "--out", "x.png"), "did you mean 'valid'"),

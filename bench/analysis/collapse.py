@@ -1,0 +1,19 @@
+"""Trainings that ended in one answer to everything: they score the same in every test episode, as if with certainty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.protocols.measures import Measure
+
+ADVICE = "lower inner_lr or meta_lr (docs/troubleshooting.md)"
+
+
+def collapsed(scores: np.ndarray, measure: Measure) -> bool:
+    """Whether all [episodes] of scores are one and the same, and not perfect: right answers that are counted vary."""
+    return measure.counted and len(scores) > 1 and bool(np.all(scores == scores[0]) and scores[0] < measure.bounds[1])
+
+
+def said(scores: np.ndarray, measure: Measure) -> str:
+    """What happened, in words."""
+    return f"collapsed: every test episode scored exactly {measure.written(scores[0])}, one answer to everything"

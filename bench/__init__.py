@@ -12,7 +12,8 @@ __version__ = "0.2.0"
 
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
-    """The records in `results`, or in the folders directly below it, as one tidy table.
+    """The records in `results`, or in the folders directly below it, as one tidy table; this project's own runs only
+    where their folder is named, `results/reference`.
 
     `rows` says what a row is: `run`, `evaluation`, `episode` or (the largest) `step`, an episode after one inner step.
 
@@ -24,8 +25,9 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
       `sources` (a digest of the project's code); `data`, `data_digest`; the `command` typed; and every setting, as
       `training.<name>`.
     - evaluation: its hash, `evaluation`; `evaluated_iteration`; `step`, the inner step that counts; `score` there, the
-      mean over the test episodes, and `score_sd`, their standard deviation; whether it `collapsed`, one score
-      in all of them; `score_name`; `episodes_digest`; `seconds`; and every setting, as `evaluation.<name>`. A run without scores has no row.
+      mean over the test episodes, and `score_sd`, their standard deviation; whether it `collapsed`, one score in all of
+      them; `score_name`; `episodes_digest`; `seconds`; and every setting, as `evaluation.<name>`. A run without scores
+      has no row.
     - episode: `evaluation`, `evaluated_iteration`, the number of the test `episode` (the same images for all methods
       and seeds of one `episodes_digest`) and its `score` at the step that counts.
     - step: the same after each `inner_step`, and whether it is the one that `counts`.

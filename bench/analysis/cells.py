@@ -153,6 +153,11 @@ class Cell:
         return ends if np.ptp(scores) else dict.fromkeys(ends, (math.nan, math.nan))
 
     @property
+    def covers(self) -> str:
+        """The name of the interval that it is shown with where there is room for one."""
+        return "both" if len(self.seeds) > 1 else "over episodes"
+
+    @property
     def collapsed(self) -> tuple[int, ...]:
         """The seeds that scored the same in every test episode: one answer to everything."""
         return tuple(record.seed for record, found in self.runs if collapsed(found.final, self.measure))

@@ -20,6 +20,7 @@ from bench.protocols import naming
 from bench.protocols.benchmarks import of_record
 from bench.protocols.protocol import Protocol, evaluation_hash
 from bench.records import Evaluated, Record
+from bench.report.build import REFERENCE
 
 
 def tidy(results: Path, rows: str) -> pd.DataFrame:
@@ -28,7 +29,9 @@ def tidy(results: Path, rows: str) -> pd.DataFrame:
         raise unknown("kind of rows", rows, _ROWS)
     found, problems = _read(results)
     if not found and not problems:
-        raise UserError(f"no records in {results} or in a folder below it: `python -m bench run` makes some")
+        own = results / REFERENCE
+        named = f"; this project's own are in {own}" if own.is_dir() else ""
+        raise UserError(f"no records in {results} or in a folder below it: `python -m bench run` makes some{named}")
     for problem in problems:
         warnings.warn(f"left out: {problem}", stacklevel=3)
     make, together = _ROWS[rows]
@@ -39,8 +42,10 @@ def tidy(results: Path, rows: str) -> pd.DataFrame:
 
 
 def _read(results: Path) -> tuple[list[tuple[Path, Record]], list[str]]:
-    """Every usable record with the folder that it lies in, and a line for each other."""
+    """Every usable record with the folder that it lies in, and a line for each other. This project's own runs are read
+    where their folder is named, and not among a user's."""
     below = sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
+    below = [path for path in below if path.name != REFERENCE]
     found, problems = [], []
     for folder in (results, *below):
         readable, corrupt = records.read_all(folder)

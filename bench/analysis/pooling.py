@@ -160,9 +160,9 @@ def method_order(method: str) -> tuple[int, str]:
 def outcome(record: Record) -> str:
     """A line for a run that has no scores to show, or none that mean anything; or nothing."""
     if record.status == "diverged":
-        return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; in no average"
+        return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; excluded from means"
     if record.status == "unfinished":
-        return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; in no average"
+        return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; excluded from means"
     if not record.evaluations:
         return "trained, and not evaluated yet"
     measure = benchmarks.of_record(record.info).measure
@@ -187,5 +187,5 @@ def _lost(evaluated: Evaluated, measure: Measure) -> str:
     name = evaluation_stem(evaluated.evaluation, evaluated.iteration)
     return (
         f"outputs not finite in {evaluated.lost} of {len(evaluated.final)} test episodes of evaluation {name}{mean}; "
-        "in no average"
+        "excluded from means"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.cells import Cell, title
@@ -10,11 +10,12 @@ from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Held, held
-from bench.protocols.benchmarks import BENCHMARKS, Benchmark, get, of_record
+from bench.protocols.benchmarks import BENCHMARKS, Benchmark, of_record
 from bench.protocols.presets import milestones, preset
 from bench.records import Record
 
 FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
+SEEDS = 5  # of the runs that a verdict is asked for with
 _ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]  # others follow by name
 
 
@@ -33,34 +34,27 @@ class Section:
     @property
     def benchmark(self) -> Benchmark:
         """What was run, or a part of it."""
-        return of_record(self.records[0].info) if self.records else get(self.title)
+        return of_record(self.records[0].info)
 
     @property
     def outcomes(self) -> list[str]:
         """A line for each run without scores, or without some: diverged, unfinished, not evaluated."""
         return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
 
-    @property
-    def unmet(self) -> list[Claim]:
-        """The claims whose method was not run."""
-        met = {h.claim for h in self.held}
-        return [claim for claim in self.claims if claim not in met]
-
     def held_against(self, cell: Cell) -> list[Held]:
         """The claims against one cell."""
         return [h for h in self.held if h.cell is cell]
 
 
-def sections(
-    records: Sequence[Record], claims: Sequence[Claim], always: Iterable[str]
-) -> tuple[list[Section], list[str]]:
-    """A section a benchmark that was run, in part or whole, or is named in `always`; and what could not be pooled."""
+def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[Section], list[str]]:
+    """A section a benchmark that was run, in part or whole; and what could not be pooled."""
     cells, problems = grouped(records)
-    titles = {title(record) for record in records} | set(always)
-    return [_section(name, records, cells, claims) for name in sorted(titles, key=_place)], problems
+    titles = {title(record) for record in records}
+    return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
 
 
-def _place(title: str) -> tuple[int, str]:
+def place(title: str) -> tuple[int, str]:
+    """A sort key: the order of benchmarks."""
     name = title.removeprefix("part of ")
     return (_ORDER.index(name) if name in _ORDER else len(_ORDER)), title
 
@@ -84,7 +78,7 @@ def command(claim: Claim) -> str:
     """What would run this claim's protocol, or nothing where that is not known."""
     if not claim.protocol:
         return ""
-    asked = f"--method {claim.method} --seeds 5 --benchmark {claim.benchmark} --protocol {claim.protocol}"
+    asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.protocol}"
     text = f"python -m bench run {asked}"
     benchmark = claim.about
     full = preset(claim.protocol, benchmark).training.iterations

@@ -13,7 +13,8 @@ from bench.analysis.cells import Cell, Range
 from bench.analysis.claims import Claim
 from bench.analysis.sections import Section
 from bench.report import wording
-from bench.report.tables import Row
+from bench.report.reading import ANATOMY, COMPATIBLE
+from bench.report.tables import Row, Table
 
 # Points between episodes that published 5-way results of 48.70, 63.11 (Finn et al. 2017) and 49.79 % (Ravi & Larochelle
 # 2017) imply at the tests that they state: 6.0, 6.4 and 8.1. Nearer to chance, episodes differ less.
@@ -23,15 +24,15 @@ _NEAR = 5.0  # points of accuracy within which a run of ours tells what a publis
 _EPISODES, _QUERIES = (600, 1000), (1, 5, 15)  # tests that the field makes, queries per class
 
 
-def tables(section: Section) -> dict[str, list[Row]]:
-    """Caption -> rows, of what is counted: the variance of another measure has no binomial part."""
+def tables(section: Section) -> list[Table]:
+    """Of what is counted: the variance of another measure has no binomial part."""
     if not section.benchmark.measure.counted:
-        return {}
-    return {
-        "anatomy of the intervals (SDs in points)": _intervals(section),
-        "anatomy by inner step (SDs in points)": _inner_steps(section),
-        "which tests the published intervals are compatible with": _compatibilities(section),
-    }
+        return []
+    return [
+        Table("anatomy of the intervals (SDs in points)", _intervals(section), ANATOMY, folded=True),
+        Table("anatomy by inner step (SDs in points)", _inner_steps(section), folded=True),
+        Table("test sizes consistent with the published ±", _compatibilities(section), COMPATIBLE, folded=True),
+    ]
 
 
 def _intervals(section: Section) -> list[Row]:
@@ -43,7 +44,7 @@ def _intervals(section: Section) -> list[Row]:
 def _of_cell(cell: Cell) -> Row:
     parts, crossed = anatomy.of_scores(cell.scores / 100, cell.queries), anatomy.components(cell.scores)
     own = _row(f"{cell.method}: {cell.described}", wording.episodes(cell), parts)
-    return own | {"common to all seeds": _sd(crossed.episodes), "between seeds": _sd(crossed.seeds)}
+    return own | {"shared difficulty": _sd(crossed.episodes), "between seeds": _sd(crossed.seeds)}
 
 
 def _of_claim(claim: Claim) -> Row:
@@ -51,14 +52,14 @@ def _of_claim(claim: Claim) -> Row:
     episodes, queries = _test(claim)[0]
     parts = anatomy.of_claim(claim.accuracy / 100, claim.ci95 / 100, episodes, queries)
     own = _row(_name(claim), f"{episodes} × {queries} queries", parts)
-    return own | {"common to all seeds": wording.NONE, "between seeds": wording.NONE}
+    return own | {"shared difficulty": wording.NONE, "between seeds": wording.NONE}
 
 
 def _row(name: str, test: str, parts: anatomy.Anatomy) -> Row:
     return {
         "result": name,
         "test episodes": test,
-        "of an episode's accuracy": _sd(1e4 * (parts.between + parts.binomial)),
+        "SD of episode accuracy": _sd(1e4 * (parts.between + parts.binomial)),
         "binomial part": _sd(1e4 * parts.binomial),
         "between episodes": _sd(1e4 * parts.between),
     }
@@ -117,8 +118,8 @@ def _compatibility(claim: Claim, within: Range) -> Row:
         "SD between episodes that its test implies": "".join(said) or "its test is not known",
         "plausible": f"{within[0]:.1f} to {within[1]:.1f}",
         "half-width then expected": "".join(_expected(claim, test, within) for test in stated) or wording.NONE,
-        "also compatible": ", ".join(_written(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
-        "not compatible": ", ".join(f"{_written(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
+        "also consistent": ", ".join(_written(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
+        "not consistent": ", ".join(f"{_written(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
         or wording.NONE,
     }
 

@@ -1,67 +1,127 @@
-"""The answer of a report: every published number that something was run for, and what came of it, in words."""
+"""The answer of a report: every published number once, and what came of it, or what would tell.
+
+Only one folder's runs answer: those of others, this project's own among them, are asked by themselves.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.sections import Section
+from bench.analysis.sections import FIRST, Section, command, place
 from bench.analysis.verdicts import NOT_JUDGED, Held
-from bench.report import marks, wording
+from bench.records import Record
+from bench.report import cost, wording
+from bench.report.tables import Row, Table
 
-VERDICTS = ("agrees", "differs", "inconclusive", NOT_JUDGED)
+NOT_RUN = "not run"
+JUDGED = ("agrees", "differs", "inconclusive")
+_ASKED = ("command", "training takes")
+VERDICTS = (*JUDGED, NOT_JUDGED, NOT_RUN)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One claim, in text: `published` is the number, `by` who says so; `of` tells what `ours` is the mean of."""
+    """One claim, and the cell of its method that tells most about it; None: nothing was run for it."""
 
-    question: str
-    published: str
-    by: str
-    ours: str
-    of: str
-    difference: str
-    interval: str
-    verdict: str
-    why: str
+    claim: Claim
+    held: Held | None
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`."""
+        return self.held.verdict if self.held else NOT_RUN
 
 
-def answers(sections: Sequence[Section]) -> list[Answer]:
-    """What was judged first. Of the cells of a claim all that are judged, else the one that comes nearest to it."""
-    held = [h for section in sections for claim in section.claims for h in _telling(section, claim)]
-    return [_answer(h) for h in sorted(held, key=lambda h: h.verdict == NOT_JUDGED)]
+def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
+    """Each claim once, by benchmark; the one that the project is about comes first."""
+    held: dict[int, list[Held]] = {}
+    for section in sections:
+        for h in section.held:
+            held.setdefault(id(h.claim), []).append(h)
+    ordered = sorted(claims, key=lambda claim: (place(claim.benchmark), not _central(claim)))
+    return [Answer(claim, min(held.get(id(claim), ()), key=telling, default=None)) for claim in ordered]
+
+
+def headline(found: Sequence[Answer]) -> Answer | None:
+    """The claim that the project is about, whatever came of it; None where the report is not about it."""
+    return next((a for a in found if a.claim.benchmark == FIRST and _central(a.claim)), None)
 
 
 def summary(found: Sequence[Answer]) -> str:
     """The whole answer in a sentence."""
-    if not found:
-        return "Nothing has been run yet that a published number could be held against."
     counts = Counter(answer.verdict for answer in found)
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    comparisons = "comparison" if len(found) == 1 else "comparisons"
-    return f"{len(found)} {comparisons} with a published number: {told}."
+    told = ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICTS)
+    return f"{len(found)} published number{'s' * (len(found) != 1)}: {told}."
 
 
-def _telling(section: Section, claim: Claim) -> list[Held]:
-    held = [h for h in section.held if h.claim is claim]
-    judged = [h for h in held if h.verdict != NOT_JUDGED]
-    return judged or sorted(held, key=lambda h: (len(h.reasons), -len(h.cell.seeds)))[:1]
+def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
+    """Those that have rows: judged; compared and not judged; not run, with the command for a verdict; and not run,
+    their protocols not known. `records` tell the hours."""
+    judged = [a for a in found if a.verdict in JUDGED]
+    compared = [a for a in found if a.verdict == NOT_JUDGED]
+    missing = [a.claim for a in found if a.verdict == NOT_RUN]
+    known, unknown = ([c for c in missing if bool(c.protocol) is has] for has in (True, False))
+    parts = [
+        (f"Judged: {len(judged)}", [_compared(a) for a in judged]),
+        (f"Compared and not judged: {len(compared)}", [_compared(a) for a in compared]),
+        (f"Not run, with the command that would give a verdict: {len(known)}", [_open(c, records) for c in known]),
+        (f"Not run, and the protocol is not known here: {len(unknown)}", [_published(c) for c in unknown]),
+    ]
+    return [Table(caption, rows, folded=number > 0) for number, (caption, rows) in enumerate(parts) if rows]
 
 
-def _answer(h: Held) -> Answer:
-    kind, form = marks.kind(h.cell), h.cell.measure.form
-    return Answer(
-        question=f"{h.claim.method} on {h.cell.title}",
-        published=h.claim.number,
-        by=wording.source(h.claim),
-        ours=f"{h.cell.headline.value:{form}}",
-        of=f"{wording.ends(h.cell.intervals[kind], form)}, {kind}; "
-        f"{wording.counted_seeds(h.cell)}, {wording.episodes(h.cell)}; {h.cell.described}",
-        difference=f"{h.difference:+{form}}",
-        interval=wording.NONE if h.interval is None else wording.ends(h.interval, f"+{form}"),
-        verdict=h.verdict,
-        why=h.why,
-    )
+def row(answer: Answer, records: Sequence[Record]) -> Row:
+    """A claim by itself: what came of it, and the command for a verdict."""
+    asked = _open(answer.claim, records)
+    return _compared(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
+
+
+def _central(claim: Claim) -> bool:
+    return (claim.method, claim.protocol) == ("maml", "paper")
+
+
+def telling(h: Held) -> tuple[bool, int, int, int]:
+    """A sort key, what tells most of a claim first: judged, then by what stands in the way and how much was run."""
+    return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
+
+
+def _compared(answer: Answer) -> Row:
+    h = answer.held
+    assert h is not None
+    form = f"+{h.cell.measure.form}"
+    ends = "" if h.interval is None else f" ({wording.ends(h.interval, form)})"
+    return {
+        "benchmark": h.cell.title,
+        "method": h.claim.method,
+        "published": h.claim.number,
+        "ours": _ours(h.cell),
+        "difference": f"{h.difference:{form}}{ends}",
+        "verdict": h.verdict,
+        "why": h.why,
+        "source": wording.source(h.claim),
+        "protocol": h.cell.described,
+    }
+
+
+def _ours(cell: Cell) -> str:
+    ends = wording.ends(cell.intervals[cell.covers], cell.measure.form)
+    return f"{cell.headline.value:{cell.measure.form}} ({ends}, {wording.kind(cell.covers)})"
+
+
+def _open(claim: Claim, records: Sequence[Record]) -> Row:
+    """What would judge it, and how long that takes."""
+    takes = cost.hours(claim, records) or "a time that no record tells (--dry-run measures it)"
+    return _published(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
+
+
+def _published(claim: Claim) -> Row:
+    return {
+        "benchmark": claim.benchmark,
+        "method": claim.method,
+        "published": claim.number,
+        "source": wording.source(claim),
+    }

@@ -2,9 +2,11 @@
 
 In the order of the work: `selection` takes what an experiment asks for, `grouping` pools records into `cells` (a matrix
 of scores and its intervals; `protocols` names what was run), `claimed` holds published numbers against them and
-`compared` pairs methods; `sections` gathers a benchmark's; `content`, `origins` and `words` turn a section into tables,
-which `document` (with `tables`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels`
-with their `marks`; `page` (with `answers`, `inline` and `pictures`) makes one HTML file of it all.
+`compared` pairs methods; `sections` gathers a benchmark's; `answers` takes every published number once, with what
+came of it or what would tell (`cost`); `content`, `origins`, `reading` and `words` turn a section into tables, which
+`document` (with `tables` and `matrix`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws
+`panels` with their `marks` and `labels`; `page` (with `inline`, `pictures` and `kept_effects`) makes one HTML file of
+it all.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from bench import files, records
 from bench.analysis import claims
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import usable
-from bench.analysis.sections import FIRST, Section, sections
+from bench.analysis.sections import sections
 from bench.analysis.selection import claims_about, progress, selected
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record
-from bench.report import terminal
+from bench.report import kept_effects, terminal
+from bench.report.answers import answered
+from bench.report.documents import Part
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
 REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
@@ -49,21 +53,21 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
     known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     known = known if experiment is None else claims_about(known, experiment)
     parts, problems = _parts(read, known, experiment)
-    mine = parts[0][1]
-    drawn = figures.draw(mine, out)
+    mine = parts[0]
+    drawn = figures.draw(mine.sections, out)
     names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
-    shown = {section.title for section in mine}
-    unmet = [claim for claim in known if claim.benchmark not in shown]
+    effects, unreadable = kept_effects.tables(out)
+    problems += unreadable
     texts = {
-        "report.html": page.as_html(parts, unmet, problems, drawn),
-        "report.md": documents.as_markdown(parts, unmet, problems, names),
-        "report.tex": documents.as_latex(parts),
-        "report.csv": csv_file.as_csv(parts),
+        "report.html": page.as_html(parts, problems, drawn, effects),
+        "report.md": documents.as_markdown(parts, problems, names),
+        "report.tex": documents.as_latex(mine),
+        "report.csv": csv_file.as_csv(mine.origin, mine.sections),
     }
     files = [_write(out / name, text) for name, text in texts.items()]
     files += [path for made in drawn.values() for figure in made for path in figure.files]
-    text = _text(parts, len(unmet), files)
-    return Report(text if experiment is None else f"{_progress(parts, experiment)}\n{text}", problems, files)
+    asked = [] if experiment is None else [progress(mine.records, experiment)]
+    return Report("\n".join([*asked, *terminal.lines(parts), _written(files)]), problems, files)
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
@@ -75,10 +79,6 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
     own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
     return claims.published() + (claims.read(path, own) if path else [])
-
-
-def _progress(parts: Sequence[tuple[str, list[Section]]], experiment: Experiment) -> str:
-    return progress([record for section in parts[0][1] for record in section.records], experiment)
 
 
 def _read(results: Path) -> list[tuple[Path, Read]]:
@@ -96,28 +96,19 @@ def _usable(folder: Path) -> Read:
 
 def _parts(
     read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
-) -> tuple[list[tuple[str, list[Section]]], list[str]]:
-    """(Where the records lie, their sections), in the order of what was read."""
+) -> tuple[list[Part], list[str]]:
+    """The user's own, and the project's where they lie apart; and what was left out."""
     parts, problems = [], []
-    for folder, (good, left_out) in read:
-        good = good if experiment is None else selected(good, experiment)
-        made, unpooled = sections(good, known, [FIRST] if experiment is None and not parts else [])
-        parts.append((str(folder), made))
+    for number, (folder, (good, left_out)) in enumerate(read):
+        made, unpooled = sections(good if experiment is None else selected(good, experiment), known)
+        parts.append(Part(str(folder), made, answered(made, known), reference=number > 0))
         problems += [*left_out, *unpooled]
     return parts, problems
 
 
-def _text(parts: Sequence[tuple[str, Sequence[Section]]], unmet: int, files: Sequence[Path]) -> str:
-    lines = []
-    for number, (origin, made) in enumerate(parts):
-        ran = any(section.records for section in made)
-        lines.append(f"{'reference runs of this project, ' if number else ''}{origin}:{'' if ran else ' no runs yet'}")
-        lines += terminal.lines(made)
-    not_run = unmet + sum(len(section.unmet) for section in parts[0][1])
-    lines.append(f"{not_run} published numbers have no run here; they are in report.md")
+def _written(files: Sequence[Path]) -> str:
     drawn = sum(path.suffix == ".png" for path in files)
-    lines.append(f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures")
-    return "\n".join(lines)
+    return f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures"
 
 
 def _write(path: Path, text: str) -> Path:

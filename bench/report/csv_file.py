@@ -21,12 +21,11 @@ from bench.report import wording
 _FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute, were it the beginning of a name
 
 
-def as_csv(parts: Sequence[tuple[str, Sequence[Section]]]) -> str:
-    """`parts`: (where the records lie, sections). Accuracies in percent, differences and SDs in points; a
-    squared error in the square of the target's unit."""
+def as_csv(origin: str, sections: Sequence[Section]) -> str:
+    """`origin`: where the records lie. Accuracies in percent, differences and SDs in points; a squared error in the
+    square of the target's unit."""
     rows = [
         {"results": origin, **_run(cell), **_numbers(cell), **_claim(section, cell), **_provenance(cell)}
-        for origin, sections in parts
         for section in sections
         for cell in section.cells
     ]
@@ -59,6 +58,7 @@ def _run(cell: Cell) -> dict[str, Any]:
         "test_episodes": cell.scores.shape[1],
         "queries_per_class": evaluation.queries,
         "demonstration": cell.demonstration,
+        "collapsed_seeds": cell.collapsed,
     }
 
 
@@ -131,6 +131,7 @@ def _provenance(cell: Cell) -> dict[str, Any]:
         "commit": _distinct(
             f"{found.get('commit')}{' (dirty)' if found.get('dirty') else ''}" for found in environments
         ),
+        "sources": _distinct(found.get("sources") for found in environments),
         "runs": f"{cell.record.benchmark}/{cell.method}/{cell.record.path.parent.name}",
     }
 

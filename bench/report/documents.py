@@ -1,72 +1,92 @@
-"""A report as Markdown and as LaTeX."""
+"""A report as Markdown and as LaTeX, and the parts that every form of it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from bench.analysis.claims import Claim
 from bench.analysis.sections import Section
-from bench.report import result_tables, wording
+from bench.records import Record
+from bench.report import answers, result_tables, wording
+from bench.report.answers import JUDGED, Answer
+from bench.report.matrix import matrix
+from bench.report.reading import ANSWERS
 from bench.report.tables import Table, latex, markdown, markdown_text
 
-READING = """\
-Accuracies are in percent. All seeds and methods are scored on the same test episodes, so every interval is of a
-crossed design, at 95 %:
-
-- **both** (the headline): other trainings, other episodes.
-- **over episodes**: these models, other episodes; the kind that papers report, for one model.
-- **over seeds**: these episodes, other trainings.
-- **crossed bootstrap**: the same as both, without normality; shown, and not used for verdicts.
-
-A claim **agrees** when the 90 % interval of the difference lies inside its margin, which was fixed before any run;
-it **differs** when, otherwise, the 95 % interval excludes 0; else the outcome is **inconclusive**. It is **not
-judged** under three seeds, or where the protocol or the data differ or are not known. The difference allows for one
-more model, since a published number is that of one. Beside a verdict stands the smallest 90 % half-width that the
-claim permits on these episodes, however many seeds are run: at the margin or above, it can never agree. The claim's
-own weights, scored again, are judged from that one model, without a spread between trainings.
-
-In the anatomy, *between episodes* is what one model's accuracy varies by beyond the binomial noise of its queries;
-*common to all seeds* is what all models find hard alike, the very query images included, and *between seeds* how far
-apart trainings lie. An interval is compatible with a test where the variation between episodes that it implies, at
-95 %, meets what published results and runs of about that accuracy show.
-"""
+OWN = "This project's own runs, not yours"  # what stands above a part that is `reference`
 _DEPENDENT = (
     "Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an "
     "approximation."
 )
 
-Part = tuple[str, Sequence[Section]]  # where its records lie, and what they say
+
+@dataclass(frozen=True)
+class Part:
+    """Where records lie, what they say, and what they answer. `reference`: this project's own, shown apart: they
+    answer for nobody else's."""
+
+    origin: str
+    sections: Sequence[Section]
+    answers: Sequence[Answer]
+    reference: bool = False
+
+    @property
+    def records(self) -> list[Record]:
+        """All of them, which also tell how long a training takes."""
+        return [record for section in self.sections for record in section.records]
+
+    @property
+    def judged(self) -> list[Answer]:
+        """The answers that are verdicts."""
+        return [answer for answer in self.answers if answer.verdict in JUDGED]
 
 
-def as_markdown(
-    parts: Sequence[Part], unmet: Sequence[Claim], problems: Sequence[str], figures: Mapping[str, Sequence[str]]
-) -> str:
-    """The whole report. `figures`: title of a section of the first part -> stems of the PNG files beside the report."""
-    blocks = ["# Report\n", READING]
+def headline(parts: Sequence[Part]) -> Table | None:
+    """The number that the project is about, and what came of it; None where the report is not about it."""
+    found = answers.headline(parts[0].answers)
+    return Table("The number that this project is about", [answers.row(found, timed(parts))]) if found else None
+
+
+def timed(parts: Sequence[Part]) -> list[Record]:
+    """The records that tell how long a training takes: the user's own, or where there are none, the project's."""
+    return [record for part in parts for record in part.records]
+
+
+def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping[str, Sequence[str]]) -> str:
+    """The whole report. `figures`: title of a section of the first part -> stems of the PNG files beside it."""
+    mine, *others = parts
+    first, field = headline(parts), answers.tables(mine.answers, timed(parts))
+    ran = [table for table in field if not table.caption.startswith("Not run")]
+    blocks = ["# Report\n", f"{answers.summary(mine.answers)}\n", f"{ANSWERS}\n"]
+    blocks += [markdown(table) for table in ([first] if first else []) + ran]
     if problems:
         blocks.append("## Left out\n\n" + _bullets(problems))
-    for number, (origin, sections) in enumerate(parts):
-        blocks.append(f"## Runs in {markdown_text(origin)}\n")
-        for section in sections:
-            blocks += _section(section, figures.get(section.title, ()) if number == 0 else ())
-    if unmet:
-        blocks.append("## Published numbers that nothing was run for\n\n" + markdown(unmet_claims(unmet)))
-    return "\n".join(blocks)
+    blocks.append(f"## Results in {markdown_text(mine.origin)}\n")
+    for section in mine.sections:
+        blocks += _section(section, figures.get(section.title, ()))
+    blocks += ["## Published numbers that were not run\n"] * (len(field) > len(ran))
+    blocks += [markdown(table) for table in field if table not in ran]
+    return "\n".join([*blocks, *(block for part in others for block in _apart(part))])
 
 
-def as_latex(parts: Sequence[Part]) -> str:
-    """Every table, to be \\input; the packages that it needs are named on top."""
-    made = [latex(table) for _, sections in parts for section in sections for table in result_tables.tables(section)]
-    return "\n".join(["% needs \\usepackage{booktabs,graphicx}", "", *made])
+def as_latex(part: Part) -> str:
+    """One table for a paper, then every table in full, to be \\input; the packages that it needs are named on top."""
+    full = [latex(table) for section in part.sections for table in result_tables.tables(section)]
+    return "\n".join(["% needs \\usepackage{booktabs,graphicx,amssymb}", "", matrix(part.sections), *full])
 
 
 def _section(section: Section, figures: Iterable[str]) -> list[str]:
-    blocks = [f"### {markdown_text(section.title)}\n"]
-    if not section.cells:
-        blocks.append("Not run.\n")
-    blocks += [markdown(table) for table in result_tables.tables(section)]
+    blocks = [f"### {markdown_text(section.title)}\n", *(markdown(table) for table in result_tables.tables(section))]
     found = notes(section)
     return [*blocks, *([_bullets(found)] if found else []), *(f"![{name}]({name}.png)\n" for name in figures)]
+
+
+def _apart(part: Part) -> list[str]:
+    """The project's own runs: their verdicts, and the results of each benchmark."""
+    results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
+    judged = answers.tables(part.judged, part.records)
+    blocks = [f"## {OWN}: {markdown_text(part.origin)}\n", f"{answers.summary(part.answers)}\n"]
+    return [*blocks, *(markdown(table) for table in [*judged, *results])]
 
 
 def notes(section: Section) -> list[str]:
@@ -81,10 +101,3 @@ def notes(section: Section) -> list[str]:
 
 def _bullets(items: Iterable[str]) -> str:
     return "".join(f"- {markdown_text(item)}\n" for item in items)
-
-
-def unmet_claims(claims: Sequence[Claim]) -> Table:
-    """Those of benchmarks that the report has no section of."""
-    names = ("benchmark", "method", "published", "source")
-    rows = [(claim.benchmark, claim.method, claim.number, wording.source(claim)) for claim in claims]
-    return Table("All benchmarks", [dict(zip(names, row, strict=True)) for row in rows])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +36,8 @@ _STYLE = {
 _SAVED: dict[str, dict[str, Any]] = {"svg": {"metadata": {"Date": None}}, "png": {"pil_kwargs": {"compress_level": 1}}}
 _WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure, height of a plane, of a row; free edges
 TITLE = "title"  # the id of what a page says in its own words
-_CHARACTER, _KEY_ROW = 0.073, 0.2  # inches: a character of 9-point text, a row of the legend
+_CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: of 9-point text, beside the rows
+_KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # of the legend's: a row, and each further line of it
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,11 @@ def _section(section: Section, out: Path) -> list[Drawn]:
 
 def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
     """Places are computed, not searched for: layout engines and labels that move measure every text again."""
-    key_rows = math.ceil(len(panel.keys) / panel.columns)
-    left = 0.25 + _CHARACTER * max(map(len, panel.rows)) if panel.rows else 0.8
-    bottom = 0.6 + _KEY_ROW * key_rows
-    body = _ROW * (len(panel.rows) + 0.5) if panel.rows else _PLANE
+    columns, keys = _legend([str(key.get_label()) for key in panel.keys])
+    left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
+    bottom = 0.6 + keys
+    row = max([_ROW, *(0.1 + _LABEL_LINE * (1 + text.count("\n")) for text in panel.rows)])
+    body = row * (len(panel.rows) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
     draws = (panel.draw, *panel.beside)
     figure, grid = plt.subplots(1, len(draws), figsize=(_WIDTH, height), sharey=True, squeeze=False)
@@ -112,13 +113,23 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
     axes.set_ylabel(panel.y)
     figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11, gid=TITLE)
     if panel.keys:
-        figure.legend(
-            handles=panel.keys, loc="lower center", ncols=panel.columns, fontsize=8.5, frameon=False, borderpad=0.1
-        )
+        figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
     png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
     plt.close(figure)
     files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
     return Drawn(kind, panel.title, svg.decode(), values, files)
+
+
+def _legend(labels: Sequence[str]) -> tuple[int, float]:
+    """In how many columns a legend stays within the figure, and how high it then is, in inches."""
+    columns = max(1, min(len(labels), int((_WIDTH - 0.4) / (0.7 + _KEY_CHARACTER * _longest(labels)))))
+    rows = [labels[place : place + columns] for place in range(0, len(labels), columns)]
+    return columns, sum(_KEY_ROW + _KEY_LINE * max(text.count("\n") for text in row) for row in rows)
+
+
+def _longest(texts: Sequence[str]) -> int:
+    """Characters of the longest line of all."""
+    return max((len(line) for text in texts for line in text.split("\n")), default=0)
 
 
 def _named(marks: Sequence[Mark]) -> dict[str, Sequence[str]]:

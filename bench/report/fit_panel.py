@@ -25,7 +25,7 @@ def fits(section: Section) -> Panel | None:
     keys += [Line2D([], [], color=_POINT, marker="^", ls="", label="support")]
     keys += [Line2D([], [], color=_LINE, ls=dash, label=name) for name, dash in _DASHES.items()]
     title = f"{section.title}: the first test function, as one model of each method fits it"
-    return Panel(title, "", draws[0], keys, len(keys), "y", beside=draws[1:]) if draws else None
+    return Panel(title, "", draws[0], keys, "y", beside=draws[1:]) if draws else None
 
 
 def _draw(axes: Axes, cell: Cell, fit: Fit) -> list[Mark]:

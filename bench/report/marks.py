@@ -16,13 +16,13 @@ from bench.analysis.pairs import Compared
 from bench.protocols.benchmarks import of_record
 from bench.records import Record
 from bench.report import wording
+from bench.report.labels import label, one_line, pair_label
 
 Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
 
 GREY = "#555555"
 # Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
 INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
-_LONGEST = 42  # characters of a row's label
 _BINS = 80  # of a distribution, whose scores can take more values than that
 
 
@@ -33,9 +33,9 @@ def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
         axes.plot(
             cell.intervals[name], (y + offset,) * 2, color=colour, lw=width, ls=dash, alpha=faint, solid_capstyle="butt"
         )
-    ends = [f"{name} {wording.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
+    ends = [f"{wording.kind(name)} {wording.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
-    return point, [f"{label(cell)}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
+    return point, [f"{one_line(label(cell))}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
 
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
@@ -56,8 +56,8 @@ def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, da
 
 def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark:
     """A cell's scores after each inner step."""
-    scores, of, form = cell.by_step, kind(cell), cell.measure.form
-    estimate = statistics.over_both(scores) if of == "both" else statistics.over_episodes(scores)
+    scores, of, form = cell.by_step, wording.kind(cell.covers), cell.measure.form
+    estimate = statistics.over_both(scores) if cell.covers == "both" else statistics.over_episodes(scores)
     varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # where no episode differs there is no interval
     low, high = (varied * np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
     x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
@@ -65,7 +65,9 @@ def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark
     axes.vlines(x, low, high, color=colour, lw=1.2)
     ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
     values = zip(estimate.value, ends, strict=True)
-    return line, [f"{label(cell)}: {v:{form}} after inner step {k}; {of} {end}" for k, (v, end) in enumerate(values)]
+    return line, [
+        f"{one_line(label(cell))}: {v:{form}} after inner step {k}; {of} {end}" for k, (v, end) in enumerate(values)
+    ]
 
 
 def pair(axes: Axes, y: int, pair: Compared) -> Mark:
@@ -74,7 +76,9 @@ def pair(axes: Axes, y: int, pair: Compared) -> Mark:
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
     value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
     (point,) = axes.plot(value, y, "o", color="C0", ms=6)
-    return point, [f"{pair_label(pair)}: {value:{form}} {measure.points}; {pair.paired.kind} {ends}"]
+    return point, [
+        f"{one_line(pair_label(pair))}: {value:{form}} {measure.points}; {wording.kind(pair.paired.kind)} {ends}"
+    ]
 
 
 def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
@@ -87,10 +91,13 @@ def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
     (points,) = axes.plot(means, np.full(len(means), y + 0.1), "|", color=colour, ms=7, mew=1.5)
     seeds = zip(cell.seeds, means, scores.std(-1, ddof=1), strict=True)
     return [
-        (outline, [f"{label(cell)}, {scores.shape[1]} episodes: quartiles {quartiles}"]),
+        (outline, [f"{one_line(label(cell))}, {scores.shape[1]} episodes: quartiles {quartiles}"]),
         (
             points,
-            [f"{label(cell)}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}" for k, m, sd in seeds],
+            [
+                f"{one_line(label(cell))}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}"
+                for k, m, sd in seeds
+            ],
         ),
     ]
 
@@ -103,27 +110,3 @@ def _edges(cell: Cell, logarithmic: bool) -> np.ndarray:
     if logarithmic:
         return np.geomspace(cell.scores.min(), cell.scores.max(), _BINS + 1)
     return np.histogram_bin_edges(cell.scores, _BINS)
-
-
-def kind(cell: Cell) -> str:
-    """The interval that a cell is shown with where there is room for one."""
-    return "both" if len(cell.seeds) > 1 else "over episodes"
-
-
-def label(row: Cell | Claim) -> str:
-    """Of a row, short enough for a figure."""
-    if isinstance(row, Claim):
-        return _short(f"{row.method}: {wording.source(row)}")
-    return f"{_short(f'{row.method}, {row.described}')}, {wording.counted_seeds(row)}"
-
-
-def pair_label(pair: Compared) -> str:
-    """Of a row, with what is known of chance."""
-    p = f"p = {wording.p_value(pair.holm)}" if pair.holm == pair.holm else pair.paired.kind
-    return f"{_short(f'{pair.a.method} − {pair.b.method}, {pair.a.described}')} ({p.replace('= <', '<')})"
-
-
-def _short(text: str) -> str:
-    """Without its middle: what tells two settings apart may stand at the end."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half].rstrip()}…{text[1 - half :].lstrip()}"

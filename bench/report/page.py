@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -13,72 +14,91 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.analysis.claims import Claim
-from bench.analysis.sections import Section, command
-from bench.analysis.verdicts import NOT_JUDGED
-from bench.report import documents, provenance_tables, result_tables
-from bench.report.answers import VERDICTS, Answer, answers, summary
-from bench.report.documents import Part
+from bench.analysis.sections import Section
+from bench.report import answers, documents, provenance_tables, result_tables
+from bench.report.answers import JUDGED, VERDICTS
+from bench.report.documents import OWN, Part
 from bench.report.episode_pictures import pictures
 from bench.report.figures import Drawn
 from bench.report.inline_svg import alternative, inline
+from bench.report.reading import ANSWERS
 from bench.report.tables import Table
 
 # How a cell begins that is ranged as a number, and how long one may be.
 _NUMBER = re.compile(r"(?=.{,40}$)([<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w))")
+_CODE = ("command", "protocol", "run", "change")  # columns of names and commands, which may break anywhere
 
 _VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # each its class in the style sheet
+_LINE = 24  # characters of a number that stays in one line
+_FEW = 3  # benchmarks that stand open; of more, the first
 
 
 def as_html(
-    parts: Sequence[Part], unmet: Sequence[Claim], problems: Sequence[str], drawn: Mapping[str, Sequence[Drawn]]
+    parts: Sequence[Part], problems: Sequence[str], drawn: Mapping[str, Sequence[Drawn]], effects: Sequence[Table]
 ) -> str:
-    """The whole report. `drawn`: title of a section of the first part -> its figures."""
+    """The whole report. `drawn`: title of a section of the first part -> its figures; `effects`: from `explain`."""
+    mine, *others = parts
     style, script = _asset("page.css"), _asset("page.js")
-    found = answers([section for _, sections in parts for section in sections])
-    shown = [_part(number, part, drawn if number == 0 else {}) for number, part in enumerate(parts)]
+    first, field = documents.headline(parts), answers.tables(mine.answers, documents.timed(parts))
     return _template().render(
         verdicts=_VERDICTS,
         policy=f"default-src 'none'; img-src data:; style-src {_pinned(style)}; script-src {_pinned(script)}; "
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'",
         style=Markup(style),
         script=Markup(script),
-        summary=summary(found),
-        answers=_groups(found),
-        reading=documents.READING.strip().split("\n\n"),
-        parts=shown,
-        unmet=_table("unmet", documents.unmet_claims(unmet)) if unmet else None,
+        origin=mine.origin,
+        ran=bool(mine.records),
+        first=first and first.rows[0],
+        summary=answers.summary(mine.answers),
+        reading=ANSWERS,
+        field=[_table(f"f{k}", table) for k, table in enumerate(field)],
+        sections=[
+            _section(f"s{k}", section, drawn.get(section.title, ()), k == 0 or len(mine.sections) <= _FEW)
+            for k, section in enumerate(mine.sections)
+        ],
+        effects=[_table(f"e{k}", table) for k, table in enumerate(effects)],
+        own=OWN,
+        others=[_apart(f"o{k}", part) for k, part in enumerate(others)],
+        methods=sorted({a.claim.method for a in mine.answers} | {record.method for record in mine.records}),
         problems=problems,
     )
 
 
-def _groups(found: Sequence[Answer]) -> list[dict[str, Any]]:
-    """What was judged, and folded below it what could not be."""
-    judged = [answer for answer in found if answer.verdict != NOT_JUDGED]
-    rest = [answer for answer in found if answer.verdict == NOT_JUDGED]
-    groups = [{"folded": "", "answers": judged}, {"folded": f"{len(rest)} {NOT_JUDGED}, and why", "answers": rest}]
-    return [group for group in groups if group["answers"]]
+def _apart(name: str, part: Part) -> dict[str, Any]:
+    """The project's own runs, by the verdicts and the results alone: they have a report of their own."""
+    results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
+    tables = [*answers.tables(part.judged, part.records), *results]
+    return {
+        "id": name,
+        "origin": part.origin,
+        "summary": answers.summary(part.answers),
+        "blocks": [_table(f"{name}-{k}", table) | {"folded": k > 0} for k, table in enumerate(tables)],
+    }
 
 
-def _part(number: int, part: Part, drawn: Mapping[str, Sequence[Drawn]]) -> dict[str, Any]:
-    origin, sections = part
-    shown = [_section(f"s{number}-{k}", section, drawn.get(section.title, ())) for k, section in enumerate(sections)]
-    return {"origin": origin, "reference": number > 0, "sections": shown}
-
-
-def _section(name: str, section: Section, drawn: Sequence[Drawn]) -> dict[str, Any]:
-    """The first figure and the first table belong together; then come the other figures, pictures, the other tables."""
+def _section(name: str, section: Section, drawn: Sequence[Drawn], is_open: bool) -> dict[str, Any]:
+    """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
     figures = [_figure(f"{name}-{figure.kind}", figure) for figure in drawn]
     tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
     seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]
+    front = [block for block in shown if not block["folded"]]
+    folded = [block for block in shown if block["folded"]]
     return {
         "id": name,
         "title": section.title,
-        "command": command(section.claims[0]) if section.claims and not section.cells else "",
+        "brief": _brief(section),
+        "open": is_open,
         "notes": documents.notes(section),
-        "blocks": [*figures[:1], *shown[:1], *figures[1:], *seen, *shown[1:]],
+        "blocks": [*front[:1], *figures[:1], *front[1:], *figures[1:], *seen, *folded],
     }
+
+
+def _brief(section: Section) -> str:
+    """What a folded benchmark holds, in a line."""
+    counts = Counter(h.verdict for h in section.held if h.verdict in JUDGED)
+    results = f"{len(section.cells)} result{'s' * (len(section.cells) != 1)}"
+    return ", ".join([results, *(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])])
 
 
 def _figure(name: str, drawn: Drawn) -> dict[str, Any]:
@@ -90,14 +110,23 @@ def _figure(name: str, drawn: Drawn) -> dict[str, Any]:
 def _table(name: str, table: Table, section: str = "") -> dict[str, Any]:
     header, *rows = table.lines
     ranged = [all(map(_NUMBER.match, cells)) for cells in zip(*rows, strict=True)]
-    caption = table.caption.removeprefix(f"{section}: ")
+    kinds = [_kind(*column) for column in zip(header, ranged, zip(*rows, strict=True), strict=True)]
     return {
         "kind": "table",
         "id": name,
-        "title": caption,
-        "header": list(zip(header, ranged, strict=True)),
+        "title": table.caption.removeprefix(f"{section}: "),
+        "note": table.note,
+        "folded": table.folded,
+        "header": list(zip(header, kinds, strict=True)),
         "rows": rows,
     }
+
+
+def _kind(name: str, ranged: bool, cells: Sequence[str]) -> str:
+    """How a column is set: as numbers, in one line where they are short; as code; or as text."""
+    if ranged:
+        return "number" if max(map(len, cells)) <= _LINE else "range"
+    return "code" if name in _CODE else ""
 
 
 def _short(title: str) -> str:

@@ -19,14 +19,14 @@ from bench.analysis.claims import Claim
 from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
 from bench.protocols.benchmarks import of_record
-from bench.protocols.naming import described_training
 from bench.records import Record
-from bench.report import marks
+from bench.report import labels, marks, wording
 from bench.report.marks import Mark
 
-_DASHES = ("-", "--", ":", "-.")
+# Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
+_DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)))
 _WIDE = 5  # times the shortest run
-_FAR = 100  # times the lowest
+_FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
 
 Row = Cell | Claim
 
@@ -40,7 +40,6 @@ class Panel:
     x: str
     draw: Callable[[Axes], list[Mark]]
     keys: Sequence[Artist]
-    columns: int = 4
     y: str = ""
     rows: Sequence[str] = ()
     beside: Sequence[Callable[[Axes], list[Mark]]] = ()  # drawn to the right of it, on the same scale
@@ -60,30 +59,30 @@ def accuracy(section: Section) -> Panel | None:
         ]
 
     keys = [
-        Line2D([], [], color="black", lw=width, ls=dash, label=f"{name}{' (headline)' * (name == 'both')}")
+        Line2D([], [], color="black", lw=width, ls=dash, label=wording.kind(name))
         for name, (width, dash, _) in marks.INTERVALS.items()
     ]
     published = Line2D(
         [], [], color=marks.GREY, marker="D", markerfacecolor="white", label="published (its own 95 % interval)"
     )
     title = f"{section.title}: {section.benchmark.measure.name} with 95 % intervals"
-    labels = [marks.label(row) for row in rows]
-    return Panel(title, _axis(section, "test"), draw, [*keys, published], rows=labels) if rows else None
+    called = [labels.label(row) for row in rows]
+    return Panel(title, _axis(section, "test"), draw, [*keys, published], rows=called) if rows else None
 
 
 def curves(section: Section) -> Panel | None:
     """Validation score by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
     runs = {r.path: _validations(r) for r in section.records if len(r.curve) > 0 and "weights_of" not in r.info}
-    shown = [record for record in section.records if len(runs.get(record.path, ()))]
+    shown = [record for record in section.records if len(runs.get(record.path, ())) > 1]  # or there is no line
     colours = _colours(section)
-    names = {r.path: described_training(of_record(r.info), r.training) for r in shown}
+    names = {r.path: labels.training(r) for r in shown}
     dashes = dict(zip(dict.fromkeys(names.values()), cycle(_DASHES), strict=False))
 
     def draw(axes: Axes) -> list[Mark]:
         lasts = [record.training.iterations for record in shown]
         if max(lasts) > _WIDE * min(lasts):
             axes.set_xscale("log")  # or the short runs could not be seen
-        _within_reach(axes.set_yscale, np.concatenate([runs[record.path]["score"] for record in shown]))
+        _within_reach(axes, "y", np.concatenate([runs[record.path]["score"] for record in shown]))
         return [
             marks.curve(axes, record, runs[record.path], colours[record.method], dashes[names[record.path]])
             for record in shown
@@ -103,18 +102,24 @@ def steps(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         axes.xaxis.get_major_locator().set_params(integer=True)
-        _within_reach(axes.set_yscale, np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
+        _within_reach(axes, "y", np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
             marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
             for number, (cell, dash) in enumerate(zip(cells, dashes, strict=True))
         ]
 
     keys = [
-        Line2D([], [], color=colours[cell.method], ls=dash, label=f"{marks.label(cell)} ({marks.kind(cell)})")
+        Line2D(
+            [],
+            [],
+            color=colours[cell.method],
+            ls=dash,
+            label=f"{labels.label(cell, labels.WIDE)} ({wording.kind(cell.covers)})",
+        )
         for cell, dash in zip(cells, dashes, strict=True)
     ]
     title = f"{section.title}: {section.benchmark.measure.name} by inner step, with 95 % intervals"
-    return Panel(title, "inner steps taken at test", draw, keys, 2, _axis(section, "test")) if cells else None
+    return Panel(title, "inner steps taken at test", draw, keys, _axis(section, "test")) if cells else None
 
 
 def distributions(section: Section) -> Panel | None:
@@ -123,7 +128,7 @@ def distributions(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         if not section.benchmark.measure.counted:
-            _within_reach(axes.set_xscale, np.concatenate([cell.scores.ravel() for cell in section.cells]))
+            _within_reach(axes, "x", np.concatenate([cell.scores.ravel() for cell in section.cells]))
         rows = [marks.distribution(axes, y, cell, colours[cell.method]) for y, cell in enumerate(section.cells)]
         return [mark for row in rows for mark in row]
 
@@ -132,8 +137,8 @@ def distributions(section: Section) -> Panel | None:
         Line2D([], [], color="black", ls="", marker="|", ms=7, mew=1.5, label="mean of a training seed"),
     ]
     title = f"{section.title}: {section.benchmark.measure.name} over test episodes and seeds"
-    labels = [marks.label(cell) for cell in section.cells]
-    return Panel(title, _axis(section, "test"), draw, keys, 2, rows=labels) if labels else None
+    called = [labels.label(cell) for cell in section.cells]
+    return Panel(title, _axis(section, "test"), draw, keys, rows=called) if called else None
 
 
 def differences(section: Section) -> Panel | None:
@@ -143,19 +148,25 @@ def differences(section: Section) -> Panel | None:
         axes.axvline(0, color="black", lw=1)
         return [marks.pair(axes, y, pair) for y, pair in enumerate(section.pairs)]
 
-    labels = [marks.pair_label(pair) for pair in section.pairs]
+    called = [labels.pair_label(pair) for pair in section.pairs]
     title = f"{section.title}: methods compared in pairs, with 95 % intervals"
     measure = section.benchmark.measure
     unit = f" ({measure.points})" if measure.unit else ""
     x = f"difference in {measure.name}{unit}; p after Holm's correction"
-    return Panel(title, x, draw, [], rows=labels) if labels else None
+    return Panel(title, x, draw, [], rows=called) if called else None
 
 
-def _within_reach(set_scale: Callable[[str], object], shown: np.ndarray) -> None:
-    """A logarithmic axis where an error that explodes would hide all others."""
+def _within_reach(axes: Axes, which: str, shown: np.ndarray) -> None:
+    """A logarithmic axis, `x` or `y`, where a score that explodes would hide all others; most scores set its end."""
     finite = shown[np.isfinite(shown)]
-    if finite.max(initial=0) > _FAR * finite.min(initial=np.inf) > 0:
-        set_scale("log")
+    if not finite.max(initial=0) > _FAR * finite.min(initial=np.inf) > 0:
+        return
+    axes.set(**{f"{which}scale": "log"})
+    end = _FAR * float(np.percentile(finite, _MOST))
+    if beyond := int((finite > end).sum()):
+        axes.set(**{f"{which}lim": (finite.min() / 2, end)})
+        said = f"{beyond} beyond the axis, up to {finite.max():.0e}"
+        axes.text(0.99, 0.97, said, transform=axes.transAxes, ha="right", va="top", fontsize=8)
 
 
 def _axis(section: Section, split: str) -> str:

@@ -10,7 +10,7 @@ from bench.analysis.cells import Cell, Pair
 from bench.analysis.sections import Section
 from bench.protocols.naming import protocol_differences, written
 from bench.protocols.presets import paper
-from bench.report import wording
+from bench.report import cost, wording
 from bench.report.tables import Row, Table
 
 
@@ -20,7 +20,7 @@ def tables(section: Section) -> list[Table]:
         "what differs from the paper's protocol": [row for cell in section.cells for row in _protocol(cell)],
         "provenance, and the exact command behind every row": [row for cell in section.cells for row in _made(cell)],
     }
-    return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
+    return [Table(f"{section.title}: {caption}", tuple(rows), folded=True) for caption, rows in found.items() if rows]
 
 
 def _protocol(cell: Cell) -> Iterator[Row]:
@@ -28,8 +28,8 @@ def _protocol(cell: Cell) -> Iterator[Row]:
         return
     theirs = paper(cell.benchmark)
     for name, (ours, wanted) in protocol_differences(cell.settings, cell.protocol, theirs).items():
-        result = {"method": cell.method, "protocol": cell.described}
-        yield result | {"setting": name, "here": written(ours), "paper": written(wanted)}
+        changed = {"setting": name, "here": written(ours), "paper": written(wanted)}
+        yield {"method": cell.method} | changed | {"protocol": cell.described}
 
 
 def _made(cell: Cell) -> Iterator[Row]:
@@ -39,9 +39,9 @@ def _made(cell: Cell) -> Iterator[Row]:
     for made, runs in groupby(sorted(cell.runs, key=lambda run: str(facts(run))), facts):
         together = list(runs)
         seeds = ", ".join(str(record.seed) for record, _ in together)
-        hours = sum(sum(record.info.get("seconds", {}).values()) for record, _ in together) / 3600
-        result = {"method": cell.method, "protocol": cell.described, "seed": seeds}
-        yield result | {"command": _commands(together), "hours": f"{hours:.2f}"} | made
+        hours = sum(cost.seconds(record) for record, _ in together) / 3600
+        result = {"method": cell.method, "seed": seeds, "command": _commands(together), "hours": f"{hours:.2f}"}
+        yield result | made | {"protocol": cell.described}
 
 
 def _facts(cell: Cell, run: Pair) -> Row:

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isfinite
 
 from bench.analysis import statistics
 from bench.analysis.cells import Cell
-from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
-from bench.analysis.sections import Section, command
-from bench.analysis.verdicts import Held
+from bench.analysis.sections import Section
+from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
 from bench.protocols.comparison import different_settings, sourced
 from bench.protocols.naming import nearest_preset, written
 from bench.protocols.protocol import evaluation_hash
-from bench.report import anatomy_tables, wording
+from bench.report import anatomy_tables, answers, wording
+from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
 from bench.report.tables import Row, Table
 
 
 def tables(section: Section) -> list[Table]:
-    """Those of a section that have rows."""
+    """Those of a section that have rows: what it found comes first, and is not folded."""
     measure, unit = section.benchmark.measure, section.benchmark.measure.unit
     points = f" in {measure.points}" if unit else ""
-    found = {
-        f"{measure.label} and its 95 % intervals": [_run(cell) for cell in section.cells],
-        f"{measure.label} after inner steps, with 95 % intervals": [row for c in section.cells for row in _steps(c)],
-        f"published numbers{_in(unit)}, ours minus theirs{points}": [
-            row for c in section.claims for row in _claim(section, c)
-        ],
-        "methods compared, paired on common seeds and test episodes": [
-            _pair(pair, f"{pair.a.method} - {pair.b.method}") for pair in section.pairs
-        ],
-        "what further iterations of the same trainings gain, paired on seeds and test episodes": [
-            _pair(pair, wording.gain(pair)) for pair in section.gains
-        ],
-        f"each training seed{_in(unit)}, the papers' kind of interval": [
-            row for cell in section.cells for row in _seeds(cell)
-        ],
-        **anatomy_tables.tables(section),
-    }
-    found |= {f"how {name} differs from paper": rows for name, rows in _protocols(section).items()}
-    return [Table(f"{section.title}: {caption}", tuple(rows)) for caption, rows in found.items() if rows]
+    found = [
+        Table(f"{measure.label} and its 95 % intervals", [_run(section, cell) for cell in section.cells], RESULTS),
+        Table("methods compared, paired on common seeds and test episodes", _pairs(section), PAIRS),
+        Table(f"published numbers{_in(unit)}, ours minus theirs{points}", _claims(section), CLAIMS, folded=True),
+        Table("every interval", [_interval(cell) for cell in section.cells], INTERVALS, folded=True),
+        Table("how it was tested", [_tested(cell) for cell in section.cells], folded=True),
+        Table(
+            f"{measure.label} after inner steps, with 95 % intervals",
+            [row for cell in section.cells for row in _steps(cell)],
+            folded=True,
+        ),
+        Table(
+            "what further iterations of the same trainings gain, paired on seeds and test episodes",
+            [_pair(pair, wording.gain(pair)) for pair in section.gains],
+            folded=True,
+        ),
+        Table(
+            f"each training seed{_in(unit)}",
+            [row for cell in section.cells for row in _seeds(cell)],
+            SEEDS,
+            folded=True,
+        ),
+        *anatomy_tables.tables(section),
+    ]
+    found += [Table(f"how {name} differs from paper", rows, folded=True) for name, rows in _protocols(section).items()]
+    return [replace(table, caption=f"{section.title}: {table.caption}") for table in found if table.rows]
 
 
 def _in(unit: str) -> str:
@@ -57,21 +65,43 @@ def _protocols(section: Section) -> dict[str, list[Row]]:
     }
 
 
-def _run(cell: Cell) -> Row:
-    form = cell.measure.form
-    ends = {name: wording.ends(interval, form) for name, interval in cell.intervals.items()}
+def _run(section: Section, cell: Cell) -> Row:
+    """What came out, what it covers, and the published number that it comes nearest to."""
+    form, kind = cell.measure.form, cell.covers
+    claims = section.held_against(cell)
+    held = nearest(claims) if claims else None
     return {
-        "method": cell.method + " (demonstration)" * cell.demonstration,
-        "protocol": cell.described,
+        "method": cell.method + " (demonstration)" * cell.demonstration + " (collapsed)" * bool(cell.collapsed),
+        cell.measure.name: f"{cell.headline.value:{form}}",
+        "95 % interval": wording.ends(cell.intervals[kind], form),
+        "covers": wording.kind(kind),
+        "published": held.claim.number if held else wording.NONE,
+        "difference": f"{held.difference:+{form}}" if held else wording.NONE,
+        "verdict": held.verdict if held else "no published number",
         "seeds": wording.seeds(cell),
+        "protocol": cell.described,
+    }
+
+
+def _interval(cell: Cell) -> Row:
+    ends = {wording.kind(name): wording.ends(interval, cell.measure.form) for name, interval in cell.intervals.items()}
+    return {
+        "method": cell.method,
+        cell.measure.name: f"{cell.headline.value:{cell.measure.form}}",
+        **ends,
+        "protocol": cell.described,
+    }
+
+
+def _tested(cell: Cell) -> Row:
+    return {
+        "method": cell.method,
+        "test episodes": wording.episodes(cell),
         "iterations": wording.iterations(cell),
         "batch norm": wording.batch_norm(cell),
         "weights": wording.NONE if cell.predicted else cell.evaluated.evaluation.weights,
-        "test episodes": wording.episodes(cell),
-        cell.measure.name: f"{cell.headline.value:{form}}",
-        "both (headline)": ends.pop("both"),
-        **ends,
         "data": wording.data(cell),
+        "protocol": cell.described,
     }
 
 
@@ -80,61 +110,56 @@ def _steps(cell: Cell) -> Iterator[Row]:
     for step in cell.benchmark.steps:
         if step < len(cell.by_step):
             scores = cell.by_step[step]
-            ends = {
-                name: wording.ends(interval, cell.measure.form) for name, interval in cell.intervals_of(scores).items()
-            }
+            intervals = cell.intervals_of(scores).items()
             yield {
                 "method": cell.method,
-                "protocol": cell.described,
                 "inner steps": str(step),
                 cell.measure.name: f"{scores.mean():{cell.measure.form}}" if isfinite(scores.mean()) else "diverged",
-                **ends,
+                **{wording.kind(name): wording.ends(interval, cell.measure.form) for name, interval in intervals},
+                "protocol": cell.described,
             }
 
 
-def _claim(section: Section, claim: Claim) -> list[Row]:
-    """A row a cell of the claim's method, or the one that says it was not run."""
-    return [_held(h) for h in section.held if h.claim is claim] or [_not_run(claim)]
+def _claims(section: Section) -> list[Row]:
+    """A row a comparison that was judged, and of every other claim the one that tells most."""
+    best = {id(h.claim): h for h in sorted(section.held, key=answers.telling, reverse=True)}
+    return [_held(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
 
 
 def _held(h: Held) -> Row:
     smallest, form = h.smallest_half_width, h.cell.measure.form
-    return _claim_row(
-        h.claim,
-        f"{h.cell.headline.value:{form}}",
-        h.cell.described,
-        wording.seeds(h.cell),
-        f"{h.difference:+{form}}",
-        wording.NONE if h.interval is None else wording.ends(h.interval, f"+{form}"),
-        h.verdict,
-        h.why,
-        wording.NONE if smallest is None else f"{smallest:{form}} (margin {h.claim.margin:g})",
-    )
+    return {
+        "method": h.claim.method,
+        "published": h.claim.number,
+        "ours": f"{h.cell.headline.value:{form}}",
+        "difference": f"{h.difference:+{form}}",
+        "95 % interval": wording.NONE if h.interval is None else wording.ends(h.interval, f"+{form}"),
+        "verdict": h.verdict,
+        "why": h.why,
+        "smallest half-width (90 %)": wording.NONE
+        if smallest is None
+        else f"{smallest:{form}} (margin {h.claim.margin:g})",
+        "source": wording.source(h.claim),
+        "protocol": h.cell.described,
+    }
 
 
-def _not_run(claim: Claim) -> Row:
-    why = command(claim) or "published context: its protocol is not known here"
-    return _claim_row(claim, "not run", *5 * (wording.NONE,), why, wording.NONE)
-
-
-def _claim_row(claim: Claim, *rest: str) -> Row:
-    names = ("ours", "protocol", "seeds", "difference", "95 % interval", "verdict", "why", "smallest half-width (90 %)")
-    published = {"method": claim.method, "published": claim.number, "source": wording.source(claim)}
-    return published | dict(zip(names, rest, strict=True))
+def _pairs(section: Section) -> list[Row]:
+    return [_pair(pair, f"{pair.a.method} − {pair.b.method}") for pair in section.pairs]
 
 
 def _pair(pair: Compared, difference: str) -> Row:
     a, b, form = pair.a.described, pair.b.described, pair.a.measure.form
     return {
         "difference": difference,
-        "protocol": a if a == b else f"{a} / {b}",
-        "common seeds": str(len(pair.seeds)),
-        "test episodes": str(pair.episodes),
         pair.a.measure.points: f"{pair.paired.difference.value:+{form}}",
         "95 % interval": wording.ends(pair.interval, f"+{form}"),
-        "which": pair.paired.kind,
+        "covers": wording.kind(pair.paired.kind),
         "p": wording.p_value(pair.paired.p_value),
         "p (Holm)": wording.p_value(pair.holm),
+        "common seeds": str(len(pair.seeds)),
+        "test episodes": str(pair.episodes),
+        "protocol": a if a == b else f"{a} / {b}",
     }
 
 
@@ -145,10 +170,10 @@ def _seeds(cell: Cell) -> Iterator[Row]:
         width = f" ± {half:{form}}" if half else " (no interval)"
         yield {
             "run": record.name,
-            "evaluation": evaluation_hash(evaluated.evaluation),
-            "iterations": str(evaluated.iteration),
-            "protocol": cell.described,
             f"{cell.measure.name}, over episodes": f"{value:{form}}{width}",
             "at inner step": str(evaluated.step),
             "chosen on validation": chosen or wording.NONE,
+            "iterations": str(evaluated.iteration),
+            "evaluation": evaluation_hash(evaluated.evaluation),
+            "protocol": cell.described,
         }

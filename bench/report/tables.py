@@ -19,10 +19,13 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """At least one row, escaped only when it is written."""
+    """At least one row, escaped only when it is written. `note` says how to read it; `folded`: not shown at once, where
+    something can be folded."""
 
     caption: str
     rows: Sequence[Row]
+    note: str = ""
+    folded: bool = False
 
     @property
     def lines(self) -> list[tuple[str, ...]]:
@@ -38,10 +41,11 @@ def text(rows: Sequence[Row]) -> list[str]:
 
 
 def markdown(table: Table) -> str:
-    """A Markdown table under its caption as a heading."""
+    """A Markdown table under its caption as a heading, and its note."""
     header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
     rule = "|" + " --- |" * len(table.rows[0])
-    return "\n".join([f"#### {markdown_text(table.caption)}", "", header, rule, *rows, ""])
+    note = [markdown_text(table.note), ""] if table.note else []
+    return "\n".join([f"#### {markdown_text(table.caption)}", "", *note, header, rule, *rows, ""])
 
 
 def latex(table: Table) -> str:

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 
 from bench.analysis.cells import Cell
 from bench.analysis.pairs import Compared
-from bench.analysis.sections import FIRST, Section, command
+from bench.analysis.sections import Section, command
 from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, would_decide
 from bench.report import wording
+from bench.report.answers import Answer, headline, summary
+from bench.report.documents import OWN, Part
 
 _REASONS_SHOWN = 2
 
 
-def lines(sections: Sequence[Section]) -> list[str]:
-    """A few lines a benchmark, then one for all claims that nothing was run for."""
-    return [line for section in sections for line in _section(section)]
+def lines(parts: Sequence[Part]) -> list[str]:
+    """A few lines a benchmark, one for all published numbers, and what this project's own runs were judged, apart."""
+    mine, *others = parts
+    found = [f"{mine.origin}:{'' if mine.records else ' no runs yet'}", *_headline(mine)]
+    found += [line for section in mine.sections for line in _section(section)]
+    found.append(f"{summary(mine.answers)} Those not run are in report.md")
+    return found + [line for part in others for line in [f"{OWN}, in {part.origin}:", *map(_own, part.judged)]]
 
 
 def _section(section: Section) -> list[str]:
@@ -23,15 +29,14 @@ def _section(section: Section) -> list[str]:
     cells = [line for cell in section.cells for line in _cell(section, cell)]
     gains = [_gain(pair) for pair in section.gains]
     outcomes = [f"  {line}" for line in section.outcomes]
-    return [*heading, *cells, *gains, *outcomes, *_not_run(section)]
+    return [*heading, *cells, *gains, *outcomes]
 
 
 def _cell(section: Section, cell: Cell) -> list[str]:
-    few = len(cell.seeds)
-    kind = "both" if few > 1 else "over episodes"
-    measure = cell.measure
+    measure, interval = cell.measure, cell.intervals[cell.covers]
     value = f"{cell.headline.value:{measure.form}} {measure.unit or measure.name}"
-    score = f"{value} ({wording.ends(cell.intervals[kind], measure.form)}, {kind})"
+    known = interval[0] == interval[0]
+    score = f"{value} ({wording.ends(interval, measure.form)}, {wording.kind(cell.covers)})" if known else value
     whole = cell.predicted or cell.iterations == (cell.record.training.iterations,)
     part = "" if whole else f" after {wording.iterations(cell)} iterations"
     copies = {other.data["digest"] for other in section.cells}
@@ -45,7 +50,7 @@ def _cell(section: Section, cell: Cell) -> list[str]:
 def _gain(pair: Compared) -> str:
     measure, form = pair.a.measure, f"+{pair.a.measure.form}"
     value = f"{pair.paired.difference.value:{form}} {measure.points}"
-    interval = f"{wording.ends(pair.interval, form)}, {pair.paired.kind}"
+    interval = f"{wording.ends(pair.interval, form)}, {wording.kind(pair.paired.kind)}"
     return f"  {wording.gain(pair)} [{pair.a.described}]: {value} ({interval}), paired"
 
 
@@ -61,9 +66,15 @@ def _claim(held: Held) -> str:
     return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"
 
 
-def _not_run(section: Section) -> list[str]:
-    """The claim that the project is about, where nothing met it."""
-    first = section.claims[0] if section.title == FIRST and section.claims else None
-    if first is None or first not in section.unmet:
+def _headline(part: Part) -> list[str]:
+    """The number that the project is about, where nothing met it."""
+    first = headline(part.answers)
+    if first is None or first.held is not None:
         return []
-    return [f"{FIRST}: claim {first.number} ({first.source}): not run", f"    {command(first)}"]
+    claim = first.claim
+    return [f"{claim.benchmark}: claim {claim.number} ({claim.source}): not run", f"    {command(claim)}"]
+
+
+def _own(answer: Answer) -> str:
+    assert answer.held is not None
+    return f"  {answer.claim.method} on {answer.held.cell.title}: {_claim(answer.held)}"

@@ -12,6 +12,9 @@ from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.measures import Measure
 
 NONE = "–"
+# What an interval covers, as the statistics call it -> as a report says it.
+_KINDS = {"both": "episodes + seeds", "over episodes": "episodes", "over seeds": "seeds"}
+_KINDS |= {"for these models": "these weights only"}
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
 
 
@@ -19,6 +22,11 @@ def batch_norm(cell: Cell) -> str:
     """What its statistics are of, where the network has it."""
     unknown = cell.predicted or cell.benchmark.form == FUNCTIONS
     return NONE if unknown else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
+
+
+def kind(name: str) -> str:
+    """What an interval covers."""
+    return _KINDS.get(name, name)
 
 
 def near_bound(measure: Measure) -> str:
@@ -40,15 +48,15 @@ def seeds(cell: Cell) -> str:
     if cell.predicted:
         return f"{len(cell.seeds)} of theirs"
     if cell.origin:
-        return "none of ours"
+        return "not trained here"
     lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
     return f"{len(cell.seeds)}{lost}"
 
 
 def counted_seeds(cell: Cell) -> str:
-    """The same in running text: `3 seeds`."""
+    """The seeds in running text: `3 seeds`."""
     if cell.predicted or cell.origin:
-        return f"seeds: {seeds(cell)}"
+        return seeds(cell)
     return f"{len(cell.seeds)} seed{'s' * (len(cell.seeds) > 1)}"
 
 
@@ -82,7 +90,7 @@ def ends(interval: tuple[float, float], form: str = ".2f") -> str:
 
 def gain(pair: Compared) -> str:
     """Such as `maml at 75000 - at 60000 iterations`."""
-    return f"{pair.a.method} at {spread(pair.a.iterations)} - at {spread(pair.b.iterations)} iterations"
+    return f"{pair.a.method} at {spread(pair.a.iterations)} − at {spread(pair.b.iterations)} iterations"
 
 
 def p_value(p: float) -> str:

@@ -29,10 +29,18 @@ def results(tmp_path: Path) -> Path:
 
 def test_a_row_a_run(results: Path) -> None:
     found = bench.frame(results)
-    assert list(found["status"]) == ["finished", "diverged", "finished", "finished"]
-    assert [Path(folder).name for folder in found["results"]] == ["reference", "runs", "runs", "runs"]
+    assert list(found["status"]) == ["diverged", "finished", "finished"]
+    assert [Path(folder).name for folder in found["results"]] == ["runs", "runs", "runs"]
     assert found["training.inner_lr"].notna().all() and list(found["protocol"].unique()) == ["paper"]
     assert found.attrs["problems"] == []
+
+
+def test_the_projects_own_runs_are_read_where_they_are_named(results: Path, tmp_path: Path) -> None:
+    assert set(bench.frame(results)["benchmark"]) == {"omniglot-5w1s"}
+    assert list(bench.frame(results / "reference")["benchmark"]) == ["miniimagenet-5w5s"]
+    write_run(tmp_path / "cloned" / "reference")
+    with pytest.raises(UserError, match=r"own are in .*cloned/reference"):
+        bench.frame(tmp_path / "cloned")
 
 
 def test_a_row_an_evaluation(results: Path) -> None:
@@ -62,7 +70,7 @@ def test_bad_records_are_named(results: Path) -> None:
     (folder / layout.RECORD).write_text("{")
     with pytest.warns(UserWarning, match="left out"):
         found = bench.frame(results)
-    assert len(found) == 3 and len(found.attrs["problems"]) == 1 and str(folder) in found.attrs["problems"][0]
+    assert len(found) == 2 and len(found.attrs["problems"]) == 1 and str(folder) in found.attrs["problems"][0]
 
 
 def test_mistakes(results: Path, tmp_path: Path) -> None:

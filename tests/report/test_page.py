@@ -6,13 +6,17 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from bench import records
+from bench.analysis import claims
 from bench.records import layout
-from bench.report import build
+from bench.report import answers, build, cost
 from bench.report.answers import Answer, summary
 from tests.report.synthetic import write_run
 
@@ -63,12 +67,43 @@ def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:
         write_run(runs, "miniimagenet-5w5s", seed=seed, accuracy=0.40)
         write_run(runs, "omniglot-5w1s", "nearest", seed, accuracy=0.9)
     _, found = page(runs, out)
-    answer, runs_of = found.text.split("The answer")[1].split("Runs in", 1)
-    assert "1 differs" in answer and "1 differs" not in runs_of
-    numbers, verdict = answer.split("maml on miniimagenet-5w5s")[1].split("verdict", 1)
-    assert "63.11 ± 0.92" in numbers and "Finn et al. 2017 Table 1 (paper)" in numbers and "3 seeds" in numbers
-    assert verdict.startswith(" differs the 95 % interval of the difference") and "excludes 0" in verdict
-    assert answer.index("excludes 0") < answer.index("not judged, and why")
+    answer, results = found.text.split("The answer")[1].split("Results in", 1)
+    assert "differs 1" in answer and results.split()[1:3] == ["miniimagenet-5w5s", "1"]
+    first = answer.split("maml on miniimagenet-5w5s")[1]
+    assert first.startswith(" Finn et al. 2017 Table 1 (paper) published 63.11 ± 0.92 ours 4")
+    assert "verdict differs the 95 % interval of the difference" in first and "excludes 0" in first
+    assert answer.index("Judged: 1") < answer.index("Compared and not judged")
+
+
+def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, "omniglot-5w1s", seed=seed, accuracy=0.985)
+    known = claims.published()
+    parts = build._parts(build._read(runs), known, None)[0]
+    assert [answer.claim for answer in parts[0].answers].count(known[0]) == 1
+    assert len(parts[0].answers) == len(known)
+    tables = {table.caption: table.rows for table in answers.tables(parts[0].answers, parts[0].records)}
+    assert sum(map(len, tables.values())) == len(known)
+    commands = next(rows for caption, rows in tables.items() if "with the command" in caption)
+    assert {row["command"].split()[3] for row in commands} == {"run"} and {c.benchmark for c in known} >= {
+        row["benchmark"] for row in commands
+    }
+    names = [row["benchmark"] for row in commands]
+    assert names == sorted(names, key=names.index) and len(set(names)) > 3  # each benchmark's together
+
+
+def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
+    claim = next(
+        c for c in claims.published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper")
+    )
+    write_run(runs, settings=("iterations=600",))  # 1 second
+    write_run(runs, settings=("iterations=6000", "inner_lr=0.1"))
+    (one, other) = sorted(records.read_all(runs)[0], key=lambda record: record.info["iteration"])
+    # Five seeds of 60,000 iterations, at 600 a second.
+    assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), by a record of 600 iterations"
+    assert cost.hours(claim, [other]) == ""
+    shared = replace(one, info=one.info | {"execution": {"seeds": [0, 1, 2]}})
+    assert cost.seconds(shared) == pytest.approx(cost.seconds(one) / 3)
 
 
 def test_every_table_and_every_figure_is_in_it(runs: Path, out: Path) -> None:
@@ -95,7 +130,7 @@ def test_every_table_and_every_figure_is_in_it(runs: Path, out: Path) -> None:
 
 def test_without_runs_it_says_so_and_what_would_run(runs: Path, out: Path) -> None:
     _, found = page(runs, out)
-    assert "Nothing has been run yet" in found.text and "63.11 ± 0.92" in found.text
+    assert "There are no runs yet in" in found.text and "not run 56" in found.text and "63.11 ± 0.92" in found.text
     assert "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s" in found.text
 
 
@@ -104,14 +139,16 @@ def test_bad_records_and_lost_runs_are_in_it(runs: Path, out: Path) -> None:
     write_run(runs, seed=7, status="diverged")
     (folders[0] / layout.RECORD).write_text("{")
     _, found = page(runs, out)
-    assert f"Left out {folders[0]}" in found.text and "seed7: diverged at iteration 10; in no average" in found.text
+    assert (
+        f"Left out {folders[0]}" in found.text and "seed7: diverged at iteration 10; excluded from means" in found.text
+    )
 
 
 def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
     write_run(runs)
     write_run(runs.parent / "reference", seed=1)
     _, found = page(runs, out)
-    assert "This project’s runs in" in found.text and "omniglot-5w1s (reference)" in found.text
+    assert found.text.count("This project's own runs, not yours") == 3  # said at the top, in the contents, and there
     ids = found.values("id")
     assert len(ids) == len(set(ids))
 
@@ -162,9 +199,32 @@ def test_no_colour_is_left_that_a_dark_page_could_not_change(runs: Path, out: Pa
 
 
 def test_the_summary_counts() -> None:
-    def answer(verdict: str) -> Answer:
-        return Answer("", "", "", "", "", "", "", verdict, "")
+    assert summary([]).startswith("0 published numbers: agrees 0")
+    told = "1 published number: agrees 0, differs 0, inconclusive 0, not judged 0, not run 1."
+    assert summary([Answer(claims.published()[0], None)]) == told
 
-    assert summary([answer("not judged")]) == "1 comparison with a published number: 1 not judged."
-    told = summary([answer("inconclusive"), answer("agrees"), answer("agrees")])
-    assert told == "3 comparisons with a published number: 2 agrees, 1 inconclusive."
+
+def test_what_explain_found_is_on_the_page(runs: Path, out: Path) -> None:
+    write_run(runs)
+    out.mkdir()
+    (out / "explain-article-paper-omniglot-5w1s-maml.csv").write_text(
+        "benchmark,method,from,to,factor,kind,change,difference,value,low,high,interval,p,p_holm,seeds,test_episodes\n"
+        "omniglot-5w1s,maml,article,paper,<b>inner_lr,from,0.01 -> 2,x,-11.5,-21.72,-1.27,both,0.01,0.04,0 1 2,600\n"
+        "omniglot-5w1s,maml,article,paper,clip,from,none -> 1,x,,,,,,,,\n"
+    )
+    _, found = page(runs, out)
+    told = found.text.split("from article to paper, what each change does")[1]
+    assert "<b>inner_lr -11.50" not in told and "<b>inner_lr −11.50 −21.72 to −1.27 0.04 episodes + seeds" in told
+    assert "clip no seed: diverged" in told
+    for content in ("", "factor\n", "benchmark,method,from,to,factor\n", "a\x00b"):
+        (out / "explain-broken.csv").write_text(content)
+        made = build.build(runs, out)
+        assert len(made.problems) == 1 and "explain-broken.csv: no table of effects" in made.problems[0]
+
+
+def test_nothing_is_marked_up_by_asterisks(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, seed=seed)
+        write_run(runs, method="fomaml", seed=seed)
+    _, found = page(runs, out)
+    assert "*" not in found.text.split("Does the published")[1].split('"use strict"')[0]

@@ -40,17 +40,17 @@ def rows(made: build.Report) -> list[dict[str, str]]:
 def test_the_table_of_the_63_11_is_always_there(runs: Path, out: Path) -> None:
     made = build.build(runs, out)
     assert "63.11 ± 0.92" in made.text and "not run" in made.text and CLAIM in made.text
-    table = markdown(made).split("miniimagenet-5w5s: published numbers")[1].splitlines()
-    first = next(line for line in table if line.startswith("| maml"))
+    table = markdown(made).split("The number that this project is about")[1].splitlines()
+    first = next(line for line in table if "| maml" in line)
     assert "63.11 ± 0.92" in first and "Finn et al. 2017 Table 1" in first and "not run" in first and CLAIM in first
     assert made.problems == [] and len(made.text.splitlines()) < 8
 
 
-def test_it_stays_where_only_a_part_of_the_data_was_run(runs: Path, out: Path) -> None:
+def test_a_part_of_the_data_is_not_what_it_is_a_number_of(runs: Path, out: Path) -> None:
     for seed in range(3):
         write_run(runs, "miniimagenet-5w5s", seed=seed, data={"partial": True})
     made = build.build(runs, out)
-    assert CLAIM in made.text
+    assert CLAIM in markdown(made).split("The number that this project is about")[1]
     assert [row["benchmark"] for row in rows(made)] == ["part of miniimagenet-5w5s"]
     assert "| a part of mini-imagenet, digest dddddddd |" in markdown(made)
     assert rows(made)[0]["verdict"] == "not judged" and "another data set" in rows(made)[0]["why"]
@@ -70,7 +70,7 @@ def test_a_run_of_the_paper_is_judged(runs: Path, out: Path) -> None:
     assert "differs" in made.text and CLAIM not in made.text
 
 
-def test_diverged_and_unfinished_runs_are_shown_and_in_no_average(runs: Path, out: Path) -> None:
+def test_diverged_and_unfinished_runs_are_shown_and_in_no_mean(runs: Path, out: Path) -> None:
     for seed in range(3):
         write_run(runs, seed=seed)
     write_run(runs, seed=3, status="diverged")
@@ -84,7 +84,7 @@ def test_diverged_and_unfinished_runs_are_shown_and_in_no_average(runs: Path, ou
         assert "seed3: diverged at iteration 10" in text and "seed4: unfinished: 10 of 60000" in text
 
 
-def test_a_run_with_an_episode_that_has_no_score_is_in_no_average(runs: Path, out: Path) -> None:
+def test_a_run_with_an_episode_that_has_no_score_is_in_no_mean(runs: Path, out: Path) -> None:
     folder = [write_run(runs, seed=seed) for seed in range(4)][-1]
     whole = records.read(folder).evaluations[0]
     scores = whole.scores.copy()
@@ -96,7 +96,7 @@ def test_a_run_with_an_episode_that_has_no_score_is_in_no_average(runs: Path, ou
     assert row["seed_numbers"] == "0 1 2" and row["diverged_seeds"] == "3"
     mean = f"the mean of the others is {100 * np.nanmean(scores[:, whole.step]):.2f} %"
     name = layout.evaluation_stem(whole.evaluation, whole.iteration)
-    line = f"seed3: outputs not finite in 2 of 600 test episodes of evaluation {name} ({mean}); in no average"
+    line = f"seed3: outputs not finite in 2 of 600 test episodes of evaluation {name} ({mean}); excluded from means"
     assert line in made.text and line in markdown(made)
     frame = bench.frame(runs, rows="evaluation")
     assert frame["score"].isna().tolist() == [False, False, False, True]
@@ -132,13 +132,25 @@ def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
         write_run(runs, seed=seed)
         write_run(runs.parent / "reference", seed=seed + 2)
     made = build.build(runs, out)
-    assert [(Path(row["results"]).name, row["seed_numbers"]) for row in rows(made)] == [
-        ("runs", "0 1"),
-        ("reference", "2 3"),
-    ]
-    assert "reference runs of this project" in made.text
+    assert [(Path(row["results"]).name, row["seed_numbers"]) for row in rows(made)] == [("runs", "0 1")]
+    assert "This project's own runs, not yours, in" in made.text
     alone = build.build(runs.parent / "reference", out)
-    assert [row["seed_numbers"] for row in rows(alone)] == ["2 3"] and "of this project" not in alone.text
+    assert [row["seed_numbers"] for row in rows(alone)] == ["2 3"] and "not yours" not in alone.text
+
+
+def test_reference_runs_answer_for_nobody_else(runs: Path, out: Path) -> None:
+    """The user's own run is no match; the project's is, and is told in its own block only."""
+    write_run(runs, accuracy=0.55, preset="quick")
+    for seed in range(3):
+        write_run(runs.parent / "reference", seed=seed, accuracy=0.985)
+    made = build.build(runs, out)
+    told, own = markdown(made).split("## This project's own runs, not yours")
+    page = next(path for path in made.files if path.name == "report.html").read_text()
+    assert "differs 0" in told and "differs 1" in own and "differs 0" in made.text.split("own runs")[0]
+    answer = page.split('id="answer"')[1].split('class="apart"')[0]
+    assert "differs 0" in answer and 'class="verdict differs"' not in answer and "seeds: 3" not in told
+    assert "97.23" in own
+    assert "97.23" not in told + (out / "report.tex").read_text() + (out / "report.csv").read_text()
 
 
 def test_claims_of_a_user(runs: Path, out: Path, tmp_path: Path) -> None:
@@ -169,10 +181,10 @@ def test_pairs_of_methods(runs: Path, out: Path) -> None:
         write_run(runs, method="nearest", seed=seed + 1, accuracy=0.80)
         write_run(runs, method="finetune", preset="ravi", seed=seed, accuracy=0.80)  # trained otherwise: no pair
     table = markdown(build.build(runs, out)).split("methods compared")[1].split("####")[0]
-    pairs = [line for line in table.splitlines() if " - " in line]
-    assert [pair.split(" | ")[0] for pair in pairs] == ["| maml - fomaml", "| maml - nearest", "| fomaml - nearest"]
-    assert "| 3 | 600 |" in pairs[0] and "| both |" in pairs[0]
-    assert "| 2 | 600 |" in pairs[1] and "for these models | – | – |" in pairs[1]
+    pairs = [line for line in table.splitlines() if " − " in line]
+    assert [pair.split(" | ")[0] for pair in pairs] == ["| maml − fomaml", "| maml − nearest", "| fomaml − nearest"]
+    assert "| 3 | 600 |" in pairs[0] and "| episodes + seeds |" in pairs[0]
+    assert "| 2 | 600 |" in pairs[1] and "these weights only | – | – |" in pairs[1]
 
 
 def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None:
@@ -184,9 +196,10 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
         write_run(runs, method="nearest", seed=seed, **article)
     made = build.build(runs, out)
     table = markdown(made).split("what further iterations")[1].split("####")[0]
-    (row,) = [line for line in table.splitlines() if " - at " in line]
-    assert row.startswith("| maml at 75000 - at 60000 iterations | article | 3 | 1000 |") and "| both |" in row
-    (line,) = [line for line in made.text.splitlines() if "- at 60000 iterations" in line]
+    (row,) = [line for line in table.splitlines() if " − at " in line]
+    assert row.startswith("| maml at 75000 − at 60000 iterations |") and row.endswith("| 3 | 1000 | article |")
+    assert "| episodes + seeds |" in row
+    (line,) = [line for line in made.text.splitlines() if "− at 60000 iterations" in line]
     earlier, later = (
         np.stack(
             [
@@ -199,7 +212,7 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
         for at in (60_000, 75_000)
     )
     gain = statistics.paired(100 * later, 100 * earlier).difference
-    assert "{:+.2f} points ({:+.2f} to {:+.2f}, both), paired".format(gain.value, *gain.interval()) in line
+    assert "{:+.2f} points ({:+.2f} to {:+.2f}, episodes + seeds), paired".format(gain.value, *gain.interval()) in line
     assert "claim 61.03 ± 0.41" in made.text and "claim 62.32 ± 0.40" in made.text
     protocols = markdown(made).split("how article differs from paper")[1].split("####")[0]
     assert "0.01 (assumed)" in protocols and "initialisation" in protocols
@@ -212,11 +225,11 @@ def test_pairs_of_precisions(runs: Path, out: Path) -> None:
             write_run(runs, seed=seed, settings=settings, accuracy=0.95 - 0.1 * bool(settings))
         write_run(runs, method="fomaml", seed=seed, settings=("precision=bf16",))
     table = markdown(build.build(runs, out)).split("methods compared")[1].split("####")[0]
-    pairs = {line.split(" | ")[1]: line for line in table.splitlines() if " - " in line}
+    pairs = {line.split(" | ")[-1].removesuffix(" |"): line for line in table.splitlines() if " − " in line}
     # Not the one that has another inner rate too, nor another method in another precision.
     assert pairs.keys() == {"paper / paper, precision=bf16", "paper, precision=bf16"}
-    assert "| maml - maml |" in pairs["paper / paper, precision=bf16"]
-    assert "| 3 | 600 | +9" in pairs["paper / paper, precision=bf16"]
+    assert "| maml − maml | +9" in pairs["paper / paper, precision=bf16"]
+    assert "| 3 | 600 |" in pairs["paper / paper, precision=bf16"]
 
 
 def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_names_of_methods_in_the_report(tmp_path: Path) -> None:
     write_run(tmp_path / "runs", method="my_method|2")
     files = {path.name: path for path in build.build(tmp_path / "runs", tmp_path / "out").files}
     assert r"| my\_method\|2 (demonstration) |" not in files["report.csv"].read_text()
-    assert r"| my\_method\|2 | paper |" in files["report.md"].read_text()
-    assert r"my\_method|2 & paper" in files["report.tex"].read_text()
+    assert r"| my\_method\|2 | 9" in files["report.md"].read_text()
+    assert r"my\_method|2 & 9" in files["report.tex"].read_text()
 
 
 @given(st.text() | st.text(alphabet="\\\\&%$#_{}[]*|<`~^-\n\r\x1b\u202e x1", max_size=12))

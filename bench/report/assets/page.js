@@ -28,40 +28,43 @@ function sortable(table) {
   });
 }
 
-// One form a benchmark filters all its tables that have the column.
-function filterable(section) {
-  const form = section.querySelector(".filters"), shown = make("output"), rows = [];
-  for (const table of all("table", section)) {
-    const names = all("thead th", table).map(head => head.dataset.name);
+// One form filters all tables: a row stays if it has the words, and the chosen method and verdict where it has such cells.
+function filterable(form) {
+  const shown = form.querySelector("output"), rows = [], { search, method, verdict } = form.elements;
+  for (const table of all("table")) {
+    const names = all("thead th", table).map(head => head.dataset.name), place = table.closest(".benchmark")?.querySelector("h3").textContent ?? "";
     for (const row of table.tBodies[0].rows) {
-      rows.push({ row, cells: Object.fromEntries(names.map((name, k) => [name, row.cells[k].textContent.trim()])) });
+      const cells = Object.fromEntries(names.map((name, k) => [name, row.cells[k].textContent.trim()]));
+      rows.push({ row, text: `${place} ${row.textContent}`.toLowerCase(), method: cells.method?.replace(/ \(.*/, ""), verdict: cells.verdict });
     }
   }
-  const chosen = ["method", "protocol", "seeds"].map(name => {
-    const value = cells => name === "seeds" ? cells[name] && String(number(cells[name])) : cells[name]?.replace(" (demonstration)", "");
-    const found = [...new Set(rows.map(({ cells }) => value(cells)))].filter(text => text && text !== "–" && text !== "NaN");
-    const select = make("select", "", { name });
-    select.append(make("option", "all", { value: "" }), ...found.sort().map(text => make("option", text, { value: text })));
-    const label = make("label", name);
-    label.append(select);
-    if (found.length > 1) form.append(label);
-    return { select, value };
-  });
-  if (!form.childElementCount) return;
+  const folds = all("main details:not(.words)"), asOpened = folds.map(fold => fold.open);
   const update = () => {
-    let visible = 0;
-    for (const { row, cells } of rows) {
-      row.hidden = chosen.some(({ select, value }) => select.value && value(cells) !== undefined && value(cells) !== select.value);
-      visible += !row.hidden;
-    }
-    shown.textContent = visible === rows.length ? "" : `${visible} of ${rows.length} rows`;
+    const wanted = search.value.toLowerCase().split(/\s+/), active = form.matches(":has(option:checked:not([value='']))") || search.value.trim();
+    const kept = rows.filter(({ row, text, ...cells }) => {
+      row.hidden = !wanted.every(word => text.includes(word)) || [method, verdict].some(({ name, value }) => value && cells[name] !== undefined && cells[name] !== value);
+      return !row.hidden;
+    });
+    // What holds no row is out of the way, and what holds one is open, until nothing is asked for.
+    all(".block:has(table)").forEach(block => { block.hidden = active && !block.querySelector("tbody tr:not([hidden])"); });
+    folds.forEach((fold, k) => {
+      const holds = fold.querySelector("tbody tr:not([hidden])");
+      fold.open = active ? Boolean(holds) && (fold.matches(".benchmark") || asOpened[k] || Boolean(fold.closest("#answers"))) : asOpened[k];
+    });
+    form.querySelector("[type=reset]").hidden = !active;
+    shown.textContent = active ? `${kept.length} of ${rows.length} rows` : "";
   };
-  const reset = make("button", "Show all", { type: "reset" });
-  form.append(reset, shown);
-  form.addEventListener("change", update);
+  form.addEventListener("input", update);
   form.addEventListener("reset", () => setTimeout(update));
   form.addEventListener("submit", event => event.preventDefault());
   form.hidden = false;
+}
+
+// What a link or an address leads to may be folded.
+function unfold() {
+  const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  if (target) target.scrollIntoView();
 }
 
 const tip = document.getElementById("tip");
@@ -112,5 +115,7 @@ function askable(svg) {
 }
 
 all("table").forEach(sortable);
-all(".benchmark").forEach(filterable);
+all(".filters").forEach(filterable);
 all("figure svg").forEach(askable);
+addEventListener("hashchange", unfold);
+unfold();

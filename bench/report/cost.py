@@ -1,0 +1,59 @@
+"""What a verdict would cost: hours of training, told by records of the same training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench.analysis.claims import Claim
+from bench.analysis.sections import SEEDS
+from bench.protocols.presets import preset
+from bench.protocols.protocol import Training
+from bench.records import Record
+
+_FEWEST = 20  # iterations of a record that has a rate to speak of
+
+
+def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -> float:
+    """A run's own: seeds that trained together took the time that each of them records."""
+    together = record.info["execution"].get("seeds") or (record.seed,)
+    return sum(record.info.get("seconds", {}).get(part, 0.0) for part in parts) / len(together)
+
+
+def hours(claim: Claim, records: Sequence[Record]) -> str:
+    """Of the trainings that would give the claim a verdict, on the machine of the longest such training among the
+    records; empty where there is none."""
+    wanted = preset(claim.protocol, claim.about).training
+    iterations = claim.iterations or wanted.iterations
+    known = [record for record in records if _tells(record, claim, wanted)]
+    if not known:
+        return ""
+    longest = max(known, key=lambda record: record.info["iteration"])
+    done = longest.info["iteration"]
+    found = SEEDS * iterations * seconds(longest, ("training",)) / done / 3600
+    written = f"{found:,.0f}" if found >= 10 else f"{found:.1f}"
+    return f"about {written} h on {_machine(longest)}, by a record of {done:,} iterations"
+
+
+def _tells(record: Record, claim: Claim, wanted: Training) -> bool:
+    return (
+        (record.benchmark, record.method) == (claim.benchmark, claim.method)
+        and record.info["iteration"] >= _FEWEST
+        and seconds(record, ("training",)) > 0
+        and _alike(record.training) == _alike(wanted)
+    )
+
+
+def _alike(training: Training) -> Training:
+    """Without what costs a meta-step nothing."""
+    return replace(training, iterations=1, validations=1, validation_episodes=1)
+
+
+def _machine(record: Record) -> str:
+    environment, execution = record.info["environment"], record.info["execution"]
+    if str(execution.get("device", "")).startswith("cuda") and environment.get("gpu"):
+        return str(environment["gpu"])
+    threads = execution.get("threads")
+    return str(environment.get("processor") or "a CPU") + (
+        f" ({threads} thread{'s' * (threads != 1)})" if threads else ""
+    )

@@ -1,0 +1,58 @@
+"""The tables that `explain` left beside the report, for the page."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from bench.errors import printable
+from bench.report import wording
+from bench.report.tables import Row, Table
+
+_MOST_BYTES, _MOST_ROWS = 2**20, 200
+_NUMBERS = ("value", "low", "high", "p", "p_holm")
+_NAMED = ("benchmark", "method", "from", "to")  # what is said in the caption
+_NOTE = (
+    "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors act on one another, so "
+    "the parts need not add up to the gap."
+)
+
+
+def tables(folder: Path) -> tuple[list[Table], list[str]]:
+    """A table a comparison of two protocols, and a line for each file that is none."""
+    made, problems = [], []
+    for path in sorted(folder.glob("explain-*.csv")):
+        try:
+            made.append(_table(path))
+        except (OSError, ValueError, KeyError, csv.Error) as error:
+            problems.append(f"{path}: no table of effects ({error}); `explain` writes it again")
+    return made, problems
+
+
+def _table(path: Path) -> Table:
+    """Raises ValueError, KeyError or csv.Error where it is none."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"more than {_MOST_BYTES} bytes")
+    with open(path, newline="", encoding="utf-8") as file:
+        found = [{name: printable(text) for name, text in row.items()} for row in csv.DictReader(file, strict=True)]
+    if not 0 < len(found) <= _MOST_ROWS:
+        raise ValueError(f"not 1 to {_MOST_ROWS} rows")
+    about = [found[0][name] for name in _NAMED]
+    caption = "{}, {}: from {} to {}, what each change does".format(*about)
+    return Table(caption, [_row(each) for each in found], _NOTE)
+
+
+def _row(found: Row) -> Row:
+    """The effect first, then whatever else the file says of it."""
+    numbers = {name: float(found[name]) for name in _NUMBERS if found.get(name)}
+    known = len({"value", "low", "high"} & numbers.keys()) == 3
+    ends = "{low:+.2f} to {high:+.2f}".format(**numbers) if known else wording.NONE
+    shown = {
+        "factor": found["factor"],
+        "effect": f"{numbers['value']:+.2f}" if "value" in numbers else "no seed: diverged",
+        "95 % interval": ends,
+        "p (Holm)": f"{numbers['p_holm']:.2g}" if "p_holm" in numbers else wording.NONE,
+    }
+    shown["covers"] = wording.kind(found.get("interval") or wording.NONE)
+    said = {*_NAMED, *_NUMBERS, "factor", "difference", "interval"}
+    return shown | {name.replace("_", " "): text or wording.NONE for name, text in found.items() if name not in said}

@@ -1,0 +1,95 @@
+"""What a figure calls its rows and lines: a method, and in words what its protocol changes of the nearest preset."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
+from bench.analysis.pairs import Compared
+from bench.protocols.benchmarks import of_record
+from bench.protocols.naming import nearest_preset, protocol_differences, training_differences, written
+from bench.protocols.presets import preset
+from bench.records import Record
+from bench.report import wording
+
+WIDTH, WIDE = 46, 100  # characters of a line beside a row, and in a legend
+# Setting -> how its value is said; others by their names.
+_SAID = {
+    "iterations": "{} iterations",
+    "episodes": "{} test episodes",
+    "meta_batch": "meta-batch {}",
+    "meta_lr": "meta rate {}",
+    "meta_update": "an update per {}",
+    "inner_lr": "inner rate {}",
+    "inner_steps": "inner steps {}",
+    "evaluation.inner_steps": "inner steps {} at test",
+    "queries": "queries {} in training",
+    "evaluation.queries": "queries {} at test",
+    "precision": "{}",
+    "evaluation.precision": "{} at test",
+    "initialisation": "{} initialisation",
+    "batch_norm_scale": "batch norm scale {}",
+    "batch_norm_adapted": "batch norm adapted {}",
+    "batch_norm_epsilon": "batch norm epsilon {}",
+    "evaluation.batch_statistics": "{} statistics",
+    "weights": "{} weights",
+    "evaluation.weights": "{} weights",
+}
+
+
+def protocol(cell: Cell) -> str:
+    """The nearest preset, and what differs from it in words; of what was made elsewhere, where."""
+    if cell.predicted or cell.code or cell.origin:
+        return cell.described
+    nearest = nearest_preset(cell.benchmark, cell.protocol.training)
+    found = protocol_differences(cell.method, cell.protocol, preset(nearest, cell.benchmark))
+    return ", ".join([nearest, *(change(name, ours) for name, (ours, _) in found.items())])
+
+
+def training(record: Record) -> str:
+    """A training's nearest preset and what differs from it, in lines."""
+    benchmark = of_record(record.info)
+    nearest = nearest_preset(benchmark, record.training)
+    found = training_differences(record.training, preset(nearest, benchmark).training)
+    return wrapped(", ".join([nearest, *(change(name, ours) for name, (ours, _) in found.items())]), WIDE)
+
+
+def change(setting: str, value: Any) -> str:
+    """Such as `inner rate 2`, or `batch norm scale off`."""
+    text = {"true": "on", "false": "off"}.get(written(value), written(value))
+    text = f"{value:,}" if type(value) is int else text
+    return _whole(_SAID.get(setting, setting.replace("_", " ") + " {}").format(text))
+
+
+def label(row: Cell | Claim, width: int = WIDTH) -> str:
+    """What a row or a line is called, in lines."""
+    if isinstance(row, Claim):
+        return wrapped(f"{row.method}: {wording.source(row)}", width)
+    return wrapped(f"{row.method}, {protocol(row)}, {_whole(wording.counted_seeds(row))}", width)
+
+
+def pair_label(pair: Compared) -> str:
+    """What a row is called, with what is known of chance, in lines."""
+    p = f"p = {wording.p_value(pair.holm)}" if pair.holm == pair.holm else wording.kind(pair.paired.kind)
+    a, b = protocol(pair.a), protocol(pair.b)
+    said = a if a == b else f"{a} / {b}"
+    return wrapped(
+        f"{_whole(f'{pair.a.method} − {pair.b.method}')}, {said} {_whole('(' + p.replace('= <', '<') + ')')}"
+    )
+
+
+def one_line(text: str) -> str:
+    """A label where there is room."""
+    return " ".join(text.split())
+
+
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """The text in lines, none cut."""
+    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
+
+
+def _whole(text: str) -> str:
+    """The text with spaces at which no line ends."""
+    return text.replace(" ", "\u00a0")

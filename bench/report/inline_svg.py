@@ -8,11 +8,10 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from bench.report.figures import TITLE, Drawn
+from bench.report.panels import PALETTE
 
-# What figures are drawn in -> the page's variable, which has another value on a dark ground. The numbered ones are
-# seaborn's palette for the colour-blind, in its order.
-_PALETTE = ("0173b2", "de8f05", "029e73", "d55e00", "cc78bc", "ca9161", "fbafe4", "949494", "ece133", "56b4e9")
-_COLOURS = {f"#{colour}": f"var(--c{number})" for number, colour in enumerate(_PALETTE)} | {
+# What figures are drawn in -> the page's variable, which has another value on a dark ground.
+_COLOURS = {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)} | {
     "#000000": "currentColor", "#262626": "currentColor", "#555555": "var(--soft)", "#cccccc": "var(--grid)",
     "#ffffff": "var(--ground)",
 }  # fmt: skip

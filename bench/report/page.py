@@ -31,6 +31,7 @@ _CODE = ("command", "protocol", "run", "change")  # columns of names and command
 _VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # each its class in the style sheet
 _LINE = 24  # characters of a number that stays in one line
 _FEW = 3  # benchmarks that stand open; of more, the first
+_MANY = 12  # results of a benchmark, beyond which only its first figure stands open
 
 
 def as_html(
@@ -78,7 +79,8 @@ def _apart(name: str, part: Part) -> dict[str, Any]:
 
 def _section(name: str, section: Section, drawn: Sequence[Drawn], is_open: bool) -> dict[str, Any]:
     """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
-    figures = [_figure(f"{name}-{figure.kind}", figure) for figure in drawn]
+    many = len(section.cells) > _MANY
+    figures = [_figure(f"{name}-{each.kind}", each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
     tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
     seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]

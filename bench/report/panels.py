@@ -8,7 +8,6 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -23,6 +22,8 @@ from bench.records import Record
 from bench.report import labels, marks, wording
 from bench.report.marks import Mark
 
+# Seaborn's palette for the colour-blind, in its order.
+PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 # Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
 _DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)))
 _WIDE = 5  # times the shortest run
@@ -175,9 +176,9 @@ def _axis(section: Section, split: str) -> str:
 
 
 def _colours(section: Section) -> dict[str, str]:
-    """A colour a method, in the order of tables; seaborn's palette for the colour-blind."""
+    """A colour a method, in the order of tables."""
     methods = sorted({record.method for record in section.records}, key=method_order)
-    return dict(zip(methods, sns.color_palette("colorblind", len(methods)).as_hex(), strict=True))
+    return dict(zip(methods, cycle(PALETTE), strict=False))
 
 
 def _validations(record: Record) -> pd.DataFrame:

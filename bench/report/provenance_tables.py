@@ -51,11 +51,13 @@ def _facts(cell: Cell, run: Pair) -> Row:
     packages = environment.get("packages", {})
     return {
         "code": _code(environment),
-        "versions": f"Python {environment.get('python')}, torch {packages.get('torch')}",
-        "machine": _joined(environment.get("gpu") or environment.get("processor"), environment.get("platform")),
+        "machine": _joined(
+            environment.get("gpu") or environment.get("processor"),
+            environment.get("platform"),
+            f"Python {environment.get('python')}, torch {packages.get('torch')}",
+        ),
         "executed": _joined(*(f"{name} {written(execution[name])}" for name in _EXECUTED if name in execution)),
-        "data": wording.data(cell),
-        "test episodes": f"digest {evaluated.info['episodes_digest'][:8]}",
+        "data": f"{wording.data(cell)}; test episodes, digest {evaluated.info['episodes_digest'][:8]}",
     }
 
 

@@ -51,8 +51,10 @@ def _as_opened(page: Any) -> None:
 
 def table(page: Any, caption: str) -> Any:
     """The table of Omniglot under that heading."""
-    path = f"//section[contains(@class, 'benchmark')][h3='omniglot-5w1s']//section[h4[contains(., '{caption}')]]//table"
-    return page.find_element(By.XPATH, path)
+    path = "//details[contains(@class, 'benchmark')][summary/h3='omniglot-5w1s']//*[contains(@class, 'block')]"
+    block = page.find_element(By.XPATH, f"{path}[.//h4[contains(., '{caption}')]]")
+    page.execute_script("if ('open' in arguments[0]) arguments[0].open = true", block)
+    return block.find_element(By.TAG_NAME, "table")
 
 
 def column(page: Any, found: Any, name: str) -> list[str]:
@@ -124,29 +126,60 @@ def test_sorting(page: Any) -> None:
 
 
 def test_what_has_no_number_is_ranged_last(page: Any) -> None:
-    found = table(page, "accuracy (%)")
+    found = table(page, "every interval")
     head(page, found, "accuracy").click()
-    assert column(page, found, "both (headline)")[0] == "–"
+    assert column(page, found, "episodes + seeds")[0] == "–"
     for _ in range(2):
-        head(page, found, "both (headline)").click()
-        assert column(page, found, "both (headline)")[-1] == "–"
+        head(page, found, "episodes + seeds").click()
+        assert column(page, found, "episodes + seeds")[-1] == "–"
 
 
-def test_filters(page: Any) -> None:
-    found = table(page, "accuracy (%)")
-    form = page.find_element(By.XPATH, "//section[h3='omniglot-5w1s']/form")
-    Select(form.find_element(By.NAME, "method")).select_by_visible_text("maml")
-    assert column(page, found, "method") == ["maml"] and set(column(page, table(page, "published"), "method")) == {
-        "maml"
-    }
-    assert "rows" in form.find_element(By.TAG_NAME, "output").text
-    Select(form.find_element(By.NAME, "protocol")).select_by_visible_text("quick")
-    assert column(page, found, "method") == []
+def test_one_form_filters_every_table(page: Any) -> None:
+    found, form = table(page, "accuracy (%)"), page.find_element(By.CSS_SELECTOR, ".filters")
+    opened = "return document.querySelectorAll('main details[open]').length"
+    before = page.execute_script(opened)
+    Select(form.find_element(By.NAME, "method")).select_by_value("maml")
+    assert column(page, found, "method") == ["maml"]
+    assert set(column(page, table(page, "published numbers"), "method")) == {"maml"}
+    Select(form.find_element(By.NAME, "verdict")).select_by_value("not run")
+    shown = page.find_elements(By.CSS_SELECTOR, "#answers tbody tr")
+    texts = [row.text for row in shown if row.is_displayed()]
+    assert texts and all(" maml " in text for text in texts) and any("--protocol paper" in text for text in texts)
     form.find_element(By.CSS_SELECTOR, "[type=reset]").send_keys(Keys.SPACE)
     WebDriverWait(page, 30).until(lambda _: len(column(page, found, "method")) == 4)
-    assert form.find_element(By.TAG_NAME, "output").text == ""
-    Select(form.find_element(By.NAME, "seeds")).select_by_visible_text("1")
-    assert column(page, found, "method") == [HOSTILE]
+    assert form.find_element(By.TAG_NAME, "output").text == "" and page.execute_script(opened) == before
+    form.find_element(By.NAME, "search").send_keys("Quick FINETUNE")
+    assert column(page, found, "method") == ["finetune"]
+    assert "rows" in form.find_element(By.TAG_NAME, "output").text
+
+
+def test_a_link_opens_what_it_leads_to_and_no_bar_covers_it(page: Any) -> None:
+    page.execute_script("document.querySelectorAll('main details').forEach(fold => { fold.open = false; })")
+    for link in page.find_elements(By.CSS_SELECTOR, "nav a"):
+        page.execute_script("document.documentElement.style.scrollBehavior = 'auto'; arguments[0].click()", link)
+        place = """const title = document.querySelector(arguments[0].hash), box = title.getBoundingClientRect();
+        return [box.top - document.querySelector("nav").getBoundingClientRect().bottom, title.checkVisibility()]"""
+        below, visible = page.execute_script(place, link)
+        assert visible and 0 <= below < 700, link.text
+        assert not page.execute_script(
+            "return Boolean(document.querySelector(arguments[0].hash).closest('details:not([open])'))", link
+        )
+
+
+@pytest.mark.parametrize("width", [1366, 1920])
+def test_on_a_laptop_nothing_scrolls_sideways(page: Any, width: int) -> None:
+    emulate(page, width=width)
+    page.execute_script("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
+    wide = "return [...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    assert page.execute_script(wide) == 0 and len(page.find_elements(By.CSS_SELECTOR, ".scroll")) > 20
+
+
+def test_the_answer_is_on_the_first_screen_of_a_laptop(page: Any) -> None:
+    emulate(page, width=1366)
+    for selector in (".first .verdict", ".summary", "#answers tbody .verdict"):
+        box = page.find_element(By.CSS_SELECTOR, selector).rect
+        assert box["x"] + box["width"] < 1366 and box["y"] + box["height"] < 768, selector
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "curves", "steps", "distributions", "differences"])
@@ -155,7 +188,7 @@ def test_values_on_hover_and_by_key(page: Any, kind: str) -> None:
     values = figure.find_elements(By.CSS_SELECTOR, ".value")
     labels = labels_of(page, values)
     assert tip(page) == "" and len(values) > 2 and all(labels)
-    to_the_middle(page, figure)
+    to_the_middle(page, values[0])
     ActionChains(page).move_to_element(values[0]).perform()
     assert tip(page) in labels
     ActionChains(page).move_to_element(figure.find_element(By.TAG_NAME, "figcaption")).perform()
@@ -176,7 +209,7 @@ def test_a_value_of_a_figure_is_that_of_the_table(page: Any) -> None:
     found = table(page, "accuracy (%)")
     means = dict(zip(column(page, found, "method"), column(page, found, "accuracy"), strict=True))
     labels = labels_of(page, page.find_elements(By.CSS_SELECTOR, "[id$=accuracy] .value"))
-    assert any(label.startswith(f"maml, paper, 3 seeds: {means['maml']}; both ") for label in labels)
+    assert any(label.startswith(f"maml, paper, 3 seeds: {means['maml']}; episodes + seeds ") for label in labels)
 
 
 def test_the_first_key_leads_to_the_answer(page: Any) -> None:

@@ -54,7 +54,7 @@ function filterable(form) {
     form.querySelector("[type=reset]").hidden = !active;
     shown.textContent = active ? `${kept.length} of ${rows.length} rows` : "";
   };
-  form.addEventListener("input", update);
+  for (const event of ["input", "change"]) form.addEventListener(event, update);
   form.addEventListener("reset", () => setTimeout(update));
   form.addEventListener("submit", event => event.preventDefault());
   form.hidden = false;
@@ -117,5 +117,8 @@ function askable(svg) {
 all("table").forEach(sortable);
 all(".filters").forEach(filterable);
 all("figure svg").forEach(askable);
+let closed = [];
+addEventListener("beforeprint", () => { closed = all("main details:not([open], .words)"); closed.forEach(fold => { fold.open = true; }); });
+addEventListener("afterprint", () => closed.forEach(fold => { fold.open = false; }));
 addEventListener("hashchange", unfold);
 unfold();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 from bench.protocols.benchmarks import Benchmark
@@ -28,6 +29,7 @@ def described_training(benchmark: Benchmark, training: Training) -> str:
     return _written(nearest, training_differences(training, preset(nearest, benchmark).training))
 
 
+@lru_cache(4096)  # asked for by every row and every line of a report
 def nearest_preset(benchmark: Benchmark, training: Training) -> str:
     """The preset whose training differs in the fewest fields; the first of equals."""
     return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))

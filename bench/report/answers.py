@@ -109,12 +109,13 @@ def _compared(answer: Answer) -> Row:
 
 def _ours(cell: Cell) -> str:
     ends = wording.ends(cell.intervals[cell.covers], cell.measure.form)
-    return f"{cell.headline.value:{cell.measure.form}} ({ends}, {wording.kind(cell.covers)})"
+    said = f"{ends}, {wording.kind(cell.covers)}{'; a demonstration' * cell.demonstration}"
+    return f"{cell.headline.value:{cell.measure.form}} ({said})"
 
 
 def _open(claim: Claim, records: Sequence[Record]) -> Row:
     """What would judge it, and how long that takes."""
-    takes = cost.hours(claim, records) or "a time that no record tells (--dry-run measures it)"
+    takes = cost.hours(claim, records) or "no record tells: --dry-run measures"
     return _published(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
 
 

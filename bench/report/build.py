@@ -49,25 +49,32 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
     Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
     from bench.report import csv_file, documents, figures, page  # a second, for those who only ask what is claimed
 
-    read = _read(results)
-    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
-    known = known if experiment is None else claims_about(known, experiment)
-    parts, problems = _parts(read, known, experiment)
-    mine = parts[0]
+    made, problems = parts(results, claims_file, experiment)
+    mine = made[0]
     drawn = figures.draw(mine.sections, out)
-    names = {title: [figure.png.stem for figure in figures] for title, figures in drawn.items()}
+    names = {title: [figure.png.stem for figure in shown] for title, shown in drawn.items()}
     effects, unreadable = kept_effects.tables(out)
     problems += unreadable
     texts = {
-        "report.html": page.as_html(parts, problems, drawn, effects),
-        "report.md": documents.as_markdown(parts, problems, names),
+        "report.html": page.as_html(made, problems, drawn, effects),
+        "report.md": documents.as_markdown(made, problems, names),
         "report.tex": documents.as_latex(mine),
         "report.csv": csv_file.as_csv(mine.origin, mine.sections),
     }
     files = [_write(out / name, text) for name, text in texts.items()]
-    files += [path for made in drawn.values() for figure in made for path in figure.files]
+    files += [path for shown in drawn.values() for figure in shown for path in figure.files]
     asked = [] if experiment is None else [progress(mine.records, experiment)]
-    return Report("\n".join([*asked, *terminal.lines(parts), _written(files)]), problems, files)
+    return Report("\n".join([*asked, *terminal.lines(made), _written(files)]), problems, files)
+
+
+def parts(
+    results: Path, claims_file: Path | None = None, experiment: Experiment | None = None
+) -> tuple[list[Part], list[str]]:
+    """The user's own part, then the project's where its runs lie apart; and a line for each thing that was left out.
+    Raises UserError on a claims file that cannot be read."""
+    read = _read(results)
+    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
+    return _parts(read, known if experiment is None else claims_about(known, experiment), experiment)
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
@@ -98,12 +105,12 @@ def _parts(
     read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
 ) -> tuple[list[Part], list[str]]:
     """The user's own, and the project's where they lie apart; and what was left out."""
-    parts, problems = [], []
+    found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
         made, unpooled = sections(good if experiment is None else selected(good, experiment), known)
-        parts.append(Part(str(folder), made, answered(made, known), reference=number > 0))
+        found.append(Part(str(folder), made, answered(made, known), reference=number > 0))
         problems += [*left_out, *unpooled]
-    return parts, problems
+    return found, problems
 
 
 def _written(files: Sequence[Path]) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from typing import Any
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
-from bench.protocols.benchmarks import of_record
+from bench.protocols.benchmarks import Benchmark, of_record
 from bench.protocols.naming import nearest_preset, protocol_differences, training_differences, written
 from bench.protocols.presets import preset
+from bench.protocols.protocol import Protocol
 from bench.records import Record
 from bench.report import wording
 
@@ -43,9 +45,14 @@ def protocol(cell: Cell) -> str:
     """The nearest preset, and what differs from it in words; of what was made elsewhere, where."""
     if cell.predicted or cell.code or cell.origin:
         return cell.described
-    nearest = nearest_preset(cell.benchmark, cell.protocol.training)
-    found = protocol_differences(cell.method, cell.protocol, preset(nearest, cell.benchmark))
-    return ", ".join([nearest, *(change(name, ours) for name, (ours, _) in found.items())])
+    return _in_words(cell.benchmark, frozenset(cell.settings), cell.protocol)
+
+
+@lru_cache(4096)  # a figure asks for every mark
+def _in_words(benchmark: Benchmark, used: frozenset[str], ours: Protocol) -> str:
+    nearest = nearest_preset(benchmark, ours.training)
+    found = protocol_differences(used, ours, preset(nearest, benchmark))
+    return ", ".join([nearest, *(change(name, value) for name, (value, _) in found.items())])
 
 
 def training(record: Record) -> str:

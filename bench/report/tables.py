@@ -42,10 +42,14 @@ def text(rows: Sequence[Row]) -> list[str]:
 
 def markdown(table: Table) -> str:
     """A Markdown table under its caption as a heading, and its note."""
-    header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
-    rule = "|" + " --- |" * len(table.rows[0])
     note = [markdown_text(table.note), ""] if table.note else []
-    return "\n".join([f"#### {markdown_text(table.caption)}", "", *note, header, rule, *rows, ""])
+    return "\n".join([f"#### {markdown_text(table.caption)}", "", *note, markdown_rows(table), ""])
+
+
+def markdown_rows(table: Table) -> str:
+    """A Markdown table by itself."""
+    header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
+    return "\n".join([header, "|" + " --- |" * len(table.rows[0]), *rows])
 
 
 def latex(table: Table) -> str:

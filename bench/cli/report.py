@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from bench.cli.parsing import RESULTS, add_command, add_out, report_folder
 from bench.errors import UserError, printable
+
+_MOST_PROCESSES = 4  # each has the records in its memory
 
 
 def add(top: Any) -> None:
@@ -32,7 +35,7 @@ def report(options: Namespace) -> int:
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
     try:
-        made = build.build(options.results, out, options.claims, experiment)
+        made = build.build(options.results, out, options.claims, experiment, min(_MOST_PROCESSES, os.cpu_count() or 1))
     finally:
         gc.enable()
     print(printable(made.text))

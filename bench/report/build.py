@@ -23,10 +23,11 @@ from bench.analysis.sections import sections
 from bench.analysis.selection import claims_about, progress, selected
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
-from bench.records import Record
+from bench.records import Record, fields, layout
 from bench.report import kept_effects, terminal
 from bench.report.answers import answered
 from bench.report.documents import Part
+from bench.report.processes import each
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
 REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
@@ -42,16 +43,22 @@ class Report:
     files: list[Path]
 
 
-def build(results: Path, out: Path, claims_file: Path | None = None, experiment: Experiment | None = None) -> Report:
+def build(
+    results: Path,
+    out: Path,
+    claims_file: Path | None = None,
+    experiment: Experiment | None = None,
+    processes: int = 1,
+) -> Report:
     """Everything that is in `results` (and in `reference` beside it), or only what an experiment asks for, written
-    into `out`.
+    into `out`. With several `processes` this one is forked, which no other thread of it may be at odds with.
 
     Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
     from bench.report import csv_file, documents, figures, page  # a second, for those who only ask what is claimed
 
-    made, problems = parts(results, claims_file, experiment)
+    made, problems = parts(results, claims_file, experiment, processes)
     mine = made[0]
-    drawn = figures.draw(mine.sections, out)
+    drawn = figures.draw(mine.sections, out, processes)
     names = {title: [figure.png.stem for figure in shown] for title, shown in drawn.items()}
     effects, unreadable = kept_effects.tables(out)
     problems += unreadable
@@ -68,11 +75,11 @@ def build(results: Path, out: Path, claims_file: Path | None = None, experiment:
 
 
 def parts(
-    results: Path, claims_file: Path | None = None, experiment: Experiment | None = None
+    results: Path, claims_file: Path | None = None, experiment: Experiment | None = None, processes: int = 1
 ) -> tuple[list[Part], list[str]]:
     """The user's own part, then the project's where its runs lie apart; and a line for each thing that was left out.
     Raises UserError on a claims file that cannot be read."""
-    read = _read(results)
+    read = _read(results, processes)
     known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     return _parts(read, known if experiment is None else claims_about(known, experiment), experiment)
 
@@ -88,17 +95,25 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     return claims.published() + (claims.read(path, own) if path else [])
 
 
-def _read(results: Path) -> list[tuple[Path, Read]]:
+def _read(results: Path, processes: int) -> list[tuple[Path, Read]]:
     """What is in the results, and in this project's reference runs where they lie apart from them."""
     reference = results.parent / REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
-    return [(folder, _usable(folder)) for folder in (results, reference)[: 1 + apart]]
+    return [(folder, _usable(folder, processes)) for folder in (results, reference)[: 1 + apart]]
 
 
-def _usable(folder: Path) -> Read:
-    found, corrupt = records.read_all(folder)
-    good, unusable = usable(found)
-    return good, [*corrupt, *unusable]
+def _usable(folder: Path, processes: int) -> Read:
+    found = each(_record, list(layout.folders(folder)), processes)
+    good, unusable = usable(record for record in found if isinstance(record, Record))
+    return good, [*(corrupt for corrupt in found if isinstance(corrupt, str)), *unusable]
+
+
+def _record(folder: Path) -> Record | str:
+    """The record in a folder, or a line on why there is none."""
+    try:
+        return records.read(folder)
+    except fields.Corrupt as error:
+        return str(error)
 
 
 def _parts(

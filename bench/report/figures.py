@@ -20,12 +20,14 @@ from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.marks import Mark
 from bench.report.panels import PALETTE, Panel
+from bench.report.processes import each
 
 matplotlib.use("Agg")  # files only, on machines without a display
 
 _STYLE = {
     "axes.prop_cycle": cycler(color=PALETTE),
     "axes.linewidth": 1.25,
+    "font.sans-serif": ["DejaVu Sans"],  # which comes with Matplotlib: a figure is the same on every machine
     "svg.hashsalt": "bench",  # the same records give the same file
     "svg.fonttype": "none",  # text stays text
     "text.hinting": "none",  # fitting glyphs to pixels takes a tenth of the time of a report
@@ -58,10 +60,12 @@ class Drawn:
         return self.files[0]
 
 
-def draw(sections: Sequence[Section], out: Path) -> dict[str, list[Drawn]]:
+def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[Drawn]]:
     """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
     with _styled():
-        return {section.title: _section(section, out) for section in sections}
+        wanted = [(section.title, *figure) for section in sections for figure in _section(section, out)]
+        drawn = each(lambda figure: _drawn(*figure[1:]), wanted, processes)
+    return {s.title: [d for d, figure in zip(drawn, wanted, strict=True) if figure[0] == s.title] for s in sections}
 
 
 def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
@@ -78,7 +82,8 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def _section(section: Section, out: Path) -> list[Drawn]:
+def _section(section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
+    """The figures of a section that are not empty: kind, what it shows, its files without suffix."""
     name = section.title.replace(" ", "-")
     made = {
         section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
@@ -88,7 +93,7 @@ def _section(section: Section, out: Path) -> list[Drawn]:
         "differences": panels.differences(section),
         "fits": fits(section),
     }
-    return [_drawn(kind, panel, out / f"{kind}-{name}") for kind, panel in made.items() if panel]
+    return [(kind, panel, out / f"{kind}-{name}") for kind, panel in made.items() if panel]
 
 
 def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,18 @@ INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over 
 _BINS = 80  # of a distribution, whose scores can take more values than that
 
 
-def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
-    """A point with its three intervals."""
+def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str]) -> None:
+    """Every interval of the cells, each on its row: all of a kind at once, which is faster than one by one."""
     for name, (width, dash, offset) in INTERVALS.items():
+        low, high = zip(*(cell.intervals[name] for cell in cells.values()), strict=True)
+        drawn = [colours[cell.method] for cell in cells.values()]
+        rows = np.array(list(cells)) + offset
         faint = 0.5 if name == "both" else 1.0
-        axes.plot(
-            cell.intervals[name], (y + offset,) * 2, color=colour, lw=width, ls=dash, alpha=faint, solid_capstyle="butt"
-        )
+        axes.hlines(rows, low, high, colors=drawn, lw=width, ls=dash, alpha=faint, capstyle="butt")
+
+
+def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
+    """The point that `intervals` lie around, and what they are."""
     ends = [f"{wording.kind(name)} {wording.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
     return point, [f"{one_line(label(cell))}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
@@ -71,8 +76,7 @@ def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark
 
 
 def pair(axes: Axes, y: int, pair: Compared) -> Mark:
-    """The difference of two methods with its interval."""
-    axes.plot(pair.interval, (y, y), color="C0", lw=3, solid_capstyle="butt")
+    """The difference of two methods."""
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
     value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
     (point,) = axes.plot(value, y, "o", color="C0", ms=6)

@@ -54,6 +54,7 @@ def accuracy(section: Section) -> Panel | None:
     colours = _colours(section)
 
     def draw(axes: Axes) -> list[Mark]:
+        marks.intervals(axes, {y: row for y, row in enumerate(rows) if isinstance(row, Cell)}, colours)
         return [
             marks.cell(axes, y, row, colours[row.method]) if isinstance(row, Cell) else marks.claim(axes, y, row)
             for y, row in enumerate(rows)
@@ -147,6 +148,8 @@ def differences(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         axes.axvline(0, color="black", lw=1)
+        low, high = zip(*(pair.interval for pair in section.pairs), strict=True)
+        axes.hlines(range(len(section.pairs)), low, high, color="C0", lw=3, capstyle="butt")
         return [marks.pair(axes, y, pair) for y, pair in enumerate(section.pairs)]
 
     called = [labels.pair_label(pair) for pair in section.pairs]

@@ -46,6 +46,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def _as_opened(page: Any) -> None:
     """Each test meets the page as it is opened, and no error or request of the one before."""
     emulate(page)
+    page.execute_script("history.replaceState(null, '', location.pathname)")  # not where a link has led
     page.refresh()
 
 

@@ -16,10 +16,12 @@ import pytest
 import bench
 from bench import records
 from bench.analysis import claims, statistics
+from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
 from bench.records import layout
 from bench.report import build
+from bench.report.processes import each
 from tests.report.synthetic import write_run, write_scores
 
 ROOT = Path(__file__).parents[2]
@@ -245,6 +247,26 @@ def test_the_same_records_give_the_same_files(runs: Path, tmp_path: Path) -> Non
         for suffix in ("png", "svg")
     }
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_several_processes_give_the_same_files(runs: Path, tmp_path: Path) -> None:
+    for benchmark in ("omniglot-5w1s", "omniglot-5w5s", "omniglot-20w1s", "miniimagenet-5w5s"):
+        for method in ("maml", "fomaml"):
+            for seed in range(2):
+                write_run(runs, benchmark, method, seed)
+    (next(layout.folders(runs)) / layout.RECORD).write_text("{")
+    one, two = (build.build(runs, tmp_path / str(n), processes=n) for n in (1, 2))
+    assert len(one.files) > 40 and len(one.problems) == 1 and one.problems == two.problems
+    assert [path.read_bytes() for path in one.files] == [path.read_bytes() for path in two.files]
+
+
+def test_what_goes_wrong_in_another_process_is_said_here() -> None:
+    def fails(thing: int) -> int:
+        raise UserError(f"no {thing}")
+
+    with pytest.raises(UserError, match="no 0"):
+        each(fails, range(40), 2)
+    assert each(lambda thing: 2 * thing, range(40), 2) == [2 * thing for thing in range(40)]
 
 
 def test_no_torch() -> None:

@@ -92,7 +92,7 @@ def curves(section: Section) -> Panel | None:
 
     keys = [Line2D([], [], color=colours[m], label=m) for m in colours if m in {record.method for record in shown}]
     keys += [Line2D([], [], color="black", ls=dash, label=name) for name, dash in dashes.items()]
-    title = f"{section.title}: learning curves, a line a training seed"
+    title = f"{section.title}: learning curves, one line per seed"
     return Panel(title, "iteration (meta-steps)", draw, keys, y=_axis(section, "validation")) if shown else None
 
 

@@ -224,7 +224,7 @@ def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:
     at = f"diverged at iteration {record.info['diverged_at']}"
     again = typed(*wild)
     assert again.returncode == 1 and f"{at}: loss or weights are no longer finite" in again.stdout
-    assert f"{at}; in no average" in typed("report").stdout
+    assert f"{at}; excluded from means" in typed("report").stdout
     assert "no trained weights" in one_line(typed("evaluate", record.name))
 
 

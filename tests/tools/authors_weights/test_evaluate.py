@@ -58,7 +58,9 @@ def test_never_pooled_with_a_run_of_ours(typed: Command, tmp_path: Path, weights
     assert typed("run", "--benchmark", "tiny", "--protocol", "paper").returncode == 0
     assert len(list(layout.folders(tmp_path / "results" / "runs"))) == 2
     report = typed("report", "--out", "out")
-    assert report.returncode == 0 and "trained elsewhere: paper" in report.stdout and "none of ours" in report.stdout
+    assert (
+        report.returncode == 0 and "trained elsewhere: paper" in report.stdout and "not trained here" in report.stdout
+    )
     with open(tmp_path / "out" / "report.csv", newline="") as file:
         cells = [(row["seeds"], bool(row["origin"]), row["device"]) for row in csv.DictReader(file)]
     assert sorted(cells) == [("0", True, "cpu"), ("1", False, "cpu")]

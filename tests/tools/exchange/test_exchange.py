@@ -92,7 +92,7 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
     theirs = rows["their-method"]
     assert (theirs["verdict"], theirs["seeds"], theirs["iterations"]) == ("not judged", "3", "")
     assert "whose protocol is not known" in theirs["why"]
-    assert "maml - their-method" in (tmp_path / "out" / "report.md").read_text()
+    assert "maml − their-method" in (tmp_path / "out" / "report.md").read_text()
     table = frame(tmp_path / "results" / "runs", "evaluation").set_index("method")
     assert table.loc["their-method", "protocol"].isna().all()
     assert typed("verify", "--all").returncode == 0

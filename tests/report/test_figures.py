@@ -1,0 +1,70 @@
+"""Figures that can be read: rows told apart in words, axes from what most scores reach, no panel of a single point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.lines import Line2D
+
+from bench import records
+from bench.analysis.sections import sections
+from bench.report import build, figures, labels, panels
+from tests.report.synthetic import write_run
+
+
+def test_rows_that_differ_are_called_differently_and_whole(runs: Path) -> None:
+    settings = ("batch_norm_scale=false", "batch_norm_adapted=false", "initialisation=glorot-normal-head", "inner_lr=2")
+    for changed in [(), *((each,) for each in settings), settings]:
+        write_run(runs, preset="article", settings=("iterations=2000", *changed))
+    (section,), _ = sections(records.read_all(runs)[0], [])
+    called = [labels.label(cell) for cell in section.cells]
+    assert len(set(called)) == len(called) == 6 and not any("…" in text for text in called)
+    assert max(len(line) for text in called for line in text.split("\n")) <= labels.WIDTH
+    said = [labels.one_line(text) for text in called]
+    assert "maml, article, 2,000 iterations, inner rate 2, 1 seed" in said
+    assert any("batch norm scale off" in text for text in said)
+
+
+@pytest.mark.parametrize(("long", "columns"), [(4, 4), (60, 1)])
+def test_a_legend_stays_within_the_figure(long: int, columns: int) -> None:
+    names = [f"{k}" + "w" * long for k in range(4)]
+    found, height = figures._legend(names)
+    figure = plt.figure(figsize=(figures._WIDTH, 4))
+    legend = figure.legend(handles=[Line2D([], [], label=name) for name in names], ncols=found, fontsize=8.5)
+    width = legend.get_window_extent().width / figure.dpi
+    plt.close(figure)
+    assert found == columns and width < figures._WIDTH and 0 < height < 2
+
+
+def test_one_score_that_explodes_does_not_set_the_axis() -> None:
+    figure, axes = plt.subplots()
+    panels._within_reach(axes, "y", np.array([0.1, 0.2, *[0.3] * 20, 1e51]))
+    low, high = axes.get_ylim()
+    said = [text.get_text() for text in axes.texts]
+    plt.close(figure)
+    assert axes.get_yscale() == "log" and low < 0.1 and 1 < high < 100
+    assert said == ["1 beyond the axis, up to 1e+51"]
+
+
+def test_a_single_validation_is_no_curve(runs: Path, out: Path) -> None:
+    write_run(runs, settings=("iterations=2",))
+    made = {path.name for path in build.build(runs, out).files}
+    assert "accuracy-omniglot-5w1s.png" in made and "curves-omniglot-5w1s.png" not in made
+
+
+def test_one_latex_table_method_by_benchmark_for_a_paper(runs: Path, out: Path) -> None:
+    for seed in range(3):
+        write_run(runs, "miniimagenet-5w5s", seed=seed, accuracy=0.40)
+        write_run(runs, "omniglot-5w1s", seed=seed, accuracy=0.95, preset="quick")
+    write_run(runs, "omniglot-5w1s", "my_method", accuracy=0.9)
+    build.build(runs, out)
+    table = (out / "report.tex").read_text().split(r"\end{table*}")[0]
+    lines = table.splitlines()
+    assert r"method & miniimagenet-5w5s & omniglot-5w1s \\" in lines
+    ours = next(line for line in lines if line.startswith("maml &"))
+    assert ours.count(r" \pm ") == 2 and r"^{\neq}$" in ours.split("&")[1] and "^" not in ours.split("&")[2]
+    assert lines[lines.index(ours) + 1] == r"\quad published & 63.11 $\pm$ 0.92 & 98.70 $\pm$ 0.40 \\"
+    assert next(line for line in lines if line.startswith(r"my\_method")).endswith(r"\,\dagger$ \\")

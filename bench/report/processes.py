@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 _FEWEST = 16  # things to do, below which one process is done before others have begun
 _work: tuple[Callable[[Any], Any], Sequence[Any]] | None = None  # what forked processes find when they begin
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from bench import __version__
 
 PROJECT = "few-shot-bench"  # by which it is installed
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")
@@ -25,7 +26,7 @@ def describe() -> dict[str, Any]:
         "processor": _processor(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "cuda": torch.version.cuda,
-        "packages": {PROJECT: project_version(), **{name: version_of(name) for name in _PACKAGES}},
+        "packages": {PROJECT: __version__, **{name: version_of(name) for name in _PACKAGES}},
         **code(),
     }
 
@@ -33,7 +34,7 @@ def describe() -> dict[str, Any]:
 def lock() -> list[str]:
     """`name==version` of every installed package and of the project itself, by name."""
     found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
-    found[PROJECT] = str(project_version())
+    found[PROJECT] = __version__
     return [f"{name}=={number}" for name, number in sorted(found.items())]
 
 
@@ -56,15 +57,6 @@ def _processor() -> str:
 def code() -> dict[str, Any]:
     """What tells this code from any other: a digest of its sources, and the commit where there is one."""
     return {"sources": sources(), **commit()}
-
-
-def project_version() -> str | None:
-    """The version of the code that runs: by the `pyproject.toml` beside it, else as it was installed."""
-    try:
-        declared = tomllib.loads((_root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    except (OSError, ValueError, KeyError):
-        return version_of(PROJECT)
-    return str(declared["version"]) if declared["name"] == PROJECT else version_of(PROJECT)
 
 
 @cache

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import devices, provenance
-from bench.tools.verify.promises import Way, reasons
+import bench
+from bench import provenance
+from bench.tools.verify.promises import reasons
+from bench.training.execution_record import ExecutionRecord
 from tests.conftest import ROOT
 
 
@@ -26,7 +28,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     packages = tmp_path / "venv" / "site-packages"
     for name in ("bench", "methods"):
         shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__", "*.xz"))
-    monkeypatch.setattr(devices, "__file__", str(packages / "bench" / "environment.py"))
+    monkeypatch.setattr(provenance, "__file__", str(packages / "bench" / "provenance.py"))
     provenance.sources.cache_clear()
     yield packages
     provenance.sources.cache_clear()
@@ -44,7 +46,7 @@ def test_sources_tell_the_code_apart_wherever_it_lies(installed: Path) -> None:
     here = provenance.sources()
     provenance.sources.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "__file__", str(ROOT / "bench" / "environment.py"))
+        patch.setattr(provenance, "__file__", str(ROOT / "bench" / "provenance.py"))
         assert provenance.sources() == here
     provenance.sources.cache_clear()
     (installed / "methods" / "maml.py").write_text("# changed")
@@ -53,11 +55,12 @@ def test_sources_tell_the_code_apart_wherever_it_lies(installed: Path) -> None:
 
 def test_the_project_itself_is_among_the_packages(installed: Path) -> None:
     assert any(line.startswith("few-shot-bench==") for line in provenance.lock())
-    shutil.copy(ROOT / "pyproject.toml", installed)
-    version = next(line for line in (ROOT / "pyproject.toml").read_text().splitlines() if line.startswith("version"))
-    assert provenance.describe()["packages"]["few-shot-bench"] == version.split('"')[1]
+    assert provenance.describe()["packages"]["few-shot-bench"] == bench.__version__
 
 
 def test_without_a_commit_bits_are_promised_for_equal_sources() -> None:
-    before, now = (Way({}, {"commit": None, "sources": letter * 64}) for letter in "ab")
+    before, now = (
+        ExecutionRecord(device="cpu", chunk=1, threads=1, environment={"commit": None, "sources": letter * 64})
+        for letter in "ab"
+    )
     assert reasons(before, before) == [] and reasons(before, now) == ["commit aaaaaaaaaaaa -> bbbbbbbbbbbb"]

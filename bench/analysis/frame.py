@@ -20,7 +20,7 @@ from bench.protocols import naming
 from bench.protocols.benchmarks import of_record
 from bench.protocols.protocol import Protocol, evaluation_hash
 from bench.records import Evaluated, Record
-from bench.report.build import REFERENCE
+from bench.records.layout import REFERENCE
 
 
 def tidy(results: Path, rows: str) -> pd.DataFrame:

@@ -29,6 +29,7 @@ RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
 )
 CHECKPOINTS = (CHECKPOINT, NEXT_CHECKPOINT)
 PICTURES = "pictures.json"
+REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,6 @@ from bench.report.documents import Part
 from bench.report.processes import each
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
-REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
 CLAIMS = "claims.csv"  # a user's own claims, in the results folder
 
 
@@ -97,7 +96,7 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
 
 def _read(results: Path, processes: int) -> list[tuple[Path, Read]]:
     """What is in the results, and in this project's reference runs where they lie apart from them."""
-    reference = results.parent / REFERENCE
+    reference = results.parent / layout.REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
     return [(folder, _usable(folder, processes)) for folder in (results, reference)[: 1 + apart]]
 

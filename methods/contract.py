@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 Params = dict[str, Tensor]
-Setting = Mapping[str, float]  # hyperparameters that the harness chose on validation episodes
+Setting = Mapping[str, Any]  # hyperparameters, numbers or words, that the harness chose on validation episodes
 Loss = Callable[[Tensor, Tensor], Tensor]  # (outputs [images, ways], labels [images]) -> scalar: a mean
 
 
@@ -60,7 +60,7 @@ class Setup:
 
 # Settings of the protocol that not every method uses.
 INNER_LOOP = ("inner_lr", "inner_steps")
-FINE_TUNING = ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes")
+FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
 
 NEEDS = {
     "classes": "classes that episodes share",

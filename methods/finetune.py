@@ -5,14 +5,16 @@ The baseline of Ravi and Larochelle (ICLR 2017), which Finn et al. (2017, Table 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
-from methods.inner_loop import inner_step, trajectory
+from methods.inner_loop import Loss, Outputs, inner_step, outputs_along
+
+Parts = tuple[Loss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
 
 _MOMENTUM = 0.1  # of the running statistics; Torch's default
 
@@ -57,30 +59,51 @@ class Finetune:
         return value, gradient, state.carried | moved
 
     def candidates(self) -> Sequence[Setting]:
-        """The learning rates to choose from; the number of steps is read off each one's trajectory."""
-        return tuple({"lr": lr} for lr in self.setup.evaluation.finetune_lrs)
+        """The learning rates to choose from, and, where that is chosen too, whether the head alone is fine-tuned or the
+        whole network; the number of steps is read off each one's trajectory."""
+        lrs, adapt = self.setup.evaluation.finetune_lrs, self.setup.evaluation.adapt
+        if adapt == "chosen":
+            return tuple({"adapt": what, "lr": lr} for what in ("head", "all") for lr in lrs)
+        return tuple({"lr": lr} for lr in lrs)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[steps + 1, query images, ways]: full-batch SGD on the support set from the episodes' common head.
 
         With running statistics, support and query are both normalised by those."""
-        network, evaluation = self.setup.network, self.setup.evaluation
-        statistics = self._running(state)
-
-        def support_loss(params: Params) -> Tensor:
-            return self.setup.loss(network(params, support, statistics), labels)
-
-        def query_outputs(params: Params) -> Tensor:
-            own = network.observed(params, support) if evaluation.batch_statistics == "support" else statistics
-            return network(params, query, own)
-
+        evaluation = self.setup.evaluation
         params = state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
-        adapted = [name for name in params if evaluation.adapt == "all" or name.startswith("head")]
+        head_alone = setting.get("adapt", evaluation.adapt) == "head"
+        parts = self._of_head if head_alone else self._of_whole_network
+        support_loss, query_outputs, adapted = parts(params, self._running(state), support, labels, query)
 
         def step(params: Params) -> Params:
             return inner_step(support_loss, params, adapted, setting["lr"])
 
-        return torch.stack([query_outputs(p) for p in trajectory(step, params, evaluation.finetune_steps)])
+        steps, of_head = evaluation.finetune_steps, evaluation.finetune_head_steps
+        return outputs_along(step, query_outputs, params, of_head if head_alone and of_head is not None else steps)
+
+    def _of_whole_network(
+        self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor
+    ) -> Parts:
+        network, mode = self.setup.network, self.setup.evaluation.batch_statistics
+
+        def support_loss(params: Params) -> Tensor:
+            return self.setup.loss(network(params, support, running), labels)
+
+        def query_outputs(params: Params) -> Tensor:
+            return network(params, query, network.observed(params, support) if mode == "support" else running)
+
+        return support_loss, query_outputs, params.keys()
+
+    def _of_head(self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor) -> Parts:
+        """The features stay as they are, and so are computed once."""
+        network, seen = self.setup.network, {}
+        anchors = network.features(params, support, running, seen)
+        mode = self.setup.evaluation.batch_statistics
+        queries = network.features(params, query, seen if mode == "support" else running)
+        adapted = [name for name in params if name.startswith("head")]
+        loss = self.setup.loss
+        return lambda p: loss(network.head(p, anchors), labels), lambda p: network.head(p, queries), adapted
 
     def _running(self, state: State) -> Params | None:
         return state.carried if self.setup.evaluation.batch_statistics == "running" else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
 from methods.contract import Params
 
 Loss = Callable[[Params], Tensor]
+Outputs = Callable[[Params], Tensor]
 Step = Callable[[Params], Params]  # the parameters before an inner step -> after it
 
 
@@ -19,6 +21,17 @@ def trajectory(step: Step, params: Params, steps: int) -> list[Params]:
     for _ in range(steps):
         visited.append(step(visited[-1]))
     return visited
+
+
+def outputs_along(step: Step, outputs: Outputs, params: Params, steps: int) -> Tensor:
+    """[steps + 1, ...]: `outputs` of the parameters before, and after each of, `steps` inner steps.
+
+    Of the steps only the outputs are kept: the peak of memory does not grow with the parameters of each."""
+    found = [outputs(params)]
+    for _ in range(steps):
+        params = step(params)
+        found.append(outputs(params))
+    return torch.stack(found)
 
 
 def inner_step(loss: Loss, params: Params, adapted: Collection[str], lr: float) -> Params:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
-from methods.inner_loop import Loss, Step, gradient_through, inner_step, trajectory
+from methods.inner_loop import Loss, Step, gradient_through, inner_step, outputs_along, trajectory
 
 
 class Maml:
@@ -39,8 +40,9 @@ class Maml:
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[inner steps + 1, query images, ways]: the query's outputs along the inner loop."""
         evaluation = self.setup.evaluation
-        visited = trajectory(self._step(support, labels), state.params, evaluation.inner_steps)
-        return torch.stack([self._query_outputs(p, support, query, evaluation.batch_statistics) for p in visited])
+        step, mode = self._step(support, labels), evaluation.batch_statistics
+        outputs = partial(self._query_outputs, support=support, query=query, batch_statistics=mode)
+        return outputs_along(step, outputs, state.params, evaluation.inner_steps)
 
     def _step(self, images: Tensor, labels: Tensor) -> Step:
         """An inner step on these images."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods.contract import FINE_TUNING, Episode, Params, Setting, Setup, State
-from methods.inner_loop import inner_step, trajectory
+from methods.inner_loop import inner_step, outputs_along
 
 
 class Pretrained:
@@ -45,8 +45,8 @@ class Pretrained:
         def step(params: Params) -> Params:
             return inner_step(lambda params: self._loss(params, support, labels), params, params.keys(), setting["lr"])
 
-        visited = trajectory(step, state.params, self.setup.evaluation.finetune_steps)
-        return torch.stack([self.setup.network(params, query) for params in visited])
+        steps = self.setup.evaluation.finetune_steps
+        return outputs_along(step, lambda params: self.setup.network(params, query), state.params, steps)
 
     def _loss(self, params: Params, inputs: Tensor, targets: Tensor) -> Tensor:
         return self.setup.loss(self.setup.network(params, inputs), targets)

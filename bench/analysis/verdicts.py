@@ -119,7 +119,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
         return ["the claim's protocol is not known"]
     if cell.origin and cell.origin.get("predictions"):
         return []  # said already
-    theirs = preset(claim.protocol, cell.benchmark)
+    theirs = preset(claim.protocol, cell.benchmark, cell.settings)
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     assumed = assumed_by(claim.protocol, cell.benchmark)
     found = protocol_differences(cell.settings, ours, theirs)

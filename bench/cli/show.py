@@ -43,6 +43,7 @@ def add(top: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser = add_command(show, "protocol", protocol, "every setting of a protocol, with its source")
     parser.add_argument("name", metavar="PROTOCOL", help="paper, article, ravi or quick")
+    parser.add_argument("--method", default="", metavar="M", help="as this method is tested under it")
     add_protocol_choice(parser)
 
 
@@ -62,13 +63,20 @@ def protocol(options: Namespace) -> int:
     from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    shown = comparison.sourced(options.name, benchmark, options.settings)
+    shown = comparison.sourced(options.name, benchmark, options.settings, _used(options.method))
     last = shown.protocol.training.iterations
     iterations = [*presets.milestones(options.name, benchmark, last), last]
     evaluated = " and ".join(map(str, iterations))
     print(f"{shown.name} on {benchmark.name}: one training, evaluated after {evaluated} iterations")
     print("\n".join(tables.text(comparison.every_setting(shown))))
     return 0
+
+
+def _used(method: str) -> tuple[str, ...]:
+    """The settings that a method declares, none where none was named. Raises UserError on an unknown one."""
+    from bench.runs import user_methods
+
+    return user_methods.find(method).settings if method else ()
 
 
 def episodes(options: Namespace) -> int:

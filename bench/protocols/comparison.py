@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,11 +39,12 @@ class Sourced:
         return f"{source}: {source.own}" if source.own else str(source)
 
 
-def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = ()) -> Sourced:
-    """The preset with `name=value` changes, whose source is `--set`. Raises UserError."""
-    base = preset(name, benchmark)
+def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used: Collection[str] = ()) -> Sourced:
+    """The preset, as a method that uses the settings `used` is tested under it, with `name=value` changes, whose source
+    is `--set`. Raises UserError."""
+    base = preset(name, benchmark, used)
     changed = with_settings(base, settings)
-    values, known = settings_of(changed), sources(name, benchmark)
+    values, known = settings_of(changed), sources(name, benchmark, used)
     before = settings_of(base)
     return Sourced(name, changed, {n: known[n] if values[n] == before[n] else _SET for n in values})
 

@@ -20,7 +20,7 @@ _APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
 def described(benchmark: Benchmark, used: Used, protocol: Protocol) -> str:
     """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
     nearest = nearest_preset(benchmark, protocol.training)
-    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark)))
+    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)))
 
 
 def described_training(benchmark: Benchmark, training: Training) -> str:

@@ -7,10 +7,11 @@ assumed, is marked so wherever it is shown, and counts as not known when a claim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
+from bench.protocols.presets import choices
 from bench.protocols.presets import preset as preset_of
 
 Sources = dict[str, "Source"]
@@ -28,10 +29,11 @@ class Source:
         return f"assumed: {self.where}" if self.assumed else self.where
 
 
-def sources(preset: str, benchmark: Benchmark) -> Mapping[str, Source]:
-    """Setting, as `--set` names it -> source, of every setting. Raises UserError, with a suggestion."""
+def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
+    """Setting, as `--set` names it -> source, of every setting of the preset as a method that uses `used` is tested. Raises
+    UserError, with a suggestion."""
     preset_of(preset, benchmark)  # which says so where there is none
-    return _OF[preset](benchmark)
+    return _OF[preset](benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
 
 
 def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
@@ -41,6 +43,7 @@ def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
 
 _PROJECT = Source("this project")
 _SHRUNK = Source("this project: shrunk for tests")
+_WIDE = Source("this project: a wide choice, for a fair chance")
 _METHOD = "paper, section 5.2"
 _SETTINGS = "paper, appendix A.1"
 _PROJECTS_OWN: Sources = {
@@ -51,6 +54,7 @@ _PROJECTS_OWN: Sources = {
     "image_batch": Source("this project: fine-tuning sees the images of the same episodes"),
     "adapt": Source("this project, after Ravi and Larochelle 2017: the whole network"),
     "finetune_steps": Source("Ravi and Larochelle 2017, code: 15 updates"),
+    "finetune_head_steps": Source("this project: as many"),
     "finetune_lrs": Source(
         "this project: four rates of Ravi and Larochelle's grid from 0.5 to 1e-5, without its decay"
     ),

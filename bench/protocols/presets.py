@@ -8,6 +8,7 @@ Where each value comes from is in `bench.protocols.preset_sources`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -153,10 +154,24 @@ def names(benchmark: Benchmark) -> tuple[str, ...]:
     return ("paper", "quick") if benchmark.form == FUNCTIONS else tuple(PRESETS)
 
 
-def preset(name: str, benchmark: Benchmark) -> Protocol:
-    """The named protocol for this benchmark. Raises UserError, with a suggestion, where there is none."""
+def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
+    """The named protocol for this benchmark, as a method that uses these settings is tested under it; without them, as
+    every method is validated in training. Raises UserError, with a suggestion, where there is none."""
     if name not in PRESETS:
         raise unknown("protocol", name, PRESETS)
     if name not in names(benchmark):
         raise UserError(f"protocol {name} is about images, which {benchmark.name} has none of: use paper or quick")
-    return PRESETS[name](benchmark)
+    found = PRESETS[name](benchmark)
+    return replace(found, evaluation=replace(found.evaluation, **choices(name, benchmark, used)))
+
+
+def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str, Any]:
+    """Settings of a baseline that fine-tunes, where this project and no source gives them: rates and steps so many that
+    what validation chooses can lie between them, and the head alone beside the whole network."""
+    if name == "ravi" or "finetune_steps" not in used:
+        return {}
+    if benchmark.form == FUNCTIONS:
+        return {"finetune_steps": 100}
+    steps, of_head = {"tiny": (5, 20)}.get(benchmark.name, (30, 1000) if name == "quick" else (50, 1000))
+    rates = (0.004, 0.02, 0.05, 0.1, 0.2, 0.5)
+    return {"adapt": "chosen", "finetune_steps": steps, "finetune_head_steps": of_head, "finetune_lrs": rates}

@@ -31,7 +31,7 @@ def _setting(
 
 
 INNER_LOOP = ("inner_lr", "inner_steps")
-FINE_TUNING = ("adapt", "finetune_steps", "finetune_lrs", "finetune_episodes")
+FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
 BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
@@ -93,9 +93,12 @@ class Evaluation:
     inner_steps: int = _setting(10, "inner steps at test", least=0)
     batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support", "running"))
     weights: str = _setting("last", "iteration that is evaluated", choices=("last", "best"))
-    adapt: str = _setting("all", "what fine-tuning changes", choices=("all", "head"))
+    adapt: str = _setting("all", "what fine-tuning changes; chosen: on validation", choices=("all", "head", "chosen"))
     finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)
     finetune_lrs: tuple[float, ...] = _setting((0.5, 0.1, 0.02, 0.004), "rates that fine-tuning chooses from")
+    finetune_head_steps: int | None = _setting(
+        None, "the most steps of the head alone, or none: as many", least=0, later=True
+    )
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)

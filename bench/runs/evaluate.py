@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench import records
+from bench.analysis.choices import edges
 from bench.episodes.functions import FunctionEpisodes
 from bench.records.layout import weights_of
 from bench.records.locks import locked
@@ -58,7 +59,9 @@ def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_even
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
         choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, on_event)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)
-        kept = {"fit": fit(runner, method, state, test, choice)} if isinstance(test, FunctionEpisodes) else {}
+        kept = {"at_edge": edges(method.candidates(), choice.setting, choice.step, found.shape[1] - 1)}
+        if isinstance(test, FunctionEpisodes):
+            kept["fit"] = fit(runner, method, state, test, choice)
         return runner, choice, found, kept
 
     runner, choice, scores, kept = modes.first_that_runs(workload.evaluation_executions(), attempt, on_event)

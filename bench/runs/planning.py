@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,17 +68,25 @@ def default_protocol(device: torch.device) -> str:
 
 def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
-    return runs(request, benchmark, name, settings.with_settings(presets.preset(name, benchmark), request.settings))
+
+    def asked(method: NamedMethod) -> protocol.Protocol:
+        return settings.with_settings(presets.preset(name, benchmark, method.settings), request.settings)
+
+    return runs(request, benchmark, name, asked)
 
 
-def runs(request: Request, benchmark: Benchmark, name: str, asked: protocol.Protocol) -> list[Job]:
-    """A run a seed and method under this protocol, which is the preset `name` or derived from it. Raises UserError."""
-    methods = methods_named(request.methods)
-    data = store.load_for(benchmark, asked.training.resize, request.data_dir)
+def runs(
+    request: Request, benchmark: Benchmark, name: str, asked: Callable[[NamedMethod], protocol.Protocol]
+) -> list[Job]:
+    """A run a seed and method under the protocol that is asked of the method: the preset `name`, or derived from it.
+    Raises UserError."""
+    asked_of = {method: asked(method) for method in methods_named(request.methods)}
+    resize = next(iter(asked_of.values())).training.resize
+    data = store.load_for(benchmark, resize, request.data_dir)
     made = [
-        job_of(request, benchmark=benchmark, method=method, seed=seed, asked=asked, preset=name, data=data)
+        job_of(request, benchmark=benchmark, method=method, seed=seed, asked=ours, preset=name, data=data)
         for seed in request.seeds
-        for method in methods
+        for method, ours in asked_of.items()
     ]
     for job in made:
         job.check()
@@ -138,7 +146,7 @@ def evaluation_job(run: str, request: Request) -> Job:
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = method_of(folder, info, request.methods)
     benchmark, training, data = trained_on(folder, info, request.data_dir)
-    evaluation = presets.preset(info["preset"], benchmark).evaluation
+    evaluation = presets.preset(info["preset"], benchmark, method.settings).evaluation
     changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
     of_record = {"benchmark": benchmark, "method": method, "seed": info["seed"], "preset": info["preset"]}
     job = replace(job_of(request, asked=changed, data=data, **of_record), place=folder)

@@ -29,7 +29,7 @@ def described(made: Sequence[Job]) -> list[str]:
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
-    base = presets.preset(job.preset, job.benchmark)
+    base = presets.preset(job.preset, job.benchmark, job.workload.method.settings)
     changed = settings.differences(replace(training, code=None), base.training)
     changed |= {f"evaluation.{k}": v for k, v in settings.differences(evaluation, base.evaluation).items()}
     data, device = job.workload.data, job.workload.device

@@ -82,8 +82,11 @@ class Execution:
 
 
 def _tensors(setting: Setting, device: torch.device) -> Setting:
-    """As tensors, so that what is compiled is compiled once for all settings."""
-    return {name: torch.as_tensor(value, dtype=torch.float32, device=device) for name, value in setting.items()}
+    """Numbers as tensors, so that what is compiled is compiled once for all of them; words stay."""
+    return {
+        name: value if isinstance(value, str) else torch.as_tensor(value, dtype=torch.float32, device=device)
+        for name, value in setting.items()
+    }
 
 
 @cache

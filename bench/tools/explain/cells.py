@@ -52,7 +52,7 @@ def planned(comparison: Comparison, request: request.Request) -> list[Work]:
 
 
 def _jobs(cell: Cell, comparison: Comparison, request: request.Request, also: tuple[int, ...]) -> list[Job]:
-    made = planning.runs(request, comparison.benchmark, cell.preset, cell.protocol)
+    made = planning.runs(request, comparison.benchmark, cell.preset, lambda method: cell.protocol)
     return [replace(job, milestones=tuple(sorted({*job.milestones, *also}))) for job in made]
 
 

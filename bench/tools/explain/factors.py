@@ -80,7 +80,7 @@ def compared(
 ) -> Comparison:
     """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
     episodes as the larger of the two has. Raises UserError where nothing differs, or on a factor that does not."""
-    start, end = _of_equal_episodes(*(sourced(name, benchmark, settings) for name in names))
+    start, end = _of_equal_episodes(*(sourced(name, benchmark, settings, used) for name in names))
     factors = between(used, start.protocol, end.protocol)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:

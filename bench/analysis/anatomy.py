@@ -21,8 +21,12 @@ Needed = dict[str, int | None]
 _MOST = 10**7  # seeds or episodes: what these would not decide, no number would
 
 
+TELLING = (0.2, 0.8)  # accuracies of which a variance tells an SD at 95 %: see `between_sd`
+
+
 class Anatomy(NamedTuple):
-    """The variance of an episode's score under one model: between episodes, and its queries' binomial part. [...]"""
+    """The variance of an episode's score under one model: between episodes, and its queries' binomial part, which is
+    (p(1-p) - between) / Q. Where the classes of an episode differ in difficulty that is too much. [...]"""
 
     between: Values
     binomial: Values
@@ -38,26 +42,29 @@ class Components(NamedTuple):
 
 
 def of_scores(scores: np.ndarray, queries: int) -> Anatomy:
-    """Of the spread of one model's scores, averaged over seeds, [...]."""
-    return _split(scores.var(-1, ddof=1).mean(-1), scores.mean((-2, -1)), queries)
+    """Of the spread of one model's scores, averaged over seeds, [...]. p(1-p) is each seed's own: at the mean over
+    seeds it would hold their spread too."""
+    means = scores.mean(-1)
+    return _split(scores.var(-1, ddof=1).mean(-1), (means * (1 - means)).mean(-1), queries)
 
 
 def of_claim(accuracy: float, half_width: float, episodes: int, queries: int) -> Anatomy:
-    """The same, worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
-    return _split((half_width / CLAIM_Z) ** 2 * episodes, accuracy, queries)
+    """The anatomy worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
+    return _split((half_width / CLAIM_Z) ** 2 * episodes, accuracy * (1 - accuracy), queries)
 
 
-def _split(variance: Values, accuracy: Values, queries: int) -> Anatomy:
+def _split(variance: Values, one_query: Values, queries: int) -> Anatomy:
+    """`one_query`: the variance p(1-p) of a single one."""
     if queries < 2:
         nothing = np.full_like(variance, np.nan)  # one query is all binomial or all between: nothing tells
         return Anatomy(nothing, nothing)
-    between = np.maximum(0, _between(variance, accuracy, queries))
+    between = np.maximum(0, _between(variance, one_query, queries))
     return Anatomy(between, variance - between)
 
 
-def _between(variance: Values, accuracy: Values, queries: int) -> Values:
+def _between(variance: Values, one_query: Values, queries: int) -> Values:
     """(sd^2 - p(1-p)/Q) Q/(Q-1): negative where the scores vary less than Q independent queries must."""
-    return (variance - accuracy * (1 - accuracy) / queries) * queries / (queries - 1)
+    return (variance - one_query / queries) * queries / (queries - 1)
 
 
 def between_sd(
@@ -65,11 +72,15 @@ def between_sd(
 ) -> tuple[float, float]:
     """The SD between episodes, from .. to, that a published interval implies if it is one of so many episodes and
     queries: at 95 %, as a variance from so many episodes is known, and with a half-width rounded by up to `rounding`.
-    NaN where the scores vary less than the binomial part alone."""
+    NaN where the scores vary less than the binomial part alone.
+
+    A variance is known so well of scores that are about normal. Outside `TELLING` a few bad episodes make most of it:
+    simulated with error rates that are as skewed, from .. to then holds the true SD in about half of the draws at
+    98.7 %, and in 89 to 97 % at 80 % (tests/test_anatomy.py)."""
     df = episodes - 1
     ends = ((half_width - rounding, (1 - LEVEL) / 2), (half_width + rounding, (1 + LEVEL) / 2))
     variances = [(max(0.0, half) / CLAIM_Z) ** 2 * episodes * df / chdtri(df, tail) for half, tail in ends]
-    low, high = (_between(variance, accuracy, queries) for variance in variances)
+    low, high = (_between(variance, accuracy * (1 - accuracy), queries) for variance in variances)
     return max(0.0, low) ** 0.5, high**0.5 if high > 0 else float("nan")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis import statistics
+from bench.analysis.choices import edges_of, said
 from bench.analysis.collapse import collapsed
 from bench.protocols import naming
 from bench.protocols.benchmarks import Benchmark, of_record
@@ -17,6 +18,8 @@ from bench.protocols.measures import Measure
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
 from bench.records import Evaluated, Record, predicted
+
+_FEW_STEPS = 20
 
 Pair = tuple[Record, Evaluated]
 Range = tuple[float, float]
@@ -111,6 +114,15 @@ class Cell:
         return self.measure.factor * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
 
     @property
+    def shown_steps(self) -> list[int]:
+        """The inner steps that are shown: every one of a few, and 1, 2, 5, 10, ... of many, with the first and last."""
+        last = min(evaluated.scores.shape[1] for _, evaluated in self.runs) - 1
+        if last <= _FEW_STEPS:
+            return list(range(last + 1))
+        series = [k * 10**power for power in range(len(str(last))) for k in (1, 2, 5)]
+        return [0, *(step for step in series if step < last), last]
+
+    @property
     def iterations(self) -> tuple[int, ...]:
         """Those evaluated: one, or one a seed where each seed's best weights are."""
         return tuple(sorted({evaluated.iteration for _, evaluated in self.runs}))
@@ -162,9 +174,15 @@ class Cell:
         """The seeds that scored the same in every test episode: one answer to everything."""
         return tuple(record.seed for record, found in self.runs if collapsed(found.final, self.measure))
 
+    @cached_property
+    def edges(self) -> dict[int, str]:
+        """Seed -> what of its choice on validation lies at the edge of what there was, where something does."""
+        found = {record.seed: said(edges_of(evaluated)) for record, evaluated in self.runs}
+        return {seed: words for seed, words in found.items() if words}
+
     @property
     def near_bound(self) -> bool:
-        """Whether an interval comes near the measure's bounds, where the crossed bootstrap is the better guide."""
+        """Whether an interval comes near the measure's bounds, where it covers less than it says."""
         return any(map(self.measure.near_bound, self.intervals.values()))
 
     @property

@@ -48,7 +48,8 @@ class MeanSquares(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Method A minus method B. `kind` says what the interval covers; `p_value` is NaN under three common seeds."""
+    """Method A minus method B. `kind` says what the interval covers; `p_value` is of t with the seeds' degrees of
+    freedom, fewer than the interval may have, and NaN under three common seeds."""
 
     difference: Estimate
     p_value: float
@@ -88,11 +89,14 @@ def over_both(scores: np.ndarray) -> Estimate:
     """The headline: other trainings, other episodes.
 
     se^2 = max(MS_s, MS_e, MS_s + MS_e - MS_r) / (S E), with Satterthwaite's degrees of freedom, at least S - 1."""
-    seeds, episodes = scores.shape[-2:]
-    ms = mean_squares(scores)
+    return of_mean_squares(scores.mean((-2, -1)), mean_squares(scores), *scores.shape[-2:])
+
+
+def of_mean_squares(value: Values, ms: MeanSquares, seeds: int, episodes: int) -> Estimate:
+    """The headline, from the mean and the mean squares of so many seeds and episodes. Each [...]."""
     total = _variance_total(ms)
     terms = ((ms.seeds, seeds - 1), (ms.episodes, episodes - 1), (ms.rest, (seeds - 1) * (episodes - 1)))
-    return Estimate(scores.mean((-2, -1)), np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
+    return Estimate(value, np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
 
 
 def crossed_bootstrap(
@@ -184,7 +188,19 @@ def paired(a: np.ndarray, b: np.ndarray) -> Paired:
     if scores.shape[0] < FEWEST_SEEDS:
         return Paired(over_episodes(scores), float("nan"), "for these models")
     difference = over_both(scores)
-    return Paired(difference, _p_value(difference), "both")
+    return Paired(difference, float(p_value(difference, scores.shape[0])), "both")
+
+
+def p_value(difference: Estimate, seeds: int) -> Values:
+    """Two-sided, of t with seeds - 1 degrees of freedom, [...].
+
+    Satterthwaite's, which the interval has, are estimated: right enough at 95 %, and far too many in the tail that a
+    correction for several comparisons reads. Simulated, 12 true nulls by Holm at 5 %: with those at least one is found
+    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/test_p_values.py)."""
+    value, se = np.asarray(difference.value), np.asarray(difference.se)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 2 * stdtr(seeds - 1, -np.abs(value / se))
+    return np.where(value == 0, 1.0, found)  # equal methods, also where nothing varies
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -220,13 +236,6 @@ def _satterthwaite(total: Values, terms: Sequence[tuple[Values, int]], least: in
 
 def _over(total: Values, df: int) -> Values:
     return np.asarray(total) / df if df > 0 else np.full_like(total, np.nan)
-
-
-def _p_value(difference: Estimate) -> float:
-    if difference.value == 0:
-        return 1.0  # equal methods, also where nothing varies
-    with np.errstate(divide="ignore"):
-        return float(2 * stdtr(difference.df, -np.abs(np.divide(difference.value, difference.se))))
 
 
 def _resampled_means(scores: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:

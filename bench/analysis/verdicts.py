@@ -18,6 +18,7 @@ from bench.protocols.presets import preset
 from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
+_FEW_MARGINS = 5  # an error of fewer is said beside the verdict
 
 # What nobody published, and so no run can follow: shown beside every verdict.
 _UNKNOWABLE = {
@@ -156,7 +157,7 @@ def _judged(claim: Claim, cell: Cell) -> Held:
     verdict = str(statistics.verdict(difference, claim.margin))
     needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
-    why = "; ".join([_why(verdict, difference, claim.margin), *_beside(cell, same, needed)])
+    why = "; ".join([_why(verdict, difference, claim), *_beside(cell, same, needed)])
     return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
 
 
@@ -168,6 +169,8 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
         yield f"one model, and no spread between trainings: its weights are of iteration {spread(cell.iterations)}"
     if cell.collapsed:
         yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and is counted as it scored"
+    if cell.edges:
+        yield f"what it is tested with was chosen at an edge (seeds {', '.join(map(str, cell.edges))})"
     if cell.diverged:
         yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if needed:
@@ -184,10 +187,22 @@ def would_decide(needed: anatomy.Needed) -> str:
     return f"{would} would decide it, if all else stays{rest}"
 
 
-def _why(verdict: str, difference: statistics.Estimate, margin: float) -> str:
+def _why(verdict: str, difference: statistics.Estimate, claim: Claim) -> str:
+    assert claim.margin is not None
     ends90, ends95 = ("{:+.2f} to {:+.2f}".format(*difference.interval(level)) for level in (0.90, 0.95))
+    margin = claim.margin
     return {
-        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}",
+        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}{_in_errors(claim)}",
         "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
         "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
     }[verdict]
+
+
+def _in_errors(claim: Claim) -> str:
+    """Near the ceiling, what the margin is of the error: there a point is much."""
+    error, margin = 100 - claim.accuracy, claim.margin or 0
+    if not claim.about.measure.counted or error >= _FEW_MARGINS * margin:
+        return ""
+    return (
+        f", which beside an error of {error:.2f} % is one from {max(0.0, error - margin):.2f} to {error + margin:.2f} %"
+    )

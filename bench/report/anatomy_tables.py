@@ -69,23 +69,27 @@ def _inner_steps(section: Section) -> list[Row]:
     """A row a cell that takes inner steps: its parts at steps 0, 1, ..."""
     rows = []
     for cell in section.cells:
-        scores = cell.by_step
+        shown = cell.shown_steps
+        scores = cell.by_step[shown]
         parts, crossed = anatomy.of_scores(scores / 100, cell.queries), anatomy.components(scores)
         parts_in_points = {
-            "accuracy (%) at steps 0, 1, …": scores.mean((1, 2)),
+            "accuracy (%)": scores.mean((1, 2)),
             "binomial part": 100 * np.sqrt(parts.binomial),
             "between episodes": 100 * np.sqrt(parts.between),
             "between seeds": np.sqrt(crossed.seeds),
         }
-        run = {"run": f"{cell.method}: {cell.described}", "test episodes": wording.episodes(cell)}
+        steps = f"0 to {shown[-1]}" if len(shown) == shown[-1] + 1 else " ".join(map(str, shown))
+        run = {"run": f"{cell.method}: {cell.described}", "test episodes": wording.episodes(cell), "after steps": steps}
         rows += [run | {name: _listed(values) for name, values in parts_in_points.items()}] * (len(scores) > 1)
     return rows
 
 
 def _compatibilities(section: Section) -> list[Row]:
-    """A row a claim with an interval, where something tells what SD between episodes is plausible: the tests that
-    could have given it, and those that could not."""
-    found = [(claim, plausible(claim, section.cells)) for claim in section.claims if claim.ci95]
+    """A row a claim with an interval that tells an SD, where something tells what SD between episodes is plausible:
+    the tests that could have given it, and those that could not."""
+    low, high = (100 * end for end in anatomy.TELLING)
+    telling = [claim for claim in section.claims if claim.ci95 and low <= claim.accuracy <= high]
+    found = [(claim, plausible(claim, section.cells)) for claim in telling]
     return [_compatibility(claim, within) for claim, within in found if within]
 
 

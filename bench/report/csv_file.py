@@ -59,6 +59,7 @@ def _run(cell: Cell) -> dict[str, Any]:
         "queries_per_class": evaluation.queries,
         "demonstration": cell.demonstration,
         "collapsed_seeds": cell.collapsed,
+        "chosen_at_an_edge": wording.at_edge(cell),
     }
 
 
@@ -79,13 +80,15 @@ def _numbers(cell: Cell) -> dict[str, Any]:
 
 
 def _anatomy(cell: Cell) -> dict[str, Any]:
-    parts, steps = (anatomy.of_scores(scores / 100, cell.queries) for scores in (cell.scores, cell.by_step))
+    shown = cell.by_step[cell.shown_steps]
+    parts, steps = (anatomy.of_scores(scores / 100, cell.queries) for scores in (cell.scores, shown))
     crossed = anatomy.components(cell.scores)
     return {
         "sd_between_episodes": 100 * math.sqrt(parts.between),
         "sd_binomial": 100 * math.sqrt(parts.binomial),
         "sd_between_seeds": math.sqrt(crossed.seeds),
         "sd_of_episodes_common_to_seeds": math.sqrt(crossed.episodes),
+        "steps_shown": tuple(cell.shown_steps),
         "sd_between_episodes_by_step": tuple(100 * np.sqrt(steps.between)),
         "sd_binomial_by_step": tuple(100 * np.sqrt(steps.binomial)),
     }

@@ -96,7 +96,13 @@ def notes(section: Section) -> list[str]:
     batch = counted and any(cell.evaluated.evaluation.batch_statistics == "batch" for cell in section.cells)
     bound = wording.near_bound(section.benchmark.measure)
     near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
-    return [*unknown, *([_DEPENDENT] if batch else []), *near, *section.outcomes]
+    edges = [
+        f"{cell.method}, {cell.described}: chosen on validation at the edge of what there was to choose from "
+        f"({wording.at_edge(cell)}): more might be better, of it and in every comparison with it."
+        for cell in section.cells
+        if cell.edges
+    ]
+    return [*unknown, *([_DEPENDENT] if batch else []), *near, *edges, *section.outcomes]
 
 
 def _bullets(items: Iterable[str]) -> str:

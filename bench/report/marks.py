@@ -61,18 +61,17 @@ def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, da
 
 def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark:
     """A cell's scores after each inner step."""
-    scores, of, form = cell.by_step, wording.kind(cell.covers), cell.measure.form
+    shown, of, form = cell.shown_steps, wording.kind(cell.covers), cell.measure.form
+    scores = cell.by_step[shown]
     estimate = statistics.over_both(scores) if cell.covers == "both" else statistics.over_episodes(scores)
     varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # where no episode differs there is no interval
     low, high = (varied * np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
-    x = np.arange(len(scores)) + offset  # beside one another, where intervals would hide each other
+    x = np.array(shown) + offset  # beside one another, where intervals would hide each other
     (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
     axes.vlines(x, low, high, color=colour, lw=1.2)
     ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
-    values = zip(estimate.value, ends, strict=True)
-    return line, [
-        f"{one_line(label(cell))}: {v:{form}} after inner step {k}; {of} {end}" for k, (v, end) in enumerate(values)
-    ]
+    values = zip(shown, estimate.value, ends, strict=True)
+    return line, [f"{one_line(label(cell))}: {v:{form}} after inner step {k}; {of} {end}" for k, v, end in values]
 
 
 def pair(axes: Axes, y: int, pair: Compared) -> Mark:

@@ -28,6 +28,7 @@ PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#f
 _DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)))
 _WIDE = 5  # times the shortest run
 _FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
+_MANY_STEPS = 20
 
 Row = Cell | Claim
 
@@ -103,7 +104,10 @@ def steps(section: Section) -> Panel | None:
     dashes = [_DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(_DASHES)] for cell in cells]
 
     def draw(axes: Axes) -> list[Mark]:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if max(cell.shown_steps[-1] for cell in cells) > _MANY_STEPS:
+            axes.set_xscale("symlog", linthresh=_MANY_STEPS)  # or the few of others could not be seen
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         _within_reach(axes, "y", np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
             marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)

@@ -157,10 +157,17 @@ def _pair(pair: Compared, difference: str) -> Row:
         "covers": wording.kind(pair.paired.kind),
         "p": wording.p_value(pair.paired.p_value),
         "p (Holm)": wording.p_value(pair.holm),
+        "chosen at an edge": _edges(pair),
         "common seeds": str(len(pair.seeds)),
         "test episodes": str(pair.episodes),
         "protocol": a if a == b else f"{a} / {b}",
     }
+
+
+def _edges(pair: Compared) -> str:
+    """Of either side, what may have had too little to choose from."""
+    found = {f"{cell.method}, {wording.at_edge(cell)}": None for cell in (pair.a, pair.b) if cell.edges}
+    return "; ".join(found) or wording.NONE
 
 
 def _seeds(cell: Cell) -> Iterator[Row]:
@@ -173,6 +180,7 @@ def _seeds(cell: Cell) -> Iterator[Row]:
             f"{cell.measure.name}, over episodes": f"{value:{form}}{width}",
             "at inner step": str(evaluated.step),
             "chosen on validation": chosen or wording.NONE,
+            "at the edge of its choice": cell.edges.get(record.seed, wording.NONE),
             "iterations": str(evaluated.iteration),
             "evaluation": evaluation_hash(evaluated.evaluation),
             "protocol": cell.described,

@@ -44,7 +44,8 @@ def _cell(section: Section, cell: Cell) -> list[str]:
     first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {wording.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)
-    return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number"]
+    edges = [f"    chosen on validation at the edge of its choice: {wording.at_edge(cell)}"] if cell.edges else []
+    return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number", *edges]
 
 
 def _gain(pair: Compared) -> str:

@@ -30,12 +30,18 @@ def kind(name: str) -> str:
 
 
 def near_bound(measure: Measure) -> str:
-    """What is to be said of an interval there."""
+    """What is to be said of an interval there: docs/statistics.md has what was simulated."""
     low, high = measure.shown_bounds
     place, inside = (f"at {low:g}", f"above {low:g}")
     if isfinite(high):
         place, inside = f"within a point of {low:g} or {high:g}", f"inside [{low:g}, {high:g}]"
-    return f"{place}, where the crossed bootstrap is the better guide; intervals are shown {inside}"
+    covers = "intervals hold the truth less often than they say, and the crossed bootstrap no more often"
+    return f"{place}, where few seeds' {covers}; they are shown {inside}"
+
+
+def at_edge(cell: Cell) -> str:
+    """Such as `seed 2: greatest lr; seed 3: last step`; nothing where all was chosen inside."""
+    return "; ".join(f"seed {seed}: {words}" for seed, words in cell.edges.items())
 
 
 def source(claim: Claim) -> str:

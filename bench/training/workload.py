@@ -117,8 +117,11 @@ class Workload:
         return self._executions(self._chunk(training.queries, training.meta_batch, seeds), seeds, training.precision)
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
-        """How evaluations run, and what is left where that cannot."""
-        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+        """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
+        candidates to try, of which each takes many, it is not asked to unless by the user."""
+        found = self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+        chosen = self.mode is None and self.method.code is None
+        return found[-1:] if chosen and len(self.build().candidates()) > 1 else found
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the

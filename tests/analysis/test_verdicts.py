@@ -47,6 +47,15 @@ def test_agrees(tmp_path: Path) -> None:
     assert held(near, of).verdict == "agrees" and "lies within ±5" in held(near, of).why
 
 
+def test_near_the_ceiling_a_margin_is_said_of_the_error(tmp_path: Path) -> None:
+    of = cell(tmp_path, accuracy=1.0, seeds=5)
+    near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)
+    error = 100 - near.accuracy
+    said = f"which beside an error of {error:.2f} % is one from 0.00 to {error + 5:.2f} %"
+    assert held(near, of).verdict == "agrees" and said in held(near, of).why
+    assert "which beside an error" not in held(replace(near, accuracy=70.0), of).why
+
+
 def test_a_claim_too_wide_for_its_margin_says_so(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95)
     wide = held(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)

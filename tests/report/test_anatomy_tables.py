@@ -42,7 +42,7 @@ def test_every_run_is_dissected(tmp_path: Path) -> None:
     ours = table(text, "anatomy of the intervals")["maml: paper"].split(" | ")
     assert float(ours[4]) == pytest.approx(6, abs=1)  # the SD between episodes that the scores were drawn with
     steps = table(text, "anatomy by inner step")["maml: paper"].rstrip(" |").split(" | ")
-    assert [len(values.split()) for values in steps[2:]] == [11, 11, 11, 11]
+    assert [len(values.split()) for values in steps[3:]] == [11, 11, 11, 11] and steps[2] == "0 to 10"
     with open(tmp_path / "report.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert f"{float(row['sd_between_episodes']):.2f}" == ours[4]

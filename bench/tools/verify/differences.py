@@ -58,7 +58,14 @@ def _of_arrays(what: str, recorded: np.ndarray, found: np.ndarray, named: Named)
     first, everywhere = tuple(unlike[0].tolist()), tuple(unlike.T)
     apart = np.abs(recorded[everywhere].astype(np.float64) - found[everywhere].astype(np.float64))
     most = math.inf if np.isnan(apart).any() else float(apart.max())
-    return Difference(f"{named(*first)}: {recorded[first]:.9g} recorded, {found[first]:.9g} here", most)
+    one, other = _told_apart(recorded[first], found[first])
+    return Difference(f"{named(*first)}: {one} recorded, {other} here", most)
+
+
+def _told_apart(one: np.generic, other: np.generic) -> tuple[str, str]:
+    """Two values of unlike bits, with as few digits as tell them apart: 17 do so for all that differ."""
+    digits = next((n for n in range(9, 17) if f"{one:.{n}g}" != f"{other:.{n}g}"), 17)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -38,6 +38,10 @@ class ReplayedWorkload(Workload):
         """Episodes at once where nothing but scores is wanted."""
         return self.chunk or self.recorded.validation_chunk or self.recorded.chunk
 
+    def evaluation_executions(self) -> tuple[Execution, ...]:
+        """As it was."""
+        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+
     def _chunk(self, queries: int, count: int, seeds: int) -> int:
         return self.chunk or self.recorded.chunk
 

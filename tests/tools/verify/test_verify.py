@@ -227,6 +227,10 @@ def test_differences() -> None:
     assert (
         found is not None and found.first.startswith("episode 0, inner step 1: 0 recorded, -0 here") and found.most == 0
     )
+    apart = differences.of_scores(np.array([[0.7]]), np.array([[np.nextafter(0.7, 1)]]))
+    assert apart is not None and apart.first.endswith(": 0.7 recorded, 0.7000000000000001 here")
+    single = differences.of_tensors({"a": np.float32(0.1)[...]}, {"a": np.nextafter(np.float32(0.1), 1)[...]})
+    assert single is not None and single.first.endswith(": 0.100000001 recorded, 0.100000009 here")
     lost = differences.of_scores(np.array([[1.0]]), np.array([[np.nan]]))
     assert lost is not None and lost.most == np.inf
     shapes = differences.of_tensors({"a": np.ones(2, np.float32)}, {"a": np.ones(3, np.float32)})

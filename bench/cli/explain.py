@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from bench.cli import json_events
+from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
 from bench.cli.parsing import FIRST, add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
@@ -30,6 +30,23 @@ def add(top: Any) -> None:
         "--factor", action="append", default=[], metavar="F", help="only this one; may be given several times"
     )
     parser.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="A+B",
+        help="settings that are one factor; one name alone is a factor by itself; may be given several times",
+    )
+    parser.add_argument(
+        "--pair", action="append", default=[], metavar="A+B", help="two factors at once too; may be given several times"
+    )
+    parser.add_argument(
+        "--pairs",
+        type=argument_types.positive,
+        default=0,
+        metavar="N",
+        help="after the rest, the N pairs that are likeliest to act on one another",
+    )
+    parser.add_argument(
         "--direction",
         choices=("from", "to", "both"),
         default="from",
@@ -49,32 +66,56 @@ def explain(options: Namespace) -> int:
 def _explain(options: Namespace, emit: Emit) -> int:
     from bench import devices
     from bench.data import store
-    from bench.report.tables import text
-    from bench.runs import planning, user_methods
-    from bench.runs.workers.in_process import InProcess
+    from bench.runs import user_methods
     from bench.tools.explain import cells as library
-    from bench.tools.explain import effects, factors, tables
+    from bench.tools.explain import effects, factors, pairs
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     o = options
     request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     benchmark, ends = store.benchmark(o.benchmark, o.data_dir), (o.start, o.end)
-    asked = (request.settings, o.factor, o.direction, method.settings)
-    comparison = factors.compared(benchmark, method.name, ends, *asked)
+    asked = (request.settings, o.factor, o.direction, method.settings, o.group)
+    alone = factors.compared(benchmark, method.name, ends, *asked)
+    comparison = pairs.with_pairs(alone, o.pair)
     works = library.planned(comparison, request)
-    print("\n".join(library.listed(comparison, works)), flush=True)
-    if o.dry_run:
-        return 0
-    groups = [group for work in works for group in planning.groups(work.jobs, o.together)]
-    code = run_all(groups, options, InProcess(), emit)
-    if code not in (0, 1):
+    code = _run(comparison, works, options, emit)
+    if o.dry_run or code not in (0, 1):
         return code
+    found = effects.effects(comparison, library.scores(comparison, works))
+    if o.pairs:
+        more = pairs.most_apart(comparison, effects.values(found), o.pairs)
+        comparison = pairs.with_pairs(alone, [*o.pair, *more])
+        works = library.planned(comparison, request)
+        code = _run(comparison, works, options, emit)
+        if code not in (0, 1):
+            return code
+    _show(comparison, works, request, options)
+    return code
+
+
+def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
+    """Lists the cells, and runs what is missing of them."""
+    from bench.runs import planning
+    from bench.runs.workers.in_process import InProcess
+    from bench.tools.explain import cells as library
+
+    print("\n".join(library.listed(comparison, works)), flush=True)
+    if options.dry_run:
+        return 0
+    groups = [group for work in works for group in planning.groups(work.jobs, options.together)]
+    return run_all(groups, options, InProcess(), emit)
+
+
+def _show(comparison: Any, works: Any, request: Any, options: Namespace) -> None:
+    from bench.report.tables import text
+    from bench.tools.explain import cells as library
+    from bench.tools.explain import effects, tables
+
     scores, seeds = library.scores(comparison, works), request.seeds
     found = effects.effects(comparison, scores)
     print("\n".join(["", *text(tables.cells(comparison, seeds, scores)), ""]))
     print("\n".join(text(tables.rows(comparison, found))))
-    out = o.out or report_folder(o.results)
-    files = tables.write(comparison, seeds, scores, found, o.command_line, out)
+    out = options.out or report_folder(options.results)
+    files = tables.write(comparison, seeds, scores, found, options.command_line, out)
     print(f"{out}: {', '.join(path.name for path in files)}")
-    return code

@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.analysis import statistics
-from bench.tools.explain.factors import FROM, READING, TO, Comparison
+from bench.tools.explain.factors import FROM, READING, TO, Comparison, Pair
 
 Scores = Mapping[str, Mapping[int, np.ndarray]]  # cell -> seed -> [episodes], as they are shown
-GAP, SUM, REST = "gap", "sum", "rest"
+GAP, SUM, REST, PAIR = "gap", "sum", "rest", "pair"
+LEVEL = 0.05  # of a corrected p, under which an effect is told from none
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of cells. `kind`: FROM, TO, READING, or GAP, SUM, REST; `paired` is None where no seed has all."""
+    """A difference of cells. `kind`: FROM, TO, READING, PAIR, or GAP, SUM, REST; `paired` is None where no seed has
+    all."""
 
     name: str
     kind: str
@@ -36,22 +38,40 @@ class Effect:
         low, high = self.paired.difference.interval()
         return float(low), float(high)
 
+    @property
+    def told(self) -> str:
+        """Whether it is told from none: `yes` or `no`; nothing where its p is not corrected, or is none."""
+        return "" if math.isnan(self.holm) else "yes" if self.holm < LEVEL else "no"
+
 
 def effects(comparison: Comparison, scores: Scores) -> list[Effect]:
-    """The gap; each factor, the greatest first, with their sum and what that leaves of the gap; the readings."""
+    """The gap; each factor, the greatest first, with their sum and what that leaves of the gap; what two factors do to
+    one another; the readings."""
     start, end = comparison.start.name, comparison.end.name
     gap = _effect(f"{end} - {start}", GAP, "everything", {end: 1, start: -1}, scores)
     parts = [
         _effect(part.factor.name, part.kind, part.change, {part.plus: 1, part.minus: -1}, scores)
         for part in comparison.parts
     ]
+    parts += [_of_pair(pair, scores) for pair in comparison.pairs]
     parts = sorted(_corrected(parts), key=lambda effect: -_size(effect))
     rows = [gap]
     for kind in (FROM, TO):
         mine = [part for part in comparison.parts if part.kind == kind]
         rows += [effect for effect in parts if effect.kind == kind]
         rows += _summed(comparison, kind, [(part.plus, part.minus) for part in mine], scores) if mine else []
-    return rows + [effect for effect in parts if effect.kind == READING]
+    return rows + [effect for kind in (PAIR, READING) for effect in parts if effect.kind == kind]
+
+
+def values(found: Sequence[Effect]) -> dict[tuple[str, str], float]:
+    """(Name, kind) -> value, of those that have one."""
+    return {(e.name, e.kind): float(e.paired.difference.value) for e in found if e.paired is not None}
+
+
+def _of_pair(pair: Pair, scores: Scores) -> Effect:
+    one, other = pair.factors
+    weights = {pair.both: 1, pair.alone[0]: -1, pair.alone[1]: -1, pair.base: 1}
+    return _effect(f"{one} x {other}", PAIR, "both at once, beyond what each does alone", weights, scores)
 
 
 def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], scores: Scores) -> Effect:

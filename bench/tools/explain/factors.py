@@ -14,8 +14,9 @@ from bench.protocols.presets import READINGS
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
 
-# Settings that only make sense together are one factor.
+# Settings that only make sense together are one factor: a rate that is right for five inner steps is none for one.
 GROUPS: dict[str, tuple[str, ...]] = {
+    "inner_loop": ("inner_lr", "inner_steps"),
     "network": ("filters", "downsampling", "head_input"),
     "batch_norm": ("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
@@ -57,6 +58,16 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """What two factors do to one another: `both`, minus each `alone`, plus `base`, all names of cells."""
+
+    factors: tuple[str, str]
+    both: str
+    alone: tuple[str, str]
+    base: str
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two protocols on a benchmark and the cells between them; `whole`: no factor was left out."""
 
@@ -67,6 +78,7 @@ class Comparison:
     cells: tuple[Cell, ...]
     parts: tuple[Part, ...]
     whole: bool
+    pairs: tuple[Pair, ...] = ()
 
 
 def compared(
@@ -77,11 +89,13 @@ def compared(
     wanted: Sequence[str] = (),
     direction: str = "from",
     used: Used = INNER_LOOP,
+    groups: Sequence[str] = (),
 ) -> Comparison:
     """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
-    episodes as the larger of the two has. Raises UserError where nothing differs, or on a factor that does not."""
+    episodes as the larger of the two has. `groups`: factors or settings that are one, `a+b`; one name alone is a factor
+    by itself. Raises UserError where nothing differs, or on a factor that does not."""
     start, end = _of_equal_episodes(*(sourced(name, benchmark, settings, used) for name in names))
-    factors = between(used, start.protocol, end.protocol)
+    factors = between(used, start.protocol, end.protocol, groups)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:
         raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
@@ -95,15 +109,31 @@ def compared(
     return Comparison(benchmark, method, start, end, cells, tuple(part for _, part in found), chosen == factors)
 
 
-def between(used: Used, start: Protocol, end: Protocol) -> list[Factor]:
+def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = ()) -> list[Factor]:
     """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
-    interval, not what is estimated."""
+    interval, not what is estimated. Raises UserError where a group names what does not differ, or the same twice."""
     differ = [name for name in protocol_differences(used, start, end) if name != "episodes"]
-    group = {name: key for key, names in GROUPS.items() for name in names}
+    group = {name: key for key, names in GROUPS.items() for name in names} | _asked(groups, differ)
     found: dict[str, list[str]] = {}
     for name in differ:
         found.setdefault(group.get(name, name), []).append(name)
     return [Factor(name, tuple(settings)) for name, settings in found.items()]
+
+
+def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
+    """Setting -> the group that it was asked to be in."""
+    known = {name: (name,) for name in differ}
+    known |= {key: here for key, names in GROUPS.items() if (here := tuple(n for n in names if n in differ))}
+    found: dict[str, str] = {}
+    for text in groups:
+        for part in text.split("+"):
+            if part not in known:
+                raise unknown("factor of a group", part, known)
+            for name in known[part]:
+                if name in found:
+                    raise UserError(f"--group {text}: {name} is in a group already")
+                found[name] = text
+    return found
 
 
 def _of_equal_episodes(start: Sourced, end: Sourced) -> tuple[Sourced, Sourced]:

@@ -20,16 +20,17 @@ from bench.report.figures import draw_panel
 from bench.report.marks import Mark
 from bench.report.panels import Panel
 from bench.report.tables import Row, Table, markdown, markdown_text
-from bench.tools.explain.effects import GAP, REST, SUM, Effect, Scores
+from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison
 
 _READING = """\
 All cells are scored on the same test episodes, with the same training seeds; every effect is paired on both, and its
 interval, at 95 %, is that of other trainings *and* other episodes ("both"), or of these models only, under three seeds.
 One factor is changed at a time: *from* changes it in the start alone, *to* takes it away from the end alone. Factors
-act on one another, so the parts need not add up to the gap: what is left is shown with an interval of its own. A
-*reading* lies outside the gap: the other thing that a source says which says two. p is corrected (Holm) over the rows
-of factors and readings.
+act on one another, so the parts need not add up to the gap: what is left is shown with an interval of its own, and a
+*pair* is what two factors at once do beyond the sum of each alone. A *reading* lies outside the gap: the other thing
+that a source says which says two. p is that of the seeds' degrees of freedom, corrected (Holm) over the rows of
+factors, pairs and readings; from 0.05 on an effect is not told from none, whatever its size.
 """
 
 
@@ -45,6 +46,7 @@ def rows(comparison: Comparison, found: Sequence[Effect]) -> list[Row]:
             "which": effect.paired.kind if effect.paired else wording.NONE,
             "p": wording.p_value(effect.paired.p_value if effect.paired else math.nan),
             "p (Holm)": wording.p_value(effect.holm),
+            "told from none": effect.told or wording.NONE,
             "seeds": str(len(effect.seeds)),
             "change": effect.change,
         }
@@ -135,7 +137,7 @@ def _number(value: float) -> str:
 def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
     """A row an effect, with its interval."""
     form = f"+{comparison.benchmark.measure.form}"
-    colours = {GAP: "C0", SUM: "C7", REST: "C7", READING: "C4"}
+    colours = {GAP: "C0", SUM: "C7", REST: "C7", PAIR: "C1", READING: "C4"}
 
     def draw(axes: Axes) -> list[Mark]:
         axes.axvline(0, color="black", lw=1)

@@ -11,8 +11,10 @@ from bench.analysis import statistics
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets
 from bench.protocols.settings import settings_of, with_values
-from bench.tools.explain.effects import Effect, effects
+from bench.tools.explain.effects import PAIR, Effect, effects
+from bench.tools.explain.effects import values as sizes
 from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compared
+from bench.tools.explain.pairs import most_apart, with_pairs
 from bench.tools.explain.tables import cells as cells_shown
 from bench.training.workload import NamedMethod
 
@@ -37,7 +39,7 @@ def test_groups_are_of_settings_that_exist() -> None:
 def test_the_factors_between_article_and_paper() -> None:
     found = compared(OMNIGLOT, "maml", ENDS)
     assert factors(found, FROM) == [
-        "iterations", "meta_batch", "queries", "inner_lr", "inner_steps", "initialisation", "batch_norm",
+        "iterations", "meta_batch", "queries", "inner_loop", "initialisation", "batch_norm",
         "evaluation.queries", "evaluation.inner_steps",
     ]  # fmt: skip
     assert factors(found, TO) == [] and factors(found, READING) == ["meta_update"] and found.whole
@@ -102,6 +104,91 @@ def test_some_factors_only() -> None:
     assert [part.factor.name for part in some.parts] == ["batch_norm_epsilon", "inner_lr", "meta_update"]
     assert len(some.cells) == 5 and not some.whole
     assert [part.kind for part in compared(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
+
+
+def test_the_inner_loop_s_rate_and_steps_are_one_factor() -> None:
+    found = compared(OMNIGLOT, "maml", ENDS, direction="both")
+    (loop, _) = [part for part in found.parts if part.factor.name == "inner_loop"]
+    assert loop.factor.settings == ("inner_lr", "inner_steps") and loop.change == (
+        "inner_lr 0.01 (assumed) -> 2, inner_steps 5 (assumed) -> 1"
+    )
+    values = settings_of(cells(found)[loop.plus].protocol)
+    assert (values["inner_lr"], values["inner_steps"], values["evaluation.inner_steps"]) == (2.0, 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["inner_lr", "inner_steps"], {"inner_lr": ("inner_lr",), "inner_steps": ("inner_steps",)}),
+        (["queries+batch_norm"], {"queries+batch_norm": ("queries", *GROUPS["batch_norm"]),
+                                  "inner_loop": GROUPS["inner_loop"]}),
+        (["inner_loop+evaluation.inner_steps"], {
+            "inner_loop+evaluation.inner_steps": ("inner_lr", "inner_steps", "evaluation.inner_steps")}),
+    ],
+)  # fmt: skip
+def test_groups_that_are_asked_for(groups: list[str], expected: dict[str, tuple[str, ...]]) -> None:
+    found = compared(OMNIGLOT, "maml", ENDS, direction="both", groups=groups)
+    by_name = {part.factor.name: part.factor.settings for part in found.parts}
+    assert expected.items() <= by_name.items() and found.whole
+    settings = [
+        name for names in {f.name: f.settings for f in (p.factor for p in found.parts)}.values() for name in names
+    ]
+    assert len(settings) == len(set(settings))
+
+
+def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
+    """The scores of both at once are 70 above the sum of each alone, as one inner step and its own rate are."""
+    alone = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
+    found = with_pairs(alone, ["inner_lr+inner_steps"])
+    (cell,) = [cell for cell in found.cells if cell not in alone.cells]
+    values, before = settings_of(cell.protocol), found.start.values
+    assert {name for name in values if values[name] != before[name]} == {"inner_lr", "inner_steps"}
+    common = np.random.default_rng(0).normal(80, 5, (3, 40))
+    total = {"article": 0.0, "article with paper's inner_lr": -11.0, "article with paper's inner_steps": -58.0}
+    total |= {cell.name: 1.0, "paper": 2.0, "paper with article's inner_lr": -60.0}
+    total |= {"paper with article's inner_steps": -10.0}
+    scores = {name: dict(enumerate(common + value)) for name, value in total.items()}
+    rows = effects(found, scores)
+    (pair,) = [effect for effect in rows if effect.kind == PAIR]
+    assert pair.name == "inner_lr x inner_steps" and float(pair.paired.difference.value) == pytest.approx(70.0)
+    assert most_apart(found, sizes(rows), 1) == ["inner_lr+inner_steps"]
+    assert {effect.told for effect in rows if effect.kind in (FROM, TO, PAIR)} == {"yes"}
+
+
+def test_the_pairs_that_are_tried_are_of_the_factors_that_act_differently_in_either_place() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, ["iterations=5"], direction="both")
+    names = factors(comparison, FROM)
+    same = {(name, kind): 9.0 for name in names for kind in (FROM, TO)}
+    unlike = same | {("queries", FROM): -9.0, ("batch_norm", FROM): 0.0, ("meta_batch", FROM): 8.0}
+    assert most_apart(comparison, unlike, 2) == ["queries+batch_norm", "meta_batch+queries"]
+
+
+def test_an_effect_that_chance_explains_is_not_told_from_none() -> None:
+    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    scores = scored(comparison, {"inner_lr": 1.0, "queries": -20.0}, together=0)
+    noise = np.random.default_rng(6)
+    for name in ("article with paper's inner_lr", "article with paper's queries"):
+        scores[name] = {seed: row + noise.normal(0, 1) for seed, row in scores[name].items()}
+    found = {effect.name: effect for effect in effects(comparison, scores)}
+    assert found["inner_lr"].holm > 0.05 and found["inner_lr"].told == "no"
+    assert found["queries"].told == ("yes" if found["queries"].holm < 0.05 else "no")
+    assert found["rest of the gap"].told == "" == found["paper - article"].told
+
+
+@pytest.mark.parametrize(
+    ("groups", "pairs", "message"),
+    [
+        (["inner_rl+queries"], [], "did you mean 'inner_lr'"),
+        (["meta_lr+queries"], [], "unknown factor of a group 'meta_lr'"),
+        (["queries+meta_batch", "queries"], [], "queries is in a group already"),
+        ([], ["queries+metabatch"], "did you mean 'meta_batch'"),
+        ([], ["queries"], "write it as a"),
+        ([], ["queries+iterations"], "make no pair"),
+    ],
+)
+def test_groups_and_pairs_that_cannot_be(groups: list[str], pairs: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        with_pairs(compared(OMNIGLOT, "maml", ENDS, groups=groups), pairs)
 
 
 def test_what_cannot_be_explained_is_one_line() -> None:

@@ -1,0 +1,55 @@
+"""Two factors at once: what they do to one another, beside what each does alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from bench.errors import UserError, unknown
+from bench.protocols.settings import with_values
+from bench.tools.explain.factors import FROM, Cell, Comparison, Factor, Pair
+
+
+def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
+    """The comparison with a cell more for each pair `a+b` of its factors: the start with both of them changed. Raises
+    UserError where those are no two factors of it, each with a cell of its own."""
+    alone = {part.factor.name: (part.factor, part.plus) for part in comparison.parts if part.kind == FROM}
+    if named and not alone:
+        raise UserError("--pair: what two factors do to one another is told from the start: --direction from, or both")
+    found = [_pair(comparison, *_two(text, alone)) for text in dict.fromkeys(named)]
+    cells = (*comparison.cells, *(cell for cell, _ in found))
+    return replace(comparison, cells=cells, pairs=tuple(pair for _, pair in found))
+
+
+def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float], count: int) -> list[str]:
+    """The `count` pairs whose factors are likeliest to act on one another: with the greatest product of the two
+    factors' sizes. `effects`: (factor, kind) -> value. A size is how much the two directions differ, which is all
+    that a factor has to do with the others; of one direction alone, its effect."""
+    sizes: dict[str, float] = {}
+    for part in comparison.parts:
+        name = part.factor.name
+        if part.kind == FROM and name != "iterations" and (name, FROM) in effects:
+            sizes[name] = abs(effects[name, FROM] - effects.get((name, "to"), 0.0))
+    ranked = sorted(combinations(sizes, 2), key=lambda two: -sizes[two[0]] * sizes[two[1]])
+    return ["+".join(two) for two in ranked[:count]]
+
+
+def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Factor, str], tuple[Factor, str]]:
+    """The two factors, each with its own cell. A group's name has a + of its own."""
+    splits = [(text[:k], text[k + 1 :]) for k, letter in enumerate(text) if letter == "+"]
+    two = next((names for names in splits if set(names) <= alone.keys()), None)
+    if two is None or len(set(two)) < 2:
+        wrong = next((name for names in splits for name in names if name not in alone), "")
+        raise unknown("factor of a pair", wrong, alone) if wrong else UserError(f"--pair {text}: write it as a+b")
+    if "iterations" in two:
+        raise UserError(f"--pair {text}: iterations are an evaluation on the way, and make no pair")
+    return alone[two[0]], alone[two[1]]
+
+
+def _pair(comparison: Comparison, one: tuple[Factor, str], other: tuple[Factor, str]) -> tuple[Cell, Pair]:
+    start, end = comparison.start, comparison.end
+    values = {name: end.values[name] for factor, _ in (one, other) for name in factor.settings}
+    name = f"{start.name} with {end.name}'s {one[0].name} and {other[0].name}"
+    cell = Cell(name, start.name, with_values(start.protocol, values))
+    return cell, Pair((one[0].name, other[0].name), name, (one[1], other[1]), start.name)

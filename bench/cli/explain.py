@@ -112,10 +112,10 @@ def _show(comparison: Any, works: Any, request: Any, options: Namespace) -> None
     from bench.tools.explain import cells as library
     from bench.tools.explain import effects, tables
 
-    scores, seeds = library.scores(comparison, works), request.seeds
+    scores, edges, seeds = library.scores(comparison, works), library.at_edge(works), request.seeds
     found = effects.effects(comparison, scores)
-    print("\n".join(["", *text(tables.cells(comparison, seeds, scores)), ""]))
+    print("\n".join(["", *text(tables.cells(comparison, seeds, scores, edges)), ""]))
     print("\n".join(text(tables.rows(comparison, found))))
     out = options.out or report_folder(options.results)
-    files = tables.write(comparison, seeds, scores, found, options.command_line, out)
+    files = tables.write(comparison, seeds, scores, found, edges, options.command_line, out)
     print(f"{out}: {', '.join(path.name for path in files)}")

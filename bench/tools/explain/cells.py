@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench import records
+from bench.analysis.choices import edges_of, said
 from bench.errors import UserError
 from bench.protocols.settings import with_values
 from bench.records.layout import kept, kept_weights, weights_of
@@ -116,11 +118,29 @@ def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int,
     }
 
 
+def at_edge(works: Sequence[Work]) -> dict[str, str]:
+    """Cell -> what its runs chose on validation at the edge of what there was, where they did: every effect that it is
+    part of rests on that."""
+    found = {
+        work.cell.name: {
+            job.seed: said(edges_of(evaluated)) for job in work.jobs for evaluated in _evaluated(job, work.cell.at)
+        }
+        for work in works
+    }
+    told = {name: [f"seed {seed}: {text}" for seed, text in of.items() if text] for name, of in found.items()}
+    return {name: "; ".join(texts) for name, texts in told.items() if texts}
+
+
 def _final(job: Job, at: int | None) -> list[np.ndarray]:
+    return [found.final for found in _evaluated(job, at)]
+
+
+def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
+    """The cell's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:
         raise UserError(f"{job.name} is not finished: another process works on it; the same command goes on later")
     if status.info["status"] != "finished":
         return []
     found = status.evaluation(weights_of(job.folder, status.info, job.protocol.evaluation, at)[0])
-    return [] if found.lost else [found.final]
+    return [] if found.lost else [found]

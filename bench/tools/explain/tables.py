@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,9 +59,14 @@ def _value(effect: Effect, form: str) -> str:
     return f"{effect.paired.difference.value:{form}}" if effect.paired else "no seed: diverged"
 
 
-def cells(comparison: Comparison, seeds: Sequence[int], scores: Scores) -> list[Row]:
-    """A row a cell: its mean score with its interval, and which of the seeds diverged."""
-    return [_cell(cell.name, comparison.benchmark.measure, seeds, scores[cell.name]) for cell in comparison.cells]
+def cells(
+    comparison: Comparison, seeds: Sequence[int], scores: Scores, edges: Mapping[str, str] = MappingProxyType({})
+) -> list[Row]:
+    """A row a cell: its mean score with its interval, which of the seeds diverged, and what was chosen at an edge
+    (`edges`, by cell), which every effect of the cell rests on."""
+    found = [_cell(cell.name, comparison.benchmark.measure, seeds, scores[cell.name]) for cell in comparison.cells]
+    chosen = [{"chosen at an edge": edges.get(cell.name, wording.NONE)} if edges else {} for cell in comparison.cells]
+    return [row | more for row, more in zip(found, chosen, strict=True)]
 
 
 def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
@@ -75,27 +81,32 @@ def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int
 
 
 def write(
-    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, out: Path
+    comparison: Comparison,
+    seeds: Sequence[int],
+    scores: Scores,
+    found: Sequence[Effect],
+    edges: Mapping[str, str],
+    command: str,
+    out: Path,
 ) -> list[Path]:
     """The files: Markdown, CSV and a figure. Raises UserError where they cannot be written."""
     stem = (
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
     figure = draw_panel(_panel(comparison, found), stem)
-    texts = {".md": _markdown(comparison, seeds, scores, found, command, stem.name), ".csv": _csv(comparison, found)}
+    shown = cells(comparison, seeds, scores, edges)
+    texts = {".md": _markdown(comparison, shown, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():
         write_atomically(Path(f"{stem}{suffix}"), lambda path, text=text: path.write_text(text))
     return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure]
 
 
-def _markdown(
-    comparison: Comparison, seeds: Sequence[int], scores: Scores, found: Sequence[Effect], command: str, name: str
-) -> str:
+def _markdown(comparison: Comparison, shown: Sequence[Row], found: Sequence[Effect], command: str, name: str) -> str:
     start, end = comparison.start, comparison.end
     title = f"From {start.name} to {end.name} on {comparison.benchmark.name}: {comparison.method}"
     tables = [
         Table("what each factor does", rows(comparison, found)),
-        Table("the cells", cells(comparison, seeds, scores)),
+        Table("the cells", shown),
         Table("the settings that differ, with their sources", different_settings(start, end)),
     ]
     written = [markdown(table) for table in tables if table.rows]

@@ -39,10 +39,11 @@ FIRST = (
     "run --benchmark tiny --method reptile --iterations 2",
     "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
 )
+FINE_TUNING = "--set finetune_episodes=2 --set finetune_steps=2 --set finetune_head_steps=2"
 LEAST = {
     "run": "--seeds 1 --iterations 2 --set meta_batch=2 --set validations=1 --set validation_episodes=2"
-    " --set finetune_episodes=2 --set evaluation.episodes=2",
-    "evaluate": "--set episodes=2",
+    f" {FINE_TUNING} --set evaluation.episodes=2",
+    "evaluate": f"{FINE_TUNING} --set episodes=2",
     "explain": "--seeds 1 --iterations 2 --set episodes=2 --set validations=1 --set validation_episodes=2",
     "speed": "--mode eager --repeats 1",
     "data add": "--partial",
@@ -95,8 +96,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
     (home / "experiment.toml").write_text(blocks(TEXTS["docs/experiments.md"], "toml")[0])
     shutil.copy(ROOT / "bench" / "analysis" / "published.csv", home / "my-claims.csv")
-    kept = Path("results", "reference", "omniglot-5w1s", "maml", "3c85979e", "seed0")
-    shutil.copytree(ROOT / kept, home / kept)
+    for run in ("omniglot-5w1s/maml/3c85979e", "omniglot-5w1s/finetune/d6c374b9", "sinusoid-5s/pretrained/373587d1"):
+        kept = Path("results", "reference", run, "seed0")
+        shutil.copytree(ROOT / kept, home / kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setenv("BENCH_DATA", str(home / "data"))

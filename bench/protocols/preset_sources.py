@@ -30,7 +30,7 @@ class Source:
 
 
 def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
-    """Setting, as `--set` names it -> source, of every setting of the preset as a method that uses `used` is tested. Raises
+    """Setting, as `--set` names it -> source: every setting of the preset as a method that uses `used` is tested. Raises
     UserError, with a suggestion."""
     preset_of(preset, benchmark)  # which says so where there is none
     return _OF[preset](benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)

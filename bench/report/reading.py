@@ -13,11 +13,11 @@ INTERVALS = (
 CLAIMS = (
     "Agrees: the 90 % interval of the difference lies within the margin, which was fixed before any run. Differs: "
     "otherwise, if the 95 % interval excludes 0. Inconclusive: neither. Not judged: fewer than three seeds, or a "
-    "protocol or data that differ or are not known. A published number is that of one trained model, so the difference "
-    "allows for one more; the authors' own weights are judged as that one model, without a spread between trainings. "
-    "The smallest half-width is what these episodes and the published ± allow with any number of seeds: at the margin "
-    "or above, the verdict can never be agrees. An agreement shows that the difference is within the margin, which near "
-    "100 % is much of the error."
+    "protocol or data that differ or are not known. A published number is that of one trained model, so the "
+    "difference allows for one more; the authors' own weights are judged as that one model, without a spread between "
+    "trainings. The smallest half-width is what these episodes and the published ± allow with any number of seeds: at"
+    " the margin or above, the verdict can never be agrees. An agreement shows that the difference is within the "
+    "margin, which near 100 % is much of the error."
 )
 ANSWERS = (
     "Agrees: within the margin that was fixed before any run. Differs: outside, beyond chance. Inconclusive: neither. "
@@ -25,10 +25,10 @@ ANSWERS = (
 )
 PAIRS = (
     "The same seeds and the same test episodes for both methods. With fewer than three common seeds the interval "
-    "covers these weights only. A p-value is that of t with the seeds' degrees of freedom, of which three seeds have two. "
-    "p (Holm) is corrected for all pairs of this table: it can be above 0.05 beside an interval that excludes 0, and then "
-    "the table shows no difference. What was chosen on validation at the edge of what there was is named: more of it might "
-    "be better."
+    "covers these weights only. A p-value is that of t with the seeds' degrees of freedom, of which three seeds have "
+    "two. p (Holm) is corrected for all pairs of this table: it can be above 0.05 beside an interval that excludes 0,"
+    " and then the table shows no difference. What was chosen on validation at the edge of what there was is named: "
+    "more of it might be better."
 )
 SEEDS = "Mean ± 1.96 SE over episodes, of each training seed alone."
 ANATOMY = (

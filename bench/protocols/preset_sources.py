@@ -30,8 +30,8 @@ class Source:
 
 
 def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
-    """Setting, as `--set` names it -> source: every setting of the preset as a method that uses `used` is tested. Raises
-    UserError, with a suggestion."""
+    """Setting, as `--set` names it -> source, for a method that uses the settings `used`. Raises UserError, with a
+    suggestion."""
     preset_of(preset, benchmark)  # which says so where there is none
     return _OF[preset](benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
 

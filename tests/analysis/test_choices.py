@@ -12,10 +12,10 @@ import torch
 from bench import records
 from bench.analysis.choices import edges, edges_of, said
 from bench.data.images import ImageSet
-from bench.episodes import images
+from bench.episodes import streams
 from bench.protocols import presets, protocol
-from bench.protocols.benchmarks import BENCHMARKS, Benchmark
-from bench.protocols.protocol import Evaluation, Protocol
+from bench.protocols.benchmarks import BENCHMARKS, IMAGES, Benchmark
+from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Evaluation, Protocol
 from bench.training import execution, initial
 from methods.contract import Episode
 from tests.conftest import ROOT, Command, build
@@ -79,10 +79,10 @@ def test_only_what_fine_tunes_has_a_wide_choice_and_validation_stays_as_it_was(n
     benchmark = BENCHMARKS[name]
     for preset in presets.names(benchmark):
         narrow = presets.preset(preset, benchmark)
-        assert presets.preset(preset, benchmark, "maml") == narrow
-        wide = presets.preset(preset, benchmark, "finetune")
+        assert presets.preset(preset, benchmark, INNER_LOOP) == narrow
+        wide = presets.preset(preset, benchmark, FINE_TUNING)
         assert (wide == narrow) == (preset == "ravi") and wide.training == narrow.training
-        if preset != "ravi" and name != "tiny":
+        if preset != "ravi" and name != "tiny" and benchmark.form == IMAGES:
             assert len(wide.evaluation.finetune_lrs) == 6 and wide.evaluation.finetune_steps >= 30
 
 
@@ -96,7 +96,7 @@ def predicted(
 ) -> tuple[torch.Tensor, Episode]:
     """Outputs [episodes, steps + 1, queries, ways] of untrained weights, by the harness."""
     method = build("finetune", small, replace(made, evaluation=replace(made.evaluation, **changed)))
-    batch = images.source(small, noise, "test", 0, 3, torch.device("cpu")).episodes(0, 4)
+    batch = streams.stream(small, noise, "test", 3).on(torch.device("cpu")).episodes(0, 4)
     state = initial.initial_state(method, 0)
     return execution.Execution(torch.device("cpu"), 2).predict(method, state, batch, settings), batch
 

@@ -57,28 +57,31 @@ EVALUATION = """
 import re, sys, torch
 from dataclasses import replace
 from pathlib import Path
-from bench import batches, benchmarks, environment, evaluate, job, presets
-from bench.execution import Execution
-from bench.check.small import built
+from bench import devices
 from bench.data import store
+from bench.episodes import streams
+from bench.protocols import benchmarks, presets
+from bench.tools.check.toy_data import workload
+from bench.training import evaluation as scoring, initial
+from bench.training.execution import Execution
 from methods import METHODS
 
 name, steps = sys.argv[1], int(sys.argv[2])
-environment.make_repeatable(1)
+devices.make_repeatable(1)
 benchmark, device = benchmarks.get("omniglot-5w1s"), torch.device("cpu")
 protocol = presets.paper(benchmark)
 evaluation = replace(protocol.evaluation, inner_steps=steps, finetune_steps=steps)
-method = built(METHODS[name], benchmark, protocol.training, evaluation)
-source = batches.source(benchmark, store.load("omniglot", None), "test", 0, 1, device)
-state, setting = job.initial_state(method, 0), method.candidates()[0]
+method = workload(METHODS[name], benchmark, replace(protocol, evaluation=evaluation)).build()
+source = streams.stream(benchmark, store.load("omniglot", None), "test", 1).on(device)
+state, setting = initial.initial_state(method, 0), method.candidates()[0]
 
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
-evaluate.scores(Execution(device, 20), method, state, source, 20, setting)  # what is made once
+scoring.scores(Execution(device, 20), method, state, source, 20, setting)  # what is made once
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 before = peak()
-evaluate.scores(Execution(device, 20), method, state, source, 20, setting)
+scoring.scores(Execution(device, 20), method, state, source, 20, setting)
 print(peak() - before)
 """
 

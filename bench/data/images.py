@@ -31,7 +31,7 @@ class ImageSet:
 
     `digest` is the SHA-256 of the content; `known_as` names the published copy that has this digest, or None;
     `partial` is true where classes of the full data set are missing; `remarks` are what whoever reads a result of
-    these images has to know: lines such as "3 images stand in train and in test".
+    these images has to know: lines such as "3 images stand in training and in test".
     """
 
     name: str

@@ -9,6 +9,8 @@ from typing import Any
 
 from bench.protocols.benchmarks import SPLITS
 
+_WORDS = {"train": "training", "valid": "validation", "test": "test"}
+
 
 def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Of a prepared data set: images that stand in two splits, those left out, and the notes of its reader."""
@@ -26,7 +28,7 @@ def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
         splits = {place.split("/", 1)[0] for place in group}
         counts.update(pair for pair in combinations(SPLITS, 2) if splits >= set(pair))
     return [
-        f"{counts[pair]} image{' stands' if counts[pair] == 1 else 's stand'} in {pair[0]} and in {pair[1]}"
-        for pair in combinations(SPLITS, 2)
-        if counts[pair]
+        f"{counts[one, two]} image{' stands' if counts[one, two] == 1 else 's stand'} in {_WORDS[one]} and in {_WORDS[two]}"
+        for one, two in combinations(SPLITS, 2)
+        if counts[one, two]
     ]

@@ -93,8 +93,8 @@ def _data_set(found: Mapping[str, Any]) -> str:
     named = catalogue.called(found["source"], found["digest"], found["known_as"])
     where = "embedded" if found["embedded"] else found["where"]
     part = "a part of it, " if found["partial"] else ""
-    line = f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {where}"
-    return "\n".join([line, *(f"  {'':<16}{_note(text)}" for text in found["remarks"])])
+    noted = "".join(f"{text}; " for text in found["remarks"])
+    return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {noted}{where}"
 
 
 def _in_short(thing: Any) -> str:

@@ -143,8 +143,8 @@ def test_images_in_training_and_in_test_are_said_wherever_the_data_are_named(
     for k, file in enumerate(sorted((photos / "test").rglob("*.png"))[:3]):
         shutil.copy(file, photos / "train" / "train0" / f"again{k}.png")
     added = typed("data", "add", "folder", str(photos), "--name", "twice", "--size", "16")
-    remark = next(line for line in added.stdout.splitlines() if line.endswith("stand in train and in test"))
-    assert remark in typed("data", "list").stdout
+    remark = next(line for line in added.stdout.splitlines() if line.endswith("stand in training and in test"))
+    assert remark.removeprefix("note: ") in typed("data", "list").stdout
     few = ("--set", "queries=2", "--set", "evaluation.queries=2", "--set", "evaluation.episodes=4")
     ran = typed("run", "--benchmark", "twice-2w1s", *SHORT, *few)
     assert f"            {remark}" in ran.stdout.splitlines(), ran

@@ -13,14 +13,18 @@ def test_images_in_two_splits_are_counted_once_a_group():
         ["train/a/5", "valid/d/1", "test/b/3"],
     ]
     assert in_two_splits(groups) == [
-        "1 image stands in train and in valid",
-        "3 images stand in train and in test",
-        "1 image stands in valid and in test",
+        "1 image stands in training and in validation",
+        "3 images stand in training and in test",
+        "1 image stands in validation and in test",
     ]
     assert in_two_splits([["train/test/1", "train/valid/2"]]) == []
 
 
 def test_remarks_are_of_the_splits_the_broken_files_and_the_notes():
     manifest = {"identical": {"groups": [["train/a/1", "test/b/1"]]}, "corrupt": ["x"], "notes": ["n"]}
-    assert remarks(manifest) == ("1 image stands in train and in test", "1 image file was left out, being broken", "n")
+    assert remarks(manifest) == (
+        "1 image stands in training and in test",
+        "1 image file was left out, being broken",
+        "n",
+    )
     assert remarks({"identical": {"groups": []}}) == ()  # written before there were notes

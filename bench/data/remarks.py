@@ -27,8 +27,9 @@ def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
     for group in groups:
         splits = {place.split("/", 1)[0] for place in group}
         counts.update(pair for pair in combinations(SPLITS, 2) if splits >= set(pair))
-    return [
-        f"{counts[one, two]} image{' stands' if counts[one, two] == 1 else 's stand'} in {_WORDS[one]} and in {_WORDS[two]}"
-        for one, two in combinations(SPLITS, 2)
-        if counts[one, two]
-    ]
+    pairs = [pair for pair in combinations(SPLITS, 2) if counts[pair]]
+    return [f"{_images(counts[one, two])} in {_WORDS[one]} and in {_WORDS[two]}" for one, two in pairs]
+
+
+def _images(count: int) -> str:
+    return f"{count} images stand" if count > 1 else "1 image stands"

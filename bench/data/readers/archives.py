@@ -91,17 +91,6 @@ def read_stored(path: Path) -> dict[str, bytes]:
         raise _damaged(path, error) from error
 
 
-def read_folder(folder: Path, suffixes: tuple[str, ...]) -> dict[str, bytes]:
-    """Path below the folder -> content, of all files with these suffixes. Raises UserError where one is unreadable."""
-    paths = (path for path in sorted(folder.rglob("*")) if _wanted(path.name, suffixes) and path.is_file())
-    try:
-        return _within_limits(
-            folder, ((p.relative_to(folder).as_posix(), p.stat().st_size, p.read_bytes) for p in paths)
-        )
-    except OSError as error:
-        raise UserError(f"{error.filename or folder}: cannot be read: {reason(error)}") from error
-
-
 def _read_archive(path: Path, suffixes: tuple[str, ...], others: list[str]) -> dict[str, bytes]:
     members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
     try:

@@ -12,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from bench.data.images import Source, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, archives_in, is_archive, read_archives, read_file
 from bench.data.splits import some
-from bench.errors import UserError
+from bench.errors import UserError, reason
 
 MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
+Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
 IMAGES = (".jpg", ".jpeg", ".png")
 TABLES = (".csv", ".json")
 _DATA = (  # files that may hold a data set, or a part of one
@@ -130,10 +131,14 @@ def _with_archives(path: Path) -> list[Path]:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    for top, folders, files in os.walk(folder):
+    for top, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = [name for name in folders if not is_hidden(name)]
         below = PurePosixPath(Path(top).relative_to(folder).as_posix())
         yield from ((below / name).as_posix() for name in files if not is_hidden(name))
+
+
+def _unreadable(error: OSError) -> None:
+    raise UserError(f"{error.filename}: cannot be read: {reason(error)}") from error
 
 
 def is_hidden(name: str) -> bool:

@@ -13,8 +13,8 @@ from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
-from bench.data.readers.copies import Copy, open_copies
-from bench.data.readers.image_classes import Groups, by_paths, class_by_folder
+from bench.data.readers.copies import Copy, Groups, open_copies
+from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode, fitted
 from bench.data.readers.refusals import packed_data, refused
 from bench.data.readers.torchmeta import image_files

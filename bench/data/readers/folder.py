@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers.copies import Copy, FolderFiles
-from bench.data.readers.image_classes import MASKED, without_masks_of
 from bench.data.readers.image_files import Reader, decode, fitted, readable_suffixes, without_banner
+from bench.data.readers.masks import MASKED, without_masks_of
 from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
 from bench.data.readers.own_tables import in_tables
 from bench.data.readers.recognised import Known, recognised

@@ -7,14 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from bench.data.readers.copies import IMAGES, Copy
+from bench.data.readers.copies import IMAGES, Copy, Groups
 from bench.data.readers.split_names import HALVES, is_phase, split_of
 from bench.data.readers.tables import Table, split_tables
 from bench.data.splits import some
 from bench.errors import UserError
 
 _WNID = re.compile(r"n[0-9]{8}")  # how ImageNet calls its classes
-Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
 
 
 def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
@@ -157,34 +156,6 @@ def _check_splits(copy: Copy, groups: Groups) -> None:
             f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the folders of two splits: that is a split of "
             "images, for classification, and not of classes: move all images of a class into one folder, PATH/CLASS/"
         )
-
-
-def without_masks(copy: Copy, groups: Groups) -> Groups:
-    """The groups without files that stand beside an image of the same name with another suffix, where most do, or in
-    folders called like masks."""
-    left: Groups = {key: without_masks_of(names) for key, names in groups.items()}
-    count = sum(map(len, groups.values())) - sum(map(len, left.values()))
-    if count:
-        copy.notes.append(MASKED.format(count))
-    return left
-
-
-MASKED = "left out: {} files that look like masks of the images beside them"
-MASKS = {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth"}
-
-
-def without_masks_of(names: Sequence[str]) -> list[str]:
-    """The image files of one class without those that are masks of others."""
-    images = [name for name in names if not _in_masks(name)] or names
-    by_stem = defaultdict(list)
-    for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two, the PNG is the mask
-        by_stem[name.rpartition(".")[0]].append(name)
-    in_pairs = sum(len(same) > 1 for same in by_stem.values())
-    return sorted(same[0] for same in by_stem.values()) if in_pairs > len(by_stem) / 2 else list(images)
-
-
-def _in_masks(name: str) -> bool:
-    return any(part.lower() in MASKS for part in PurePosixPath(name).parts[:-1])
 
 
 def class_by_folder(known: Mapping[str, str], prefix: int | None = None) -> Callable[[str], str | None]:

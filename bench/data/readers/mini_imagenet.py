@@ -12,9 +12,10 @@ from pathlib import Path
 from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays, parquet
-from bench.data.readers.copies import Copy, open_copies
-from bench.data.readers.image_classes import Groups, by_paths, by_tables, class_by_folder, without_masks
+from bench.data.readers.copies import Copy, Groups, open_copies
+from bench.data.readers.image_classes import by_paths, by_tables, class_by_folder
 from bench.data.readers.image_files import decode, exactly, shrunk
+from bench.data.readers.masks import without_masks
 from bench.data.readers.probes import are_of_own_sizes
 from bench.data.readers.refusals import packed_data, refused
 from bench.data.splits import read_split

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.data.readers.copies import is_hidden
-from bench.data.readers.image_classes import MASKS
+from bench.data.readers.masks import MASKS
 from bench.data.readers.split_names import HALVES, as_splits, is_phase
 from bench.data.splits import some
 from bench.errors import UserError

@@ -14,8 +14,8 @@ import numpy as np
 from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
-from bench.data.readers.copies import IMAGES, Copy, open_copies
-from bench.data.readers.image_classes import Groups, split_folders
+from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
+from bench.data.readers.image_classes import split_folders
 from bench.data.readers.image_files import decode, exactly
 from bench.data.readers.npz import read_npz
 from bench.data.readers.own_tables import in_class_lists, in_split_tables

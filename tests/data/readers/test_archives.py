@@ -9,8 +9,9 @@ import zipfile
 
 import pytest
 
-from bench.data.readers import archives
-from bench.data.readers.archives import read_archives, read_folder
+from bench.data.readers import archives, copies
+from bench.data.readers.archives import read_archives
+from bench.data.readers.copies import FolderFiles
 
 FORMS = ["tar", "tar.gz", "tar.xz", "tar.bz2", "zip"]
 
@@ -118,8 +119,20 @@ def test_one_name_in_two_archives_is_refused(tmp_path, refused):
     assert "x.jpg stands in another archive too" in refused(read_archives, paths, (".jpg",))
 
 
-def test_a_folder_is_read_with_the_folders_in_it(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "x.jpg").write_bytes(b"1")
-    (tmp_path / "y.txt").write_bytes(b"2")
-    assert read_folder(tmp_path, (".jpg",)) == {"a/x.jpg": b"1"}
+def test_a_folder_is_read_with_the_folders_in_it_and_those_it_links_to(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "b").mkdir(parents=True)
+    (elsewhere / "b" / "x.jpg").write_bytes(b"1")
+    folder = tmp_path / "folder"
+    (folder / ".hidden").mkdir(parents=True)
+    (folder / ".hidden" / "z.jpg").write_bytes(b"3")
+    (folder / "y.txt").write_bytes(b"2")
+    (folder / "a").symlink_to(elsewhere)
+    assert dict(FolderFiles(folder)) == {"a/b/x.jpg": b"1", "y.txt": b"2"}
+
+
+def test_a_folder_that_holds_itself_ends(tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(copies, "MOST_FILES", 10)
+    (tmp_path / "x.jpg").write_bytes(b"1")
+    (tmp_path / "again").symlink_to(tmp_path)
+    assert "more than 10 files" in refused(FolderFiles, tmp_path)

@@ -1,0 +1,37 @@
+"""Masks that lie beside images, as FSS-1000 and other sets have them: they are no images of a class."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from bench.data.readers.copies import Copy, Groups
+
+
+def without_masks(copy: Copy, groups: Groups) -> Groups:
+    """The groups without files that stand beside an image of the same name with another suffix, where most do, or in
+    folders called like masks."""
+    left: Groups = {key: without_masks_of(names) for key, names in groups.items()}
+    count = sum(map(len, groups.values())) - sum(map(len, left.values()))
+    if count:
+        copy.notes.append(MASKED.format(count))
+    return left
+
+
+MASKED = "left out: {} files that look like masks of the images beside them"
+MASKS = {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth"}
+
+
+def without_masks_of(names: Sequence[str]) -> list[str]:
+    """The image files of one class without those that are masks of others."""
+    images = [name for name in names if not _in_masks(name)] or names
+    by_stem = defaultdict(list)
+    for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two, the PNG is the mask
+        by_stem[name.rpartition(".")[0]].append(name)
+    in_pairs = sum(len(same) > 1 for same in by_stem.values())
+    return sorted(same[0] for same in by_stem.values()) if in_pairs > len(by_stem) / 2 else list(images)
+
+
+def _in_masks(name: str) -> bool:
+    return any(part.lower() in MASKS for part in PurePosixPath(name).parts[:-1])

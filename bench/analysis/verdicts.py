@@ -12,7 +12,7 @@ from bench.analysis.claims import Claim
 from bench.analysis.collapse import said
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.naming import protocol_differences, written
+from bench.protocols.naming import MEANINGS, protocol_differences, written
 from bench.protocols.preset_sources import assumed as assumed_by
 from bench.protocols.presets import preset
 from bench.protocols.protocol import Protocol
@@ -53,6 +53,7 @@ class Planned:
     data: Mapping[str, Any]
     iterations: tuple[int, ...]
     origin: None = None
+    code: None = None
 
 
 def held(claim: Claim, cell: Cell) -> Held:
@@ -115,7 +116,7 @@ def _of_data(cell: Cell | Planned) -> list[str]:
 def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
     last; of the claim's own weights it is theirs. The number of test episodes never disqualifies: the interval
-    tells it."""
+    tells it. Nor does the order of the queries, on which the outputs of no method that ships depend."""
     if not claim.protocol:
         return ["the claim's protocol is not known"]
     if cell.origin and cell.origin.get("predictions"):
@@ -124,9 +125,8 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     assumed = assumed_by(claim.protocol, cell.benchmark)
     found = protocol_differences(cell.settings, ours, theirs)
-    differ = [
-        f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | {"episodes"}
-    ]
+    moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
+    differ = [f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | moot]
     unknown = [f"the claim's {', '.join(sorted(assumed))} not known (assumed)"] if assumed else []
     if same_weights(claim, cell):
         return [*differ, *unknown]

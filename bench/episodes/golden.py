@@ -26,7 +26,7 @@ from bench.episodes.streams import stream as episode_stream
 from bench.errors import UserError
 from bench.files import write_json
 from bench.protocols import presets
-from bench.protocols.benchmarks import BENCHMARKS, FUNCTIONS, SPLITS, Benchmark
+from bench.protocols.benchmarks import BENCHMARKS, FUNCTIONS, SPLITS, Benchmark, EpisodeShape
 
 PINNED = Path(__file__).with_name("golden.json")
 EPISODES = ("train/0", "train/1", "valid/0", "test/0")  # split and seed
@@ -60,15 +60,16 @@ def layout(source: str, images: ImageSet | None) -> tuple[ImageClass, ...]:
 
 
 def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) -> str:
-    """SHA-256 over the numbers that a stream's beginning consists of: classes, turns and images, in little-endian."""
+    """SHA-256 over the numbers that a stream's beginning consists of: classes, turns, images and the order of the
+    queries, in little-endian."""
     without_images = ImageSet(benchmark.source, np.empty(0, np.uint8), tuple(classes), "")
-    episodes = _episodes(benchmark, without_images, stream, _QUERIES)
+    episodes = _episodes(benchmark, without_images, stream, benchmark.episode(_QUERIES))
     if stream in IMAGE_BATCHES:
         drawn = episodes.draw_images(0, _BATCHES, _BATCH)
         parts = (drawn.images, drawn.classes)
     else:
         drawn = episodes.draw(0, _EPISODES)
-        parts = (drawn.classes, drawn.turns, drawn.images)
+        parts = (drawn.classes, drawn.turns, drawn.images, drawn.order)
     return hashlib.sha256(b"".join(part.numpy().astype("<i8").tobytes() for part in parts)).hexdigest()
 
 
@@ -76,17 +77,17 @@ def content(benchmark: Benchmark, data: Data, stream: str) -> str:
     """SHA-256 over the images, or points, that a stream's beginning consists of."""
     paper = presets.paper(benchmark)
     queries = (paper.training if stream.startswith("train") else paper.evaluation).queries
-    episodes = _episodes(benchmark, data, stream, queries)
+    episodes = _episodes(benchmark, data, stream, benchmark.episode(queries))
     if stream in EPISODES:
         return episodes.digest
     chosen = episodes.draw_images(0, 1, _BATCH).images.flatten().numpy()
     return hashlib.sha256(np.ascontiguousarray(data.images[chosen]).tobytes()).hexdigest()
 
 
-def _episodes(benchmark: Benchmark, data: Data, stream: str, queries: int) -> EpisodeStream:
+def _episodes(benchmark: Benchmark, data: Data, stream: str, shape: EpisodeShape) -> EpisodeStream:
     """The stream of that name: image batches are drawn from the training split's."""
     split, seed = stream.replace("images", "train").split("/")
-    return episode_stream(benchmark, data, split, queries, int(seed))
+    return episode_stream(benchmark, data, split, shape, int(seed))
 
 
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:

@@ -22,12 +22,14 @@ class EpisodeIndices(NamedTuple):
 
     `images` [..., episodes, ways, shots + queries] indexes the image set, the support first; `turns` [..., episodes,
     ways] are multiples of 90 degrees; `classes` [..., episodes, ways] indexes the split's classes, and a class's
-    column is its label.
+    column is its label. `order` [..., episodes, ways * queries]: which query stands at each place, counted class by
+    class.
     """
 
     images: Tensor
     turns: Tensor
     classes: Tensor
+    order: Tensor
 
 
 class ImageEpisodes(EpisodeStream):
@@ -56,8 +58,15 @@ class ImageEpisodes(EpisodeStream):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the content of the first episodes: image bytes, turns and order."""
-        images, turns, _ = self.draw(0, DIGEST_EPISODES)
+        """SHA-256 over the content of the first episodes: image bytes and turns class by class, and, unless queries
+        stand so too, over the digest of that and their order."""
+        if self.by_class:
+            return self._digest_by_class()
+        order = self._order(0, DIGEST_EPISODES).astype("<i8").tobytes()
+        return hashlib.sha256(self._digest_by_class().encode() + order).hexdigest()
+
+    def _digest_by_class(self) -> str:
+        images, turns, _, _ = self.draw(0, DIGEST_EPISODES)
         total = hashlib.sha256()
         for episode, turned in zip(images.numpy(), turns.numpy(), strict=True):
             total.update(turned.astype("<i8").tobytes())
@@ -74,7 +83,20 @@ class ImageEpisodes(EpisodeStream):
         by_class = raw[:, 2 * ways :].reshape(count, shots + queries, ways).swapaxes(1, 2)
         places = sampling.distinct(by_class, self._each("distinct")[chosen])
         images = self._each("offset")[chosen][..., None] + places
-        return EpisodeIndices(*(torch.from_numpy(part) for part in (images, turns, chosen)))
+        return EpisodeIndices(*map(torch.from_numpy, (images, turns, chosen, self._order(first, count))))
+
+    def query_labels(self, first: int, count: int) -> np.ndarray:
+        """[episodes, ways * queries]: the label of each query of episodes `first` .. `first + count - 1`."""
+        return self._order(first, count) // self.shape.queries
+
+    def _order(self, first: int, count: int) -> np.ndarray:
+        """[episodes, ways * queries]: the queries of each episode in an order of its own, so that a place tells nothing
+        of the label. A query's raw value goes by its rank, then its class: more queries only come in between."""
+        ways, _, queries = self.shape
+        if self.by_class:
+            return np.tile(np.arange(ways * queries), (count, 1))
+        raw = self._raw(first, count, ways * queries, "/order").reshape(count, queries, ways)
+        return raw.swapaxes(1, 2).reshape(count, -1).argsort(-1, kind="stable")
 
     def draw_images(self, first: int, count: int, size: int) -> EpisodeIndices:
         """Batches `first` .. `first + count - 1` of `size` images drawn uniformly from the split, unturned: each image
@@ -85,31 +107,34 @@ class ImageEpisodes(EpisodeStream):
         chosen = np.searchsorted(ends, position, side="right")
         images = self._each("offset")[chosen] + position - (ends - sizes)[chosen]
         classes = torch.from_numpy(chosen)[..., None]
-        return EpisodeIndices(torch.from_numpy(images)[..., None, None], torch.zeros_like(classes), classes)
-
-    def labels(self, count: int) -> Tensor:
-        """[ways * count]: the labels of so many images of each class, as they stand in support or query."""
-        return torch.arange(self.shape.ways, device=self.device).repeat_interleave(count)
+        blank = torch.zeros_like(classes)
+        return EpisodeIndices(torch.from_numpy(images)[..., None, None], blank, classes, blank)
 
     def as_episodes(self, drawn: EpisodeIndices) -> Episode:
         """What was drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""
-        images, (_, shots, queries) = self._gathered(drawn), self.shape
-        support, query = images[..., :shots, :, :, :], images[..., shots:, :, :, :]
-        labels = (self.labels(count).expand(*drawn.turns.shape[:-1], -1) for count in (shots, queries))
-        return Episode(support.flatten(-5, -4), next(labels), query.flatten(-5, -4), next(labels))
+        ways, shots, queries = self.shape
+        labels = torch.arange(ways, device=self.device).repeat_interleave(shots).expand(*drawn.turns.shape[:-1], -1)
+        query_labels = drawn.order // queries
+        support = drawn.images[..., :shots].flatten(-2)
+        query = drawn.images[..., shots:].flatten(-2).gather(-1, drawn.order)
+        support, query = (
+            self._gathered(images, drawn.turns.gather(-1, of))
+            for images, of in ((support, labels), (query, query_labels))
+        )
+        return Episode(support, labels, query, query_labels)
 
     def as_images(self, drawn: EpisodeIndices) -> ImageBatch:
         """What was drawn as images [..., images, ...], with their classes among all classes of the split."""
-        images = self._gathered(drawn)
-        labels = drawn.classes[..., None].expand(images.shape[:-3])
-        return ImageBatch(images.flatten(-6, -4), labels.flatten(-3))
+        each = torch.ones_like(drawn.images)
+        images = self._gathered(drawn.images.flatten(-3), (drawn.turns[..., None] * each).flatten(-3))
+        return ImageBatch(images, (drawn.classes[..., None] * each).flatten(-3))
 
-    def _gathered(self, drawn: EpisodeIndices) -> Tensor:
-        """float32 in [0, 1], [..., episodes, ways, images, channels, height, width]."""
-        images = self._pixels[drawn.images - self.classes[0].offset].float() / 255
+    def _gathered(self, chosen: Tensor, turns: Tensor) -> Tensor:
+        """Images [...] of the data, each with its turn [...]: float32 in [0, 1], [..., channels, height, width]."""
+        images = self._pixels[chosen - self.classes[0].offset].float() / 255
         if not self.benchmark.rotations:
             return images
-        turns = drawn.turns[..., None, None, None, None]
+        turns = turns[..., None, None, None]
         turned = images
         for k in (1, 2, 3):
             turned = torch.where(turns == k, torch.rot90(images, k, (-2, -1)), turned)

@@ -26,7 +26,8 @@ _CPU = torch.device("cpu")
 class EpisodeStream(ABC):
     """The episodes of one split under one seed, to be used on a device. A form of data is a subclass.
 
-    `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some."""
+    `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some. `by_class`:
+    queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`)."""
 
     benchmark: Benchmark
     data: Any  # of `Data` the subclass's form
@@ -35,6 +36,7 @@ class EpisodeStream(ABC):
     shape: EpisodeShape
     device: torch.device = _CPU
     with_parameters: bool = False
+    by_class: bool = False
 
     def on(self, device: torch.device) -> Self:
         """This stream on a device. Raises UserError where the data cannot fill an episode."""

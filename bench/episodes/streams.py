@@ -5,14 +5,15 @@ from __future__ import annotations
 from bench.episodes.functions import FunctionEpisodes
 from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EVALUATION_SEED, Data, EpisodeStream
-from bench.protocols.benchmarks import FUNCTIONS, IMAGES, Benchmark
+from bench.protocols.benchmarks import FUNCTIONS, IMAGES, Benchmark, EpisodeShape
 
 _FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: FunctionEpisodes}
 
 
 def stream(
-    benchmark: Benchmark, data: Data, split: str, queries: int, training_seed: int = 0, with_parameters: bool = False
+    benchmark: Benchmark, data: Data, split: str, shape: EpisodeShape, training_seed: int = 0, **how: bool
 ) -> EpisodeStream:
-    """The episodes of a split: of the training split those of the training seed, of the others the same for all."""
-    seed, shape = training_seed if split == "train" else EVALUATION_SEED, benchmark.episode(queries)
-    return _FORMS[benchmark.form](benchmark, data, split, seed, shape, with_parameters=with_parameters)
+    """The episodes of a split: of the training split those of the training seed, of the others the same for all.
+    `how`: with_parameters, by_class."""
+    seed = training_seed if split == "train" else EVALUATION_SEED
+    return _FORMS[benchmark.form](benchmark, data, split, seed, shape, **how)

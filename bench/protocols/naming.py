@@ -15,6 +15,7 @@ Used = Collection[str]  # of the settings that not every method uses, those that
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
 VALIDATION = frozenset({"validations", "validation_episodes"})
 _APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
+MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # no setting either: what scores of shipped methods do not show
 
 
 def described(benchmark: Benchmark, used: Used, protocol: Protocol) -> str:
@@ -36,7 +37,8 @@ def nearest_preset(benchmark: Benchmark, training: Training) -> str:
 
 
 def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
-    return ", ".join([nearest, *(f"{field}={written(ours)}" for field, (ours, _) in found.items())])
+    changed = [f"{field}={written(ours)}" for field, (ours, _) in found.items() if field not in MEANINGS]
+    return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
 
 
 def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
-from bench.protocols.protocol import Evaluation, Protocol, Training
+from bench.protocols.protocol import BY_CLASS, Evaluation, Protocol, Training
 
 
 def paper(benchmark: Benchmark) -> Protocol:
@@ -62,7 +62,8 @@ def _paper_omniglot(benchmark: Benchmark) -> Protocol:
 
 def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
     """Section 5.1. Step sizes for the baselines, which the paper tunes "automatically", are chosen of a grid, upwards:
-    where no step is best, the first of equals is the most careful one."""
+    where no step is best, the first of equals is the most careful one. Points of one function have no class to stand
+    by, so their meaning is the first one still."""
     training = Training(
         iterations=70_000,
         meta_batch=25,
@@ -71,10 +72,11 @@ def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
         inner_steps=1,
         filters=40,
         initialisation="truncated-normal",
+        meaning=BY_CLASS,
     )
     grid = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
     finetune = {"finetune_steps": 10, "finetune_lrs": grid, "finetune_episodes": 100}
-    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10, **finetune))
+    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10, meaning=BY_CLASS, **finetune))
 
 
 def article(benchmark: Benchmark) -> Protocol:

@@ -30,6 +30,7 @@ def _setting(
     return field(default=default, metadata=rules)
 
 
+BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an episode of images stood class by class
 INNER_LOOP = ("inner_lr", "inner_steps")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
@@ -75,7 +76,7 @@ class Training:
     validations: int = _setting(20, "times that validation happens in a run", least=1)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
-    meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+    meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
     blocks: str = _setting("paper", "padding, and order within a block", choices=BLOCKS, later=True)
     inputs: str = _setting("unit", "what the network sees of images in [0, 1]", choices=INPUTS, later=True)
     origin: str | None = _setting(
@@ -101,7 +102,7 @@ class Evaluation:
     )
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
-    meaning: int = _setting(1, "raised when the meaning of the code changes", least=1)
+    meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
 
 
 @dataclass(frozen=True)

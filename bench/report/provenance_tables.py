@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.cells import Cell, Pair
 from bench.analysis.sections import Section
-from bench.protocols.naming import protocol_differences, written
+from bench.protocols.naming import MEANINGS, protocol_differences, written
 from bench.protocols.presets import paper
 from bench.report import cost, wording
 from bench.report.tables import Row, Table
@@ -28,8 +28,9 @@ def _protocol(cell: Cell) -> Iterator[Row]:
         return
     theirs = paper(cell.benchmark)
     for name, (ours, wanted) in protocol_differences(cell.settings, cell.protocol, theirs).items():
-        changed = {"setting": name, "here": written(ours), "paper": written(wanted)}
-        yield {"method": cell.method} | changed | {"protocol": cell.described}
+        if name not in MEANINGS:  # which the protocol's name says
+            changed = {"setting": name, "here": written(ours), "paper": written(wanted)}
+            yield {"method": cell.method} | changed | {"protocol": cell.described}
 
 
 def _made(cell: Cell) -> Iterator[Row]:

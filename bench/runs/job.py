@@ -123,7 +123,8 @@ class Job:
     def validating(self) -> Job:
         """This run under the evaluation of its preset: validation, and so the best weights, are the training's own
         and do not depend on which evaluation is asked for first."""
-        evaluation = presets.preset(self.preset, self.benchmark).evaluation
+        meaning = self.protocol.training.meaning
+        evaluation = replace(presets.preset(self.preset, self.benchmark).evaluation, meaning=meaning)
         return self.with_workload(protocol=replace(self.protocol, evaluation=evaluation))
 
     @property

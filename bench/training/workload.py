@@ -11,7 +11,7 @@ from bench.episodes import streams
 from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import INNER_LOOP, Protocol
+from bench.protocols.protocol import BY_CLASS, INNER_LOOP, Protocol
 from bench.training import evaluation, initial, modes
 from bench.training.execution import Execution
 from bench.training.objectives import objective
@@ -89,9 +89,10 @@ class Workload:
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
         """The episodes of a split to train on, or to evaluate with, on the device. Raises UserError where the data
         cannot fill one."""
-        queries = (self.protocol.training if split == "train" else self.protocol.evaluation).queries
-        found = streams.stream(self.benchmark, self.data, split, queries, training_seed, self._with_parameters)
-        return found.on(self.device)
+        part = self.protocol.training if split == "train" else self.protocol.evaluation
+        how = {"with_parameters": self._with_parameters, "by_class": part.meaning == BY_CLASS}
+        shape = self.benchmark.episode(part.queries)
+        return streams.stream(self.benchmark, self.data, split, shape, training_seed, **how).on(self.device)
 
     def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
         """The method, as an execution asks for it; one and the same for all seeds, so that what is compiled for one is

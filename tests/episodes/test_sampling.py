@@ -68,6 +68,33 @@ def test_more_queries_only_add(small: Benchmark, noise: ImageSet) -> None:
     np.testing.assert_array_equal(few.classes, many.classes)
 
 
+def test_fewer_queries_stand_in_the_order_of_more(small: Benchmark, noise: ImageSet) -> None:
+    few, many = (drawn(small, noise, queries=queries).order for queries in (3, 8))
+    of_few = [[8 * (slot // 3) + slot % 3 for slot in row] for row in few]
+    assert of_few == [[slot for slot in row if slot % 8 < 3] for row in many.tolist()]
+
+
+def test_a_place_tells_no_label(small: Benchmark, noise: ImageSet) -> None:
+    labels = episodes(small, noise).query_labels(0, 3000)
+    assert (np.sort(labels, 1) == np.repeat(np.arange(3), 3)).all()
+    assert all(stats.chisquare(np.bincount(place, minlength=3)).pvalue > 1e-3 for place in labels.T)
+    same_as_next = (labels[:, :-1] == labels[:, 1:]).mean()
+    assert same_as_next == pytest.approx(2 / 8, abs=0.02)  # of the 8 others 2 are of one's class
+
+
+def test_support_and_query_are_what_was_drawn(small: Benchmark, noise: ImageSet) -> None:
+    """Each image by its place: in training with a dimension for the seeds, and by class as before the order."""
+    stream = episodes(small, noise)
+    ordered, by_class = stream.episodes(0, 20), replace(stream, by_class=True).episodes(0, 20)
+    order = stream.draw(0, 20).order
+    assert torch.equal(by_class.query_labels, torch.arange(3).repeat_interleave(3).expand(20, -1))
+    for name in ("query", "query_labels"):
+        there, here = getattr(by_class, name), getattr(ordered, name)
+        assert all(torch.equal(there[k][order[k]], here[k]) for k in range(20)) and not torch.equal(there, here)
+    assert torch.equal(ordered.support, by_class.support)
+    assert stream.digest != replace(stream, by_class=True).digest
+
+
 @pytest.mark.parametrize("other", [{"split": "valid"}, {"seed": 1}])
 def test_streams_differ_by_split_and_seed(small: Benchmark, noise: ImageSet, other: dict) -> None:
     here, there = drawn(small, noise), drawn(small, noise, **other)
@@ -158,7 +185,7 @@ def test_digest_sees_content(small: Benchmark, noise: ImageSet) -> None:
 def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: ImageSet) -> None:
     classes = noise.split("train")
     stream = episodes(small, noise, "train")
-    images, _, labels = (part.flatten(1).numpy() for part in stream.draw_images(5, 40, 64))
+    images, _, labels, _ = (part.flatten(1).numpy() for part in stream.draw_images(5, 40, 64))
     np.testing.assert_array_equal(images[2], stream.draw_images(7, 1, 64).images.flatten())
     for image, label in zip(images.ravel(), labels.ravel(), strict=True):
         assert classes[label].offset <= image < classes[label].offset + classes[label].distinct

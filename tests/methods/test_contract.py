@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
+from bench.data import store
 from bench.data.images import ImageSet
 from bench.episodes.images import ImageEpisodes
-from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import Protocol
+from bench.protocols import presets
+from bench.protocols.benchmarks import Benchmark, get
+from bench.protocols.protocol import BY_CLASS, MEANING, Protocol
 from bench.tools.check.rules import RULES, Rule, broken
 from bench.tools.check.suite import forms
 from bench.tools.check.toy_data import Subject
 from bench.training import initial
+from bench.training.batches import TrainingBatches
 from bench.training.evaluation import choose, scores
 from bench.training.execution import Execution
+from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 from methods.contract import State
 from tests.conftest import build
@@ -69,3 +78,49 @@ def test_nearest_finds_the_support_image_itself(parts) -> None:
     outputs = Execution(CPU, 4).predict(method, state, batch._replace(query=batch.support), {})[:, 0]
     assert torch.equal(outputs.argmax(-1), batch.support_labels)
     torch.testing.assert_close(outputs.amax(-1), torch.ones(outputs.shape[:2]))
+
+
+def reordered(name: str, images: ImageSet, by_class: bool) -> Workload:
+    """A method on Omniglot's `tiny`, three queries a class: class by class, or in the episode's own order."""
+    benchmark = get("tiny")
+    protocol = presets.paper(benchmark)
+    meaning = BY_CLASS if by_class else MEANING
+    training = replace(protocol.training, queries=3, inner_steps=2, meaning=meaning)
+    evaluation = replace(protocol.evaluation, queries=3, batch_statistics=METHODS[name].batch_statistics[0])
+    both = Protocol(training, replace(evaluation, meaning=meaning))
+    return Workload(benchmark=benchmark, method=NamedMethod(name), protocol=both, data=images, device=CPU)
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_no_score_of_a_shipped_method_depends_on_the_order_of_the_queries(name: str, data_dir: Path) -> None:
+    """So verdicts on records from before queries had an order of their own stand (`analysis.verdicts`)."""
+    one, other = (reordered(name, store.load("omniglot", data_dir), by_class) for by_class in (True, False))
+    execution, found = Execution(CPU, 20), []
+    state = state_of(name, one.benchmark, one.protocol)
+    generator = torch.Generator().manual_seed(1)
+    moved = {key: value + 0.05 * torch.randn(value.shape, generator=generator) for key, value in state.params.items()}
+    for mode in METHODS[name].batch_statistics:
+        for workload in (one, other):
+            evaluation = replace(workload.protocol.evaluation, batch_statistics=mode)
+            asked = replace(workload, protocol=replace(workload.protocol, evaluation=evaluation))
+            method, stream = asked.build(), asked.stream("test")
+            found.append(scores(execution, method, State(moved, state.carried), stream, 40, method.candidates()[0]))
+        np.testing.assert_array_equal(found[-1], found[-2])
+        assert 0.2 < found[-1].mean() < 1 and found[-1].std() > 0
+    labels = [workload.stream("test").episodes(0, 40).query_labels for workload in (one, other)]
+    assert not torch.equal(*labels)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_no_training_of_a_shipped_method_depends_on_the_order_of_the_queries(name: str, data_dir: Path) -> None:
+    losses, gradients = [], []
+    for by_class in (True, False):
+        workload = reordered(name, store.load("omniglot", data_dir), by_class)
+        kind = METHODS[name]
+        batches = TrainingBatches(kind.training_batch or "", workload.protocol.training, [workload.stream("train")])
+        state = tree_map(lambda tensor: tensor[None].double(), workload.initial_state(0))
+        batch = tree_map(lambda part: part.double() if part.is_floating_point() else part, batches.batch(batches.at(0)))
+        loss, gradient, _ = Execution(CPU, 2).loss_and_gradient(workload.build(), state, batch)
+        losses.append(loss), gradients.append(gradient)
+    torch.testing.assert_close(*losses, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-8)

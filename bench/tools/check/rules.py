@@ -74,6 +74,31 @@ def neighbours(subject: Subject) -> None:
         _demand(torch.allclose(together, other, rtol=1e-4, atol=1e-5), "they do")
 
 
+def query_order(subject: Subject) -> None:
+    """queries in another order get the same outputs in that order, with other params than the first ones too"""
+    batch = subject.stream("test").episodes(0, 2)
+    order = torch.arange(batch.query.shape[1]).roll(1).flip(0)
+    for state in (subject.state(), _perturbed(subject.state())):
+        for mode in subject.kind.batch_statistics:
+            method, execution = subject.build(mode), Execution(CPU, 2)
+            here, there = (
+                execution.predict(method, state, batch._replace(query=query), method.candidates()[0])
+                for query in (batch.query, batch.query[:, order])
+            )
+            close = torch.allclose(here[:, :, order], there, rtol=1e-3, atol=1e-4)
+            _demand(close, f"in mode {mode} they do not: outputs depend on the place of a query")
+
+
+def _perturbed(state: State) -> State:
+    """Other params, for what starts at zero shows nothing; carried only grows, for a variance stays positive."""
+    generator = torch.Generator().manual_seed(0)
+    params = {name: value + 0.1 * torch.randn(value.shape, generator=generator) for name, value in state.params.items()}
+    carried = {
+        name: value + 0.1 * torch.rand(value.shape, generator=generator) for name, value in state.carried.items()
+    }
+    return State(params, carried)
+
+
 def batch_norm(subject: Subject) -> None:
     """a query's outputs change with the other queries in mode batch, and in no other"""
     if subject.form != IMAGES:
@@ -138,7 +163,7 @@ def _meta_step(subject: Subject, numbers: list[int], chunk: int) -> tuple[Tensor
     return Execution(CPU, chunk).loss_and_gradient(subject.build(), stacked, batch)
 
 
-RULES: tuple[Rule, ...] = (declared, initial, shapes, neighbours, batch_norm, chance, gradient, seeds)
+RULES: tuple[Rule, ...] = (declared, initial, shapes, neighbours, query_order, batch_norm, chance, gradient, seeds)
 
 
 def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:

@@ -67,18 +67,22 @@ def _manifest(stream: ImageEpisodes, episodes: int) -> dict[str, Any]:
 
 
 def _table(stream: ImageEpisodes, episodes: int) -> pd.DataFrame:
-    """A row an image, an episode after the other: its support class by class, then its query alike."""
-    shots, classes = stream.shape.shots, stream.classes
-    images, turns, drawn_classes = (part.numpy() for part in stream.draw(0, episodes))
+    """A row an image, an episode after the other: its support class by class, then its query in the episode's order."""
+    (ways, shots, _), classes = stream.shape, stream.classes
+    images, turns, drawn_classes, order = (part.numpy() for part in stream.draw(0, episodes))
+    support = images[:, :, :shots].reshape(episodes, -1)
+    query = np.take_along_axis(images[:, :, shots:].reshape(episodes, -1), order, 1)
+    support_labels = np.tile(np.arange(ways).repeat(shots), (episodes, 1))
     parts = []
-    for part, chosen in (("support", slice(shots)), ("query", slice(shots, None))):
-        index = images[:, :, chosen]
-        episode, label, _ = np.indices(index.shape)
-        size = index.shape[1] * index.shape[2]
+    for part, index, label in (
+        ("support", support, support_labels),
+        ("query", query, stream.query_labels(0, episodes)),
+    ):
+        episode, place = np.indices(index.shape)
         columns = {
             "episode": episode.ravel(),
             "part": part,
-            "place": np.tile(np.arange(size), episodes),
+            "place": place.ravel(),
             "label": label.ravel(),
             "_class": drawn_classes[episode, label].ravel(),
             "_index": index.ravel(),

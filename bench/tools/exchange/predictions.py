@@ -84,13 +84,13 @@ def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
 
 def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarray:
     """[episodes, 1]: the share of right predictions. Raises UserError unless every query has exactly one."""
-    labels, ways = stream.labels(stream.shape.queries).numpy(), stream.shape.ways
+    labels, ways = stream.query_labels(0, episodes), stream.shape.ways
     episode, query, prediction = found.rows.T
-    limits = {"episode": (episode, episodes), "query": (query, len(labels)), "prediction": (prediction, ways)}
+    limits = {"episode": (episode, episodes), "query": (query, labels.shape[1]), "prediction": (prediction, ways)}
     for name, (values, end) in limits.items():
         if outside := values[(values < 0) | (values >= end)].tolist():
             raise UserError(f"{found.path}: {name} {outside[0]}, where there are 0 to {end - 1}")
-    counts = np.zeros((episodes, len(labels)), np.int64)
+    counts = np.zeros(labels.shape, np.int64)
     np.add.at(counts, (episode, query), 1)
     for what, wrong in (("is predicted twice", counts > 1), ("has no prediction", counts == 0)):
         if wrong.any():
@@ -98,7 +98,7 @@ def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarr
             more = f", and so for {wrong.sum() - 1} more" * bool(wrong.sum() > 1)
             raise UserError(f"{found.path}: episode {first[0]}, query {first[1]} {what}{more}")
     right = np.empty(counts.shape)
-    right[episode, query] = prediction == labels[query]
+    right[episode, query] = prediction == labels[episode, query]
     return right.mean(1, keepdims=True)
 
 

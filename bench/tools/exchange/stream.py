@@ -7,6 +7,7 @@ of the content of the stream's beginning, which records hold too. Predictions ar
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from bench.data import store
@@ -38,7 +39,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     paper = presets.paper(benchmark)
     data = store.load_for(benchmark, paper.training.resize, data_dir)
     part = paper.training if split == "train" else paper.evaluation
-    found = streams.stream(benchmark, data, split, queries or part.queries)
+    found = streams.stream(benchmark, data, split, benchmark.episode(queries or part.queries))
     assert isinstance(found, ImageEpisodes)
     found.check()
     return found
@@ -56,6 +57,8 @@ def named(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
     if int(queries) < 1:
         raise UserError(f"stream {name[:80]!r}: at least 1 query a class is needed")
     found = stream(benchmark, split, int(episodes), int(queries), data_dir)
+    if replace(found, by_class=True).digest == digest:
+        raise UserError(f"stream {benchmark}: its queries stood class by class, and no longer do: export it again")
     if found.digest != digest:
         raise UserError(
             f"stream {benchmark}: predicted for other episodes ({digest}, here {found.digest}): the data "

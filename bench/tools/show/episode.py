@@ -33,9 +33,10 @@ def episode(
     protocol = presets.paper(benchmark)
     images = store.load(benchmark.source, data_dir, protocol.training.resize)
     wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries
-    episodes = stream(benchmark, images, split, wanted, seed).on(torch.device("cpu"))
+    episodes = stream(benchmark, images, split, benchmark.episode(wanted), seed).on(torch.device("cpu"))
     shown = episodes.episodes(index, 1)
-    parts = [_grid(part[0], benchmark.ways) for part in (shown.support, shown.query)]
+    query = shown.query[0][shown.query_labels[0].argsort(stable=True)]
+    parts = [_grid(part, benchmark.ways) for part in (shown.support[0], query)]
     gap = torch.ones(3, parts[0].shape[1], _GAP)
     _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
     return (

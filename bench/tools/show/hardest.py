@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ _QUALITY = 60  # of those, as WebP: some 100 kB each
 
 @dataclass(frozen=True)
 class Predicted:
-    """A test episode (without a leading dimension), and the outputs [inner steps + 1, query images, ways] there."""
+    """A test episode (without a leading dimension), its queries class by class, and the outputs [inner steps + 1, query
+    images, ways] there."""
 
     index: int
     classes: tuple[str, ...]
@@ -55,12 +56,14 @@ class Drawn:
 
 
 def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
-    """The recorded evaluation that has these settings; of several the preset's. Raises UserError where none is it."""
+    """The recorded evaluation that has these settings; of several the preset's, in the latest meaning. Raises UserError
+    where none is it."""
     found = [records.read_evaluation(path) for path in sorted((again.folder / "evaluations").glob("*.json"))]
     asked = [e for e in found if with_evaluation_settings(e.evaluation, settings) == e.evaluation]
-    own = [each for each in asked if each.evaluation == again.preset.evaluation]
-    if len(asked) == 1 or len(own) == 1:
-        return (asked if len(asked) == 1 else own)[0]
+    meanings = range(again.preset.evaluation.meaning, 0, -1)
+    own = [e for m in meanings for e in asked if e.evaluation == replace(again.preset.evaluation, meaning=m)]
+    if len(asked) == 1 or own:
+        return (own or asked)[0]
     if not asked:
         if again.info["status"] != "finished":
             raise UserError(f"{again.name} is {again.info['status']}: there are no predictions of it to draw")
@@ -123,8 +126,10 @@ def _predicted(
             scores = score(outputs, batch.query_labels[:, None]).cpu().numpy()
             row = place - first
             episode = Episode(*(part[row].cpu() for part in batch))
+            by_class = episode.query_labels.argsort(stable=True)
+            episode = episode._replace(query=episode.query[by_class], query_labels=episode.query_labels[by_class])
             classes = tuple(test.classes[k].name for k in test.draw(place, 1).classes[0].tolist())
-            found.append(Predicted(place, classes, episode, outputs[row].cpu(), scores[row]))
+            found.append(Predicted(place, classes, episode, outputs[row].cpu()[:, by_class], scores[row]))
         return runner, found
 
     return modes.first_that_runs(job.workload.evaluation_executions(), attempt, again.on_event)

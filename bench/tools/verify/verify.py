@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from bench import records
-from bench.episodes.streams import stream
 from bench.errors import UserError
 from bench.records import fields, layout, weights
 from bench.runs import planning
@@ -80,12 +79,10 @@ def _files(again: RecordedRun) -> Finding:
 
 def _data(again: RecordedRun) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
-    asked, data = {"train": again.training.queries, "valid": again.preset.evaluation.queries}, again.data
-    if again.training.origin is not None:  # what was trained elsewhere saw none of our streams
-        asked = {}
-    recorded, of_run = again.info.get("episodes_digest") or {}, (again.benchmark, data)
-    found = {split: stream(*of_run, split, queries, again.info["seed"]).digest for split, queries in asked.items()}
-    wrong = [f"{split} episodes are not the recorded ones" for split in asked if recorded.get(split) != found[split]]
+    data, recorded = again.data, again.info.get("episodes_digest") or {}
+    asked = ("train", "valid") if again.training.origin is None else ()  # what was trained elsewhere saw none of ours
+    job = again.job(again.preset.evaluation, ExecutionRecord.read(again.folder, again.info)).validating()
+    wrong = [f"{s} episodes are not the recorded ones" for s in asked if recorded.get(s) != job.stream(s).digest]
     named = data.known_as or "an unknown copy"
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
 

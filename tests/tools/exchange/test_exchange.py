@@ -59,7 +59,7 @@ def test_the_export_is_the_stream_that_methods_see(typed: Command, tmp_path: Pat
             np.testing.assert_array_equal(mine["label"], labels[0])
             theirs = (pixels[0] * 255).round().byte().permute(0, 2, 3, 1).numpy()
             np.testing.assert_array_equal(images[mine["row"]], theirs)
-    np.testing.assert_array_equal(stream.labels(3), source.episodes(0, 1).query_labels[0])
+    np.testing.assert_array_equal(stream.query_labels(0, 1), source.episodes(0, 1).query_labels)
     assert "exists" in one_line(typed(*EXPORT, "--out", "out"))
 
 

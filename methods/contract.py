@@ -40,7 +40,8 @@ class ImageBatch(NamedTuple):
 
 
 class State(NamedTuple):
-    """What training changes: `params` by the optimiser, `carried` by the method itself (running statistics)."""
+    """What training changes: `params` by the optimiser, `carried` by the method itself (running statistics). What is
+    carried for every episode to start from is called `episode.` and its name: it is drawn anew for other ways."""
 
     params: Params
     carried: Params

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench.data.sinusoids import Range
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
+from bench.errors import UserError
 from methods.contract import Episode
 
 
@@ -25,6 +26,13 @@ class Points(NamedTuple):
 
 class FunctionEpisodes(EpisodeStream):
     """Episodes of `Sinusoids`: points of one function each; there are points without end."""
+
+    def check(self, option: str = "") -> None:
+        """Raises UserError where an episode is to have several classes: there are points without end."""
+        if self.shape.ways != self.benchmark.ways:
+            raise UserError(
+                f"ways={self.shape.ways}: an episode of {self.benchmark.name} is one function: leave it away"
+            )
 
     @cached_property
     def digest(self) -> str:

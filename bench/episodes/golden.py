@@ -75,9 +75,8 @@ def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) ->
 
 def content(benchmark: Benchmark, data: Data, stream: str) -> str:
     """SHA-256 over the images, or points, that a stream's beginning consists of."""
-    paper = presets.paper(benchmark)
-    queries = (paper.training if stream.startswith("train") else paper.evaluation).queries
-    episodes = _episodes(benchmark, data, stream, benchmark.episode(queries))
+    split = stream.replace("images", "train").split("/")[0]
+    episodes = _episodes(benchmark, data, stream, presets.paper(benchmark).shape(split, benchmark))
     if stream in EPISODES:
         return episodes.digest
     chosen = episodes.draw_images(0, 1, _BATCH).images.flatten().numpy()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from bench.data.images import ImageClass
 from bench.episodes import sampling
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
 from bench.errors import UserError
+from bench.protocols.benchmarks import EpisodeShape
 from methods.contract import Episode, ImageBatch
 
 
@@ -40,19 +42,34 @@ class ImageEpisodes(EpisodeStream):
         """The classes of the split that the benchmark uses."""
         return self.data.split(self.split)[: self.benchmark.classes]
 
-    def check(self) -> None:
-        """Raises UserError where the classes are too few, or have too few images, for such an episode."""
+    @property
+    def class_count(self) -> int:
+        """Classes of the split that episodes are drawn from."""
+        return len(self.classes)
+
+    def fitting(self) -> Self:
+        """This stream with the largest episodes, up to these, that the data can fill: fewer ways, queries, shots."""
+        if not self.classes:
+            return self
+        (ways, shots, queries), smallest = self.shape, min(c.distinct for c in self.classes)
+        shots = max(1, min(shots, smallest - 1))
+        queries = max(1, min(queries, smallest - shots))
+        return replace(self, shape=EpisodeShape(min(ways, len(self.classes)), shots, queries))
+
+    def check(self, option: str = "") -> None:
+        """Raises UserError where the classes are too few, or have too few images, for such an episode; `option`: what
+        sets the queries, if no setting does."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape
-        if len(classes) < ways:
-            split = f"{classes[0].split} classes" if classes else "classes in a split"
-            mend = f"take at most {len(classes)} ways, or add classes" if len(classes) > 1 else "add classes"
-            raise UserError(f"{name}: {ways} ways, but the data have {len(classes)} {split}: {mend}")
+        if len(classes) < max(ways, 2):
+            mend = f"take at most {len(classes)} ways" if len(classes) > 1 else "add classes"
+            raise UserError(f"{name}: {ways} ways, but the data have {len(classes)} {self.split} classes: {mend}")
         smallest = min(classes, key=lambda c: c.distinct)
         left = smallest.distinct - shots
         if left < queries:
-            mend = f"set queries to at most {left}" if left > 0 else "take fewer shots"
+            setting = option or ("--set queries=" if self.split == "train" else "--set evaluation.queries=")
+            mend = f"set queries to at most {left} ({setting}{left})" if left > 0 else "take fewer shots"
             raise UserError(
-                f"{name}: {shots} shots + {queries} queries a class, but {smallest.name} has "
+                f"{name}: {shots} shots + {queries} queries a class, but {self.split} class {smallest.name} has "
                 f"{smallest.distinct} images: {mend}"
             )
 

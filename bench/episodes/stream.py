@@ -48,13 +48,19 @@ class EpisodeStream(ABC):
         drawn = self.draw(first, count)
         return self.as_episodes(type(drawn)(*(part.to(self.device) for part in drawn)))
 
+    def fitting(self) -> Self:
+        """This stream with the largest episodes, up to these, that the data can fill."""
+        return self
+
     @property
     def classes(self) -> Sequence[ImageClass]:
         """The classes of the split that episodes are drawn from; functions have none."""
         return ()
 
-    def check(self) -> None:  # noqa: B027 (functions have points without end: there is nothing to check)
-        """Raises UserError where the data cannot fill such an episode."""
+    @abstractmethod
+    def check(self, option: str = "") -> None:
+        """Raises UserError where the data cannot fill such an episode; `option`: what sets the queries, if no setting
+        does."""
 
     @property
     @abstractmethod

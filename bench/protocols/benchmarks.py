@@ -55,6 +55,10 @@ class Benchmark:
         """The shape of its episodes with this many queries a class."""
         return EpisodeShape(self.ways, self.shots, queries)
 
+    def with_shape(self, ways: int | None, shots: int | None) -> Benchmark:
+        """This benchmark with episodes of other ways and shots; None: its own."""
+        return replace(self, ways=ways or self.ways, shots=shots or self.shots)
+
     @property
     def offers(self) -> tuple[str, ...]:
         """What a method may need of it (`methods.contract.NEEDS`)."""

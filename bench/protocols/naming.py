@@ -13,7 +13,7 @@ from bench.protocols.settings import differences, setting_of_evaluation
 
 Used = Collection[str]  # of the settings that not every method uses, those that one does
 # What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
-VALIDATION = frozenset({"validations", "validation_episodes"})
+VALIDATION = frozenset({"validations", "validation_episodes", "validation_shape"})
 _APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
 MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # no setting either: what scores of shipped methods do not show
 

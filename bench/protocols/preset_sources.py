@@ -45,8 +45,12 @@ _PROJECT = Source("this project")
 _SHRUNK = Source("this project: shrunk for tests")
 _WIDE = Source("this project: a wide choice, for a fair chance")
 _METHOD = "paper, section 5.2"
+_ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
 _SETTINGS = "paper, appendix A.1"
 _PROJECTS_OWN: Sources = {
+    "ways": Source("as at test: none, the benchmark's"),
+    "shots": Source("as at test: none, the benchmark's"),
+    "validation_shape": Source("this project; it moves the best weights, not the last"),
     "validations": Source("this project; it moves the best weights, not the last"),
     "validation_episodes": Source("this project; it moves the best weights, not the last"),
     "precision": _PROJECT,
@@ -90,6 +94,7 @@ def _paper_everywhere(benchmark: Benchmark) -> Sources:
         "batch_statistics": Source("authors' utils.py (normalize): batch_norm's default, in training and in test"),
         "episodes": Source("authors' main.py: NUM_TEST_POINTS"),
         "evaluation.inner_steps": Source(_SETTINGS),
+        "queries": Source("authors' main.py: as many as shots"),
         "evaluation.queries": Source("authors' main.py: as many as shots"),
         "evaluation.batch_statistics": Source("authors' utils.py (normalize): those of the batch in hand at test too"),
         "weights": Source("authors' main.py: test_iter, the latest"),
@@ -115,10 +120,10 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Sources:
 
 def _paper_omniglot(benchmark: Benchmark) -> Sources:
     alpha = "0.4" if benchmark.ways == 5 else "0.1"
-    return {
+    once = {"shots": Source(_ONE_SHOT), "queries": Source(f"authors' main.py: as many as shots; {_ONE_SHOT}")}
+    return (once if benchmark.source == "omniglot" and benchmark.shots > 1 else {}) | {
         "iterations": Source(f"{_SETTINGS}; the usage text of the authors' main.py has 40,000"),
         "clip": Source("authors' maml.py: miniImageNet's gradient alone is clipped"),
-        "queries": Source("authors' main.py: as many as shots"),
         "inner_lr": Source(f"{_SETTINGS}; loss: authors' utils.py (xent)", own=_alpha(alpha, benchmark.ways)),
         "filters": Source(f"{_METHOD}; authors' main.py: num_filters"),
         "downsampling": Source(f"{_METHOD}: strided convolutions; padding: authors' utils.py (SAME)"),
@@ -166,6 +171,7 @@ def _article(benchmark: Benchmark) -> Sources:
         "meta_update": Source(f"{text}; its printed code steps once an episode, and disagrees"),
         "meta_lr": Source("as the paper's", assumed=True),
         "clip": Source("none", assumed=True),
+        "shots": Source(f"{text}: as at test"),
         "queries": Source(text),
         "inner_lr": Source("the paper's alpha, on the article's mean loss", assumed=True),
         "inner_steps": Source("as the paper's on miniImageNet", assumed=True),
@@ -196,6 +202,7 @@ def _ravi(benchmark: Benchmark) -> Sources:
         "iterations": f"{code}: of an ordinary classifier",
         "image_batch": code,
         "clip": f"{code}: none",
+        "shots": "does not concern an image classifier",
         "meta_lr": f"{code}: Adam",
         "batch_norm_scale": f"{code}: Torch's batch norm, with gamma",
         "evaluation.queries": "Ravi and Larochelle 2017: 15",

@@ -42,9 +42,13 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
 
 def _paper_omniglot(benchmark: Benchmark) -> Protocol:
     five_way = benchmark.ways == 5
+    once = (
+        benchmark.source == "omniglot" and benchmark.shots > 1
+    )  # one training, with 1 shot, for every number of shots
     training = Training(
         meta_batch=32 if five_way else 16,
-        queries=benchmark.shots,
+        shots=1 if once else None,
+        queries=1 if once else benchmark.shots,
         inner_lr=(0.4 if five_way else 0.1) * benchmark.ways,
         inner_steps=1 if five_way else 5,
         filters=64,
@@ -86,6 +90,7 @@ def article(benchmark: Benchmark) -> Protocol:
         base.training,
         meta_batch=2,
         clip=None,
+        shots=None,
         queries=15,
         inner_lr=0.01,
         inner_steps=5,
@@ -109,6 +114,7 @@ def ravi(benchmark: Benchmark) -> Protocol:
         iterations=30_000,
         image_batch=64,
         clip=None,
+        shots=None,
         batch_norm_scale=True,
     )
     return Protocol(

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from bench.protocols.benchmarks import Benchmark, EpisodeShape
+
 NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
 OF_ELSEWHERE = ("blocks", "inputs")  # what only networks that were trained elsewhere have otherwise
 
@@ -56,6 +58,10 @@ class Training:
     meta_update: str = _setting("meta-batch", "one optimiser step per ...", choices=("meta-batch", "episode"))
     meta_lr: float = _setting(1e-3, "learning rate of Adam", above=0)
     clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
+    ways: int | None = _setting(None, "classes of a training episode, or none: the benchmark's", least=2, later=True)
+    shots: int | None = _setting(
+        None, "support images per class of a training episode, or none: the benchmark's", least=1, later=True
+    )
     queries: int = _setting(15, "query images per class", least=1)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
@@ -75,6 +81,9 @@ class Training:
     )
     validations: int = _setting(20, "times that validation happens in a run", least=1)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
+    validation_shape: str = _setting(
+        "test", "whose ways, shots and queries validation has", choices=("test", "training"), later=True
+    )
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
     blocks: str = _setting("paper", "padding, and order within a block", choices=BLOCKS, later=True)
@@ -111,6 +120,13 @@ class Protocol:
 
     training: Training
     evaluation: Evaluation
+
+    def shape(self, split: str, benchmark: Benchmark) -> EpisodeShape:
+        """The episodes of a split: at test the benchmark's, in training its settings', in validation either."""
+        training = self.training
+        if split == "test" or (split == "valid" and training.validation_shape == "test"):
+            return benchmark.episode(self.evaluation.queries)
+        return benchmark.with_shape(training.ways, training.shots).episode(training.queries)
 
 
 def digest(*values: Any) -> str:

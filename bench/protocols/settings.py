@@ -38,6 +38,8 @@ def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) ->
     for text in settings:
         name, value = _split(text)
         name = name.removeprefix("evaluation.")
+        if name in _OF_BENCHMARK:
+            raise _of_benchmark(name)
         if name not in _names(Evaluation):
             raise unknown("setting of an evaluation", name, _names(Evaluation))
         evaluation = _changed(evaluation, name, value)
@@ -81,12 +83,21 @@ def _names(part: type) -> list[str]:
     return [f.name for f in fields(part) if f.name not in ("meaning", *OF_ELSEWHERE, *NO_SETTINGS)]
 
 
+_OF_BENCHMARK = ("ways", "shots")  # of the test, that is
+
+
+def _of_benchmark(name: str) -> UserError:
+    return UserError(f"{name} at test are the benchmark's: `evaluate RUN --benchmark B`, such as omniglot-5w5s")
+
+
 def _owner(name: str) -> tuple[str, str]:
     prefix, _dot, rest = name.rpartition(".")
     if name in _names(Training):
         return "training", name
     if rest in _names(Evaluation) and prefix in ("", "evaluation"):
         return "evaluation", rest
+    if prefix and rest in _OF_BENCHMARK:
+        raise _of_benchmark(rest)
     raise unknown("setting", name, {*_names(Training), *(f"evaluation.{n}" for n in _names(Evaluation))})
 
 

@@ -53,11 +53,12 @@ def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_even
     loaded = load_state(weights, workload.device)
     state = fitted(weights, loaded, workload.initial_state(job.seed))
     valid, test = workload.stream("valid"), workload.stream("test")
+    validated, state = (workload.state_for(split, state) for split in ("valid", "test"))
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
-        method = workload.build(runner.layers, runner.precision)
+        tested, method = (workload.build(runner.layers, runner.precision, split) for split in ("valid", "test"))
         # A method with nothing to choose needs no validation here: one episode shows which step is its last.
-        choice = scoring.choose(runner, method, state, valid, 1, evaluation.finetune_episodes, on_event)
+        choice = scoring.choose(runner, tested, validated, valid, 1, evaluation.finetune_episodes, on_event)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)
         kept = {"at_edge": edges(method.candidates(), choice.setting, choice.step, found.shape[1] - 1)}
         if isinstance(test, FunctionEpisodes):

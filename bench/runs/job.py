@@ -113,8 +113,8 @@ class Job:
         """Raises UserError where this can never run, before anything starts."""
         if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
             raise UserError("weights=best: what was trained elsewhere has the weights of one iteration, weights=last")
-        for job in (self, self.validating()):
-            job.workload.check()
+        self.workload.check()
+        self.validating().workload.check(("valid",))
 
     def with_workload(self, **changes: Any) -> Job:
         """This run with these fields of its workload changed."""

@@ -124,6 +124,10 @@ def job_of(
     )
 
 
+def _at_once(job: Job) -> int:
+    return seeds_at_once(job.workload.training_benchmark, job.protocol.training, job.workload.device)
+
+
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
     """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
     `together` seeds (None: as many as the device takes, but no more than leave every worker something)."""
@@ -131,7 +135,7 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
     found: dict[tuple[str, int, str], list[Job]] = {}
     for job in made:
         seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
-        size = together or min(share, seeds_at_once(job.benchmark, job.protocol.training, job.workload.device))
+        size = together or min(share, _at_once(job))
         found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
     return list(found.values())
 

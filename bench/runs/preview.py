@@ -11,7 +11,7 @@ from bench.analysis import claims
 from bench.analysis.verdicts import Planned, disqualified_by
 from bench.data import catalogue
 from bench.protocols import presets, settings
-from bench.protocols.benchmarks import FUNCTIONS
+from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
 from bench.runs.job import Job
 
 
@@ -41,8 +41,25 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, {_norm(job)}",
+        *_shapes(job),
         f"device      {device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
     ]
+
+
+def _shapes(job: Job) -> Iterator[str]:
+    """Episodes of training and validation, where they are not as at test; what validation lacks never stands in the
+    way."""
+    if (shape := job.stream("train").shape)[:2] != job.stream("test").shape[:2]:
+        yield f"training    {_shape(shape)} a class"
+    validating = job.validating()
+    asked, shape = validating.protocol.shape("valid", job.benchmark), validating.stream("valid").shape
+    if shape != asked:
+        yield f"validation  {_shape(shape)} a class, not {_shape(asked)}: its classes and images allow no more"
+
+
+def _shape(shape: EpisodeShape) -> str:
+    ways, shots, queries = shape
+    return f"{ways} ways, {shots} shots + {queries} queries"
 
 
 def _norm(job: Job) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bench import devices, files, records
@@ -78,9 +79,11 @@ def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Pro
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
         validation = replace(runner, chunk=workload.evaluation_chunk(), precision=precision)
-        trained, tested = (workload.build(each.layers, each.precision) for each in (runner, validation))
+        trained = workload.build(runner.layers, runner.precision)
+        tested = workload.build(validation.layers, validation.precision, "valid")
+        as_tested = partial(workload.state_for, "valid")
         trainer = outer_loop.Trainer(
-            trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save
+            trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save, as_tested
         )
         return trainer, trainer.prepare(initial)
 

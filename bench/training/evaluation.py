@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from bench.episodes.stream import EpisodeStream
-from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.training.execution import Execution
 from bench.training.objectives import objective
 from bench.training.watch import Event, Listener, Scored, ignore
@@ -46,15 +45,15 @@ def scores(
         for first in range(0, count, size):
             batch = stream.episodes(first, min(size, count - first))
             outputs = execution.predict(method, state, batch, setting)
-            _check(outputs, stream.benchmark, batch)
+            _check(outputs, stream, batch)
             blocks.append(score(outputs, batch.query_labels[:, None]).cpu().numpy())
             on_event(Scored(stream.split, min(first + size, count), count))
     return np.concatenate(blocks)
 
 
-def _check(outputs: Tensor, benchmark: Benchmark, batch: Episode) -> None:
+def _check(outputs: Tensor, stream: EpisodeStream, batch: Episode) -> None:
     """Raises ValueError where a method's outputs are not those of each query: they could be broadcast to them."""
-    queries, width = batch.query.shape[1], 1 if benchmark.form == FUNCTIONS else benchmark.ways
+    queries, width = batch.query.shape[1], stream.shape.ways  # a function is one class, and has one output
     if outputs.dim() != 4 or outputs.shape[2:] != (queries, width):
         raise ValueError(
             f"predict gave {list(outputs.shape[1:])} for an episode, not [inner steps + 1, {queries}, {width}]"

@@ -7,12 +7,29 @@ from functools import cache
 
 import torch
 
-from methods.contract import Method, Setup, State
+from methods.contract import Method, Params, Setup, State
+
+EVERY_EPISODES = "episode."  # begins the names of what is carried for each episode to start from: it is drawn anew
 
 
 @cache
 def build(kind: type[Method], setup: Setup) -> Method:
     return kind(setup)
+
+
+def for_other_ways(state: State, wanted: State) -> State | None:
+    """A state as `wanted`, which is an initial one for other ways, has its tensors: of a head the first outputs. None:
+    the head has too few."""
+    fresh = {name: value for name, value in wanted.carried.items() if name.startswith(EVERY_EPISODES)}
+    parts = [_cut(state.params, wanted.params), _cut(state.carried | fresh, wanted.carried)]
+    return None if None in parts else State(*parts)  # type: ignore[arg-type]
+
+
+def _cut(have: Params, wanted: Params) -> Params | None:
+    if have.keys() != wanted.keys():
+        return None
+    cut = {name: value[: len(wanted[name])] if wanted[name].dim() else value for name, value in have.items()}
+    return cut if all(value.shape == wanted[name].shape for name, value in cut.items()) else None
 
 
 def initial_state(method: Method, seed: int) -> State:

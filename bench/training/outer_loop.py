@@ -44,6 +44,7 @@ class Trainer:
     valid: EpisodeStream
     folders: Sequence[Path]
     saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
+    as_tested: Callable[[State], State] = lambda state: state  # for validation's ways, where they are others
 
     def prepare(self, initial: Sequence[State]) -> tuple[Progress, MetaStep]:
         """Where training goes on, from the folders' checkpoints if there are some, with everything compiled.
@@ -59,7 +60,8 @@ class Trainer:
             step.rehearse(self._batches.at(progress.iteration))
             if self.validation.compiled:
                 setting = self.tested.candidates()[0]
-                evaluation.scores(self.validation, self.tested, progress.of(0), self.valid, 1, setting)
+                state = self.as_tested(progress.of(0))
+                evaluation.scores(self.validation, self.tested, state, self.valid, 1, setting)
         return progress, step
 
     def run(self, prepared: tuple[Progress, MetaStep], watch: Watch) -> Progress:
@@ -145,7 +147,8 @@ class Trainer:
 
     def _validate(self, progress: Progress, track: Track, state: State, on_event: Listener) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        choice = evaluation.choose(self.validation, self.tested, state, self.valid, episodes, choosing, on_event)
+        tested = self.as_tested(state)
+        choice = evaluation.choose(self.validation, self.tested, tested, self.valid, episodes, choosing, on_event)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
             track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
         progress.spend("validation")

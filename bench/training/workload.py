@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.utils._pytree import tree_map
 
 from bench import networks
 from bench.episodes import streams
@@ -72,8 +74,8 @@ class Workload:
         """The method's class. Raises UserError where a user's has not all parts of the contract."""
         return self.method.kind
 
-    def check(self) -> None:
-        """Raises UserError where this can never run."""
+    def check(self, splits: Sequence[str] = ("test", "train", "valid")) -> None:
+        """Raises UserError where this can never run with these splits."""
         kind, name, mode = self.kind, self.method.name, self.protocol.evaluation.batch_statistics
         if kind.weights_of not in (None, *METHODS):
             raise UserError(f"{name}: weights_of = {kind.weights_of!r} is no method that ships")
@@ -82,30 +84,51 @@ class Workload:
         if mode not in kind.batch_statistics:
             able = " or ".join(kind.batch_statistics)
             raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
-        for split in ("valid", "test", "train"):
+        for split in splits:
             self.stream(split)
+            if split != "train":
+                self.state_for(split, self.initial_state(0))
         self.evaluation_executions()
 
+    @property
+    def training_benchmark(self) -> Benchmark:
+        """What training sees: the benchmark, with the ways and shots of training."""
+        return self.benchmark.with_shape(self.protocol.training.ways, self.protocol.training.shots)
+
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
-        """The episodes of a split to train on, or to evaluate with, on the device. Raises UserError where the data
-        cannot fill one."""
+        """The episodes of a split to train on, or to evaluate with, on the device; those of validation are as large as
+        its classes and images allow. Raises UserError where the data cannot fill one."""
         part = self.protocol.training if split == "train" else self.protocol.evaluation
         how = {"with_parameters": self._with_parameters, "by_class": part.meaning == BY_CLASS}
-        shape = self.benchmark.episode(part.queries)
-        return streams.stream(self.benchmark, self.data, split, shape, training_seed, **how).on(self.device)
+        shape = self.protocol.shape(split, self.benchmark)
+        found = streams.stream(self.benchmark, self.data, split, shape, training_seed, **how)
+        return (found.fitting() if split == "valid" else found).on(self.device)
 
-    def build(self, layers: str = "vectorised", precision: str = "fp32") -> Method:
-        """The method, as an execution asks for it; one and the same for all seeds, so that what is compiled for one is
-        for all."""
-        training, classes = self.protocol.training, len(self.stream("train").classes)
+    def build(self, layers: str = "vectorised", precision: str = "fp32", split: str = "train") -> Method:
+        """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
+        what is compiled for one is for all."""
+        training, classes = self.protocol.training, self.stream("train").class_count
         given = self.data.parameters if self._with_parameters else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
-        loss, ways = objective(self.benchmark).loss, self.benchmark.ways
+        loss, ways = objective(self.benchmark).loss, self.stream(split).shape.ways
         return initial.build(self.kind, Setup(network, loss, ways, classes, training, self.protocol.evaluation))
 
     def initial_state(self, seed: int) -> State:
         """What training starts from."""
         return initial.initial_state(self.build(), seed)
+
+    def state_for(self, split: str, state: State) -> State:
+        """A trained state for the episodes of a split. Raises UserError where they have more ways than its head."""
+        outputs, ways = (self.stream(each).shape.ways for each in ("train", split))
+        if outputs == ways:
+            return state
+        found = initial.for_other_ways(state, initial.initial_state(self.build(split=split), 0))
+        if found is None:
+            raise UserError(
+                f"{self.method.name}: {ways} ways in {split} episodes, but its head has the {outputs} outputs of its "
+                f"training: train it with {ways} ways, or a method without a head"
+            )
+        return State(*(tree_map(lambda tensor: tensor.to(self.device), part) for part in found))
 
     @property
     def _with_parameters(self) -> bool:
@@ -115,7 +138,7 @@ class Workload:
     def training_executions(self, seeds: int) -> tuple[Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""
         training = self.protocol.training
-        return self._executions(self._chunk(training.queries, training.meta_batch, seeds), seeds, training.precision)
+        return self._executions(self._chunk("train", training.meta_batch, seeds), seeds, training.precision)
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
@@ -128,14 +151,15 @@ class Workload:
         """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
         layers that are chosen for it serve both."""
         training = self.protocol.training
-        if self.device.type == "cpu" and self._chunk(training.queries, training.meta_batch, 1) == 1:
+        if self.device.type == "cpu" and self._chunk("train", training.meta_batch, 1) == 1:
             return 1
-        return self._chunk(self.protocol.evaluation.queries, evaluation.BLOCK, 1)
+        return self._chunk("test", evaluation.BLOCK, 1)
 
-    def _chunk(self, queries: int, count: int, seeds: int) -> int:
-        training = self.protocol.training
-        return self.chunk or modes.chunk_size(self.benchmark, training, queries, count, self.device, seeds)
+    def _chunk(self, split: str, count: int, seeds: int) -> int:
+        training, (ways, shots, queries) = self.protocol.training, self.protocol.shape(split, self.benchmark)
+        benchmark = self.benchmark.with_shape(ways, shots)
+        return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds)
 
     def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
         training = self.protocol.training
-        return modes.choose(self.benchmark, training, self.device, chunk, seeds, self.mode, precision)
+        return modes.choose(self.training_benchmark, training, self.device, chunk, seeds, self.mode, precision)

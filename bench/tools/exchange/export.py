@@ -58,9 +58,7 @@ def _manifest(stream: ImageEpisodes, episodes: int) -> dict[str, Any]:
         "benchmark": benchmark.name,
         "split": stream.split,
         "episodes": episodes,
-        "ways": benchmark.ways,
-        "shots": benchmark.shots,
-        "queries": stream.shape.queries,
+        **stream.shape._asdict(),
         "episodes_digest": stream.digest,
         "data": {name: getattr(data, name) for name in ("name", "digest", "known_as", "partial")},
     }

@@ -38,10 +38,10 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
         raise UserError(f"--episodes {episodes}: at least 2 are needed for an interval, and {_MOST_EPISODES} at most")
     paper = presets.paper(benchmark)
     data = store.load_for(benchmark, paper.training.resize, data_dir)
-    part = paper.training if split == "train" else paper.evaluation
-    found = streams.stream(benchmark, data, split, benchmark.episode(queries or part.queries))
+    shape = paper.shape(split, benchmark)
+    found = streams.stream(benchmark, data, split, shape._replace(queries=queries or shape.queries))
     assert isinstance(found, ImageEpisodes)
-    found.check()
+    found.check("--queries ")
     return found
 
 

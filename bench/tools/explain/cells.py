@@ -78,7 +78,9 @@ def _comes_by(job: Job, at: int) -> bool:
 
 
 def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> float:
-    return modes.training_seconds(comparison.benchmark, cell.protocol.training, request.device)
+    training = cell.protocol.training
+    benchmark = comparison.benchmark.with_shape(training.ways, training.shots)
+    return modes.training_seconds(benchmark, training, request.device)
 
 
 def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:

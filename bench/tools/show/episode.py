@@ -32,16 +32,17 @@ def episode(
         raise UserError(f"{benchmark.name} has no images to show; `python -m bench report` draws its functions")
     protocol = presets.paper(benchmark)
     images = store.load(benchmark.source, data_dir, protocol.training.resize)
-    wanted = queries or (protocol.training if split == "train" else protocol.evaluation).queries
-    episodes = stream(benchmark, images, split, benchmark.episode(wanted), seed).on(torch.device("cpu"))
+    shape = protocol.shape(split, benchmark)
+    shape = shape._replace(queries=queries or shape.queries)
+    episodes = stream(benchmark, images, split, shape, seed).on(torch.device("cpu"))
     shown = episodes.episodes(index, 1)
     query = shown.query[0][shown.query_labels[0].argsort(stable=True)]
-    parts = [_grid(part, benchmark.ways) for part in (shown.support[0], query)]
+    parts = [_grid(part, shape.ways) for part in (shown.support[0], query)]
     gap = torch.ones(3, parts[0].shape[1], _GAP)
     _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
     return (
         f"{out}: {benchmark.name}, {split} episode {index} of seed {episodes.seed}; a row per class, "
-        f"{benchmark.shots} support and {wanted} query images each"
+        f"{shape.shots} support and {shape.queries} query images each"
     )
 
 

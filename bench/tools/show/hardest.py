@@ -111,13 +111,13 @@ def _predicted(
     """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
     weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
-    state = load_state(weights, job.workload.device)
+    state = job.workload.state_for("test", load_state(weights, job.workload.device))
     test = job.stream("test")
     assert isinstance(test, ImageEpisodes)
     score, setting = objective(again.benchmark).score, recorded.info.get("setting") or {}
 
     def attempt(runner: Execution) -> tuple[Execution, list[Predicted]]:
-        method, found = job.workload.build(runner.layers, runner.precision), []
+        method, found = job.workload.build(runner.layers, runner.precision, "test"), []
         for place in places:
             first = place - place % runner.chunk
             batch = test.episodes(first, min(runner.chunk, recorded.evaluation.episodes - first))

@@ -42,7 +42,7 @@ class ReplayedWorkload(Workload):
         """As it was."""
         return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
 
-    def _chunk(self, queries: int, count: int, seeds: int) -> int:
+    def _chunk(self, split: str, count: int, seeds: int) -> int:
         return self.chunk or self.recorded.chunk
 
     def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
@@ -50,7 +50,7 @@ class ReplayedWorkload(Workload):
         recorded, layers = self.recorded.mode or EAGER, self.recorded.layers or "vectorised"
         mode = recorded if on_cuda else _ON_A_CPU.get(recorded, recorded)
         training = self.protocol.training
-        chosen = modes.choose(self.benchmark, training, self.device, chunk, seeds, mode, precision)
+        chosen = modes.choose(self.training_benchmark, training, self.device, chunk, seeds, mode, precision)
         if on_cuda != self.recorded.device.startswith("cuda"):
             return chosen
         return tuple(replace(each, layers=layers) if each.mode == mode else each for each in chosen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from bench.analysis import statistics
 from bench.analysis.choices import edges_of, said
 from bench.analysis.collapse import collapsed
 from bench.protocols import naming
-from bench.protocols.benchmarks import Benchmark, of_record
+from bench.protocols.benchmarks import Benchmark, of_evaluation, of_record
 from bench.protocols.measures import Measure
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
@@ -48,6 +48,11 @@ class Cell:
 
     @cached_property
     def benchmark(self) -> Benchmark:
+        """What was run, or, of an evaluation on another one, that."""
+        return of_evaluation(self.record.info, self.evaluated.info, self.evaluated.evaluation.benchmark)
+
+    @cached_property
+    def trained_on(self) -> Benchmark:
         """What was run."""
         return of_record(self.record.info)
 
@@ -68,8 +73,15 @@ class Cell:
 
     @property
     def protocol(self) -> Protocol:
-        """As it was run and evaluated."""
-        return Protocol(self.record.training, self.evaluated.evaluation)
+        """As it was run and evaluated. Of an evaluation on another benchmark, the ways and shots of the training are
+        named where they are not that one's."""
+        training, evaluation = self.record.training, self.evaluated.evaluation
+        if evaluation.benchmark is None:
+            return Protocol(training, evaluation)
+        trained, tested = self.trained_on.with_shape(training.ways, training.shots), self.benchmark
+        shape = {name: getattr(trained, name) for name in ("ways", "shots")}
+        own = {name: None if value == getattr(tested, name) else value for name, value in shape.items()}
+        return Protocol(replace(training, **own), replace(evaluation, benchmark=None))
 
     @cached_property
     def described(self) -> str:
@@ -80,6 +92,8 @@ class Cell:
         ours = naming.described(self.benchmark, self.settings, self.protocol)
         if self.code:
             ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
+        if self.evaluated.evaluation.benchmark:
+            ours = f"trained on {self.record.benchmark}: {ours}"
         return f"{self.origin['name']}, trained elsewhere: {ours}" if self.origin else ours
 
     @property
@@ -129,13 +143,13 @@ class Cell:
 
     @property
     def data(self) -> dict[str, Any]:
-        """name, digest, known_as, partial."""
-        return dict(self.record.info["data"])
+        """name, digest, known_as, partial, of what was evaluated on."""
+        return dict(self.evaluated.info.get("data") or self.record.info["data"])
 
     @property
     def title(self) -> str:
         """The benchmark, which a part of its data is never called by itself."""
-        return title(self.record)
+        return f"{'part of ' * bool(self.data['partial'])}{self.benchmark.name}"
 
     @property
     def queries(self) -> int:

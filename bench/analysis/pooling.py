@@ -95,6 +95,9 @@ def _check(record: Record) -> None:
     _check_code(record)
     for evaluated in record.evaluations:
         evaluated.info["episodes_digest"]
+        benchmarks.of_evaluation(record.info, evaluated.info, evaluated.evaluation.benchmark)
+        for key in ("name", "digest", "known_as", "partial"):
+            (evaluated.info.get("data") or data)[key]
         outside = (evaluated.scores < low) | (evaluated.scores > high)
         if np.any(outside):
             raise ValueError(f"a score of evaluation @{evaluated.iteration} is not from {low:g} to {high:g}")

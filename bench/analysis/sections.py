@@ -34,6 +34,8 @@ class Section:
     @property
     def benchmark(self) -> Benchmark:
         """What was run, or a part of it."""
+        if self.cells:
+            return self.cells[0].benchmark
         return of_record(self.records[0].info)
 
     @property
@@ -49,7 +51,7 @@ class Section:
 def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[Section], list[str]]:
     """A section a benchmark that was run, in part or whole; and what could not be pooled."""
     cells, problems = grouped(records)
-    titles = {title(record) for record in records}
+    titles = {title(record) for record in records} | {cell.title for cell in cells}
     return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
 
 
@@ -70,7 +72,8 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
     # The claim that the project is about comes first; the rest as they stand in their files.
     about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
     against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
-    run = tuple(r for r in records if title(r) == name)
+    elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # trained, and evaluated here
+    run = tuple(r for r in records if title(r) == name or r.path in elsewhere)
     return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
 
 

@@ -108,6 +108,9 @@ def _of_claim(claim: Claim) -> list[str]:
 
 def _of_data(cell: Cell | Planned) -> list[str]:
     source, data = cell.benchmark.source, cell.data
+    trained = cell.trained_on if isinstance(cell, Cell) else cell.benchmark
+    if (trained.source, trained.classes) != (source, cell.benchmark.classes):
+        return [f"trained on other classes: those of {trained.name}"]
     if data["name"] != source:
         return [f"another data set: {data['name']}, not {source}"]
     return [f"another data set: a part of the classes of {source}"] if data["partial"] else []

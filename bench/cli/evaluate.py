@@ -36,7 +36,9 @@ def add(top: Any) -> None:
         "checkpoint of the paper's code",
     )
     parser.add_argument("--map", type=Path, metavar="FILE", help="which tensor of the state_dict is which of ours")
-    parser.add_argument("--benchmark", metavar="B", help="what the checkpoint was trained for")
+    parser.add_argument(
+        "--benchmark", metavar="B", help="what the checkpoint was trained for, or another one to evaluate RUN on"
+    )
     parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
     add_own(parser, "; of a state_dict, any method (default maml)")
     add_execution(parser)
@@ -58,7 +60,8 @@ def evaluate(options: Namespace) -> int:
         job = _job(options)
         with live_bars() as bars:
             found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
-        print(f"{job.name}: {score(found, records.counted(job.folder))}")
+        on = f" on {found.evaluation.benchmark}" if found.evaluation.benchmark else ""
+        print(f"{job.name}{on}: {score(found, records.counted(job.folder))}")
     except locks.Busy as busy:
         raise UserError(f"another process works on {busy}") from None
     return int(found.lost > 0)
@@ -71,10 +74,8 @@ def _check(options: Namespace) -> None:
         raise UserError("--checkpoint: --benchmark is needed too, such as miniimagenet-5w1s: it is not in the files")
     if options.checkpoint is not None and options.at is not None:
         raise UserError("--at: a checkpoint holds the weights of one iteration")
-    if options.run is not None and (options.benchmark or options.protocol or options.map):
-        raise UserError(
-            "--benchmark, --protocol and --map go with --checkpoint: a RUN has its own; --set changes settings"
-        )
+    if options.run is not None and (options.protocol or options.map):
+        raise UserError("--protocol and --map go with --checkpoint: a RUN has its own; --set changes settings")
 
 
 def _job(options: Namespace) -> Job:

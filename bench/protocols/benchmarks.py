@@ -118,6 +118,11 @@ def get(name: str, own: Mapping[str, Shape] | None = None) -> Benchmark:
     raise _unknown(name, known)
 
 
+def of_evaluation(info: Mapping[str, Any], evaluated: Mapping[str, Any], name: str | None) -> Benchmark:
+    """The benchmark of an evaluation: that of its record, or, by `name`, the other one that it says it was on."""
+    return of_record(info if name is None else {"benchmark": name, "data": evaluated.get("data") or info["data"]})
+
+
 def of_record(info: Mapping[str, Any]) -> Benchmark:
     """The benchmark that a record names: the record tells the shape of its images, which need not be here."""
     shape = info["data"].get("shape")

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.protocols.benchmarks import Benchmark, EpisodeShape
 
-NO_SETTINGS = ("origin", "code")  # fields that tell trainings apart, and that nobody sets
+NO_SETTINGS = ("origin", "code", "benchmark")  # fields that tell trainings or evaluations apart, and that nobody sets
 OF_ELSEWHERE = ("blocks", "inputs")  # what only networks that were trained elsewhere have otherwise
 
 
@@ -111,6 +111,7 @@ class Evaluation:
     )
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
+    benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
 
 

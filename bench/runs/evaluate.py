@@ -14,7 +14,7 @@ from bench.episodes.functions import FunctionEpisodes
 from bench.records.layout import weights_of
 from bench.records.locks import locked
 from bench.records.weights import fitted, load_state
-from bench.runs.job import Job
+from bench.runs.job import Job, data_of
 from bench.runs.memory import halving_chunks
 from bench.training import evaluation as scoring
 from bench.training import modes
@@ -73,6 +73,7 @@ def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_even
         "score": workload.benchmark.measure.name,
         "seconds": time.monotonic() - started,
         "episodes_digest": test.digest,
+        **({"data": data_of(test.data)} if workload.tested_on else {}),
         "execution": how.stated,
         "environment": how.environment,
         **kept,

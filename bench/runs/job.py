@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import provenance
-from bench.episodes.stream import EpisodeStream
+from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark
@@ -78,14 +78,11 @@ class Job:
     @property
     def about(self) -> dict[str, Any]:
         """What the record says of the run, however it goes."""
-        data = self.workload.data
         return {
             "format": FORMAT,
             **self.about_run,
             **self.about_request,
-            "data": {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")}
-            | {"shape": list(data.shape)}
-            | ({"remarks": list(data.remarks)} if data.remarks else {}),
+            "data": data_of(self.workload.data),
             "environment": provenance.describe(),
         }
 
@@ -125,10 +122,16 @@ class Job:
         and do not depend on which evaluation is asked for first."""
         meaning = self.protocol.training.meaning
         evaluation = replace(presets.preset(self.preset, self.benchmark).evaluation, meaning=meaning)
-        return self.with_workload(protocol=replace(self.protocol, evaluation=evaluation))
+        return self.with_workload(protocol=replace(self.protocol, evaluation=evaluation), tested_on=None)
 
     @property
     def weights_job(self) -> Job:
         """The run whose weights this one evaluates, of a method that ships."""
         both = replace(self.protocol, training=replace(self.protocol.training, code=None))
         return self.with_workload(method=NamedMethod(self.kind.weights_of or self.method), protocol=both)
+
+
+def data_of(data: Data) -> dict[str, Any]:
+    """What a record says of data: which they are, the shape of an input, and what has to be known of them."""
+    about = {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")} | {"shape": list(data.shape)}
+    return about | ({"remarks": list(data.remarks)} if data.remarks else {})

@@ -141,8 +141,8 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
 
 
 def evaluation_job(run: str, request: Request) -> Job:
-    """A trained run with another evaluation. Raises UserError where it is not trained, or the data at hand are not
-    those that it was trained on."""
+    """A trained run with another evaluation, or on another benchmark. Raises UserError where it is not trained, or the
+    data at hand are not those that it was trained on, or its weights do not fit."""
     (folder,) = layout.find(request.results, [run], one=True)
     info = records.read_info(folder)
     if info["status"] != "finished":
@@ -150,12 +150,27 @@ def evaluation_job(run: str, request: Request) -> Job:
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = method_of(folder, info, request.methods)
     benchmark, training, data = trained_on(folder, info, request.data_dir)
-    evaluation = presets.preset(info["preset"], benchmark, method.settings).evaluation
+    tested_on = store.benchmark(request.benchmarks[0], request.data_dir) if request.benchmarks else benchmark
+    evaluation = presets.preset(info["preset"], tested_on, method.settings).evaluation
     changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
     of_record = {"benchmark": benchmark, "method": method, "seed": info["seed"], "preset": info["preset"]}
     job = replace(job_of(request, asked=changed, data=data, **of_record), place=folder)
+    if tested_on != benchmark:
+        job = on_benchmark(job, tested_on, request.data_dir)
     job.check()
     return job
+
+
+def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
+    """A trained run to be evaluated on another benchmark. Raises UserError where its weights are of other inputs."""
+    trained, evaluation = job.benchmark, replace(job.protocol.evaluation, benchmark=benchmark.name)
+    if (trained.form, trained.input_shape) != (benchmark.form, benchmark.input_shape):
+        raise UserError(
+            f"--benchmark {benchmark.name}: weights of {trained.name} take inputs of {trained.described}, and it has "
+            f"{benchmark.described}"
+        )
+    tested_on = benchmark, store.load_for(benchmark, job.protocol.training.resize, data_dir)
+    return job.with_workload(protocol=replace(job.protocol, evaluation=evaluation), tested_on=tested_on)
 
 
 def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> NamedMethod:

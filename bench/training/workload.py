@@ -59,7 +59,8 @@ class NamedMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """`chunk` episodes at once in `mode`; None: chosen to fit."""
+    """`chunk` episodes at once in `mode`; None: chosen to fit. `tested_on`: the test's benchmark and data, where they
+    are not those of the training."""
 
     benchmark: Benchmark
     method: NamedMethod
@@ -68,6 +69,7 @@ class Workload:
     device: torch.device
     chunk: int | None = None
     mode: str | None = None
+    tested_on: tuple[Benchmark, Data] | None = None
 
     @property
     def kind(self) -> type[Method]:
@@ -100,9 +102,12 @@ class Workload:
         its classes and images allow. Raises UserError where the data cannot fill one."""
         part = self.protocol.training if split == "train" else self.protocol.evaluation
         how = {"with_parameters": self._with_parameters, "by_class": part.meaning == BY_CLASS}
-        shape = self.protocol.shape(split, self.benchmark)
-        found = streams.stream(self.benchmark, self.data, split, shape, training_seed, **how)
+        benchmark, data = self._source(split)
+        found = streams.stream(benchmark, data, split, self.protocol.shape(split, benchmark), training_seed, **how)
         return (found.fitting() if split == "valid" else found).on(self.device)
+
+    def _source(self, split: str) -> tuple[Benchmark, Data]:
+        return self.tested_on if self.tested_on and split != "train" else (self.benchmark, self.data)
 
     def build(self, layers: str = "vectorised", precision: str = "fp32", split: str = "train") -> Method:
         """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
@@ -156,7 +161,7 @@ class Workload:
         return self._chunk("test", evaluation.BLOCK, 1)
 
     def _chunk(self, split: str, count: int, seeds: int) -> int:
-        training, (ways, shots, queries) = self.protocol.training, self.protocol.shape(split, self.benchmark)
+        training, (ways, shots, queries) = self.protocol.training, self.protocol.shape(split, self._source(split)[0])
         benchmark = self.benchmark.with_shape(ways, shots)
         return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds)
 

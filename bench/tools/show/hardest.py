@@ -136,7 +136,7 @@ def _predicted(
 
 
 def _sheet(again: repeat.RecordedRun, recorded: Evaluated, predicted: Predicted) -> Sheet:
-    ways, written = again.benchmark.ways, again.benchmark.measure.written
+    ways, written = len(predicted.classes), again.benchmark.measure.written
     before, after = (written(float(predicted.scores[step])) for step in (0, recorded.step))
     title = f"Test episode {predicted.index}, {again.info['method']} seed {again.info['seed']}: {after} at inner step "
     images = [_pixels(part, ways) for part in (predicted.episode.support, predicted.episode.query)]

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from bench import devices, records
+from bench.data import store
 from bench.episodes.stream import Data
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
 from bench.records import fields, layout
 from bench.records.weights import flat, load_state
-from bench.runs import evaluate
+from bench.runs import evaluate, planning
 from bench.runs.job import Job
 from bench.runs.train import train_runs
 from bench.training import modes, watch
@@ -67,10 +68,15 @@ class RecordedRun:
     data: Data
     method: NamedMethod
     on_event: watch.Listener
+    data_dir: Path | None = None
 
     def job(self, evaluation: protocol.Evaluation, recorded: ExecutionRecord) -> Job:
-        """This run, under an evaluation."""
-        return self._job(self.info["seed"], evaluation, recorded, self.folder)
+        """This run, under an evaluation, on the benchmark that this names. Raises UserError where its data are not at
+        hand."""
+        job = self._job(self.info["seed"], evaluation, recorded, self.folder)
+        if evaluation.benchmark is None:
+            return job
+        return planning.on_benchmark(job, store.benchmark(evaluation.benchmark, self.data_dir), self.data_dir)
 
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are

@@ -27,7 +27,7 @@ def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Seq
     something of it is not known here."""
     info = records.read_info(folder)
     method = planning.method_of(folder, info, methods)
-    again = RecordedRun(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event)
+    again = RecordedRun(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event, data_dir)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again

@@ -23,7 +23,6 @@ from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
 from bench.data.readers import omniglot
 from bench.data.readers.probes import check_colours
-from bench.data.sinusoids import SINUSOIDS, Sinusoids
 from bench.data.splits import (
     check_belongs,
     check_not_too_many,
@@ -38,7 +37,7 @@ from bench.errors import UserError, printable, unknown
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import SPLITS, Benchmark
 
-__all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "load_for", "own_shapes", "verify"]
+__all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
 
 _home = data_dir  # which the parameters of that name hide
 
@@ -77,11 +76,6 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
     else:
         raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then {command(source)}")
     return replace(images, name=source, known_as=KNOWN.get(images.digest))  # a user may rename the folder
-
-
-def load_for(benchmark: Benchmark, resize: str, data_dir: Path | None) -> ImageSet | Sinusoids:
-    """The data of a benchmark, images or functions. Raises UserError where they are missing or damaged."""
-    return SINUSOIDS if benchmark.source == SINUSOIDS.name else load(benchmark.source, data_dir, resize)
 
 
 def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:

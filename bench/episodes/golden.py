@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data import catalogue, store
+from bench.data import benchmark_data, catalogue
 from bench.data.images import ImageClass, ImageSet
 from bench.data.splits import read_split
 from bench.episodes.stream import Data, EpisodeStream
@@ -118,7 +118,7 @@ def _verified(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: P
 def _known_copy(benchmark: Benchmark, data_dir: Path | None, digest: str) -> Data | None:
     """The data that are pinned, where they are here; what is damaged is for `data verify` to say."""
     try:
-        data = store.load_for(benchmark, presets.paper(benchmark).training.resize, data_dir)
+        data = benchmark_data.load(benchmark, presets.paper(benchmark).training, data_dir)
     except UserError:
         return None
     return data if data.digest == digest else None
@@ -136,7 +136,7 @@ def _digests(benchmark: Benchmark, data: Data | None) -> dict[str, dict[str, str
 
 
 def _pin(benchmark: Benchmark, data_dir: Path | None) -> dict[str, Any]:
-    data = store.load_for(benchmark, presets.paper(benchmark).training.resize, data_dir)
+    data = benchmark_data.load(benchmark, presets.paper(benchmark).training, data_dir)
     return {"data": data.digest, **_digests(benchmark, data)}
 
 

@@ -16,6 +16,7 @@ from bench.episodes import sampling
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
 from bench.errors import UserError
 from bench.protocols.benchmarks import EpisodeShape
+from bench.protocols.protocol import CLASSES, TURN, UPRIGHT
 from methods.contract import Episode, ImageBatch
 
 
@@ -44,8 +45,21 @@ class ImageEpisodes(EpisodeStream):
 
     @property
     def class_count(self) -> int:
-        """Classes of the split that episodes are drawn from."""
-        return len(self.classes)
+        """Classes of the split that episodes are drawn from: with turned copies, four times as many."""
+        return len(self.classes) * self._copies
+
+    def class_name(self, number: int) -> str:
+        """The name of a class, and its turn where that makes it another one."""
+        place, turn = divmod(number, self._copies)
+        return self.classes[place].name + (f", turned by {90 * turn}" if turn else "")
+
+    @property
+    def _copies(self) -> int:
+        return 4 if self._turns == CLASSES else 1
+
+    @property
+    def _turns(self) -> str:
+        return self.rotations or (TURN if self.benchmark.rotations else UPRIGHT)
 
     def fitting(self) -> Self:
         """This stream with the largest episodes, up to these, that the data can fill: fewer ways, queries, shots."""
@@ -54,15 +68,15 @@ class ImageEpisodes(EpisodeStream):
         (ways, shots, queries), smallest = self.shape, min(c.distinct for c in self.classes)
         shots = max(1, min(shots, smallest - 1))
         queries = max(1, min(queries, smallest - shots))
-        return replace(self, shape=EpisodeShape(min(ways, len(self.classes)), shots, queries))
+        return replace(self, shape=EpisodeShape(min(ways, self.class_count), shots, queries))
 
     def check(self, option: str = "") -> None:
         """Raises UserError where the classes are too few, or have too few images, for such an episode; `option`: what
         sets the queries, if no setting does."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape
-        if len(classes) < max(ways, 2):
-            mend = f"take at most {len(classes)} ways" if len(classes) > 1 else "add classes"
-            raise UserError(f"{name}: {ways} ways, but the data have {len(classes)} {self.split} classes: {mend}")
+        if (count := self.class_count) < max(ways, 2):
+            mend = f"take at most {count} ways" if count > 1 else "add classes"
+            raise UserError(f"{name}: {ways} ways, but the data have {count} {self.split} classes: {mend}")
         smallest = min(classes, key=lambda c: c.distinct)
         left = smallest.distinct - shots
         if left < queries:
@@ -95,8 +109,10 @@ class ImageEpisodes(EpisodeStream):
         ways, shots, queries = self.shape
         raw = self._raw(first, count, ways * (2 + shots + queries))
         # Classes first, then turns, then the images by rank and class: more queries only lengthen the list.
-        chosen = sampling.distinct(raw[:, :ways], len(self.classes))
-        turns = sampling.bounded(raw[:, ways : 2 * ways], 4) if self.benchmark.rotations else np.zeros_like(chosen)
+        chosen = sampling.distinct(raw[:, :ways], self.class_count)
+        turns = chosen % self._copies
+        if self._turns == TURN:
+            turns = sampling.bounded(raw[:, ways : 2 * ways], 4)
         by_class = raw[:, 2 * ways :].reshape(count, shots + queries, ways).swapaxes(1, 2)
         places = sampling.distinct(by_class, self._each("distinct")[chosen])
         images = self._each("offset")[chosen][..., None] + places
@@ -116,16 +132,16 @@ class ImageEpisodes(EpisodeStream):
         return raw.swapaxes(1, 2).reshape(count, -1).argsort(-1, kind="stable")
 
     def draw_images(self, first: int, count: int, size: int) -> EpisodeIndices:
-        """Batches `first` .. `first + count - 1` of `size` images drawn uniformly from the split, unturned: each image
-        as an episode of one class, [count, size, 1, 1]."""
+        """Batches `first` .. `first + count - 1` of `size` images drawn uniformly from the split, unturned but for
+        turned copies: each image as an episode of one class, [count, size, 1, 1]."""
         sizes = self._each("distinct")
         ends = np.cumsum(sizes)
         position = sampling.bounded_array(self._raw(first, count, size, "/images"), int(ends[-1]))
         chosen = np.searchsorted(ends, position, side="right")
         images = self._each("offset")[chosen] + position - (ends - sizes)[chosen]
         classes = torch.from_numpy(chosen)[..., None]
-        blank = torch.zeros_like(classes)
-        return EpisodeIndices(torch.from_numpy(images)[..., None, None], blank, classes, blank)
+        turns, order = classes % self._copies, torch.zeros_like(classes)
+        return EpisodeIndices(torch.from_numpy(images)[..., None, None], turns, classes, order)
 
     def as_episodes(self, drawn: EpisodeIndices) -> Episode:
         """What was drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""
@@ -149,7 +165,7 @@ class ImageEpisodes(EpisodeStream):
     def _gathered(self, chosen: Tensor, turns: Tensor) -> Tensor:
         """Images [...] of the data, each with its turn [...]: float32 in [0, 1], [..., channels, height, width]."""
         images = self._pixels[chosen - self.classes[0].offset].float() / 255
-        if not self.benchmark.rotations:
+        if self._turns == UPRIGHT:
             return images
         turns = turns[..., None, None, None]
         turned = images
@@ -165,5 +181,5 @@ class ImageEpisodes(EpisodeStream):
         return torch.from_numpy(chosen).permute(0, 3, 1, 2).contiguous().to(self.device)
 
     def _each(self, name: str) -> np.ndarray:
-        """[classes]: a number of each class of the split."""
-        return np.array([getattr(each, name) for each in self.classes])
+        """[classes]: a number of each class of the split, copies one after the other."""
+        return np.array([getattr(each, name) for each in self.classes]).repeat(self._copies)

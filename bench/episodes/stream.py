@@ -27,7 +27,8 @@ class EpisodeStream(ABC):
     """The episodes of one split under one seed, to be used on a device. A form of data is a subclass.
 
     `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some. `by_class`:
-    queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`)."""
+    queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`). `rotations`:
+    one of `protocol.ROTATIONS`, or None, the benchmark's."""
 
     benchmark: Benchmark
     data: Any  # of `Data` the subclass's form
@@ -37,6 +38,7 @@ class EpisodeStream(ABC):
     device: torch.device = _CPU
     with_parameters: bool = False
     by_class: bool = False
+    rotations: str | None = None
 
     def on(self, device: torch.device) -> Self:
         """This stream on a device. Raises UserError where the data cannot fill an episode."""

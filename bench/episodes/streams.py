@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bench.episodes.functions import FunctionEpisodes
 from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EVALUATION_SEED, Data, EpisodeStream
@@ -11,9 +13,9 @@ _FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: Func
 
 
 def stream(
-    benchmark: Benchmark, data: Data, split: str, shape: EpisodeShape, training_seed: int = 0, **how: bool
+    benchmark: Benchmark, data: Data, split: str, shape: EpisodeShape, training_seed: int = 0, **how: Any
 ) -> EpisodeStream:
     """The episodes of a split: of the training split those of the training seed, of the others the same for all.
-    `how`: with_parameters, by_class."""
+    `how`: with_parameters, by_class, rotations."""
     seed = training_seed if split == "train" else EVALUATION_SEED
     return _FORMS[benchmark.form](benchmark, data, split, seed, shape, **how)

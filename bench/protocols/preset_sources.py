@@ -47,9 +47,14 @@ _WIDE = Source("this project: a wide choice, for a fair chance")
 _METHOD = "paper, section 5.2"
 _ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
 _SETTINGS = "paper, appendix A.1"
+_ELSEWHERE = Source("does not concern these images")
 _PROJECTS_OWN: Sources = {
     "ways": Source("as at test: none, the benchmark's"),
     "shots": Source("as at test: none, the benchmark's"),
+    "split": _ELSEWHERE,
+    "ones": _ELSEWHERE,
+    "rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
+    "evaluation.rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
     "validation_shape": Source("this project; it moves the best weights, not the last"),
     "validations": Source("this project; it moves the best weights, not the last"),
     "validation_episodes": Source("this project; it moves the best weights, not the last"),
@@ -130,6 +135,10 @@ def _paper_omniglot(benchmark: Benchmark) -> Sources:
         "head_input": Source("authors' maml.py (forward_conv): the mean over the image"),
         "initialisation": Source("authors' maml.py (construct_conv_weights): Glorot uniform, head from N(0, 1)"),
         "evaluation.inner_steps": Source(f"{_SETTINGS}; the authors' main.py reports steps 0 to 10"),
+        "split": Source("paper, section 5.2: 1200 characters at random for training; which is not known"),
+        "ones": Source("authors' data_generator.py: inverted"),
+        "rotations": Source("authors' data_generator.py: the benchmark's, a turn a class"),
+        "evaluation.rotations": Source("authors' data_generator.py: at test too"),
         "resize": Source("authors' resize_images.py: LANCZOS on 1-bit files, for which Pillow uses NEAREST"),
     }
 

@@ -37,15 +37,11 @@ INNER_LOOP = ("inner_lr", "inner_steps")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
+ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
+_ROTATIONS = "a random turn for each class of an episode, turned copies as classes, no turns, or none: the benchmark's"
 BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
-INPUTS = (
-    "unit",
-    "inverted",
-    "bytes",
-    "imagenet",
-    "inverted-imagenet",
-    "metaoptnet",
-)  # and `bench.networks.inputs` these
+# `bench.networks.inputs` says what these are.
+INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")
 _PRECISION = "of the products of convolutions and head; all else is fp32"
 
 
@@ -76,13 +72,18 @@ class Training:
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
     batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support"))
     resize: str = _setting("nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos"))
+    split: str = _setting(
+        "random", "of Omniglot's characters: at random, or by alphabet", choices=("random", "vinyals"), later=True
+    )
+    ones: str = _setting("ink", "what is 1 in Omniglot's images, all else 0", choices=("ink", "paper"), later=True)
+    rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     image_batch: int | None = _setting(
         None, "images per step of an image classifier, or none: those of the episodes", least=1
     )
     validations: int = _setting(20, "times that validation happens in a run", least=1)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     validation_shape: str = _setting(
-        "test", "whose ways, shots and queries validation has", choices=("test", "training"), later=True
+        "test", "whose ways, shots, queries and rotations validation has", choices=("test", "training"), later=True
     )
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
@@ -111,6 +112,7 @@ class Evaluation:
     )
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
+    rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
 
@@ -124,10 +126,14 @@ class Protocol:
 
     def shape(self, split: str, benchmark: Benchmark) -> EpisodeShape:
         """The episodes of a split: at test the benchmark's, in training its settings', in validation either."""
-        training = self.training
-        if split == "test" or (split == "valid" and training.validation_shape == "test"):
-            return benchmark.episode(self.evaluation.queries)
-        return benchmark.with_shape(training.ways, training.shots).episode(training.queries)
+        part = self.part(split)
+        own = (part.ways, part.shots) if isinstance(part, Training) else (None, None)
+        return benchmark.with_shape(*own).episode(part.queries)
+
+    def part(self, split: str) -> Training | Evaluation:
+        """Which part says what the episodes of a split are like."""
+        as_trained = split == "train" or (split == "valid" and self.training.validation_shape == "training")
+        return self.training if as_trained else self.evaluation
 
 
 def digest(*values: Any) -> str:

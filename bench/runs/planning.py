@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bench import records
-from bench.data import listing, store
+from bench.data import benchmark_data, listing, store
 from bench.episodes.stream import Data
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, presets, protocol, settings
@@ -81,8 +81,9 @@ def runs(
     """A run a seed and method under the protocol that is asked of the method: the preset `name`, or derived from it.
     Raises UserError."""
     asked_of = {method: asked(method) for method in methods_named(request.methods)}
-    resize = next(iter(asked_of.values())).training.resize
-    data = store.load_for(benchmark, resize, request.data_dir)
+    training = next(iter(asked_of.values())).training
+    benchmark_data.check_variant(benchmark, training)
+    data = benchmark_data.load(benchmark, training, request.data_dir)
     made = [
         job_of(request, benchmark=benchmark, method=method, seed=seed, asked=ours, preset=name, data=data)
         for seed in request.seeds
@@ -169,7 +170,7 @@ def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
             f"--benchmark {benchmark.name}: weights of {trained.name} take inputs of {trained.described}, and it has "
             f"{benchmark.described}"
         )
-    tested_on = benchmark, store.load_for(benchmark, job.protocol.training.resize, data_dir)
+    tested_on = benchmark, benchmark_data.load(benchmark, job.protocol.training, data_dir)
     return job.with_workload(protocol=replace(job.protocol, evaluation=evaluation), tested_on=tested_on)
 
 
@@ -202,7 +203,7 @@ def trained_on(
     """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
     something of it is not known here."""
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
-    data, theirs = store.load_for(benchmark, training.resize, data_dir), info["data"]["digest"]
+    data, theirs = benchmark_data.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs:
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data

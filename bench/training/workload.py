@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
@@ -100,8 +101,9 @@ class Workload:
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
         """The episodes of a split to train on, or to evaluate with, on the device; those of validation are as large as
         its classes and images allow. Raises UserError where the data cannot fill one."""
-        part = self.protocol.training if split == "train" else self.protocol.evaluation
-        how = {"with_parameters": self._with_parameters, "by_class": part.meaning == BY_CLASS}
+        part = self.protocol.part(split)
+        how: dict[str, Any] = {"with_parameters": self._with_parameters, "rotations": part.rotations}
+        how["by_class"] = part.meaning == BY_CLASS
         benchmark, data = self._source(split)
         found = streams.stream(benchmark, data, split, self.protocol.shape(split, benchmark), training_seed, **how)
         return (found.fitting() if split == "valid" else found).on(self.device)

@@ -217,3 +217,29 @@ def test_another_process_draws_the_same(small: Benchmark, noise: ImageSet) -> No
 PINNED_CLASSES = [[1, 5, 4], [2, 0, 7]]
 PINNED_TURNS = [[3, 3, 3], [2, 2, 0]]
 PINNED_IMAGES = [[208, 212, 204, 215, 207], [253, 260, 252, 262, 255], [242, 251, 246, 248, 250]]
+
+
+def test_turned_copies_are_classes_of_their_own(small: Benchmark, noise: ImageSet) -> None:
+    stream = replace(episodes(small, noise), rotations="classes")
+    draw, shown = stream.draw(0, 2000), stream.episodes(0, 40)
+    assert stream.class_count == 32 and stream.class_name(4 * 2 + 3) == f"{stream.classes[2].name}, turned by 270"
+    assert torch.equal(draw.turns, draw.classes % 4)
+    assert all(len(set(row)) == small.ways for row in draw.classes.tolist())
+    assert stats.chisquare(np.bincount(draw.classes.flatten().numpy(), minlength=32)).pvalue > 1e-3
+    meet = np.mean([len({c // 4 for c in row}) < small.ways for row in draw.classes.tolist()])
+    assert meet == pytest.approx(1 - 28 / 31 * 24 / 30, abs=0.04)  # copies of one class in one episode
+    first = noise.images[draw.images[0, :, 0].numpy()]
+    for way in range(small.ways):
+        wanted = np.rot90(first[way], int(draw.turns[0, way]))[..., 0]
+        np.testing.assert_array_equal(shown.support[0, way * small.shots, 0] * 255, wanted)
+    turns, classes = (part.flatten() for part in stream.draw_images(0, 40, 64)[1:3])
+    assert torch.equal(turns, classes % 4) and set(classes.tolist()) == set(range(32))
+
+
+def test_upright_is_without_turns(small: Benchmark, noise: ImageSet) -> None:
+    turned, upright = (replace(episodes(small, noise), rotations=which) for which in (None, "upright"))
+    here, there = turned.draw(0, 30), upright.draw(0, 30)
+    assert torch.equal(here.images, there.images) and not there.turns.any() and here.turns.any()
+    pixels = noise.images[there.images[0, 0, 0]][..., 0]
+    np.testing.assert_array_equal(upright.episodes(0, 1).support[0, 0, 0] * 255, pixels)
+    assert torch.equal(replace(turned, rotations="turn").draw(0, 30).turns, here.turns)

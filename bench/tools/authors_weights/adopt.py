@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.data import store
+from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.networks import conv4
 from bench.protocols import presets, protocol, published_weights, settings
@@ -32,7 +32,7 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     evaluation = settings.with_evaluation_settings(evaluation, request.settings)
     training = presets.paper(benchmark).training
     training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
-    data = store.load_for(benchmark, training.resize, request.data_dir)
+    data = benchmark_data.load(benchmark, training, request.data_dir)
     asked = protocol.Protocol(training, evaluation)
     job = job_of(
         request, benchmark=benchmark, method=NamedMethod("maml"), seed=0, asked=asked, preset="paper", data=data

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from bench.data import store
+from bench.data import benchmark_data, store
 from bench.episodes import streams
 from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError, unknown
@@ -37,7 +37,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     if not 2 <= episodes <= _MOST_EPISODES:
         raise UserError(f"--episodes {episodes}: at least 2 are needed for an interval, and {_MOST_EPISODES} at most")
     paper = presets.paper(benchmark)
-    data = store.load_for(benchmark, paper.training.resize, data_dir)
+    data = benchmark_data.load(benchmark, paper.training, data_dir)
     shape = paper.shape(split, benchmark)
     found = streams.stream(benchmark, data, split, shape._replace(queries=queries or shape.queries))
     assert isinstance(found, ImageEpisodes)

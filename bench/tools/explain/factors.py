@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("filters", "downsampling", "head_input"),
     "batch_norm": ("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
+    "rotations": ("rotations", "evaluation.rotations"),
     "fine_tuning": FINE_TUNING,
 }
 FROM, TO, READING = "from", "to", "reading"

@@ -128,7 +128,7 @@ def _predicted(
             episode = Episode(*(part[row].cpu() for part in batch))
             by_class = episode.query_labels.argsort(stable=True)
             episode = episode._replace(query=episode.query[by_class], query_labels=episode.query_labels[by_class])
-            classes = tuple(test.classes[k].name for k in test.draw(place, 1).classes[0].tolist())
+            classes = tuple(test.class_name(k) for k in test.draw(place, 1).classes[0].tolist())
             found.append(Predicted(place, classes, episode, outputs[row].cpu()[:, by_class], scores[row]))
         return runner, found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch.utils._pytree import tree_map
 
-from bench.data import store
+from bench.data import benchmark_data
 from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, Benchmark
@@ -59,7 +59,7 @@ class Case:
             raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
         if self.method not in _COMPARED:
             raise UserError(f"speed: {self.method} is not written for the others here; time {' or '.join(_COMPARED)}")
-        data = store.load_for(self.benchmark, self.protocol.training.resize, self.data_dir)
+        data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
         method = NamedMethod(self.method)
         return Workload(benchmark=self.benchmark, method=method, protocol=self.protocol, data=data, device=self.device)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.data import store
+from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import FUNCTIONS
@@ -30,7 +30,7 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     evaluation = settings.with_evaluation_settings(evaluation, rest)
     base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
     training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
-    data = store.load_for(benchmark, training.resize, request.data_dir)
+    data = benchmark_data.load(benchmark, training, request.data_dir)
     asked = protocol.Protocol(training, evaluation)
     job = job_of(request, benchmark=benchmark, method=methods[0], seed=0, asked=asked, preset="paper", data=data)
     job.check()

@@ -1,0 +1,32 @@
+"""The data of a benchmark, whatever their form: images by class, or a family of functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.data import store
+from bench.data.images import ImageSet
+from bench.data.omniglot_variants import INK, RANDOM, variant
+from bench.data.sinusoids import SINUSOIDS, Sinusoids
+from bench.errors import UserError
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Training
+
+Data = ImageSet | Sinusoids
+OMNIGLOT = "omniglot"
+
+
+def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Data:
+    """The benchmark's data. Raises UserError where they are missing or damaged, or have no such variant."""
+    if benchmark.source == SINUSOIDS.name:
+        return SINUSOIDS
+    images = store.load(benchmark.source, data_dir, training.resize)
+    return variant(images, training.split, training.ones) if benchmark.source == OMNIGLOT else images
+
+
+def check_variant(benchmark: Benchmark, training: Training) -> None:
+    """Raises UserError where a variant of Omniglot is asked of other data."""
+    asked = {"split": (training.split, RANDOM), "ones": (training.ones, INK)}
+    for name, (value, usual) in asked.items():
+        if value != usual and benchmark.source != OMNIGLOT:
+            raise UserError(f"{name}={value}: there is such a variant of Omniglot only, not of {benchmark.name}")

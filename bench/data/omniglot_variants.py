@@ -1,0 +1,50 @@
+"""Omniglot as others split and inverted it: the same drawings, with classes in other splits, or paper as 1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+
+import numpy as np
+
+from bench.data.images import ImageClass, ImageSet
+from bench.protocols.benchmarks import SPLITS
+
+RANDOM, VINYALS = "random", "vinyals"
+INK, PAPER = "ink", "paper"
+
+# Vinyals et al. (NIPS 2016) as Snell et al. hand it on: jakesnell/prototypical-networks, commit c9bb4d2,
+# data/omniglot/splits/vinyals, without the rotations. 1028 characters are for training, 172 validation and 423 test.
+_VALID = frozenset({"Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)"})
+_TEST = frozenset(
+    {"Kannada", "Keble", "Malayalam", "Manipuri", "Mongolian", "Old_Church_Slavonic_(Cyrillic)", "Oriya", "Sylheti"}
+    | {"Syriac_(Serto)", "Tengwar", "Tibetan", "ULOG"}
+    | {f"Gurmukhi/character{k}" for k in range(42, 46)}
+)
+
+
+def variant(images: ImageSet, split: str, ones: str) -> ImageSet:
+    """Omniglot with the characters of each split as `split` has them, and 1 (255) where `ones` says."""
+    images = by_alphabet(images) if split == VINYALS else images
+    return replace(images, images=255 - images.images) if ones == PAPER else images
+
+
+def by_alphabet(images: ImageSet) -> ImageSet:
+    """The classes of a split one after the other, as before, in the splits of Vinyals et al."""
+    moved = [replace(c, split=_split_of(c.name)) for c in images.classes]
+    ordered = sorted(moved, key=lambda c: (SPLITS.index(c.split), c.name))
+    offsets = accumulate((c.count for c in ordered), initial=0)
+    classes = tuple(replace(c, offset=offset) for c, offset in zip(ordered, offsets, strict=False))
+    return replace(images, images=np.concatenate([_of(images, c) for c in ordered]), classes=classes)
+
+
+def _of(images: ImageSet, c: ImageClass) -> np.ndarray:
+    return images.images[c.offset : c.offset + c.count]
+
+
+def _split_of(name: str) -> str:
+    """Of a character, group/alphabet/character."""
+    _, alphabet, character = name.split("/")
+    if alphabet in _VALID:
+        return "valid"
+    return "test" if {alphabet, f"{alphabet}/{character}"} & _TEST else "train"

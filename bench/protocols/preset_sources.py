@@ -126,7 +126,7 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Sources:
 def _paper_omniglot(benchmark: Benchmark) -> Sources:
     alpha = "0.4" if benchmark.ways == 5 else "0.1"
     once = {"shots": Source(_ONE_SHOT), "queries": Source(f"authors' main.py: as many as shots; {_ONE_SHOT}")}
-    return (once if benchmark.source == "omniglot" and benchmark.shots > 1 else {}) | {
+    return (once if benchmark.shots > 1 else {}) | {
         "iterations": Source(f"{_SETTINGS}; the usage text of the authors' main.py has 40,000"),
         "clip": Source("authors' maml.py: miniImageNet's gradient alone is clipped"),
         "inner_lr": Source(f"{_SETTINGS}; loss: authors' utils.py (xent)", own=_alpha(alpha, benchmark.ways)),

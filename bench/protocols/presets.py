@@ -42,9 +42,7 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
 
 def _paper_omniglot(benchmark: Benchmark) -> Protocol:
     five_way = benchmark.ways == 5
-    once = (
-        benchmark.source == "omniglot" and benchmark.shots > 1
-    )  # one training, with 1 shot, for every number of shots
+    once = benchmark.shots > 1  # one training, with 1 shot, for every number of shots
     training = Training(
         meta_batch=32 if five_way else 16,
         shots=1 if once else None,

@@ -13,7 +13,10 @@ from bench.analysis import claims, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
-from bench.analysis.verdicts import NOT_JUDGED, Held, held, would_decide
+from bench.analysis.verdicts import NOT_JUDGED, Held, disqualified_by, held, would_decide
+from bench.protocols import presets
+from bench.protocols.benchmarks import get
+from tests.conftest import ROOT
 from tests.report.synthetic import write_run
 
 
@@ -196,3 +199,22 @@ def test_best_weights_of_several_iterations_are_one_cell(tmp_path: Path) -> None
     (found,), _ = grouped(records.read_all(tmp_path)[0])
     assert found.iterations == (400, 600, 800)
     assert "iterations 400 to 800, not 60000" in held(PAPER, found).reasons
+
+
+def test_stored_records_of_queries_by_class_are_still_judged() -> None:
+    """Of a method that ships, whose scores do not depend on the order (tests/methods/test_contract.py); of another one,
+    nobody knows, and none is pooled with later ones."""
+    folder = ROOT / "results" / "reference" / "omniglot-5w1s" / "maml"
+    found = [records.read(path) for path in sorted(folder.glob("*/seed*")) if (path / "record.json").exists()]
+    paper = replace(presets.paper(get("omniglot-5w1s")).training, meaning=1)
+    full = [record for record in found if record.training == paper]
+    (stored,), problems = grouped(full)
+    assert len(full) == 3 and not problems and stored.described == "paper, queries by class"
+    assert held(PAPER, stored).verdict == "agrees"
+
+    later = replace(paper, meaning=2)
+    now = [replace(r, training=later, path=r.path.parents[1] / "later" / r.path.name) for r in full]
+    assert [len(each.seeds) for each in grouped([*full, *now])[0]] == [3, 3]
+    code = {"code": {"file": "maml.py", "sha256": "0" * 64}}
+    own = Cell(tuple((replace(r, info=r.info | code), evaluated) for r, evaluated in stored.runs))
+    assert disqualified_by(PAPER, own) == ["meaning 1, not 2", "evaluation.meaning 1, not 2"]

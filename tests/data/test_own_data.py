@@ -111,7 +111,7 @@ def test_own_images_are_a_benchmark_like_the_others(
     ("arguments", "expected"),
     [
         (("run", "--benchmark", "mien-2w1s"), "did you mean 'mine-2w1s'"),
-        (("run", "--benchmark", "mine-3w1s"), "3 ways, but the data have 2 valid classes"),
+        (("run", "--benchmark", "mine-3w1s"), "3 ways, but the data have 2 test classes"),
         (("run", "--benchmark", "mine-2w10s"), "set queries to at most 10"),
         (("run", "--benchmark", "mine-2w20s"), "take fewer shots"),
         (("show", "episode", "--benchmark", "mine-2w30s", "--out", "x.png"), "take fewer shots"),

@@ -80,9 +80,11 @@ def _files(again: RecordedRun) -> Finding:
 def _data(again: RecordedRun) -> Finding:
     """The digests of the data, and of the streams that the run was trained and validated on."""
     data, recorded = again.data, again.info.get("episodes_digest") or {}
-    asked = ("train", "valid") if again.training.origin is None else ()  # what was trained elsewhere saw none of ours
-    job = again.job(again.preset.evaluation, ExecutionRecord.read(again.folder, again.info)).validating()
-    wrong = [f"{s} episodes are not the recorded ones" for s in asked if recorded.get(s) != job.stream(s).digest]
+    found = {}
+    if again.training.origin is None:  # what was trained elsewhere saw none of our streams
+        job = again.job(again.preset.evaluation, ExecutionRecord.read(again.folder, again.info)).validating()
+        found = {split: job.stream(split).digest for split in ("train", "valid")}
+    wrong = [f"{split} episodes are not the recorded ones" for split in found if recorded.get(split) != found[split]]
     named = data.known_as or "an unknown copy"
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
 

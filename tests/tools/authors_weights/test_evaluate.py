@@ -92,7 +92,7 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
         (("evaluate",), "name a RUN, or a --checkpoint PATH"),
         (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or a --checkpoint PATH"),
         (("evaluate", "--checkpoint", "weights"), "--benchmark is needed too"),
-        (("evaluate", "run", "--benchmark", "tiny"), "go with --checkpoint"),
+        (("evaluate", "run", "--protocol", "paper"), "goes with --checkpoint"),
         (("evaluate", "--checkpoint", "nowhere", "--benchmark", "tiny"), "no checkpoint at nowhere"),
         (("evaluate", "--checkpoint", ".", "--benchmark", "tiny"), "no TensorFlow checkpoint in ."),
         (("evaluate", "--checkpoint", "weights", "--benchmark", "tniy"), "did you mean 'tiny'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from bench import files, frame, records
 from bench.data import store
 from bench.episodes.images import ImageEpisodes
+from bench.errors import UserError
 from bench.records import layout
 from bench.tools.exchange import stream as named_stream
 from tests.conftest import Command, one_line
@@ -190,3 +192,11 @@ def test_mistakes(typed: Command, tmp_path: Path, handed_out: Path, arguments: t
     predictions(handed_out).to_parquet(tmp_path / "predictions.parquet")
     assert expected in one_line(typed(*arguments))
     assert not (tmp_path / "results").exists() and not (tmp_path / "other").exists()
+
+
+def test_episodes_whose_queries_stood_by_class_are_to_be_exported_again(handed_out: Path) -> None:
+    name = json.loads((handed_out / "manifest.json").read_text())["stream"]
+    stream, _ = named_stream.named(name, None)
+    before = named_stream.name_of(replace(stream, by_class=True), 20)
+    with pytest.raises(UserError, match="export it again"):
+        named_stream.named(before, None)

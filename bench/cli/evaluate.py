@@ -75,7 +75,8 @@ def _check(options: Namespace) -> None:
     if options.checkpoint is not None and options.at is not None:
         raise UserError("--at: a checkpoint holds the weights of one iteration")
     if options.run is not None and (options.protocol or options.map):
-        raise UserError("--protocol and --map go with --checkpoint: a RUN has its own; --set changes settings")
+        named = "--protocol" if options.protocol else "--map"
+        raise UserError(f"{named} goes with --checkpoint: a RUN has its own; --set changes settings")
 
 
 def _job(options: Namespace) -> Job:

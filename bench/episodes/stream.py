@@ -59,6 +59,11 @@ class EpisodeStream(ABC):
         """The classes of the split that episodes are drawn from; functions have none."""
         return ()
 
+    @property
+    def class_count(self) -> int:
+        """How many classes there are to draw from."""
+        return len(self.classes)
+
     @abstractmethod
     def check(self, option: str = "") -> None:
         """Raises UserError where the data cannot fill such an episode; `option`: what sets the queries, if no setting

@@ -14,7 +14,7 @@ from methods.contract import Episode, Params, Setting, Setup, State
 class ProtoNet:
     """Outputs are the negative squared distances to the mean features of each class (equations 1 and 2).
 
-    The paper trains on episodes of more ways than it tests on; here training has the benchmark's ways."""
+    The paper trains on episodes of more ways than it tests on; here the setting `ways` says on how many."""
 
     training_batch = "episodes"
     weights_of = None

@@ -75,7 +75,7 @@ def test_never_pooled_never_judged(typed: Command, tmp_path: Path, saved: Callab
     assert typed("verify", "tiny").returncode == 0
     report = typed("report", "--out", "out")
     assert report.returncode == 0 and "trained elsewhere" in report.stdout
-    assert "none of ours" in (tmp_path / "out" / "report.md").read_text()
+    assert "not trained here" in (tmp_path / "out" / "report.md").read_text()
     with open(tmp_path / "out" / "report.csv", newline="") as file:
         cells = [(row["seeds"], bool(row["origin"])) for row in csv.DictReader(file)]
     assert sorted(cells) == [("0", True), ("1", False)]

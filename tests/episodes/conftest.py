@@ -1,0 +1,5 @@
+"""Copies of data sets, which the golden digests are drawn from."""
+
+from tests.data.conftest import prepared_mini_imagenet, real_mini_imagenet
+
+__all__ = ["prepared_mini_imagenet", "real_mini_imagenet"]

@@ -1,0 +1,1 @@
+"""Exact meta-gradients of stacked episodes without autograd."""

@@ -1,0 +1,119 @@
+"""The loss of stacked episodes, its gradient, and the derivative of the gradient in a direction, without autograd.
+
+A Hessian H is symmetric, so the way back through an inner step theta' = theta - lr g(theta) is a Hessian product: of a
+cotangent c of theta', c - lr H c is that of theta. No step is done twice, as long as what all of them keep fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bench.networks.stacked import head
+from bench.networks.stacked.blocks import Block, Blocks, Params
+from bench.networks.stacked.head import Head
+
+
+class Step(NamedTuple):
+    """What the derivative of a gradient is made of; `blocks` None: to be made again."""
+
+    params: Params
+    data: Any
+    labels: Tensor
+    blocks: list[Block] | None
+    head: Head | None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Conv4 under batch norm by the statistics of images at hand, and cross-entropy.
+
+    `operations`: a set of them, as `torch_operations`; `strided`: convolutions of stride 2, else pooling; `averages`:
+    the head takes the mean over places, else all of them; `bound_bytes`: what inner steps may keep together."""
+
+    operations: Any
+    epsilon: float
+    strided: bool
+    averages: bool
+    bound_bytes: int
+
+    def data(self, images: Tensor, support: Tensor | None = None) -> Any:
+        """Images [episodes, images, channels, rows, columns] as they go in; behind the `support`, if given, whose
+        statistics are then those of all."""
+        counted, images = images, images if support is None else torch.cat([support, images], 1)
+        count = (counted if support is None else support).shape[1]
+        return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided)
+
+    def outputs(self, params: Params, data: Any) -> Tensor:
+        """[episodes, images, ways] of all images, in the order in which they went in."""
+        return head.outputs(params, self._features(self._blocks.forward(params, data)[-1].output))
+
+    def gradient(
+        self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None = None
+    ) -> tuple[Tensor, Params]:
+        """The loss [episodes] of the last images, as many as have labels, and its gradient for the parameters named
+        in `only`, or for all."""
+        value, gradient, _ = self._gradient(params, data, labels, only, keep=False)
+        return value, gradient
+
+    def step(
+        self, params: Params, data: Any, labels: Tensor, only: Collection[str], following: int
+    ) -> tuple[Tensor, Params, Step]:
+        """`gradient`, and what `derivative` takes; so many further steps will stand beside this one in the memory."""
+        value, gradient, step = self._gradient(params, data, labels, only, keep=True)
+        fits = (following + 1) * _bytes(step.blocks) <= self.bound_bytes
+        return value, gradient, step if fits else step._replace(blocks=None, head=None)
+
+    def derivative(self, step: Step, direction: Params) -> Params:
+        """H v: the derivative, in a direction, of the gradient for all parameters. What the direction does not name
+        stays: it names all weights of the convolutions, or none of them and no shift."""
+        if step.blocks is None:
+            *_, step = self._gradient(step.params, step.data, step.labels, direction, keep=True)
+        assert step.blocks is not None and step.head is not None
+        if all(name in (head.WEIGHT, head.BIAS) for name in direction):
+            found, of_features = head.derivative(step.head, None, direction)
+            of_output = self._of_output(of_features, step.blocks[-1].output)
+            return found | self._blocks.backward(list(step.blocks), of_output, keep=False)[0]
+        moved, output1 = self._blocks.tangent(step.blocks, direction)
+        found, of_features1 = head.derivative(step.head, self._features(output1), direction)
+        of_output1 = self._of_output(of_features1, output1)
+        return found | self._blocks.backward_tangent(step.blocks, moved, of_output1)
+
+    def _gradient(
+        self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
+    ) -> tuple[Tensor, Params, Step]:
+        blocks = self._blocks.forward(params, data)
+        value, ends = head.loss(params, self._features(blocks[-1].output), labels)
+        found, of_features = head.gradient(ends)
+        if only is None or not all(name in found for name in only):
+            of_output = self._of_output(of_features, blocks[-1].output)
+            rest, blocks = self._blocks.backward(blocks, of_output, keep)
+            found |= rest
+        gradient = {name: found[name] for name in (found if only is None else only)}
+        return value, gradient, Step(params, data, labels, blocks, ends)
+
+    @cached_property
+    def _blocks(self) -> Blocks:
+        return Blocks(self.operations, self.epsilon, self.strided)
+
+    def _features(self, output: Tensor) -> Tensor:
+        """[episodes, images, rows, columns, channels] -> [episodes, images, features], channels first."""
+        return output.mean((2, 3)) if self.averages else output.movedim(-1, 2).flatten(2)
+
+    def _of_output(self, of_features: Tensor, output: Tensor) -> Tensor:
+        """The cotangent of the output, given that of the features."""
+        rows, columns, channels = output.shape[2:]
+        if self.averages:
+            return (of_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
+        return of_features.unflatten(2, (channels, rows, columns)).movedim(2, -1).contiguous()
+
+
+def _bytes(blocks: list[Block] | None) -> int:
+    """What blocks hold beyond the images that went in."""
+    held = {id(part): part.nbytes for block in blocks or () for part in block if isinstance(part, Tensor)}
+    return sum(held.values())

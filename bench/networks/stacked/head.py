@@ -1,0 +1,77 @@
+"""The linear head and its loss, for stacked episodes: mean cross-entropy, its gradient and that in a direction.
+
+Features X [episodes, images, features], weight h [episodes, ways, features], bias c; N images have labels y, the last N
+of all: before them may stand images whose statistics the others are normalised with.
+
+    z = X h + c,  p = softmax z,  d = (p - y) / N;  the gradients: of h = d X, of c = sum d, of X = d h
+    z' = X' h + X h' + c',  d' = p (z' - sum p z') / N;  of h' = d' X + d X', of c' = sum d', of X' = d' h + d h'
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Params = dict[str, Tensor]
+WEIGHT, BIAS = "head.weight", "head.bias"
+
+
+class Head(NamedTuple):
+    """What the derivatives of a head are made of."""
+
+    features: Tensor  # X of the images with labels
+    weight: Tensor
+    probabilities: Tensor  # p
+    delta: Tensor  # d
+    before: int  # images without labels
+
+
+def outputs(params: Params, features: Tensor) -> Tensor:
+    """z [episodes, images, ways]."""
+    return torch.baddbmm(params[BIAS][:, None], features, params[WEIGHT].mT)
+
+
+def loss(params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head]:
+    """Each episode's loss, with labels [episodes, N], and what its gradient is made of."""
+    before = features.shape[1] - labels.shape[1]
+    features = features[:, before:]
+    logs = outputs(params, features).log_softmax(2)
+    probabilities = logs.exp()
+    delta = (probabilities - F.one_hot(labels, logs.shape[2])) / labels.shape[1]
+    value = -logs.gather(2, labels[..., None]).squeeze(2).mean(1)
+    return value, Head(features, params[WEIGHT], probabilities, delta, before)
+
+
+def gradient(head: Head) -> tuple[Params, Tensor]:
+    """Of the head's parameters, and of all features."""
+    own = {WEIGHT: head.delta.mT @ head.features, BIAS: head.delta.sum(1)}
+    return own, _of_all(head, head.delta @ head.weight)
+
+
+def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
+    """Both in a direction; `features1` None: the features do not move, nor do parameters that it does not name."""
+    weight1, bias1 = direction.get(WEIGHT), direction.get(BIAS)
+    outputs1 = torch.zeros_like(head.probabilities)
+    if features1 is not None:
+        features1 = features1[:, head.before :]
+        outputs1 = outputs1 + features1 @ head.weight.mT
+    if weight1 is not None:
+        outputs1 = outputs1 + head.features @ weight1.mT
+    if bias1 is not None:
+        outputs1 = outputs1 + bias1[:, None]
+    p = head.probabilities
+    delta1 = p * (outputs1 - (p * outputs1).sum(2, keepdim=True)) / p.shape[1]
+    of_weight1, of_features1 = delta1.mT @ head.features, delta1 @ head.weight
+    if features1 is not None:
+        of_weight1 = of_weight1 + head.delta.mT @ features1
+    if weight1 is not None:
+        of_features1 = of_features1 + head.delta @ weight1
+    return {WEIGHT: of_weight1, BIAS: delta1.sum(1)}, _of_all(head, of_features1)
+
+
+def _of_all(head: Head, of_features: Tensor) -> Tensor:
+    """With zeros for the images without labels."""
+    return F.pad(of_features, (0, 0, head.before, 0)) if head.before else of_features

@@ -1,0 +1,44 @@
+"""The operations of the engine in torch: what runs on a CPU, and what the kernels of a GPU are held against."""
+
+from bench.networks.stacked.torch_first_layer import (
+    Data,
+    data,
+    first_layer,
+    first_layer_tangent,
+    first_weight_gradient,
+    first_weight_tangent,
+)
+from bench.networks.stacked.torch_passes import normalise, output_tangent, spread, spread_tangent, sums, sums_tangent
+from bench.networks.stacked.torch_products import (
+    data_gradient,
+    data_gradient_dual,
+    indices,
+    layer,
+    layer_tangent,
+    weight_gradient,
+    weight_gradient_dual,
+    windows,
+)
+
+__all__ = [
+    "Data",
+    "data",
+    "data_gradient",
+    "data_gradient_dual",
+    "first_layer",
+    "first_layer_tangent",
+    "first_weight_gradient",
+    "first_weight_tangent",
+    "indices",
+    "layer",
+    "layer_tangent",
+    "normalise",
+    "output_tangent",
+    "spread",
+    "spread_tangent",
+    "sums",
+    "sums_tangent",
+    "weight_gradient",
+    "weight_gradient_dual",
+    "windows",
+]

@@ -1,0 +1,186 @@
+"""Products of 3x3 convolutions and what is read off them at once, by torch's own convolutions, an episode at a time.
+
+Images [episodes, images, rows, columns, channels]; weights [episodes, 9, channels, filters], tap 3 * row + column. Where
+images are pooled a convolution pads by one; where they are not it has stride 2 and pads as TensorFlow's SAME does.
+`place` is where the greatest of each 2x2 window stands in its image, row * columns + column: the first of equals. It is
+None where nothing is pooled, and then the greatest are the layer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.networks.channel_statistics import measured, summed
+from bench.networks.layers import padding
+
+
+def layer(
+    x: Tensor, weight: Tensor, counted: int, strided: bool = False
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor]:
+    """L = x * w, the greatest of its windows, their places, and each channel's mean and variance over the first
+    `counted` images."""
+    whole = each(lambda *one: convolved(*one, strided), x, weight)
+    greatest, place = (whole, None) if strided else pooled(whole)
+    return whole, greatest, place, *each(lambda one: measured(one[:counted]), whole)
+
+
+def layer_tangent(
+    x: Tensor,
+    weight1: Tensor,
+    x1: Tensor,
+    weight: Tensor,
+    whole: Tensor,
+    mean: Tensor,
+    place: Tensor | None,
+    counted: int,
+    strided: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """L' = x * w' + x' * w, L' at the places, and m' = mean L', q' = mean (L - m) L' [episodes, 2, channels]."""
+
+    def tangent(x: Tensor, weight1: Tensor, x1: Tensor, weight: Tensor) -> Tensor:
+        return convolved(x, weight1, strided).add_(convolved(x1, weight, strided))
+
+    whole1 = each(tangent, x, weight1, x1, weight)
+    sums1 = each(lambda *one: averaged(*one, counted), whole1, whole, mean)
+    return whole1, picked(whole1, place), sums1
+
+
+def averaged(whole1: Tensor, whole: Tensor, mean: Tensor, counted: int) -> Tensor:
+    """Mean of L' and of (L - m) L', over the first `counted` images [2, channels]."""
+    both = torch.stack(summed(whole1[:counted], whole[:counted], mean))
+    return both / whole[:counted, ..., 0].numel()
+
+
+def data_gradient(spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
+    """D(S, w): the cotangent of x [episodes, images, *size, channels] of a layer with the cotangent S."""
+    return each(lambda *one: transposed(*one, size, strided), spread, weight)
+
+
+def data_gradient_dual(
+    spread1: Tensor, weight: Tensor, spread: Tensor, weight1: Tensor, size: tuple[int, int], strided: bool = False
+) -> Tensor:
+    """D(S', w) + D(S, w')."""
+
+    def both(spread1: Tensor, weight: Tensor, spread: Tensor, weight1: Tensor) -> Tensor:
+        return transposed(spread1, weight, size, strided).add_(transposed(spread, weight1, size, strided))
+
+    return each(both, spread1, weight, spread, weight1)
+
+
+def weight_gradient(x: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
+    """W(x, S): the cotangent of the weight [episodes, 9, channels, filters]."""
+    return each(lambda *one: correlated(*one, strided), x, spread)
+
+
+def weight_gradient_dual(x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
+    """W(x, S') + W(x', S)."""
+    return weight_gradient(x, spread1, strided) + weight_gradient(x1, spread, strided)
+
+
+def pooled(whole: Tensor) -> tuple[Tensor, Tensor]:
+    """The greatest of each window, and their places."""
+    found = F.max_pool2d(channels_first(whole.flatten(0, 1)), 2, return_indices=True)
+    greatest, place = (channels_last(one).unflatten(0, whole.shape[:2]) for one in found)
+    return greatest, place
+
+
+def picked(whole: Tensor, place: Tensor | None) -> Tensor:
+    """What stands at the places."""
+    if place is None:
+        return whole
+    return whole.flatten(2, 3).gather(2, place.flatten(2, 3)).view(place.shape)
+
+
+def placed(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """What is given of the greatest at their places in images of `size`, and 0 elsewhere."""
+    if place is None:
+        return greatest
+    images, index = (channels_first(one.flatten(0, 1)) for one in (greatest, place))
+    like = channels_first(greatest.new_empty(len(images), *size, greatest.shape[-1]))  # only its shape is looked at
+    back = torch.ops.aten.max_pool2d_with_indices_backward
+    found = back(images, like, [2, 2], [2, 2], [0, 0], [1, 1], False, index)
+    return channels_last(found).unflatten(0, greatest.shape[:2])
+
+
+def windows(place: Tensor, columns: int) -> Tensor:
+    """Places as they are in their windows, 2 * row + column, int8; `columns` are those of the image."""
+    return (place // columns % 2 * 2 + place % columns % 2).to(torch.int8)
+
+
+def indices(window: Tensor, columns: int) -> Tensor:
+    """The other way: [episodes, images, rows // 2, columns // 2, channels] of places in windows -> in images."""
+    row, column = (torch.arange(0, 2 * size, 2, device=window.device) for size in window.shape[2:4])
+    inside = window // 2 * columns + window % 2
+    return inside.long() + (row[:, None] * columns + column)[..., None]
+
+
+def each(function: Callable[..., Any], *stacked: Tensor) -> Any:
+    """The function on each episode, its results (one, or several) stacked; of one episode nothing is copied."""
+    found = [function(*one) for one in zip(*stacked, strict=True)]
+    if isinstance(found[0], tuple):
+        return tuple(_stacked(part) for part in zip(*found, strict=True))
+    return _stacked(found)
+
+
+def _stacked(parts: Any) -> Tensor:
+    return parts[0][None] if len(parts) == 1 else torch.stack(parts)
+
+
+def convolved(images: Tensor, weight: Tensor, strided: bool) -> Tensor:
+    """x * w of one episode: images [images, rows, columns, channels] under weight [9, channels, filters]."""
+    stride, before, padded = _padded(images, strided)
+    return channels_last(F.conv2d(channels_first(padded), _kernel(weight), stride=stride, padding=before))
+
+
+def transposed(cotangent: Tensor, weight: Tensor, size: tuple[int, int], strided: bool) -> Tensor:
+    """D(S, w) of one episode."""
+    stride, before, padded = _padded(cotangent.new_empty(len(cotangent), *size, weight.shape[1]), strided)
+    found = _back(cotangent, padded, _kernel(weight), stride, before, [True, False, False])[0]
+    return channels_last(found)[:, : size[0], : size[1]].contiguous()
+
+
+def correlated(images: Tensor, cotangent: Tensor, strided: bool) -> Tensor:
+    """W(x, S) of one episode."""
+    stride, before, padded = _padded(images, strided)
+    like = images.new_empty(cotangent.shape[-1], images.shape[-1], 3, 3)
+    found = _back(cotangent, padded, like, stride, before, [False, True, False])[1]
+    return found.permute(2, 3, 1, 0).reshape(9, *found.shape[1::-1])
+
+
+def _back(cotangent: Tensor, images: Tensor, kernel: Tensor, stride: int, before: int, wanted: list[bool]) -> Any:
+    """A convolution's own: the gradients of images and kernel, whichever are wanted. Of the other only the shape is
+    looked at."""
+    return torch.ops.aten.convolution_backward(
+        channels_first(cotangent), channels_first(images), kernel, None,
+        [stride, stride], [before, before], [1, 1], False, [0, 0], 1, wanted,
+    )  # fmt: skip
+
+
+def _padded(images: Tensor, strided: bool) -> tuple[int, int, Tensor]:
+    """(stride, what a convolution is to pad, images padded where it cannot): before and after may differ."""
+    if not strided:
+        return 1, 1, images
+    before, after = padding(images.shape[1], 2)
+    if before == after:
+        return 2, before, images
+    return 2, 0, F.pad(images, (0, 0, before, after, before, after))
+
+
+def _kernel(weight: Tensor) -> Tensor:
+    """[9, channels, filters] -> [filters, channels, 3, 3]."""
+    return weight.unflatten(0, (3, 3)).permute(3, 2, 0, 1)
+
+
+def channels_first(images: Tensor) -> Tensor:
+    """[images, rows, columns, channels] as torch's own want them: a view."""
+    return images.permute(0, 3, 1, 2)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Back; a copy only where torch laid them out otherwise."""
+    return images.permute(0, 2, 3, 1).contiguous()

@@ -11,3 +11,6 @@ class Anil(Maml):
 
     def _adapted(self, params: Params) -> frozenset[str]:
         return frozenset(name for name in params if name.startswith("head"))
+
+    stacked_loss_and_gradient = Maml.stacked_loss_and_gradient
+    stacked_predict = Maml.stacked_predict

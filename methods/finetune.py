@@ -13,6 +13,7 @@ from torch.func import grad_and_value
 
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
 from methods.inner_loop import Loss, Outputs, inner_step, outputs_along
+from methods.stacked import Engine, Inner, outputs_at, visited
 
 Parts = tuple[Loss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
 
@@ -55,8 +56,15 @@ class Finetune:
             return self.setup.loss(self.setup.network.head(params, features), batch.labels), seen
 
         gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
-        moved = {name: torch.lerp(state.carried[name], now, _MOMENTUM) for name, now in seen.items()}
-        return value, gradient, state.carried | moved
+        return value, gradient, self._carried(state, seen)
+
+    def stacked_loss_and_gradient(
+        self, engine: Engine, state: State, batch: ImageBatch
+    ) -> tuple[Tensor, Params, Params]:
+        """`loss_and_gradient` of stacked batches."""
+        images = engine.data(batch.images)
+        value, gradient, step = engine.gradient(state.params, images, batch.labels, following=0)
+        return value, gradient, self._carried(state, step.statistics)
 
     def candidates(self) -> Sequence[Setting]:
         """The learning rates to choose from, and, where that is chosen too, whether the head alone is fine-tuned or the
@@ -70,17 +78,14 @@ class Finetune:
         """[steps + 1, query images, ways]: full-batch SGD on the support set from the episodes' common head.
 
         With running statistics, support and query are both normalised by those."""
-        evaluation = self.setup.evaluation
-        params = state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
-        head_alone = setting.get("adapt", evaluation.adapt) == "head"
+        params, head_alone = self._fresh(state), self._head_alone(setting)
         parts = self._of_head if head_alone else self._of_whole_network
         support_loss, query_outputs, adapted = parts(params, self._running(state), support, labels, query)
 
         def step(params: Params) -> Params:
             return inner_step(support_loss, params, adapted, setting["lr"])
 
-        steps, of_head = evaluation.finetune_steps, evaluation.finetune_head_steps
-        return outputs_along(step, query_outputs, params, of_head if head_alone and of_head is not None else steps)
+        return outputs_along(step, query_outputs, params, self._steps(head_alone))
 
     def _of_whole_network(
         self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor
@@ -104,6 +109,32 @@ class Finetune:
         adapted = [name for name in params if name.startswith("head")]
         loss = self.setup.loss
         return lambda p: loss(network.head(p, anchors), labels), lambda p: network.head(p, queries), adapted
+
+    def stacked_predict(
+        self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
+    ) -> Tensor:
+        """`predict` of stacked episodes, [episodes, steps + 1, query images, ways], but not with running statistics."""
+        params, head_alone = self._fresh(state), self._head_alone(setting)
+        adapted = [name for name in params if name.startswith("head") or not head_alone]
+        inner = Inner(adapted, setting["lr"], self._steps(head_alone))
+        along = visited(engine, params, support, labels, inner)
+        return outputs_at(engine, along, support, query, self.setup.evaluation.batch_statistics)
+
+    def _fresh(self, state: State) -> Params:
+        """What an episode starts from."""
+        return state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
+
+    def _head_alone(self, setting: Setting) -> bool:
+        return setting.get("adapt", self.setup.evaluation.adapt) == "head"
+
+    def _steps(self, head_alone: bool) -> int:
+        evaluation = self.setup.evaluation
+        of_head = evaluation.finetune_head_steps if head_alone else None
+        return evaluation.finetune_steps if of_head is None else of_head
+
+    def _carried(self, state: State, seen: Params) -> Params:
+        moved = {name: torch.lerp(state.carried[name], now, _MOMENTUM) for name, now in seen.items()}
+        return state.carried | moved
 
     def _running(self, state: State) -> Params | None:
         return state.carried if self.setup.evaluation.batch_statistics == "running" else None

@@ -11,6 +11,7 @@ from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
 from methods.inner_loop import Loss, Step, gradient_through, inner_step, outputs_along, trajectory
+from methods.stacked import Engine, Inner, back, inner_loop, outer_loss, outputs_at, visited
 
 
 class Maml:
@@ -33,6 +34,15 @@ class Maml:
         step, outer_loss = self._step(batch.support, batch.support_labels), self._outer_loss(batch)
         return *self._meta_gradient(state.params, step, outer_loss), state.carried
 
+    def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        """`loss_and_gradient` of stacked episodes: the query gradient, back through the inner steps."""
+        inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
+        taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
+        loss, gradient = outer_loss(engine, batch, self.setup.training.batch_statistics)(taken[-1].after)
+        while taken:
+            gradient = back(engine, taken.pop(), gradient, inner)
+        return loss, gradient, state.carried
+
     def candidates(self) -> Sequence[Setting]:
         """Nothing is chosen on validation episodes."""
         return ({},)
@@ -43,6 +53,17 @@ class Maml:
         step, mode = self._step(support, labels), evaluation.batch_statistics
         outputs = partial(self._query_outputs, support=support, query=query, batch_statistics=mode)
         return outputs_along(step, outputs, state.params, evaluation.inner_steps)
+
+    def stacked_predict(
+        self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
+    ) -> Tensor:
+        """`predict` of stacked episodes: [episodes, inner steps + 1, query images, ways]."""
+        evaluation, inner = self.setup.evaluation, self._inner(state.params, self.setup.evaluation.inner_steps)
+        along = visited(engine, state.params, support, labels, inner)
+        return outputs_at(engine, along, support, query, evaluation.batch_statistics)
+
+    def _inner(self, params: Params, steps: int, keeps: bool = False) -> Inner:
+        return Inner(self._adapted(params), self.setup.training.inner_lr, steps, keeps)
 
     def _step(self, images: Tensor, labels: Tensor) -> Step:
         """An inner step on these images."""
@@ -78,3 +99,11 @@ class FirstOrderMaml(Maml):
     def _meta_gradient(self, params: Params, step: Step, outer_loss: Loss) -> tuple[Tensor, Params]:
         gradient, loss = grad_and_value(outer_loss)(trajectory(step, params, self.setup.training.inner_steps)[-1])
         return loss, gradient
+
+    def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        """`loss_and_gradient` of stacked episodes."""
+        inner = self._inner(state.params, self.setup.training.inner_steps)
+        taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
+        return *outer_loss(engine, batch, self.setup.training.batch_statistics)(taken[-1].after), state.carried
+
+    stacked_predict = Maml.stacked_predict

@@ -9,6 +9,7 @@ from torch.func import grad_and_value
 from methods.contract import Episode, Params, State
 from methods.inner_loop import Loss, Step, step_back, trajectory
 from methods.maml import Maml
+from methods.stacked import Engine, back, inner_loop, outer_loss, weighted
 
 _ANNEALED = 0.1  # of the training, the share in which the weights go over to the last step
 _FLOOR = 0.03  # of their first value, what the other steps keep (theirs: get_per_step_loss_importance_vector)
@@ -28,6 +29,22 @@ class MultiStepLoss(Maml):
         step, outer_loss = self._step(batch.support, batch.support_labels), self._outer_loss(batch)
         made = state.carried["updates"]
         return *gradient_of_all(step, outer_loss, state.params, self._weights(made)), {"updates": made + 1}
+
+    def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
+        """`loss_and_gradient` of stacked episodes: each step's query gradient joins on the way back."""
+        inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
+        taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
+        weights, made = self._weights(state.carried["updates"]), state.carried["updates"] + 1
+        loss_at = outer_loss(engine, batch, self.setup.training.batch_statistics)
+        value, gradient = 0, dict.fromkeys(state.params, 0)
+        while taken:
+            weight, (loss, own) = weights[len(taken) - 1], loss_at(taken[-1].after)
+            value = value + weight * loss
+            gradient = {name: gradient[name] + of for name, of in weighted(weight, own).items()}
+            gradient = back(engine, taken.pop(), gradient, inner)
+        return value, gradient, {"updates": made}
+
+    stacked_predict = Maml.stacked_predict
 
     def _weights(self, made: Tensor) -> list[Tensor]:
         """v_i after so many updates, a scalar each; they sum to 1."""

@@ -15,8 +15,10 @@ from bench.networks import initialisation
 from bench.networks.channel_statistics import mean_and_variance
 from bench.networks.geometry import Geometry, max_pool_by_one
 from bench.networks.inputs import seen as seen_inputs
-from bench.networks.layers import LAYERS, product
+from bench.networks.layers import LAYERS, STACKED, product
 from bench.networks.pooled_block import pooled_block
+from bench.networks.stacked import torch_operations
+from bench.networks.stacked.engine import Engine
 from bench.protocols.protocol import Training
 
 # Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (timed once,
@@ -53,6 +55,18 @@ class Conv4:
         if self._strided:
             return 0.66 if device == "cuda" else 0.5
         return 0.1 if self.training.batch_norm_scale else 0.0
+
+    @property
+    def may_stack(self) -> bool:
+        """Whether there is an engine (`bench.networks.stacked`) for it: for the paper's blocks and images as they are,
+        where batch norm has no scale, in full precision."""
+        as_in_the_paper = self.training.blocks == "paper" and self.training.inputs == "unit"
+        return as_in_the_paper and not self.training.batch_norm_scale and self.precision == "fp32"
+
+    def engine(self, bound_bytes: int) -> Engine:
+        """The loss and its derivatives without autograd, whose inner steps may keep so many bytes."""
+        averages = self.training.head_input == "mean"
+        return Engine(torch_operations, self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
 
     @property
     def _strided(self) -> bool:
@@ -187,12 +201,15 @@ class Conv4:
             size = size if self._strided else size // 2
         return total
 
-    def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
+    def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
         """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
         deterministic backward, on an H200 (timed once, without a record): as a graph, three seeds of omniglot-5w1s
-        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time."""
+        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time; `stacks`: the method
+        says in terms of an engine what it does."""
         if compiled or device == "cuda":
             return "patches" if self._strided or (compiled and device == "cuda") else "masked"
+        if stacks and self.may_stack and not self._strided:
+            return STACKED
         if not alone:
             return "vectorised"
         return "pooled" if self._may_pool_first else "native"

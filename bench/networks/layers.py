@@ -84,12 +84,15 @@ def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: fl
     return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
 
 
+STACKED = "stacked"
 LAYERS: dict[str, Layers] = {
     "native": Layers(native_convolution, native_batch_norm, native_max_pool),
     "pooled": Layers(native_convolution, native_batch_norm, native_max_pool, pools_first=True),
     "vectorised": Layers(native_convolution, written_batch_norm, native_max_pool),
     "masked": Layers(native_convolution, written_batch_norm, masked_max_pool),
     "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
+    # Without autograd (`bench.networks.stacked`); these are for what is not said in its terms.
+    STACKED: Layers(native_convolution, written_batch_norm, native_max_pool),
 }
 ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised
 

@@ -27,6 +27,7 @@ class Mlp:
     precision: str = "fp32"  # one of `bench.protocols.protocol.PRECISIONS`
 
     fills_a_cpu = False
+    may_stack = False  # there is no engine for it
 
     def compilation_seconds(self, device: str) -> float:
         """Of meta-step and evaluation, seen on a CPU core."""
@@ -67,6 +68,6 @@ class Mlp:
         """Roughly, eager: the layers are so small that all of it is the calling of operations (two CPU cores)."""
         return 1.3e-3 * (1 + self.training.inner_steps)
 
-    def fastest_layers(self, device: str, compiled: bool, alone: bool) -> str:
+    def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
         """It has none that can be carried out in several ways."""
         return "vectorised"

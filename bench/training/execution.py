@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -17,11 +17,15 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from bench import devices
-from bench.networks.layers import ALONE
+from bench.networks.layers import ALONE, STACKED
+from bench.networks.stacked import step as stacked
+from bench.networks.stacked.engine import Engine
 from methods.contract import Episode, Method, Params, Setting, State
 
 EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
 MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
+# What the inner steps of a chunk may keep for their way back (`bench.networks.stacked`); beyond it they are done again.
+_KEPT_BYTES = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}
 _ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
 
 
@@ -57,8 +61,8 @@ class Execution:
         )
         with devices.tf32(self.precision == "tf32"):
             if method.training_batch == "images":
-                return _whole(method, self.compiled)(state, gathered(batch))
-            step, total = _summed_chunk(method, self.compiled), None
+                return self._whole(method)(state, gathered(batch))
+            step, total = self._summed_chunk(method), None
             for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
                 summed = step(state, gathered(type(batch)(*parts)))
                 total = summed if total is None else tree_map(torch.add, total, summed)
@@ -67,7 +71,7 @@ class Execution:
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
         assert self.layers not in ALONE or self.chunk == 1, _ALONE
-        step, chosen = _predicted_chunk(method, self.compiled), _tensors(setting, self.device)
+        step, chosen = self._predicted_chunk(method), _tensors(setting, self.device)
         outputs = []
         for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
             count = len(parts[0])
@@ -79,6 +83,28 @@ class Execution:
             with devices.tf32(self.precision == "tf32"):
                 outputs.append(step(state, *parts, chosen)[:count])
         return torch.cat(outputs)
+
+    def _whole(self, method: Method) -> Callable[[State, Any], Any]:
+        if self._stacks(method, stacked.GRADIENT):
+            return partial(stacked.of_images, method, self._engine(method))
+        return _whole(method, self.compiled)
+
+    def _summed_chunk(self, method: Method) -> Callable[[State, Episode], Any]:
+        if self._stacks(method, stacked.GRADIENT):
+            return partial(stacked.summed, method, self._engine(method))
+        return _summed_chunk(method, self.compiled)
+
+    def _predicted_chunk(self, method: Method) -> Callable[..., Tensor]:
+        if not self._stacks(method, stacked.PREDICT) or method.setup.evaluation.batch_statistics == "running":
+            return _predicted_chunk(method, self.compiled)
+        engine = self._engine(method)
+        return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
+
+    def _stacks(self, method: Method, what: str) -> bool:
+        return self.layers == STACKED and stacked.says(type(method), what) and method.setup.network.may_stack
+
+    def _engine(self, method: Method) -> Engine:
+        return method.setup.network.engine(_KEPT_BYTES[self.device.type])
 
 
 def _tensors(setting: Setting, device: torch.device) -> Setting:

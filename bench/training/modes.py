@@ -32,10 +32,11 @@ def choose(
     seeds: int,
     mode: str | None,
     precision: str = "fp32",
+    stacks: bool = False,
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
-    the whole run, so that a resumed one stays in its mode. Raises UserError on an unknown mode, or where the device
-    has no such mode or precision."""
+    the whole run, so that a resumed one stays in its mode. `stacks`: whether the method says in terms of an engine what
+    it does. Raises UserError on an unknown mode, or where the device has no such mode or precision."""
     preferred = mode or _mode(benchmark, training, device)
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
@@ -46,7 +47,7 @@ def choose(
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
     made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
     fastest, alone = network(benchmark, training, precision=precision).fastest_layers, chunk == seeds == 1
-    return tuple(replace(each, layers=fastest(device.type, each.compiled, alone)) for each in made)
+    return tuple(replace(each, layers=fastest(device.type, each.compiled, alone, stacks)) for each in made)
 
 
 def chunk_size(

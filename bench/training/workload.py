@@ -13,6 +13,7 @@ from bench import networks
 from bench.episodes import streams
 from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
+from bench.networks.stacked import step as stacked
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import BY_CLASS, INNER_LOOP, Protocol
 from bench.training import evaluation, initial, modes
@@ -145,12 +146,15 @@ class Workload:
     def training_executions(self, seeds: int) -> tuple[Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""
         training = self.protocol.training
-        return self._executions(self._chunk("train", training.meta_batch, seeds), seeds, training.precision)
+        chunk = self._chunk("train", training.meta_batch, seeds)
+        return self._executions(chunk, seeds, training.precision, stacked.says(self.kind, stacked.GRADIENT))
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
         candidates to try, of which each takes many, it is not asked to unless by the user."""
-        found = self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+        protocol = self.protocol.evaluation
+        stacks = stacked.says(self.kind, stacked.PREDICT) and protocol.batch_statistics != "running"
+        found = self._executions(self.evaluation_chunk(), 1, protocol.precision, stacks)
         chosen = self.mode is None and self.method.code is None
         return found[-1:] if chosen and len(self.build().candidates()) > 1 else found
 
@@ -167,6 +171,7 @@ class Workload:
         benchmark = self.benchmark.with_shape(ways, shots)
         return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds)
 
-    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
+    def _executions(self, chunk: int, seeds: int, precision: str, stacks: bool) -> tuple[Execution, ...]:
         training = self.protocol.training
-        return modes.choose(self.training_benchmark, training, self.device, chunk, seeds, self.mode, precision)
+        benchmark = self.training_benchmark
+        return modes.choose(benchmark, training, self.device, chunk, seeds, self.mode, precision, stacks)

@@ -88,6 +88,7 @@ EXECUTIONS = [
     (2, "eager", "vectorised"),
     (100, "eager", "patches"),
     (2, "eager", "masked"),
+    (2, "eager", "stacked"),
 ]
 
 

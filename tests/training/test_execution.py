@@ -11,7 +11,9 @@ import torch
 
 from bench import records
 from bench.errors import UserError
+from bench.networks import conv4
 from bench.networks.layers import ALONE
+from bench.networks.stacked import step as stacked
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
@@ -20,6 +22,7 @@ from bench.training import modes as execution_modes
 from bench.training.execution import Execution
 from bench.training.watch import Event, Said
 from bench.training.workload import NamedMethod, Workload
+from methods import METHODS
 from tests.conftest import Command, bench_command, bench_environment, one_line
 
 CPU = torch.device("cpu")
@@ -54,11 +57,31 @@ def test_the_mode_follows_the_whole_training(name: str, preset: str, modes: list
     assert [each.mode for each in execution_modes.choose(benchmark, training, CPU, 1, 1, None)] == modes
 
 
+def test_the_engine_is_taken_by_methods_that_say_what_they_do_in_its_terms() -> None:
+    """And only on miniImageNet, and by no class that merely inherits from one."""
+
+    class Inherits(METHODS["maml"]):
+        def _step(self, images, labels):
+            return lambda params: params
+
+    for name, layers in (("miniimagenet-5w5s", "stacked"), ("omniglot-5w1s", "vectorised")):
+        benchmark = benchmarks.get(name)
+        made = {"method": NamedMethod("maml"), "protocol": presets.quick(benchmark), "data": None, "device": CPU}
+        workload = Workload(benchmark=benchmark, mode="eager", **made)
+        for seeds in (1, 2):
+            assert workload.training_executions(seeds)[0].layers == layers
+        assert workload.evaluation_executions()[0].layers == layers
+    for changed in ({"blocks": "padded"}, {"inputs": "imagenet"}, {"precision": "bf16"}):
+        training = replace(presets.quick(benchmarks.get("miniimagenet-5w5s")).training, **changed)
+        assert not conv4(benchmarks.get("miniimagenet-5w5s"), training, precision=training.precision).may_stack
+    assert stacked.says(METHODS["fomaml"], stacked.GRADIENT) and not stacked.says(Inherits, stacked.GRADIENT)
+
+
 def test_some_layers_are_for_an_episode_alone() -> None:
     """Whatever trains one at a time is validated so too, by the same method."""
     for name in ("miniimagenet-5w1s", "miniimagenet-5w5s", "omniglot-5w1s"):
         benchmark = benchmarks.get(name)
-        made = {"method": NamedMethod("maml"), "protocol": presets.quick(benchmark), "data": None, "device": CPU}
+        made = {"method": NamedMethod("protonet"), "protocol": presets.quick(benchmark), "data": None, "device": CPU}
         workload = Workload(benchmark=benchmark, **made)
         for seeds in (1, 2):
             alone = workload.training_executions(seeds)[0].layers in ALONE

@@ -25,6 +25,7 @@ class Step(NamedTuple):
     params: Params
     data: Any
     labels: Tensor
+    statistics: Params  # of batch norm, as the network names them
     blocks: list[Block] | None
     head: Head | None
 
@@ -50,22 +51,25 @@ class Engine:
         return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided)
 
     def outputs(self, params: Params, data: Any) -> Tensor:
-        """[episodes, images, ways] of all images, in the order in which they went in."""
-        return head.outputs(params, self._features(self._blocks.forward(params, data)[-1].output))
+        """[episodes, images, ways], without those of the support."""
+        output = self._blocks.forward(params, data)[-1].output
+        behind = data.counted if data.counted < output.shape[1] else 0
+        return head.outputs(params, self._features(output)[:, behind:])
 
     def gradient(
-        self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None = None
-    ) -> tuple[Tensor, Params]:
-        """The loss [episodes] of the last images, as many as have labels, and its gradient for the parameters named
-        in `only`, or for all."""
-        value, gradient, _ = self._gradient(params, data, labels, only, keep=False)
-        return value, gradient
-
-    def step(
-        self, params: Params, data: Any, labels: Tensor, only: Collection[str], following: int
-    ) -> tuple[Tensor, Params, Step]:
-        """`gradient`, and what `derivative` takes; so many further steps will stand beside this one in the memory."""
-        value, gradient, step = self._gradient(params, data, labels, only, keep=True)
+        self,
+        params: Params,
+        data: Any,
+        labels: Tensor,
+        only: Collection[str] | None = None,
+        following: int | None = None,
+    ) -> tuple[Tensor, Params, Step | None]:
+        """The loss [episodes] of the last images, as many as have labels; its gradient for the parameters named in
+        `only`, or for all; and what `derivative` takes, where a number of steps that follow, and will stand beside
+        this one in the memory, is given."""
+        value, gradient, step = self._gradient(params, data, labels, only, keep=following is not None)
+        if following is None:
+            return value, gradient, None
         fits = (following + 1) * _bytes(step.blocks) <= self.bound_bytes
         return value, gradient, step if fits else step._replace(blocks=None, head=None)
 
@@ -88,6 +92,7 @@ class Engine:
         self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
     ) -> tuple[Tensor, Params, Step]:
         blocks = self._blocks.forward(params, data)
+        statistics = _statistics(params, blocks)
         value, ends = head.loss(params, self._features(blocks[-1].output), labels)
         found, of_features = head.gradient(ends)
         if only is None or not all(name in found for name in only):
@@ -95,7 +100,7 @@ class Engine:
             rest, blocks = self._blocks.backward(blocks, of_output, keep)
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
-        return value, gradient, Step(params, data, labels, blocks, ends)
+        return value, gradient, Step(params, data, labels, statistics, blocks, ends)
 
     @cached_property
     def _blocks(self) -> Blocks:
@@ -111,6 +116,14 @@ class Engine:
         if self.averages:
             return (of_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
         return of_features.unflatten(2, (channels, rows, columns)).movedim(2, -1).contiguous()
+
+
+def _statistics(params: Params, blocks: list[Block]) -> Params:
+    """Mean and variance of every layer, its bias included."""
+    found: Params = {}
+    for k, block in enumerate(blocks, 1):
+        found |= {f"norm{k}.mean": block.mean + params[f"conv{k}.bias"], f"norm{k}.variance": block.variance}
+    return found
 
 
 def _bytes(blocks: list[Block] | None) -> int:

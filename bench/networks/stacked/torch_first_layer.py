@@ -1,4 +1,4 @@
-"""The first layer, whose images are data. It is linear in its weight, so whatever batch norm sums over it comes from the
+"""The first layer, whose images are data. It is linear in its weight, so what batch norm sums over it comes from the
 mean and the covariance of the images' 3x3 patches, which are measured once; nothing is kept of the layer but its
 greatest, and the layer itself stands in the memory in parts that stay in the processor's cache.
 
@@ -22,8 +22,8 @@ _PART_BYTES = 4 * 2**20  # of the layer, at once
 
 
 class Data(NamedTuple):
-    """Images [episodes, images, rows, columns, channels] with the moments of their patches [9 * channels] over the first
-    `counted` images, in float64."""
+    """Images [episodes, images, rows, columns, channels] with the moments of their patches
+    [9 * channels] over the first `counted` images, in float64."""
 
     images: Tensor
     mean: Tensor

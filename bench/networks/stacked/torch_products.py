@@ -1,9 +1,9 @@
 """Products of 3x3 convolutions and what is read off them at once, by torch's own convolutions, an episode at a time.
 
-Images [episodes, images, rows, columns, channels]; weights [episodes, 9, channels, filters], tap 3 * row + column. Where
-images are pooled a convolution pads by one; where they are not it has stride 2 and pads as TensorFlow's SAME does.
-`place` is where the greatest of each 2x2 window stands in its image, row * columns + column: the first of equals. It is
-None where nothing is pooled, and then the greatest are the layer itself.
+Images [episodes, images, rows, columns, channels]; weights [episodes, 9, channels, filters], tap 3 * row + column.
+Where images are pooled a convolution pads by one; where not it has stride 2 and pads as TensorFlow's SAME does.
+`place` is where the greatest of each 2x2 window stands in its image, row * columns + column: the first of equals. It
+is None where nothing is pooled, and then the greatest are the layer itself.
 """
 
 from __future__ import annotations

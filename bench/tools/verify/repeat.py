@@ -46,12 +46,12 @@ class ReplayedWorkload(Workload):
     def _chunk(self, split: str, count: int, seeds: int) -> int:
         return self.chunk or self.recorded.chunk
 
-    def _executions(self, chunk: int, seeds: int, precision: str) -> tuple[Execution, ...]:
+    def _executions(self, chunk: int, seeds: int, precision: str, stacks: bool) -> tuple[Execution, ...]:
         on_cuda = self.device.type == "cuda"
         recorded, layers = self.recorded.mode or EAGER, self.recorded.layers or "vectorised"
         mode = recorded if on_cuda else _ON_A_CPU.get(recorded, recorded)
         training = self.protocol.training
-        chosen = modes.choose(self.training_benchmark, training, self.device, chunk, seeds, mode, precision)
+        chosen = modes.choose(self.training_benchmark, training, self.device, chunk, seeds, mode, precision, stacks)
         if on_cuda != self.recorded.device.startswith("cuda"):
             return chosen
         return tuple(replace(each, layers=layers) if each.mode == mode else each for each in chosen)

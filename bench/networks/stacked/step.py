@@ -1,0 +1,45 @@
+"""Meta-steps and predictions of methods that say in terms of an engine what they do.
+
+Such a method has `stacked_loss_and_gradient` or `stacked_predict` (`methods.stacked`): what `loss_and_gradient` and
+`predict` are for one episode, for stacked ones, with an engine handed in. It has to say so itself: one that only
+inherits from a method with them may mean something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+GRADIENT, PREDICT = "stacked_loss_and_gradient", "stacked_predict"
+
+
+def says(kind: type, what: str) -> bool:
+    """Whether a method's class says so itself."""
+    return what in vars(kind)
+
+
+@torch.no_grad()
+def summed(method: Any, engine: Any, state: Any, batch: Any) -> Any:
+    """(state [seeds, ...], episodes [seeds, episodes, ...]) -> loss, gradient and carried state summed over the
+    episodes, [seeds, ...]."""
+    seeds, episodes = batch[0].shape[:2]
+    each = tree_map(lambda one: one[:, None].expand(-1, episodes, *one.shape[1:]).flatten(0, 1), state)
+    found = method.stacked_loss_and_gradient(engine, each, tree_map(lambda one: one.flatten(0, 1), batch))
+    return tree_map(lambda one: one.unflatten(0, (seeds, episodes)).sum(1), found)
+
+
+@torch.no_grad()
+def of_images(method: Any, engine: Any, state: Any, batch: Any) -> Any:
+    """(state [seeds, ...], images [seeds, images, ...]) -> their mean loss, its gradient and the carried state."""
+    return method.stacked_loss_and_gradient(engine, state, batch)
+
+
+@torch.no_grad()
+def predicted(method: Any, engine: Any, state: Any, episodes: Sequence[Tensor], setting: Any) -> Tensor:
+    """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
+    count = len(episodes[0])
+    each = tree_map(lambda one: one.expand(count, *one.shape), state)
+    return method.stacked_predict(engine, each, *episodes, setting)

@@ -1,0 +1,118 @@
+"""Inner loops of stacked episodes without autograd: by the loss's gradient, and the derivative of that in a direction.
+
+Everything has a leading [episodes]. With g the gradient of the support loss and H its Hessian, which is symmetric, a
+cotangent c of theta' = theta - lr g(theta) is one of theta: c - lr H c."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from methods.contract import Episode, Params
+
+
+class Engine(Protocol):
+    """A network and its loss, as the harness hands them in: plain functions of tensors, not to be differentiated."""
+
+    def data(self, images: Tensor, support: Tensor | None = None) -> Any:
+        """Images [episodes, images, channels, height, width] made ready, once for all steps; normalised with the
+        statistics of the `support` where that is given."""
+
+    def outputs(self, params: Params, data: Any) -> Tensor:
+        """[episodes, images, ways], without those of the support."""
+
+    def gradient(
+        self,
+        params: Params,
+        data: Any,
+        labels: Tensor,
+        only: Collection[str] | None = None,
+        following: int | None = None,
+    ) -> tuple[Tensor, Params, Any]:
+        """Loss [episodes] and gradient, for the parameters in `only` or for all; and, where it is said how many steps
+        will stand beside this one in the memory, what `derivative` takes. Its `statistics` are those of batch norm."""
+
+    def derivative(self, step: Any, direction: Params) -> Params:
+        """H v, for all parameters; what the direction does not name does not move."""
+
+
+OuterLoss = Callable[[Params], tuple[Tensor, Params]]
+Rates = float | Tensor | Params  # one for all, or one for each element of each parameter that is adapted
+
+
+class Inner(NamedTuple):
+    """What the inner loop adapts, how fast and how often; `keeps`: whether it is gone back through."""
+
+    adapted: Collection[str]
+    lr: Rates
+    steps: int
+    keeps: bool = False
+
+
+class Taken(NamedTuple):
+    """An inner step: where it ended, the gradient that it took, and what the derivative of that is made of."""
+
+    after: Params
+    gradient: Params
+    kept: Any
+
+
+def inner_loop(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> list[Taken]:
+    """theta' = theta - lr g(theta) on the adapted parameters, so many times."""
+    return list(_steps(engine, params, images, labels, inner))
+
+
+def _steps(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> Iterator[Taken]:
+    support = engine.data(images)
+    for following in reversed(range(inner.steps)):
+        there = following if inner.keeps else None
+        _, gradient, kept = engine.gradient(params, support, labels, inner.adapted, there)
+        params = params | {name: params[name] - _rate(inner.lr, name) * g for name, g in gradient.items()}
+        yield Taken(params, gradient, kept)
+
+
+def back(engine: Engine, taken: Taken, cotangent: Params, inner: Inner) -> Params:
+    """A cotangent of the parameters after a step, as one of those before it: c - H (lr c)."""
+    direction = {name: _rate(inner.lr, name) * cotangent[name] for name in inner.adapted}
+    return {name: cotangent[name] - value for name, value in engine.derivative(taken.kept, direction).items()}
+
+
+def outer_loss(engine: Engine, batch: Episode, batch_statistics: str) -> OuterLoss:
+    """The query loss [episodes] and its gradient, of parameters."""
+    images = _query(engine, batch.support, batch.query, batch_statistics)
+
+    def loss(params: Params) -> tuple[Tensor, Params]:
+        return engine.gradient(params, images, batch.query_labels)[:2]
+
+    return loss
+
+
+def visited(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> Iterator[Params]:
+    """The parameters before, and after each of, the inner steps, one by one: none has to be kept."""
+    yield params
+    for taken in _steps(engine, params, images, labels, inner):
+        yield taken.after
+
+
+def outputs_at(
+    engine: Engine, visited: Iterable[Params], support: Tensor, query: Tensor, batch_statistics: str
+) -> Tensor:
+    """[episodes, parameters visited, query images, ways]. Of those that are visited only the outputs are kept."""
+    images = _query(engine, support, query, batch_statistics)
+    return torch.stack([engine.outputs(params, images) for params in visited], 1)
+
+
+def _query(engine: Engine, support: Tensor, query: Tensor, batch_statistics: str) -> Any:
+    return engine.data(query, support if batch_statistics == "support" else None)
+
+
+def weighted(weight: Tensor, values: Params) -> Params:
+    """Each episode's values times its weight [episodes]."""
+    return {name: value * weight.view(-1, *[1] * (value.dim() - 1)) for name, value in values.items()}
+
+
+def _rate(lr: Rates, name: str) -> float | Tensor:
+    return lr[name] if isinstance(lr, dict) else lr

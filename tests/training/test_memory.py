@@ -1,4 +1,4 @@
-"""The peak of memory grows neither with the meta-batch nor with the number of inner steps."""
+"""The peak of memory grows neither with the meta-batch nor, beyond what may be kept, with the number of inner steps."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bench.data.images import ImageClass, ImageSet
 from bench.episodes.images import ImageEpisodes
 from bench.networks import conv4
 from bench.protocols import benchmarks, presets
+from bench.training import execution
 from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
@@ -28,11 +29,12 @@ from methods import METHODS
 from methods.contract import Setup
 from torch.utils._pytree import tree_map
 
-meta_batch, steps = int(sys.argv[1]), int(sys.argv[2])
+meta_batch, steps, layers = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+execution._KEPT_BYTES["cpu"] = int(sys.argv[4])
 devices.make_repeatable(1)
 benchmark, device = benchmarks.get("miniimagenet-5w5s"), torch.device("cpu")
 training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8, meta_batch=meta_batch, queries=5)
-method = METHODS["maml"](Setup(conv4(benchmark, training, "pooled"), cross_entropy, 5, 64, training, None))
+method = METHODS["maml"](Setup(conv4(benchmark, training, layers), cross_entropy, 5, 64, training, None))
 state = tree_map(lambda tensor: tensor[None].clone(), method.init(torch.Generator().manual_seed(0)))
 classes = tuple(ImageClass(f"c{k}", "train", 12 * k, 12, 12) for k in range(8))
 pixels = np.random.default_rng(0).integers(0, 256, (96, 84, 84, 3), dtype=np.uint8)
@@ -40,7 +42,7 @@ shape = benchmark.episode(training.queries)
 source = ImageEpisodes(benchmark, ImageSet("noise", pixels, classes, ""), "train", 0, shape)
 feed = TrainingBatches("episodes", training, [source])
 optimiser = torch.optim.Adam(state.params.values())
-step = MetaStep(Execution(device, 1, layers="pooled"), method, feed, state, optimiser, torch.zeros(1))
+step = MetaStep(Execution(device, 1, layers=layers), method, feed, state, optimiser, torch.zeros(1))
 drawn = feed.at(0)
 
 def peak():  # not getrusage, whose peak a process takes over from its parent
@@ -98,11 +100,24 @@ def peak(script: str, *arguments: object) -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
-def test_the_peak_is_flat() -> None:
-    base = peak(PEAK, 1, 2)
-    assert base > 50_000  # the activations of a step, not just noise
-    assert peak(PEAK, 8, 2) < 1.05 * base
-    assert peak(PEAK, 1, 20) < 1.05 * base
+@pytest.mark.parametrize("layers", ["pooled", "stacked"])
+def test_the_peak_is_flat(layers: str) -> None:
+    """Where inner steps may keep nothing, or do not."""
+    base = peak(PEAK, 1, 2, layers, 0)
+    assert base > 20_000  # the activations of a step, not just noise
+    assert peak(PEAK, 8, 2, layers, 0) < 1.05 * base
+    assert peak(PEAK, 1, 20, layers, 0) < 1.05 * base
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
+def test_what_inner_steps_keep_is_bounded() -> None:
+    """As long as it fits, no step is done twice; then the peak grows no more."""
+    bound = 96 * 2**20
+    base = peak(PEAK, 1, 2, "stacked", 0)
+    grown, most = (peak(PEAK, 1, steps, "stacked", bound) for steps in (4, 20))
+    assert grown > 1.2 * base
+    assert most < base + 1.05 * bound / 1024
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "speed", speed, "time a meta-step beside other implementations", data=True, device=True)
     parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="default omniglot-5w1s")
-    parser.add_argument("--method", default="maml", metavar="M", help="maml (default) or fomaml")
+    parser.add_argument("--method", default="maml", metavar="M", help="maml (default), fomaml or finetune")
     parser.add_argument("--mode", action="append", default=[], metavar="M", help="of ours; may be given several times")
     parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
     parser.add_argument(

@@ -14,13 +14,14 @@ from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, Benchmark
 from bench.protocols.protocol import Protocol
+from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
-from methods.contract import Episode, State
+from methods.contract import Episode, ImageBatch, State
 
 _FEW = 8  # test episodes
-_COMPARED = ("maml", "fomaml")
+_COMPARED = ("maml", "fomaml", "finetune")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Case:
         if self.benchmark.form != IMAGES:
             raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
         if self.method not in _COMPARED:
-            raise UserError(f"speed: {self.method} is not written for the others here; time {' or '.join(_COMPARED)}")
+            raise UserError(f"speed: {self.method} is not written for the others here; time {', '.join(_COMPARED)}")
         data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
         method = NamedMethod(self.method)
         return Workload(benchmark=self.benchmark, method=method, protocol=self.protocol, data=data, device=self.device)
@@ -79,6 +80,23 @@ class Case:
     def training_batch(self) -> Episode:
         """The first meta-batch."""
         return self.workload.stream("train").episodes(0, self.protocol.training.meta_batch)
+
+    @cached_property
+    def batches(self) -> TrainingBatches:
+        """Of the method's meta-steps."""
+        kind = self.workload.kind.training_batch or "episodes"
+        return TrainingBatches(kind, self.protocol.training, [self.workload.stream("train")])
+
+    @cached_property
+    def training_images(self) -> ImageBatch:
+        """The first batch of images, of a method that is trained on them."""
+        return ImageBatch(*(tensor[0] for tensor in self.batches.batch(self.batches.at(0))))
+
+    @property
+    def test_steps(self) -> int:
+        """Inner steps of a test episode."""
+        evaluation = self.protocol.evaluation
+        return evaluation.finetune_steps if self.method == "finetune" else evaluation.inner_steps
 
     @cached_property
     def test_batch(self) -> Episode:

@@ -72,7 +72,7 @@ def run(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
         "meta_batch": case.protocol.training.meta_batch,
         "inner_steps": case.protocol.training.inner_steps,
         "test_episodes": len(case.test_batch.support),
-        "test_inner_steps": case.protocol.evaluation.inner_steps,
+        "test_inner_steps": case.test_steps,
         "environment": provenance.describe(),
         "libraries": {name: provenance.version_of(name) for name in contenders.LIBRARIES},
         "rows": rows,

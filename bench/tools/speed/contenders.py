@@ -18,7 +18,6 @@ from torch import Tensor
 from bench.tools.speed.case import Case
 from bench.tools.speed.plain_network import PlainConv4
 from bench.tools.torchvision_compat import import_torchvision
-from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
 from bench.training.objectives import accuracy
@@ -46,7 +45,7 @@ class Ours:
         self.case, self.execution, workload = case, execution, case.workload
         training = case.protocol.training
         self.method = workload.build(execution.layers, execution.precision)
-        self.batches = TrainingBatches("episodes", training, [workload.stream("train")])
+        self.batches = case.batches
         state = State(*({name: t[None].clone() for name, t in part.items()} for part in case.initial))
         optimiser = torch.optim.Adam(state.params.values(), lr=training.meta_lr, capturable=execution.graph)
         self.step = MetaStep(execution, self.method, self.batches, state, optimiser, torch.zeros(1, device=case.device))
@@ -61,7 +60,7 @@ class Ours:
         batch = self.case.test_batch
         execution = replace(self.execution, chunk=self.case.workload.evaluation_chunk())
         with torch.no_grad():
-            outputs = execution.predict(self.method, state, batch, {})
+            outputs = execution.predict(self.method, state, batch, self.method.candidates()[0])
         return accuracy(outputs, batch.query_labels[:, None])
 
 
@@ -72,19 +71,23 @@ class Loop:
         self.case, self.training = case, case.protocol.training
         self.network = PlainConv4(case.initial.params, self.training).to(case.device)
         self.params = dict(self.network.named_parameters())
-        self.second_order = case.method == "maml"
+        self.second_order, self.inner_lr = case.method == "maml", self.training.inner_lr
         self.outer = torch.optim.Adam(self.params.values(), lr=self.training.meta_lr)
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
         """The network after 0, 1, ... `steps` inner steps, each to be used before the next is asked for, and
         differentiable in `params` where that is wanted."""
-        fast = dict(self.params)
+        fast = self._fresh()
         for _ in range(steps):
             yield self._with(fast)
             loss = F.cross_entropy(self._with(fast)(support), labels)
             gradient = torch.autograd.grad(loss, list(fast.values()), create_graph=differentiable and self.second_order)
-            fast = {n: p - self.training.inner_lr * g for (n, p), g in zip(fast.items(), gradient, strict=True)}
+            fast = {n: p - self.inner_lr * g for (n, p), g in zip(fast.items(), gradient, strict=True)}
         yield self._with(fast)
+
+    def _fresh(self) -> dict[str, Tensor]:
+        """The parameters that an episode starts from."""
+        return dict(self.params)
 
     def _with(self, params: dict[str, Tensor]) -> Forward:
         return lambda images: torch.func.functional_call(self.network, params, (images,))
@@ -99,7 +102,7 @@ class Loop:
         self.outer.step()
 
     def evaluation(self) -> Tensor:
-        steps = self.case.protocol.evaluation.inner_steps
+        steps = self.case.test_steps
         return torch.stack([self._scores(Episode(*one), steps) for one in zip(*self.case.test_batch, strict=True)])
 
     def _scores(self, episode: Episode, steps: int) -> Tensor:
@@ -108,6 +111,25 @@ class Loop:
             with torch.no_grad():
                 outputs.append(forward(episode.query))
         return accuracy(torch.stack(outputs), episode.query_labels)
+
+
+class FinetuneLoop(Loop):
+    """An ordinary classifier over all training classes, with a fresh head for each test episode."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.inner_lr = case.protocol.evaluation.finetune_lrs[0]
+
+    def meta_step(self) -> None:
+        self.outer.zero_grad()
+        images, labels = self.case.training_images
+        F.cross_entropy(self.network(images), labels).backward()
+        self.outer.step()
+
+    def _fresh(self) -> dict[str, Tensor]:
+        carried = self.case.initial.carried
+        head = {name: carried[f"episode.{name}"].clone() for name in ("head.weight", "head.bias")}
+        return self.params | {name: value.requires_grad_() for name, value in head.items()}
 
 
 class Higher(Loop):
@@ -166,5 +188,7 @@ _FIRST_ORDER = ("learn2learn",)  # the libraries that have it
 
 def installed(method: str) -> dict[str, type[Loop]]:
     """The loop, and the libraries that are here and have the method."""
+    if method == "finetune":
+        return {"loop": FinetuneLoop}
     able = LIBRARIES if method == "maml" else _FIRST_ORDER
     return {"loop": Loop} | {name: LIBRARIES[name] for name in able if find_spec(name) is not None}

@@ -11,8 +11,9 @@ import torch
 
 from bench import devices
 from bench.data import store
+from bench.tools.speed import contenders
 from bench.tools.speed.case import Case
-from bench.tools.speed.contenders import LIBRARIES, Contender, Loop, Ours
+from bench.tools.speed.contenders import Contender, Ours
 from bench.tools.speed.measure import added_at_the_peak
 
 
@@ -38,7 +39,7 @@ def main(request: dict[str, Any]) -> int:
 def _built(case: Case, name: str, mode: str) -> Contender:
     if name == "ours":
         return Ours(case, case.execution(mode))
-    return (LIBRARIES | {"loop": Loop})[name](case)
+    return contenders.installed(case.method)[name](case)
 
 
 if __name__ == "__main__":

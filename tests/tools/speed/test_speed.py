@@ -44,10 +44,11 @@ def test_libraries_compute_the_gradient_and_the_scores_of_the_loop(case: Case, n
         torch.testing.assert_close(library.params[key], value)
 
 
-def test_ours_computes_them_too() -> None:
+@pytest.mark.parametrize("method", ["maml", "fomaml", "finetune"])
+def test_ours_computes_them_too(method: str) -> None:
     """In float32, because ours gathers its own images."""
-    case = Case(benchmarks.get("tiny"), "maml", CPU, None, meta_batch=4)
-    loop, ours = contenders.Loop(case), contenders.Ours(case, case.execution("eager"))
+    case = Case(benchmarks.get("tiny"), method, CPU, None, meta_batch=4)
+    loop, ours = contenders.installed(method)["loop"](case), contenders.Ours(case, case.execution("eager"))
     assert torch.equal(ours.evaluation().double(), loop.evaluation().double())
     for each in (loop, ours):
         each.meta_step()
@@ -79,7 +80,7 @@ def test_the_command_shows_times_and_memory_and_keeps_every_sample(bench: Comman
 
 
 def test_what_it_cannot_time_is_one_line(typed: Command) -> None:
-    assert "time maml or fomaml" in one_line(typed("speed", "--benchmark", "tiny", "--method", "finetune"))
+    assert "time maml, fomaml, finetune" in one_line(typed("speed", "--benchmark", "tiny", "--method", "protonet"))
     assert "did you mean" in one_line(typed("speed", "--benchmark", "tini"))
     assert "--meta-batches" in one_line(typed("speed", "--meta-batches", "2,x"))
     assert "unknown method" in one_line(typed("speed", "--method", "mamml"))

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.layers import padding
-from bench.networks.stacked.torch_products import convolved, correlated, each, picked, placed, pooled
+from bench.networks.stacked.torch_products import channels_first, convolved, correlated, each, placed
 
 _PART_BYTES = 4 * 2**20  # of the layer, at once
 
@@ -39,17 +39,19 @@ def data(images: Tensor, counted: int, strided: bool = False) -> Data:
 
 
 def _moments(images: Tensor, strided: bool) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of the patches: of each image, put together in float64."""
+    """Mean and covariance of the patches: each image's products about its own centre, put together in float64."""
     before, after = padding(images.shape[1], 2) if strided else (1, 1)
-    patches = F.pad(images, (0, 0, before, after, before, after))
+    centre = images.mean((1, 2), keepdim=True)
+    padded = F.pad(images, (0, 0, before, after, before, after)) - centre
     for dim in (1, 2):
-        patches = patches.unfold(dim, 3, 2 if strided else 1)
-    patches = patches.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(1, 2)  # [images, places, 9 * channels]
-    centres = patches.mean(1, keepdim=True)
-    within = torch.stack([(one - centre).T @ (one - centre) for one, centre in zip(patches, centres, strict=True)])
-    centres, within = centres.squeeze(1).double(), within.double() / patches.shape[1]
-    mean = centres.mean(0)
-    return mean, within.mean(0) + (centres - mean).T @ (centres - mean) / len(centres)
+        padded = padded.unfold(dim, 3, 2 if strided else 1)
+    patches = padded.permute(0, 1, 2, 4, 5, 3).reshape(len(images), -1, 9 * images.shape[-1])  # [images, places, ...]
+    products = torch.stack([one.T @ one for one in patches]).double() / patches.shape[1]
+    centres, centre = patches.mean(1).double(), centre.flatten(1).repeat(1, 9).double()
+    mean = (centres + centre).mean(0)
+    away = centres + centre - mean  # of each image's mean; the products are about `centre`
+    within = products - centres[:, :, None] * centres[:, None]
+    return mean, within.mean(0) + away.T @ away / len(away)
 
 
 def first_layer(data: Data, weight: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
@@ -64,8 +66,14 @@ def first_layer(data: Data, weight: Tensor) -> tuple[Tensor, Tensor | None, Tens
 def _greatest(images: Tensor, weight: Tensor, strided: bool) -> tuple[Tensor, Tensor]:
     if strided:
         return convolved(images, weight, True), images.new_empty(0)
-    parts = [pooled(convolved(part, weight, False)[None]) for part in _parts(images, weight)]
-    greatest, place = (torch.cat(part, 1)[0] for part in zip(*parts, strict=True))
+    rows, columns = (size // 2 for size in images.shape[1:3])
+    greatest = images.new_empty(len(images), rows, columns, weight.shape[-1])
+    place = torch.empty_like(greatest, dtype=torch.int64)
+    sizes = [len(part) for part in _parts(images, weight)]
+    for part, *found in zip(*(one.split(sizes) for one in (images, greatest, place)), strict=True):
+        into = dict(zip(("out", "indices"), map(channels_first, found), strict=True))
+        layer = channels_first(convolved(part, weight, False))
+        torch.ops.aten.max_pool2d_with_indices.out(layer, [2, 2], [2, 2], [0, 0], [1, 1], False, **into)
     return greatest, place
 
 
@@ -82,9 +90,11 @@ def first_layer_tangent(data: Data, weight: Tensor, weight1: Tensor, place: Tens
 
 
 def _picked(images: Tensor, weight: Tensor, place: Tensor) -> Tensor:
-    sizes = [len(part) for part in _parts(images, weight)]
-    parts = zip(images.split(sizes), place.split(sizes), strict=True)
-    return torch.cat([picked(convolved(part, weight, False)[None], at[None])[0] for part, at in parts])
+    found, sizes = images.new_empty(place.shape), [len(part) for part in _parts(images, weight)]
+    for part, at, into in zip(*(one.split(sizes) for one in (images, place, found)), strict=True):
+        layer = convolved(part, weight, False).flatten(1, 2)
+        torch.gather(layer, 1, at.flatten(1, 2), out=into.flatten(1, 2))
+    return found
 
 
 def first_weight_gradient(

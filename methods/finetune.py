@@ -62,8 +62,8 @@ class Finetune:
         self, engine: Engine, state: State, batch: ImageBatch
     ) -> tuple[Tensor, Params, Params]:
         """`loss_and_gradient` of stacked batches."""
-        images = engine.data(batch.images)
-        value, gradient, step = engine.gradient(state.params, images, batch.labels, following=0)
+        images = engine.data(batch.images, once=True)
+        value, gradient, step = engine.gradient(state.params, images, batch.labels)
         return value, gradient, self._carried(state, step.statistics)
 
     def candidates(self) -> Sequence[Setting]:

@@ -35,7 +35,7 @@ class MultiStepLoss(Maml):
         inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         weights, made = self._weights(state.carried["updates"]), state.carried["updates"] + 1
-        loss_at = outer_loss(engine, batch, self.setup.training.batch_statistics)
+        loss_at = outer_loss(engine, batch, self.setup.training.batch_statistics, once=False)
         value, gradient = 0, dict.fromkeys(state.params, 0)
         while taken:
             weight, (loss, own) = weights[len(taken) - 1], loss_at(taken[-1].after)

@@ -17,9 +17,9 @@ from methods.contract import Episode, Params
 class Engine(Protocol):
     """A network and its loss, as the harness hands them in: plain functions of tensors, not to be differentiated."""
 
-    def data(self, images: Tensor, support: Tensor | None = None) -> Any:
-        """Images [episodes, images, channels, height, width] made ready, once for all steps; normalised with the
-        statistics of the `support` where that is given."""
+    def data(self, images: Tensor, support: Tensor | None = None, once: bool = False) -> Any:
+        """Images [episodes, images, channels, height, width] made ready for all steps, or for `once`, which is one
+        gradient; normalised with the statistics of the `support` where that is given."""
 
     def outputs(self, params: Params, data: Any) -> Tensor:
         """[episodes, images, ways], without those of the support."""
@@ -32,8 +32,9 @@ class Engine(Protocol):
         only: Collection[str] | None = None,
         following: int | None = None,
     ) -> tuple[Tensor, Params, Any]:
-        """Loss [episodes] and gradient, for the parameters in `only` or for all; and, where it is said how many steps
-        will stand beside this one in the memory, what `derivative` takes. Its `statistics` are those of batch norm."""
+        """Loss [episodes]; gradient, for the parameters in `only` or for all; and what `derivative` takes, which does
+        not begin anew where it is said how many steps follow, to stand beside this one in the memory. Its `statistics`
+        are those of batch norm."""
 
     def derivative(self, step: Any, direction: Params) -> Params:
         """H v, for all parameters; what the direction does not name does not move."""
@@ -80,9 +81,9 @@ def back(engine: Engine, taken: Taken, cotangent: Params, inner: Inner) -> Param
     return {name: cotangent[name] - value for name, value in engine.derivative(taken.kept, direction).items()}
 
 
-def outer_loss(engine: Engine, batch: Episode, batch_statistics: str) -> OuterLoss:
-    """The query loss [episodes] and its gradient, of parameters."""
-    images = _query(engine, batch.support, batch.query, batch_statistics)
+def outer_loss(engine: Engine, batch: Episode, batch_statistics: str, once: bool = True) -> OuterLoss:
+    """The query loss [episodes] and its gradient, of parameters; asked for `once`, or again and again."""
+    images = _query(engine, batch.support, batch.query, batch_statistics, once)
 
     def loss(params: Params) -> tuple[Tensor, Params]:
         return engine.gradient(params, images, batch.query_labels)[:2]
@@ -105,8 +106,8 @@ def outputs_at(
     return torch.stack([engine.outputs(params, images) for params in visited], 1)
 
 
-def _query(engine: Engine, support: Tensor, query: Tensor, batch_statistics: str) -> Any:
-    return engine.data(query, support if batch_statistics == "support" else None)
+def _query(engine: Engine, support: Tensor, query: Tensor, batch_statistics: str, once: bool = False) -> Any:
+    return engine.data(query, support if batch_statistics == "support" else None, once)
 
 
 def weighted(weight: Tensor, values: Params) -> Params:

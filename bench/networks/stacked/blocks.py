@@ -26,9 +26,9 @@ BLOCKS = (1, 2, 3, 4)
 class Block(NamedTuple):
     """A block at some parameters, and, once its gradient was taken, what that is made of."""
 
-    x: Any  # images; in the first block `Data`
+    x: Any  # images; in a first block whose images were measured, `Data`
     weight: Tensor
-    layer: Tensor | None  # None in the first block
+    layer: Tensor | None  # None in such a block
     greatest: Tensor
     place: Tensor | None
     mean: Tensor
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     output: Tensor
     active: Tensor | None = None
     sums: Tensor | None = None
-    spread: Tensor | None = None  # None in the first block
+    spread: Tensor | None = None
 
 
 class Moved(NamedTuple):
@@ -62,20 +62,21 @@ class Blocks:
         done: list[Block] = []
         for k in BLOCKS:
             weight = _inside(params[f"conv{k}.weight"])
-            if k == 1:
+            if k == 1 and data.mean is not None:
                 x, layer, rest = data, None, self.operations.first_layer(data, weight)
             else:
-                x = done[-1].output
+                x = done[-1].output if done else data.images
                 layer, *rest = self.operations.layer(x, weight, data.counted, self.strided)
             greatest, place, mean, variance = rest
             output = self.operations.normalise(greatest, mean, variance, params[f"norm{k}.shift"], self.epsilon)
             done.append(Block(x, weight, layer, greatest, place, mean, variance, output))
         return done
 
-    def backward(self, blocks: list[Block], of_output: Tensor, keep: bool) -> tuple[Params, list[Block]]:
+    def backward(self, blocks: list[Block], of_output: Tensor, counted: int, keep: bool) -> tuple[Params, list[Block]]:
         """The gradient for the blocks' parameters, given the last output's cotangent; and, to `keep`, the blocks with
         what it was made of. What is not kept leaves the list as soon as it was used."""
-        found, kept, counted = {}, [], blocks[0].x.counted
+        found: Params = {}
+        kept: list[Block] = []
         while blocks:
             k, block = len(blocks), blocks.pop()
             active, sums = self.operations.sums(of_output, block.output, block.greatest, block.mean)
@@ -85,7 +86,8 @@ class Blocks:
             else:
                 block = block._replace(spread=self._spread(block, counted))
                 of_weight = self.operations.weight_gradient(block.x, block.spread, self.strided)
-                of_output = self.operations.data_gradient(block.spread, block.weight, _size(block.x), self.strided)
+                if k > 1:
+                    of_output = self.operations.data_gradient(block.spread, block.weight, _size(block.x), self.strided)
             found |= _named(k, of_weight, sums[:, 0])
             if keep:
                 kept.insert(0, block)

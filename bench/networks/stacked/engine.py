@@ -43,12 +43,12 @@ class Engine:
     averages: bool
     bound_bytes: int
 
-    def data(self, images: Tensor, support: Tensor | None = None) -> Any:
+    def data(self, images: Tensor, support: Tensor | None = None, once: bool = False) -> Any:
         """Images [episodes, images, channels, rows, columns] as they go in; behind the `support`, if given, whose
-        statistics are then those of all."""
+        statistics are then those of all. `once`: for one gradient, and no derivative."""
         counted, images = images, images if support is None else torch.cat([support, images], 1)
         count = (counted if support is None else support).shape[1]
-        return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided)
+        return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided, once)
 
     def outputs(self, params: Params, data: Any) -> Tensor:
         """[episodes, images, ways], without those of the support."""
@@ -63,14 +63,12 @@ class Engine:
         labels: Tensor,
         only: Collection[str] | None = None,
         following: int | None = None,
-    ) -> tuple[Tensor, Params, Step | None]:
+    ) -> tuple[Tensor, Params, Step]:
         """The loss [episodes] of the last images, as many as have labels; its gradient for the parameters named in
-        `only`, or for all; and what `derivative` takes, where a number of steps that follow, and will stand beside
-        this one in the memory, is given."""
+        `only`, or for all; and what `derivative` takes, which keeps what it is made of where it is said how many steps
+        follow that will stand beside it in the memory, and where they fit."""
         value, gradient, step = self._gradient(params, data, labels, only, keep=following is not None)
-        if following is None:
-            return value, gradient, None
-        fits = (following + 1) * _bytes(step.blocks) <= self.bound_bytes
+        fits = following is not None and (following + 1) * _bytes(step.blocks) <= self.bound_bytes
         return value, gradient, step if fits else step._replace(blocks=None, head=None)
 
     def derivative(self, step: Step, direction: Params) -> Params:
@@ -82,7 +80,7 @@ class Engine:
         if all(name in (head.WEIGHT, head.BIAS) for name in direction):
             found, of_features = head.derivative(step.head, None, direction)
             of_output = self._of_output(of_features, step.blocks[-1].output)
-            return found | self._blocks.backward(list(step.blocks), of_output, keep=False)[0]
+            return found | self._blocks.backward(list(step.blocks), of_output, step.data.counted, keep=False)[0]
         moved, output1 = self._blocks.tangent(step.blocks, direction)
         found, of_features1 = head.derivative(step.head, self._features(output1), direction)
         of_output1 = self._of_output(of_features1, output1)
@@ -97,7 +95,7 @@ class Engine:
         found, of_features = head.gradient(ends)
         if only is None or not all(name in found for name in only):
             of_output = self._of_output(of_features, blocks[-1].output)
-            rest, blocks = self._blocks.backward(blocks, of_output, keep)
+            rest, blocks = self._blocks.backward(blocks, of_output, data.counted, keep)
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
         return value, gradient, Step(params, data, labels, statistics, blocks, ends)

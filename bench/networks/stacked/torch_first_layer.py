@@ -23,17 +23,19 @@ _PART_BYTES = 4 * 2**20  # of the layer, at once
 
 class Data(NamedTuple):
     """Images [episodes, images, rows, columns, channels] with the moments of their patches
-    [9 * channels] over the first `counted` images, in float64."""
+    [9 * channels] over the first `counted` images, in float64; None where they were not measured."""
 
     images: Tensor
-    mean: Tensor
-    covariance: Tensor
+    mean: Tensor | None
+    covariance: Tensor | None
     counted: int
     strided: bool
 
 
-def data(images: Tensor, counted: int, strided: bool = False) -> Data:
-    """Measures the patches."""
+def data(images: Tensor, counted: int, strided: bool = False, once: bool = False) -> Data:
+    """Measures the patches, which pays where the images do not go through only `once`."""
+    if once:
+        return Data(images, None, None, counted, strided)
     mean, covariance = each(lambda one: _moments(one[:counted], strided), images)
     return Data(images, mean, covariance, counted, strided)
 

@@ -77,6 +77,7 @@ class Blocks:
         what it was made of. What is not kept leaves the list as soon as it was used."""
         found: Params = {}
         kept: list[Block] = []
+        nothing = torch.zeros_like(blocks[0].mean)
         while blocks:
             k, block = len(blocks), blocks.pop()
             active, sums = self.operations.sums(of_output, block.output, block.greatest, block.mean)
@@ -88,7 +89,7 @@ class Blocks:
                 of_weight = self.operations.weight_gradient(block.x, block.spread, self.strided)
                 if k > 1:
                     of_output = self.operations.data_gradient(block.spread, block.weight, _size(block.x), self.strided)
-            found |= _named(k, of_weight, sums[:, 0])
+            found |= _named(k, of_weight, sums[:, 0], nothing)
             if keep:
                 kept.insert(0, block)
         return found, kept
@@ -110,7 +111,7 @@ class Blocks:
 
     def backward_tangent(self, blocks: list[Block], moved: list[Moved], of_output1: Tensor) -> Params:
         """The gradient's derivative in the direction, given that of the last output's cotangent."""
-        found: Params = {}
+        found, nothing = Params(), torch.zeros_like(blocks[0].mean)
         for k, block, move in reversed(list(zip(BLOCKS, blocks, moved, strict=True))):
             active1, sums1 = self.operations.sums_tangent(
                 of_output1, block.output, block.active, block.greatest, move.greatest1, block.mean, move.layer_sums1
@@ -119,7 +120,7 @@ class Blocks:
                 of_weight1 = self._of_first_weight_tangent(block, move, active1, sums1)
             else:
                 of_weight1, of_output1 = self._back_tangent(block, move, active1, sums1)
-            found |= _named(k, of_weight1, sums1[:, 0])
+            found |= _named(k, of_weight1, sums1[:, 0], nothing)
         return found
 
     def _of_first_weight(self, block: Block) -> Tensor:
@@ -170,10 +171,18 @@ def _inside(weight: Tensor) -> Tensor:
     return weight.permute(0, 3, 4, 2, 1).flatten(1, 2).contiguous()
 
 
-def _named(k: int, of_weight: Tensor, of_shift: Tensor) -> Params:
-    """What belongs to the parameters of block k; weights as views of what stands inside."""
+def laid_out(params: Params) -> Params:
+    """Weights of convolutions as views of what stands inside, so that nothing is copied at any step."""
     return {
-        f"conv{k}.weight": of_weight.unflatten(1, (3, 3)).permute(0, 4, 3, 1, 2),
-        f"conv{k}.bias": torch.zeros_like(of_shift),
-        f"norm{k}.shift": of_shift,
+        name: _outside(_inside(value)) if value.dim() == 5 else value.contiguous() for name, value in params.items()
     }
+
+
+def _outside(weight: Tensor) -> Tensor:
+    """[episodes, 9, channels, filters] -> [episodes, filters, channels, 3, 3], a view."""
+    return weight.unflatten(1, (3, 3)).permute(0, 4, 3, 1, 2)
+
+
+def _named(k: int, of_weight: Tensor, of_shift: Tensor, of_bias: Tensor) -> Params:
+    """What belongs to the parameters of block k; weights as views of what stands inside."""
+    return {f"conv{k}.weight": _outside(of_weight), f"conv{k}.bias": of_bias, f"norm{k}.shift": of_shift}

@@ -25,9 +25,17 @@ class Step(NamedTuple):
     params: Params
     data: Any
     labels: Tensor
-    statistics: Params  # of batch norm, as the network names them
+    moments: list[tuple[Tensor, Tensor]]  # mean and variance of every layer, without its bias
     blocks: list[Block] | None
     head: Head | None
+
+    @property
+    def statistics(self) -> Params:
+        """Mean and variance of every layer, its bias included, as the network names them."""
+        found: Params = {}
+        for k, (mean, variance) in enumerate(self.moments, 1):
+            found |= {f"norm{k}.mean": mean + self.params[f"conv{k}.bias"], f"norm{k}.variance": variance}
+        return found
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Engine:
         """[episodes, images, ways], without those of the support."""
         output = self._blocks.forward(params, data)[-1].output
         behind = data.counted if data.counted < output.shape[1] else 0
-        return head.outputs(params, self._features(output)[:, behind:])
+        return self.operations.head.outputs(params, self._features(output)[:, behind:])
 
     def gradient(
         self,
@@ -78,11 +86,11 @@ class Engine:
             *_, step = self._gradient(step.params, step.data, step.labels, direction, keep=True)
         assert step.blocks is not None and step.head is not None
         if all(name in (head.WEIGHT, head.BIAS) for name in direction):
-            found, of_features = head.derivative(step.head, None, direction)
+            found, of_features = self.operations.head.derivative(step.head, None, direction)
             of_output = self._of_output(of_features, step.blocks[-1].output)
             return found | self._blocks.backward(list(step.blocks), of_output, step.data.counted, keep=False)[0]
         moved, output1 = self._blocks.tangent(step.blocks, direction)
-        found, of_features1 = head.derivative(step.head, self._features(output1), direction)
+        found, of_features1 = self.operations.head.derivative(step.head, self._features(output1), direction)
         of_output1 = self._of_output(of_features1, output1)
         return found | self._blocks.backward_tangent(step.blocks, moved, of_output1)
 
@@ -90,15 +98,15 @@ class Engine:
         self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
     ) -> tuple[Tensor, Params, Step]:
         blocks = self._blocks.forward(params, data)
-        statistics = _statistics(params, blocks)
-        value, ends = head.loss(params, self._features(blocks[-1].output), labels)
-        found, of_features = head.gradient(ends)
+        moments = [(block.mean, block.variance) for block in blocks]
+        value, ends = self.operations.head.loss(params, self._features(blocks[-1].output), labels)
+        found, of_features = self.operations.head.gradient(ends)
         if only is None or not all(name in found for name in only):
             of_output = self._of_output(of_features, blocks[-1].output)
             rest, blocks = self._blocks.backward(blocks, of_output, data.counted, keep)
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
-        return value, gradient, Step(params, data, labels, statistics, blocks, ends)
+        return value, gradient, Step(params, data, labels, moments, blocks, ends)
 
     @cached_property
     def _blocks(self) -> Blocks:
@@ -114,14 +122,6 @@ class Engine:
         if self.averages:
             return (of_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
         return of_features.unflatten(2, (channels, rows, columns)).movedim(2, -1).contiguous()
-
-
-def _statistics(params: Params, blocks: list[Block]) -> Params:
-    """Mean and variance of every layer, its bias included."""
-    found: Params = {}
-    for k, block in enumerate(blocks, 1):
-        found |= {f"norm{k}.mean": block.mean + params[f"conv{k}.bias"], f"norm{k}.variance": block.variance}
-    return found
 
 
 def _bytes(blocks: list[Block] | None) -> int:

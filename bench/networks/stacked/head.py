@@ -48,7 +48,7 @@ def loss(params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head
 def gradient(head: Head) -> tuple[Params, Tensor]:
     """Of the head's parameters, and of all features."""
     own = {WEIGHT: head.delta.mT @ head.features, BIAS: head.delta.sum(1)}
-    return own, _of_all(head, head.delta @ head.weight)
+    return own, of_all(head.before, head.delta @ head.weight)
 
 
 def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
@@ -69,9 +69,9 @@ def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple
         of_weight1 = of_weight1 + head.delta.mT @ features1
     if weight1 is not None:
         of_features1 = of_features1 + head.delta @ weight1
-    return {WEIGHT: of_weight1, BIAS: delta1.sum(1)}, _of_all(head, of_features1)
+    return {WEIGHT: of_weight1, BIAS: delta1.sum(1)}, of_all(head.before, of_features1)
 
 
-def _of_all(head: Head, of_features: Tensor) -> Tensor:
-    """With zeros for the images without labels."""
-    return F.pad(of_features, (0, 0, head.before, 0)) if head.before else of_features
+def of_all(before: int, of_features: Tensor) -> Tensor:
+    """With zeros for the images without labels, which stand before."""
+    return F.pad(of_features, (0, 0, before, 0)) if before else of_features

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from bench.networks.stacked.blocks import laid_out
+
 GRADIENT, PREDICT = "stacked_loss_and_gradient", "stacked_predict"
 
 
@@ -27,6 +29,7 @@ def summed(method: Any, engine: Any, state: Any, batch: Any) -> Any:
     episodes, [seeds, ...]."""
     seeds, episodes = batch[0].shape[:2]
     each = tree_map(lambda one: one[:, None].expand(-1, episodes, *one.shape[1:]).flatten(0, 1), state)
+    each = each._replace(params=laid_out(each.params))
     found = method.stacked_loss_and_gradient(engine, each, tree_map(lambda one: one.flatten(0, 1), batch))
     return tree_map(lambda one: one.unflatten(0, (seeds, episodes)).sum(1), found)
 
@@ -42,4 +45,4 @@ def predicted(method: Any, engine: Any, state: Any, episodes: Sequence[Tensor], 
     """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
     count = len(episodes[0])
     each = tree_map(lambda one: one.expand(count, *one.shape), state)
-    return method.stacked_predict(engine, each, *episodes, setting)
+    return method.stacked_predict(engine, each._replace(params=laid_out(each.params)), *episodes, setting)

@@ -1,5 +1,6 @@
 """The operations of the engine in torch: what runs on a CPU, and what the kernels of a GPU are held against."""
 
+from bench.networks.stacked import head
 from bench.networks.stacked.torch_first_layer import (
     Data,
     data,
@@ -29,6 +30,7 @@ __all__ = [
     "first_layer_tangent",
     "first_weight_gradient",
     "first_weight_tangent",
+    "head",
     "indices",
     "layer",
     "layer_tangent",

@@ -1,0 +1,38 @@
+"""Where a row of a tile lies: pixels are ordered window by window, so that pooling 2x2 splits a tile's registers."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def pixel_of(rows, HEIGHT: tl.constexpr, WIDTH: tl.constexpr):
+    """Rows -> (image, row, column): windows of an image after one another, in each its four places; an odd last row or
+    column is in windows whose other places lie outside."""
+    ACROSS: tl.constexpr = (WIDTH + 1) // 2
+    WINDOWS: tl.constexpr = (HEIGHT + 1) // 2 * ACROSS
+    window = rows // 4
+    inside = window % WINDOWS
+    row = 2 * (inside // ACROSS) + rows % 4 // 2
+    return window // WINDOWS, row, 2 * (inside % ACROSS) + rows % 2
+
+
+@triton.jit
+def window_of(windows, e, IMAGES, HEIGHT: tl.constexpr, WIDTH: tl.constexpr):
+    """Windows -> (image, row, column of its first place, pooled row in [episodes, images, rows // 2, columns // 2],
+    whether all four places are there)."""
+    image, row, column = pixel_of(4 * windows, HEIGHT, WIDTH)
+    whole = (image < IMAGES) & (row + 1 < HEIGHT) & (column + 1 < WIDTH)
+    pooled = ((e * IMAGES + image) * (HEIGHT // 2) + row // 2) * (WIDTH // 2) + column // 2
+    return image, row, column, pooled, whole
+
+
+@triton.jit
+def by_place(tile, ROWS: tl.constexpr, FILTERS: tl.constexpr):
+    """[rows, filters] -> its four places, [rows // 4, filters] each."""
+    four = tl.permute(tl.reshape(tile, (ROWS // 4, 2, 2, FILTERS)), (0, 3, 1, 2))
+    left, right = tl.split(four)
+    first, third = tl.split(left)
+    second, fourth = tl.split(right)
+    return first, second, third, fourth

@@ -1,0 +1,117 @@
+"""What the kernels compile to, ahead of time and without a device: nothing spills, sums are in an order, and products
+go by the instructions that the plan for their speed counts on."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 alone")
+
+from bench.networks.stacked import ahead
+from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.triton_operations import TritonOperations
+from methods.contract import Episode
+from tests.networks.stacked.steps import meta_gradient
+
+WAYS, SHOTS, FILTERS = 5, 5, 32
+ATOMICS = {"ATOM", "ATOMG", "ATOMS", "RED", "REDG"}
+
+
+def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Two episodes of a shape without numbers."""
+    return torch.empty((2, *shape), dtype=dtype, device="meta")
+
+
+def launched(products: str, steps: int, dtype: torch.dtype = torch.float32) -> list[ahead.Launch]:
+    """What a meta-step of miniimagenet-5w5s launches."""
+    params, channels = {}, 3
+    for k in (1, 2, 3, 4):
+        params[f"conv{k}.weight"] = meta(FILTERS, channels, 3, 3, dtype=dtype)
+        params |= {f"conv{k}.bias": meta(FILTERS, dtype=dtype), f"norm{k}.shift": meta(FILTERS, dtype=dtype)}
+        channels = FILTERS
+    params |= {"head.weight": meta(WAYS, 25 * FILTERS, dtype=dtype), "head.bias": meta(WAYS, dtype=dtype)}
+    engine = Engine(TritonOperations(products), 1e-3, strided=False, averages=False, bound_bytes=2**40)
+    counts = WAYS * SHOTS, WAYS * 15
+    batch = Episode(
+        *(part for count in counts for part in (meta(count, 3, 84, 84, dtype=dtype), meta(count, dtype=torch.int64)))
+    )
+    return ahead.launches(lambda: meta_gradient(engine, params, batch, steps))
+
+
+@cache
+def of_a_meta_step(products: str, dtype: torch.dtype = torch.float32) -> tuple[ahead.Launch, ...]:
+    """All that is compiled for one, each once."""
+    found = launched(products, 1, dtype)
+    return tuple({ahead.source(each).hash() + str(each.options): each for each in found}.values())
+
+
+def launch(kernel: str, products: str, **constants: int) -> ahead.Launch:
+    """The first launch of a kernel with these constants."""
+    for each in of_a_meta_step(products):
+        own = dict(zip((p.name for p in each.kernel.params), each.arguments, strict=True))
+        if each.name == kernel and all(own[name] == value for name, value in constants.items()):
+            return each
+    raise AssertionError(f"{kernel} is never launched with {constants}")
+
+
+def is_sound(found: ahead.Compiled) -> bool:
+    """Nothing spills, and nothing is summed by whoever comes first."""
+    return found.spills == 0 and not ATOMICS & {name.split(".")[0] for name in found.instructions}
+
+
+# What the plan counts on: the kernel, the precision of its products, constants, instruction, how often, registers.
+PLANNED = [
+    ("product", "ieee", {"LEAVES": 1, "WIDTH": 42}, "FFMA", 1024, 224),
+    ("product", "ieee", {"LEAVES": 3}, "FFMA", 1024, 128),
+    ("product", "ieee", {"PAIRS": 2, "TRANSPOSED": True, "WIDTH": 42}, "FFMA", 512, 168),
+    ("product", "tf32x3", {"LEAVES": 1, "WIDTH": 42}, "HGMMA", 12, 128),
+    ("product", "tf32x3", {"LEAVES": 2, "WIDTH": 42}, "HGMMA", 12, 128),
+    ("weight_gradient", "ieee", {"WIDTH": 42}, "FFMA", 1536, 168),
+    ("weight_gradient", "tf32x3", {"WIDTH": 42}, "HMMA", 72, 168),
+    ("tangent_spread", "ieee", {"WIDTH": 42}, "FFMA", 1, 128),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kernel", "products", "constants", "instruction", "times", "registers"), PLANNED)
+def test_a_kernel_compiles_to_what_is_planned(
+    kernel: str, products: str, constants: dict[str, int], instruction: str, times: int, registers: int
+) -> None:
+    found = ahead.compiled(launch(kernel, products, **constants), 90)
+    assert is_sound(found) and found.registers <= registers
+    assert found.count(instruction) >= times
+    assert products == "ieee" or found.count("FFMA") < 100  # else it would not be on tensor cores
+    assert any("128" in name for name in found.instructions if name.startswith("LDG")) or kernel == "product"
+
+
+def test_spills_are_seen() -> None:
+    """A tile that is too large for one warp."""
+    planned = launch("product", "ieee", LEAVES=1, WIDTH=42)
+    assert ahead.compiled(planned._replace(options=planned.options | {"num_warps": 1}), 90).spills > 0
+
+
+def test_a_meta_step_launches_no_more_than_the_plan_has() -> None:
+    """With its five inner steps."""
+    assert len(launched("ieee", 5)) <= 415
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("products", ["ieee", "tf32x3"])
+def test_every_kernel_of_a_meta_step_compiles_without_spills(products: str, capability: int) -> None:
+    launches = of_a_meta_step(products)
+    assert len({each.name for each in launches}) == 17
+    for each in launches:
+        found = ahead.compiled(each, capability)
+        assert is_sound(found), (each.name, each.options, found.registers, found.spills)
+
+
+@pytest.mark.full
+def test_every_kernel_compiles_in_float64() -> None:
+    """In which a device shows first whether they are right; then spills cost nothing that matters."""
+    for each in of_a_meta_step("ieee", torch.float64):
+        assert ahead.compiled(each, 90).registers > 0, each.name

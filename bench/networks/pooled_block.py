@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.channel_statistics import measured, summed
+from bench.networks.stacked import torch_places
 
 
 def pooled_block(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> Tensor:
@@ -98,7 +99,10 @@ class _Backward(torch.autograd.Function):
 
         cube = at.scale**3
         average, product = (each / at.count for each in summed(through, at.layer, at.mean))
-        picked = _rows(through).gather(1, _rows(at.places)).view(at.places.shape)
+        if through.is_cuda:
+            picked = torch_places.picked(through, at.places)
+        else:
+            picked = _rows(through).gather(1, _rows(at.places)).view(at.places.shape)
         overlap = summed(at.active, picked, torch.zeros_like(average))[1]
         constant = of_shift - average * at.scale + cube * product * at.mean
         to_active = torch.addcmul(constant, picked, at.scale).addcmul_(at.greatest, -cube * product)
@@ -150,8 +154,11 @@ class _Cotangents:
         """See above."""
         slope = 2 * self.of_variance / self.count
         found = torch.addcmul(self.of_mean / self.count - slope * self.mean, self.layer, slope)
-        rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: what is added to a copy would be lost
-        rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
+        if found.is_cuda:  # where a scatter would sort first
+            torch_places.add_at(found, self.places, self.of_greatest)
+        else:
+            rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: a copy would lose what is added
+            rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
         return _plus(found, self.of_layer)
 
 

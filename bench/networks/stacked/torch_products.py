@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.networks.channel_statistics import measured, summed
 from bench.networks.layers import padding
+from bench.networks.stacked import torch_places
 
 
 def layer(
@@ -93,6 +94,8 @@ def picked(whole: Tensor, place: Tensor | None) -> Tensor:
     """What stands at the places."""
     if place is None:
         return whole
+    if whole.is_cuda:
+        return torch_places.picked(whole, place)
     return whole.flatten(2, 3).gather(2, place.flatten(2, 3)).view(place.shape)
 
 
@@ -100,6 +103,10 @@ def placed(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Ten
     """What is given of the greatest at their places in images of `size`, and 0 elsewhere."""
     if place is None:
         return greatest
+    if greatest.is_cuda:
+        spread = greatest.new_zeros(*greatest.shape[:2], *size, greatest.shape[-1])
+        torch_places.add_at(spread, place, greatest)
+        return spread
     images, index = (channels_first(one.flatten(0, 1)) for one in (greatest, place))
     like = channels_first(greatest.new_empty(len(images), *size, greatest.shape[-1]))  # only its shape is looked at
     back = torch.ops.aten.max_pool2d_with_indices_backward

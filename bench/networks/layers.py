@@ -85,6 +85,7 @@ def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: fl
 
 
 STACKED = "stacked"
+KERNELS = {"stacked-ieee": "ieee", "stacked-tf32x3": "tf32x3"}  # on Triton, and the precision of their products
 LAYERS: dict[str, Layers] = {
     "native": Layers(native_convolution, native_batch_norm, native_max_pool),
     "pooled": Layers(native_convolution, native_batch_norm, native_max_pool, pools_first=True),
@@ -93,7 +94,9 @@ LAYERS: dict[str, Layers] = {
     "patches": Layers(patch_convolution, written_batch_norm, masked_max_pool),
     # Without autograd (`bench.networks.stacked`); these are for what is not said in its terms.
     STACKED: Layers(native_convolution, written_batch_norm, native_max_pool),
+    **dict.fromkeys(KERNELS, Layers(native_convolution, written_batch_norm, masked_max_pool)),
 }
+WITHOUT_AUTOGRAD = (STACKED, *KERNELS)
 ALONE = ("native", "pooled")  # for one episode at a time, where the others may be vectorised
 
 

@@ -29,6 +29,10 @@ class Mlp:
     fills_a_cpu = False
     may_stack = False  # there is no engine for it
 
+    def takes_kernels(self, device: str) -> bool:
+        """Nor are there kernels."""
+        return False
+
     def compilation_seconds(self, device: str) -> float:
         """Of meta-step and evaluation, seen on a CPU core."""
         return 80.0

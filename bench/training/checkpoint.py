@@ -64,16 +64,18 @@ class Progress:
         self.clock = now
 
 
-def begun(initial: Sequence[State], device: torch.device, meta_lr: float, capturable: bool, worst: float) -> Progress:
+def begun(
+    initial: Sequence[State], device: torch.device, meta_lr: float, capturable: bool, worst: float, fused: bool = False
+) -> Progress:
     """A training that begins at these states, one a seed. `capturable`: its steps go into a CUDA graph; `worst`: what
-    every score is better than."""
+    every score is better than; `fused`: one kernel moves all parameters."""
     state = State(
         *(
             {name: torch.stack([part[name] for part in parts]).to(device) for name in parts[0]}
             for parts in zip(*initial, strict=True)
         )
     )
-    optimiser = torch.optim.Adam(state.params.values(), lr=meta_lr, capturable=capturable)
+    optimiser = torch.optim.Adam(state.params.values(), lr=meta_lr, capturable=capturable, fused=fused)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
     progress.tracks = [Track(copied(progress.of(place)), worst) for place in range(len(initial))]
     return progress

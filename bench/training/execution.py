@@ -17,7 +17,7 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from bench import devices
-from bench.networks.layers import ALONE, STACKED
+from bench.networks.layers import ALONE, KERNELS, WITHOUT_AUTOGRAD
 from bench.networks.stacked import step as stacked
 from bench.networks.stacked.engine import Engine
 from methods.contract import Episode, Method, Params, Setting, State
@@ -48,6 +48,11 @@ class Execution:
     def graph(self) -> bool:
         """Whether a meta-step is captured as a CUDA graph and replayed."""
         return self.mode in (GRAPH, COMPILED_GRAPH)
+
+    @property
+    def on_kernels(self) -> bool:
+        """Whether layers are kernels of a GPU, beside which every launch counts."""
+        return self.layers in KERNELS
 
     def loss_and_gradient(
         self, method: Method, state: State, batch: Any, gathered: Callable[[Any], Any] = lambda chunk: chunk
@@ -101,7 +106,7 @@ class Execution:
         return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
 
     def _stacks(self, method: Method, what: str) -> bool:
-        return self.layers == STACKED and stacked.says(type(method), what) and method.setup.network.may_stack
+        return self.layers in WITHOUT_AUTOGRAD and stacked.says(type(method), what) and method.setup.network.may_stack
 
     def _engine(self, method: Method) -> Engine:
         return method.setup.network.engine(_KEPT_BYTES[self.device.type])

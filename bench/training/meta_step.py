@@ -64,10 +64,11 @@ class MetaStep:
             self.loss_sum += loss.detach() / len(updates)
 
     def _move(self, gradient: Mapping[str, Tensor]) -> None:
-        clip = self.batches.training.clip
-        for name, parameter in self.state.params.items():
-            value = gradient[name].detach()
-            parameter.grad = value if clip is None else value.clamp(-clip, clip)
+        clip, values = self.batches.training.clip, [gradient[name].detach() for name in self.state.params]
+        if clip is not None:
+            values = torch._foreach_clamp_max(torch._foreach_clamp_min(values, -clip), clip)
+        for parameter, value in zip(self.state.params.values(), values, strict=True):
+            parameter.grad = value
         self.optimiser.step()
 
     def _capture(self, drawn: Any) -> None:

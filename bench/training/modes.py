@@ -19,7 +19,7 @@ from bench.training.watch import Listener, Said
 # One copy of all activations of a chunk. Beyond the caches of a CPU a chunk is slower than its episodes one by one, and
 # beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104 (timed
 # once, without a record).
-_CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20}
+_CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20, "kernels": 256 * 2**20}
 
 Result = TypeVar("Result")
 
@@ -51,11 +51,18 @@ def choose(
 
 
 def chunk_size(
-    benchmark: Benchmark, training: Training, queries: int, count: int, device: torch.device, seeds: int = 1
+    benchmark: Benchmark,
+    training: Training,
+    queries: int,
+    count: int,
+    device: torch.device,
+    seeds: int = 1,
+    stacks: bool = False,
 ) -> int:
     """Episodes at once, so that one copy of their activations stays within bounds: at least one, and a divisor of
-    `count`, because every other size would be compiled as well."""
-    most = _chunk_bytes(device) // (seeds * _episode_bytes(benchmark, training, queries))
+    `count`, because every other size would be compiled as well. `stacks`: on kernels, where there are some."""
+    kernels = stacks and network(benchmark, training).takes_kernels(device.type)
+    most = _chunk_bytes(device, kernels) // (seeds * _episode_bytes(benchmark, training, queries))
     return max(size for size in range(1, count + 1) if count % size == 0 and size <= max(1, most))
 
 
@@ -126,8 +133,10 @@ def training_seconds(benchmark: Benchmark, training: Training, device: torch.dev
     return training.iterations * step
 
 
-def _chunk_bytes(device: torch.device) -> int:
+def _chunk_bytes(device: torch.device, kernels: bool = False) -> int:
     if device.type == "cpu":
         return _CHUNK_BYTES["cpu"]
     # A meta-step holds some twenty such copies.
-    return min(_CHUNK_BYTES["cuda"], torch.cuda.get_device_properties(device).total_memory // 40)
+    return min(
+        _CHUNK_BYTES["kernels" if kernels else "cuda"], torch.cuda.get_device_properties(device).total_memory // 40
+    )

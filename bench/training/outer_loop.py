@@ -51,7 +51,9 @@ class Trainer:
 
         Raises whatever a compiler or a driver throws where the execution cannot run here."""
         training, worst = self.protocol.training, self.valid.benchmark.measure.worst
-        progress = begun(initial, self.execution.device, training.meta_lr, self.execution.graph, worst)
+        progress = begun(
+            initial, self.execution.device, training.meta_lr, self.execution.graph, worst, self.execution.on_kernels
+        )
         resume(progress, self.folders, training.iterations)
         step = MetaStep(
             self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum

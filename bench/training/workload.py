@@ -17,7 +17,7 @@ from bench.networks.stacked import step as stacked
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import BY_CLASS, INNER_LOOP, Protocol
 from bench.training import evaluation, initial, modes
-from bench.training.execution import Execution
+from bench.training.execution import EAGER, GRAPH, Execution
 from bench.training.objectives import objective
 from methods import METHODS
 from methods.contract import NEEDS, Method, Setup, State
@@ -169,7 +169,8 @@ class Workload:
     def _chunk(self, split: str, count: int, seeds: int) -> int:
         training, (ways, shots, queries) = self.protocol.training, self.protocol.shape(split, self._source(split)[0])
         benchmark = self.benchmark.with_shape(ways, shots)
-        return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds)
+        stacks = stacked.says(self.kind, stacked.GRADIENT) and self.mode in (None, EAGER, GRAPH)
+        return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds, stacks)
 
     def _executions(self, chunk: int, seeds: int, precision: str, stacks: bool) -> tuple[Execution, ...]:
         training = self.protocol.training

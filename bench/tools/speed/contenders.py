@@ -47,7 +47,9 @@ class Ours:
         self.method = workload.build(execution.layers, execution.precision)
         self.batches = case.batches
         state = State(*({name: t[None].clone() for name, t in part.items()} for part in case.initial))
-        optimiser = torch.optim.Adam(state.params.values(), lr=training.meta_lr, capturable=execution.graph)
+        optimiser = torch.optim.Adam(
+            state.params.values(), lr=training.meta_lr, capturable=execution.graph, fused=execution.on_kernels
+        )
         self.step = MetaStep(execution, self.method, self.batches, state, optimiser, torch.zeros(1, device=case.device))
         self.step.rehearse(self.batches.at(0))
         self.params = state.params

@@ -65,6 +65,8 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
+    if not job.workload.tested_here:
+        return f"trained, and not tested: the data here are a part. Where all are: python -m bench evaluate {job.name}"
     found = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})

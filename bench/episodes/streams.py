@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from bench.data.images import ImageSet
 from bench.episodes.functions import FunctionEpisodes
 from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EVALUATION_SEED, Data, EpisodeStream
-from bench.protocols.benchmarks import FUNCTIONS, IMAGES, Benchmark, EpisodeShape
+from bench.protocols.benchmarks import FUNCTIONS, IMAGES, SPLITS, Benchmark, EpisodeShape
 
 _FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: FunctionEpisodes}
 
@@ -19,3 +20,10 @@ def stream(
     `how`: with_parameters, by_class, rotations."""
     seed = training_seed if split == "train" else EVALUATION_SEED
     return _FORMS[benchmark.form](benchmark, data, split, seed, shape, **how)
+
+
+def lacks(data: Data) -> tuple[str, ...]:
+    """Of a part of a data set, the splits that have no class in it."""
+    if not (isinstance(data, ImageSet) and data.partial):
+        return ()
+    return tuple(split for split in SPLITS if not data.split(split))

@@ -80,7 +80,7 @@ class Training:
     image_batch: int | None = _setting(
         None, "images per step of an image classifier, or none: those of the episodes", least=1
     )
-    validations: int = _setting(20, "times that validation happens in a run", least=1)
+    validations: int = _setting(20, "times that validation happens in a run, or 0: never", least=0)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     validation_shape: str = _setting(
         "test", "whose ways, shots, queries and rotations validation has", choices=("test", "training"), later=True

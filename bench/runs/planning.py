@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bench import records
 from bench.data import benchmark_data, listing, store
 from bench.episodes.stream import Data
-from bench.errors import UserError, unknown
+from bench.errors import UserError
 from bench.protocols import benchmarks, presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Block, Experiment
 from bench.records import layout
-from bench.runs import user_methods
+from bench.runs import recorded, user_methods
 from bench.runs.job import Job
 from bench.runs.request import Request
-from bench.runs.user_methods import UserMethod
 from bench.training.modes import seeds_at_once
 from bench.training.workload import NamedMethod, Workload
-from methods import METHODS
 
 _FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
 _EMBEDDED = "omniglot-5w1s"
@@ -149,8 +146,8 @@ def evaluation_job(run: str, request: Request) -> Job:
     if info["status"] != "finished":
         mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
-    method = method_of(folder, info, request.methods)
-    benchmark, training, data = trained_on(folder, info, request.data_dir)
+    method = recorded.method_of(folder, info, request.methods)
+    benchmark, training, data = recorded.trained_on(folder, info, request.data_dir)
     tested_on = store.benchmark(request.benchmarks[0], request.data_dir) if request.benchmarks else benchmark
     evaluation = presets.preset(info["preset"], tested_on, method.settings).evaluation
     changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
@@ -172,41 +169,6 @@ def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
         )
     tested_on = benchmark, benchmark_data.load(benchmark, job.protocol.training, data_dir)
     return job.with_workload(protocol=replace(job.protocol, evaluation=evaluation), tested_on=tested_on)
-
-
-def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> NamedMethod:
-    """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
-    Raises UserError where it is neither; what a record says is never imported."""
-    name, code = info["method"], info["training"].get("code")
-    if records.predicted(info):
-        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
-    if code is None:
-        if name not in METHODS:
-            raise unknown("method", name, METHODS)
-        return NamedMethod(name)
-    asked = [*named, *(offered for offered in user_methods.offered() if offered == name)]
-    mine = [found for found in map(user_methods.find, asked) if isinstance(found, UserMethod) and found.name == name]
-    for found in mine:
-        if found.code == code:
-            return found
-    file = info.get("code", {}).get("file", f"{name}.py")
-    have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
-    named_so = f"name that file, --method path/to/{file}"
-    if Path(file).stem != name:  # a package offered it, by a name of its own
-        named_so = f"install the package that offers {name}, or name a copy of that file, --method path/to/{name}.py"
-    raise UserError(f"{folder} was made with {file} ({code}){have}: {named_so}")
-
-
-def trained_on(
-    folder: Path, info: Mapping[str, Any], data_dir: Path | None
-) -> tuple[Benchmark, protocol.Training, Data]:
-    """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
-    something of it is not known here."""
-    benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
-    data, theirs = benchmark_data.load(benchmark, training, data_dir), info["data"]["digest"]
-    if data.digest != theirs:
-        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
-    return benchmark, training, data
 
 
 def methods_named(named: Sequence[str]) -> list[NamedMethod]:

@@ -56,7 +56,7 @@ class RunStatus:
         if not self.is_trained or None in self.evaluations.values():
             return None
         lost = any(found is not None and found.lost for found in self.evaluations.values())
-        return Outcome.DIVERGED if lost or not self.evaluations else Outcome.FINISHED
+        return Outcome.DIVERGED if lost or self.info["status"] == "diverged" else Outcome.FINISHED
 
     @property
     def left(self) -> str:
@@ -75,7 +75,10 @@ class RunStatus:
             return None
 
     def _evaluated_at(self) -> list[int]:
-        """The iteration that the evaluation names, and the job's milestones, as far as their weights were kept."""
+        """The iteration that the evaluation names, and the job's milestones, as far as their weights were kept. None
+        where the data at hand have nothing to test on."""
+        if not self.job.workload.tested_here:
+            return []
         iteration, _ = weights_of(self.job.folder, self.info, self.job.protocol.evaluation, None)
         if self.job.protocol.evaluation.weights == "best":
             return [iteration]

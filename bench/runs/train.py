@@ -48,7 +48,8 @@ class _Records:
     def _begun(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
         if info:
             return recording.resume_record(job.folder, info, how)
-        digests = {split: job.stream(split).digest for split in ("train", "valid")}
+        splits = ("train", "valid") if job.workload.tested_here else ("train",)
+        digests = {split: job.stream(split).digest for split in splits}
         return recording.start_record(job.folder, job.about, digests, how)
 
     def save(self, iteration: int) -> None:
@@ -74,8 +75,8 @@ class _Records:
 def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Progress:
     seeds, folders = [job.seed for job in kept.jobs], [job.folder for job in kept.jobs]
     initial = [workload.initial_state(seed) for seed in seeds]
-    streams, valid = [workload.stream("train", seed) for seed in seeds], workload.stream("valid")
-    precision = workload.protocol.evaluation.precision
+    streams, validates = [workload.stream("train", seed) for seed in seeds], workload.protocol.training.validations > 0
+    valid, precision = workload.stream("valid") if validates else None, workload.protocol.evaluation.precision
 
     def prepared(runner: Execution) -> tuple[outer_loop.Trainer, Any]:
         validation = replace(runner, chunk=workload.evaluation_chunk(), precision=precision)

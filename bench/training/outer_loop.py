@@ -41,7 +41,7 @@ class Trainer:
     execution: Execution
     validation: Execution
     train: Sequence[EpisodeStream]
-    valid: EpisodeStream
+    valid: EpisodeStream | None  # None: nothing is validated
     folders: Sequence[Path]
     saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
     as_tested: Callable[[State], State] = lambda state: state  # for validation's ways, where they are others
@@ -50,7 +50,7 @@ class Trainer:
         """Where training goes on, from the folders' checkpoints if there are some, with everything compiled.
 
         Raises whatever a compiler or a driver throws where the execution cannot run here."""
-        training, worst = self.protocol.training, self.valid.benchmark.measure.worst
+        training, worst = self.protocol.training, self.train[0].benchmark.measure.worst
         progress = begun(
             initial, self.execution.device, training.meta_lr, self.execution.graph, worst, self.execution.on_kernels
         )
@@ -60,7 +60,7 @@ class Trainer:
         )
         if progress.iteration < training.iterations:
             step.rehearse(self._batches.at(progress.iteration))
-            if self.validation.compiled:
+            if self.validation.compiled and self.valid is not None:
                 setting = self.tested.candidates()[0]
                 state = self.as_tested(progress.of(0))
                 evaluation.scores(self.validation, self.tested, state, self.valid, 1, setting)
@@ -149,6 +149,7 @@ class Trainer:
 
     def _validate(self, progress: Progress, track: Track, state: State, on_event: Listener) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
+        assert self.valid is not None  # or none would be due
         tested = self.as_tested(state)
         choice = evaluation.choose(self.validation, self.tested, tested, self.valid, episodes, choosing, on_event)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays

@@ -88,7 +88,12 @@ class Workload:
         if mode not in kind.batch_statistics:
             able = " or ".join(kind.batch_statistics)
             raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
-        for split in splits:
+        if self.protocol.training.validations and (lacking := streams.lacks(self.data)):
+            raise UserError(
+                f"{self.benchmark.name}: the data here have no {' and no '.join(lacking)} classes: `--set "
+                "validations=0` trains on the others alone, and `evaluate RUN` tests where all are"
+            )
+        for split in splits if self.tested_here else set(splits) & {"train"}:
             self.stream(split)
             if split != "train":
                 self.state_for(split, self.initial_state(0))
@@ -98,6 +103,12 @@ class Workload:
     def training_benchmark(self) -> Benchmark:
         """What training sees: the benchmark, with the ways and shots of training."""
         return self.benchmark.with_shape(self.protocol.training.ways, self.protocol.training.shots)
+
+    @property
+    def tested_here(self) -> bool:
+        """Not where a training without validation has a part of the data, which lacks whole splits: it is tested
+        elsewhere."""
+        return self.protocol.training.validations > 0 or not streams.lacks(self.data)
 
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
         """The episodes of a split to train on, or to evaluate with, on the device; those of validation are as large as

@@ -11,7 +11,7 @@ import torch
 from bench import records
 from bench.errors import UserError
 from bench.records import fields, layout, weights
-from bench.runs import planning
+from bench.runs.recorded import method_of, trained_on
 from bench.tools.verify import differences, promises
 from bench.tools.verify.findings import DIFFERENT, Finding, checked, compared, promise, scores
 from bench.tools.verify.repeat import RecordedRun
@@ -26,8 +26,8 @@ def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Seq
     """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
     something of it is not known here."""
     info = records.read_info(folder)
-    method = planning.method_of(folder, info, methods)
-    again = RecordedRun(folder, info, *planning.trained_on(folder, info, data_dir), method, on_event, data_dir)
+    method = method_of(folder, info, methods)
+    again = RecordedRun(folder, info, *trained_on(folder, info, data_dir), method, on_event, data_dir)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again
@@ -83,7 +83,8 @@ def _data(again: RecordedRun) -> Finding:
     found = {}
     if again.training.origin is None:  # what was trained elsewhere saw none of our streams
         job = again.job(again.preset.evaluation, ExecutionRecord.read(again.folder, again.info)).validating()
-        found = {split: job.stream(split).digest for split in ("train", "valid")}
+        validated = again.training.validations > 0 or "valid" in recorded
+        found = {split: job.stream(split).digest for split in (("train", "valid") if validated else ("train",))}
     wrong = [f"{split} episodes are not the recorded ones" for split in found if recorded.get(split) != found[split]]
     named = data.known_as or "an unknown copy"
     return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")

@@ -1,0 +1,64 @@
+"""What a recorded run was made with, found again here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import records
+from bench.data import benchmark_data
+from bench.episodes.stream import Data
+from bench.episodes.streams import stream
+from bench.errors import UserError, unknown
+from bench.protocols import benchmarks, protocol, settings
+from bench.protocols.benchmarks import Benchmark
+from bench.runs import user_methods
+from bench.runs.user_methods import UserMethod
+from bench.training.workload import NamedMethod
+from methods import METHODS
+
+
+def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> NamedMethod:
+    """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
+    Raises UserError where it is neither; what a record says is never imported."""
+    name, code = info["method"], info["training"].get("code")
+    if records.predicted(info):
+        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
+    if code is None:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+        return NamedMethod(name)
+    asked = [*named, *(offered for offered in user_methods.offered() if offered == name)]
+    mine = [found for found in map(user_methods.find, asked) if isinstance(found, UserMethod) and found.name == name]
+    for found in mine:
+        if found.code == code:
+            return found
+    file = info.get("code", {}).get("file", f"{name}.py")
+    have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
+    named_so = f"name that file, --method path/to/{file}"
+    if Path(file).stem != name:  # a package offered it, by a name of its own
+        named_so = f"install the package that offers {name}, or name a copy of that file, --method path/to/{name}.py"
+    raise UserError(f"{folder} was made with {file} ({code}){have}: {named_so}")
+
+
+def trained_on(
+    folder: Path, info: Mapping[str, Any], data_dir: Path | None
+) -> tuple[Benchmark, protocol.Training, Data]:
+    """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
+    something of it is not known here."""
+    benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
+    data, theirs = benchmark_data.load(benchmark, training, data_dir), info["data"]["digest"]
+    if data.digest != theirs and not _has_the_part(benchmark, training, data, info):
+        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
+    return benchmark, training, data
+
+
+def _has_the_part(benchmark: Benchmark, training: protocol.Training, data: Data, info: Mapping[str, Any]) -> bool:
+    """Whether a run was trained on a part of a data set whose episodes for training are drawn from these data too."""
+    drawn = (info.get("episodes_digest") or {}).get("train")
+    if not info["data"].get("partial") or drawn is None:
+        return False
+    shape = protocol.Protocol(training, protocol.Evaluation()).shape("train", benchmark)
+    how = {"by_class": training.meaning == protocol.BY_CLASS, "rotations": training.rotations}
+    return stream(benchmark, data, "train", shape, info["seed"], **how).digest == drawn

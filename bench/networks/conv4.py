@@ -13,48 +13,25 @@ from torch import Tensor
 
 from bench.networks import initialisation
 from bench.networks.channel_statistics import mean_and_variance
+from bench.networks.conv4_costs import BLOCKS, Conv4Costs
 from bench.networks.geometry import Geometry, max_pool_by_one
 from bench.networks.inputs import seen as seen_inputs
 from bench.networks.layers import KERNELS, LAYERS, STACKED, product
 from bench.networks.pooled_block import pooled_block
 from bench.networks.stacked.engine import Engine
 from bench.networks.stacked.operations import have_kernels, operations
-from bench.protocols.protocol import Training
 
-# Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (timed once,
-# without a record: 9.0 ms for three seeds of omniglot-5w1s, 104 ms for one of miniimagenet-5w5s).
-_OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 2e12}
-_BLOCKS = (1, 2, 3, 4)
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Conv4:
+class Conv4(Conv4Costs):
     """Four blocks of 3x3 convolution, batch norm, ReLU and downsampling by two, then a linear head.
 
     Parameters: `conv<k>.weight` [filters, channels, 3, 3], `conv<k>.bias`, `norm<k>.shift` (beta) and, where the
     protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
     """
-
-    input_shape: tuple[int, int, int]
-    training: Training
-    layers: str = "vectorised"  # one of `bench.networks.layers.LAYERS`
-    precision: str = "fp32"  # one of `bench.protocols.protocol.PRECISIONS`
-
-    fills_a_cpu = True
-
-    def compilation_seconds(self, device: str) -> float:
-        """Of meta-step and evaluation: seen on two CPU cores (results/reference/speed); on CUDA read off the logs of
-        one session, on an H200 with 16 cores, of which no record was kept."""
-        return 150.0 if device == "cuda" else 400.0
-
-    def saved_by_compiling(self, device: str) -> float:
-        """The share of a meta-step that is not compiled, seen in the same places. On a CPU nothing where
-        images are pooled first; of such networks on CUDA nothing is known."""
-        if self._strided:
-            return 0.66 if device == "cuda" else 0.5
-        return 0.1 if self.training.batch_norm_scale else 0.0
 
     @property
     def may_stack(self) -> bool:
@@ -72,10 +49,6 @@ class Conv4:
     def takes_kernels(self, device: str) -> bool:
         """Whether an engine for it runs on kernels of a GPU (`bench.networks.stacked.triton_operations`)."""
         return device == "cuda" and self.may_stack and have_kernels(self.training.filters, self._strided)
-
-    @property
-    def _strided(self) -> bool:
-        return self.training.downsampling == "stride"
 
     @property
     def _geometry(self) -> Geometry:
@@ -102,7 +75,7 @@ class Conv4:
         """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
         channels = self.input_shape[0]
-        for k in _BLOCKS:
+        for k in BLOCKS:
             side = self._geometry.kernel(k)
             weight = torch.empty(self.training.filters, channels, side, side)
             params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
@@ -138,10 +111,9 @@ class Conv4:
         """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
 
         Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
-        hidden = seen_inputs(self.training.inputs, images).movedim(
-            1, -1
-        )  # [images, rows, columns, channels] from here on
-        for k in _BLOCKS:
+        # [images, rows, columns, channels] from here on
+        hidden = seen_inputs(self.training.inputs, images).movedim(1, -1)
+        for k in BLOCKS:
             hidden = self._block(k, params, hidden, statistics, seen)
         if self.training.head_input == "mean":
             return hidden.mean((1, 2))
@@ -183,28 +155,6 @@ class Conv4:
             return LAYERS[self.layers].batch_norm(hidden, scale, shift, epsilon)
         mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
         return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
-
-    def activation_bytes(self, images: int) -> int:
-        """One copy of the activations of so many images."""
-        height, width = self.input_shape[1:]
-        first_layer = height * width // (4 if self._strided else 1)
-        return 4 * images * self.training.filters * first_layer * 4 // 3
-
-    def meta_step_seconds(self, support: int, query: int, device: str) -> float:
-        """Roughly, eager, of so many images an episode: the products, an inner step of second order as nine passes."""
-        passes = support * self.training.inner_steps * 9 + query * 3
-        return self._operations * passes * self.training.meta_batch / _OPERATIONS_A_SECOND[device]
-
-    @property
-    def _operations(self) -> float:
-        """Of the convolutions of one image, forward."""
-        channels, size, total = self.input_shape[0], self.input_shape[1], 0.0
-        for _ in _BLOCKS:
-            size = (size + 1) // 2 if self._strided else size
-            total += 2 * 9 * channels * self.training.filters * size * size
-            channels = self.training.filters
-            size = size if self._strided else size // 2
-        return total
 
     def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
         """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no

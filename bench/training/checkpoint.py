@@ -69,12 +69,8 @@ def begun(
 ) -> Progress:
     """A training that begins at these states, one a seed. `capturable`: its steps go into a CUDA graph; `worst`: what
     every score is better than; `fused`: one kernel moves all parameters."""
-    state = State(
-        *(
-            {name: torch.stack([part[name] for part in parts]).to(device) for name in parts[0]}
-            for parts in zip(*initial, strict=True)
-        )
-    )
+    parts = zip(*initial, strict=True)
+    state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
     optimiser = torch.optim.Adam(state.params.values(), lr=meta_lr, capturable=capturable, fused=fused)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
     progress.tracks = [Track(copied(progress.of(place)), worst) for place in range(len(initial))]

@@ -13,7 +13,7 @@ from torch.func import grad_and_value
 
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
 from methods.inner_loop import Loss, Outputs, inner_step, outputs_along
-from methods.stacked import Engine, Inner, outputs_at, visited
+from methods.stacked import Engine, Inner, stacked_outputs
 
 Parts = tuple[Loss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
 
@@ -116,9 +116,8 @@ class Finetune:
         """`predict` of stacked episodes, [episodes, steps + 1, query images, ways], but not with running statistics."""
         params, head_alone = self._fresh(state), self._head_alone(setting)
         adapted = [name for name in params if name.startswith("head") or not head_alone]
-        inner = Inner(adapted, setting["lr"], self._steps(head_alone))
-        along = visited(engine, params, support, labels, inner)
-        return outputs_at(engine, along, support, query, self.setup.evaluation.batch_statistics)
+        inner, mode = Inner(adapted, setting["lr"], self._steps(head_alone)), self.setup.evaluation.batch_statistics
+        return stacked_outputs(engine, params, support, labels, query, inner, mode)
 
     def _fresh(self, state: State) -> Params:
         """What an episode starts from."""

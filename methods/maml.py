@@ -11,7 +11,7 @@ from torch.func import grad_and_value
 
 from methods.contract import Episode, Params, Setting, Setup, State
 from methods.inner_loop import Loss, Step, gradient_through, inner_step, outputs_along, trajectory
-from methods.stacked import Engine, Inner, back, inner_loop, outer_loss, outputs_at, visited
+from methods.stacked import Engine, Inner, back, inner_loop, outer_loss, stacked_outputs
 
 
 class Maml:
@@ -59,8 +59,7 @@ class Maml:
     ) -> Tensor:
         """`predict` of stacked episodes: [episodes, inner steps + 1, query images, ways]."""
         evaluation, inner = self.setup.evaluation, self._inner(state.params, self.setup.evaluation.inner_steps)
-        along = visited(engine, state.params, support, labels, inner)
-        return outputs_at(engine, along, support, query, evaluation.batch_statistics)
+        return stacked_outputs(engine, state.params, support, labels, query, inner, evaluation.batch_statistics)
 
     def _inner(self, params: Params, steps: int, keeps: bool = False) -> Inner:
         return Inner(self._adapted(params), self.setup.training.inner_lr, steps, keeps)

@@ -5,7 +5,7 @@ cotangent c of theta' = theta - lr g(theta) is one of theta: c - lr H c."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -20,6 +20,10 @@ class Engine(Protocol):
     def data(self, images: Tensor, support: Tensor | None = None, once: bool = False) -> Any:
         """Images [episodes, images, channels, height, width] made ready for all steps, or for `once`, which is one
         gradient; normalised with the statistics of the `support` where that is given."""
+
+    def features(self, params: Params, data: Any) -> Any:
+        """What enters the head, of images made ready, without those of the support: what `outputs` and `gradient` take
+        in place of them where the head alone moves."""
 
     def outputs(self, params: Params, data: Any) -> Tensor:
         """[episodes, images, ways], without those of the support."""
@@ -63,11 +67,10 @@ class Taken(NamedTuple):
 
 def inner_loop(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> list[Taken]:
     """theta' = theta - lr g(theta) on the adapted parameters, so many times."""
-    return list(_steps(engine, params, images, labels, inner))
+    return list(_steps(engine, params, engine.data(images), labels, inner))
 
 
-def _steps(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> Iterator[Taken]:
-    support = engine.data(images)
+def _steps(engine: Engine, params: Params, support: Any, labels: Tensor, inner: Inner) -> Iterator[Taken]:
     for following in reversed(range(inner.steps)):
         there = following if inner.keeps else None
         _, gradient, kept = engine.gradient(params, support, labels, inner.adapted, there)
@@ -102,19 +105,19 @@ def outer_loss(engine: Engine, batch: Episode, batch_statistics: str, once: bool
     return loss
 
 
-def visited(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> Iterator[Params]:
-    """The parameters before, and after each of, the inner steps, one by one: none has to be kept."""
-    yield params
-    for taken in _steps(engine, params, images, labels, inner):
-        yield taken.after
-
-
-def outputs_at(
-    engine: Engine, visited: Iterable[Params], support: Tensor, query: Tensor, batch_statistics: str
+def stacked_outputs(
+    engine: Engine, params: Params, support: Tensor, labels: Tensor, query: Tensor, inner: Inner, batch_statistics: str
 ) -> Tensor:
-    """[episodes, parameters visited, query images, ways]. Of those that are visited only the outputs are kept."""
-    images = _query(engine, support, query, batch_statistics)
-    return torch.stack([engine.outputs(params, images) for params in visited], 1)
+    """[episodes, inner steps + 1, query images, ways]: the query's outputs along the inner loop, of whose steps nothing
+    else is kept. Where the head alone is adapted, images go through the blocks once."""
+    head_alone = all(name.startswith("head") for name in inner.adapted)
+    anchors, queries = engine.data(support, None, head_alone), _query(engine, support, query, batch_statistics)
+    if head_alone:
+        anchors, queries = (engine.features(params, data) for data in (anchors, queries))
+    found = [engine.outputs(params, queries)]
+    for taken in _steps(engine, params, anchors, labels, inner):
+        found.append(engine.outputs(taken.after, queries))
+    return torch.stack(found, 1)
 
 
 def _query(engine: Engine, support: Tensor, query: Tensor, batch_statistics: str, once: bool = False) -> Any:

@@ -58,11 +58,17 @@ class Engine:
         count = (counted if support is None else support).shape[1]
         return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided, once)
 
-    def outputs(self, params: Params, data: Any) -> Tensor:
-        """[episodes, images, ways], without those of the support."""
+    def features(self, params: Params, data: Any) -> Tensor:
+        """What enters the head [episodes, images, features], without those of the support: `outputs`, and `gradient` of
+        the head alone, take it in place of images."""
         output = self._blocks.forward(params, data)[-1].output
         behind = data.counted if data.counted < output.shape[1] else 0
-        return self.operations.head.outputs(params, self._features(output)[:, behind:])
+        return self._features(output)[:, behind:]
+
+    def outputs(self, params: Params, data: Any) -> Tensor:
+        """[episodes, images, ways], without those of the support."""
+        features = data if isinstance(data, Tensor) else self.features(params, data)
+        return self.operations.head.outputs(params, features)
 
     def gradient(
         self,
@@ -97,6 +103,8 @@ class Engine:
     def _gradient(
         self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
     ) -> tuple[Tensor, Params, Step]:
+        if isinstance(data, Tensor):
+            return self._head_gradient(params, data, labels)
         blocks = self._blocks.forward(params, data)
         moments = [(block.mean, block.variance) for block in blocks]
         value, ends = self.operations.head.loss(params, self._features(blocks[-1].output), labels)
@@ -107,6 +115,10 @@ class Engine:
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
         return value, gradient, Step(params, data, labels, moments, blocks, ends)
+
+    def _head_gradient(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Params, Step]:
+        value, ends = self.operations.head.loss(params, features, labels)
+        return value, self.operations.head.gradient(ends)[0], Step(params, features, labels, [], None, ends)
 
     @cached_property
     def _blocks(self) -> Blocks:

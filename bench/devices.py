@@ -41,7 +41,7 @@ def make_repeatable(threads: int | None, fast: bool = False) -> None:
     `fast`: whichever algorithms are the fastest, and no bits are promised. TF32 stays off: it is of the protocol."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.use_deterministic_algorithms(not fast)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs a tenth; nothing here reads such memory
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 (no type has it)  costs a tenth; nothing here reads such memory
     torch.backends.cudnn.benchmark = fast
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -57,7 +57,7 @@ def has_tf32(where: torch.device) -> bool:
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
     """Products of float32 in TF32 or, as everywhere else, not: 10 bits of the factors' mantissas, not 23."""
-    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:

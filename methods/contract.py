@@ -80,6 +80,10 @@ class Method(Protocol):
 
     # settings: tuple[str, ...] = INNER_LOOP, where it declares none: those of INNER_LOOP and FINE_TUNING that it uses
 
+    def __hash__(self) -> int:
+        """What is compiled for a method is kept with it."""
+        return object.__hash__(self)
+
     def __init__(self, setup: Setup) -> None: ...
 
     def init(self, generator: torch.Generator) -> State:

@@ -23,7 +23,7 @@ _MOMENTUM = 0.1  # of the running statistics; Torch's default
 class Finetune:
     """Trained on images, not on episodes; the harness chooses its learning rate and steps on validation episodes."""
 
-    training_batch = "images"
+    training_batch: str | None = "images"
     weights_of: str | None = None
     batch_statistics: tuple[str, ...] = ("batch", "support", "running")
     needs: str | None = "classes"
@@ -102,7 +102,8 @@ class Finetune:
 
     def _of_head(self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor) -> Parts:
         """The features stay as they are, and so are computed once."""
-        network, seen = self.setup.network, {}
+        network = self.setup.network
+        seen: Params = {}
         anchors = network.features(params, support, running, seen)
         mode = self.setup.evaluation.batch_statistics
         queries = network.features(params, query, seen if mode == "support" else running)

@@ -62,6 +62,6 @@ def gradient_through(step: Step, outer_loss: Loss, params: Params, steps: int) -
 def step_back(step: Step, params: Params, cotangent: Params) -> Params:
     """A gradient for the parameters after a step, as one for those before it. A function of its own, so that one
     step's graph is gone before the next one is made."""
-    _, pull_back = vjp(step, params)
+    pull_back = vjp(step, params)[1]
     (cotangent,) = pull_back(cotangent)
     return cotangent

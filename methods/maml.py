@@ -17,10 +17,10 @@ from methods.stacked import Engine, Inner, back, inner_loop, outer_loss, stacked
 class Maml:
     """Algorithm 2: the initialisation from which a few inner steps do best on the query images."""
 
-    training_batch = "episodes"
-    weights_of = None
-    batch_statistics = ("batch", "support")
-    needs = None
+    training_batch: str | None = "episodes"
+    weights_of: str | None = None
+    batch_statistics: tuple[str, ...] = ("batch", "support")
+    needs: str | None = None
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

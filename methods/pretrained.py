@@ -15,9 +15,9 @@ from methods.inner_loop import inner_step, outputs_along
 class Pretrained:
     """Trained on the points of all functions together, then fine-tuned by gradient descent at a tuned step size."""
 
-    training_batch = "episodes"
-    weights_of = None
-    batch_statistics = ("batch", "support")
+    training_batch: str | None = "episodes"
+    weights_of: str | None = None
+    batch_statistics: tuple[str, ...] = ("batch", "support")
     needs: str | None = "functions"
     settings = FINE_TUNING
 
@@ -55,4 +55,4 @@ class Pretrained:
 class Oracle(Pretrained):
     """The same, told amplitude and phase of the function beside each input: what knowing the episode is worth."""
 
-    needs = "parameters"
+    needs: str | None = "parameters"

@@ -16,10 +16,10 @@ class ProtoNet:
 
     The paper trains on episodes of more ways than it tests on; here the setting `ways` says on how many."""
 
-    training_batch = "episodes"
-    weights_of = None
-    batch_statistics = ("batch", "support")
-    needs = "classes"
+    training_batch: str | None = "episodes"
+    weights_of: str | None = None
+    batch_statistics: tuple[str, ...] = ("batch", "support")
+    needs: str | None = "classes"
     settings = ()
 
     def __init__(self, setup: Setup) -> None:

@@ -58,7 +58,7 @@ def _read(results: Path) -> tuple[list[tuple[Path, Record]], list[str]]:
 _KEYS = ("results", "run", "benchmark", "method", "seed", "protocol")
 
 
-def _keys(folder: Path, record: Record, protocol: str) -> dict[str, Any]:
+def _keys(folder: Path, record: Record, protocol: str | None) -> dict[str, Any]:
     values = (str(folder), record.name, record.benchmark, record.method, record.seed, protocol)
     return dict(zip(_KEYS, values, strict=True))
 

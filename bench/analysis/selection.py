@@ -73,7 +73,7 @@ def _asked(experiment: Experiment, records: Iterable[Record]) -> list[_Key]:
 def _keys(experiment: Experiment, block: Block, known: Mapping[str, Benchmark]) -> Iterator[_Key]:
     for name in block.benchmarks:
         benchmark = known.get(name) or _built_in(name)
-        protocol = benchmark and experiment.protocol_of(block, benchmark)
+        protocol = experiment.protocol_of(block, benchmark) if benchmark is not None else None
         for method, seed in product(block.methods, block.seeds):
             yield _Key(name, _called(method), seed, protocol, _codes(method))
 

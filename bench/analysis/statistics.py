@@ -119,7 +119,8 @@ def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: floa
     """D = x - c against a claim c +- h of one model on n_c episodes, all in one unit.
 
     V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model."""
-    error = error_of_difference(mean_squares(scores), *scores.shape[-2:], half_width, episodes)
+    n_seeds, n_episodes = scores.shape[-2:]
+    error = error_of_difference(mean_squares(scores), n_seeds, n_episodes, half_width, episodes)
     return Estimate(scores.mean((-2, -1)) - accuracy, *error)
 
 

@@ -76,7 +76,7 @@ def _arrange(c: SourceClass, transform: Transform | None, sink: Sink) -> _Part:
 
 
 def _sums(images: np.ndarray) -> list[bytes]:
-    return [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
+    return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
 
 
 def _classes(parts: list[_Part]) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
 
 def own_shapes(data_dir: Path | None = None) -> dict[str, Shape]:
     """The user's own data sets that can be used: name -> [channels, height, width] of an image."""
-    home, found = catalogue.data_dir(data_dir), {}
+    home = catalogue.data_dir(data_dir)
+    found: dict[str, Shape] = {}
     for name in _own(home):
         with suppress(Unusable):
             _, height, width, channels = prepared.read_manifest(home / name)["shape"]
@@ -44,8 +45,8 @@ def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     here = [source for source in [*SOURCES, *_own(home)] if (home / source).exists()]
     folders = [(source, home / source / form) for source in here for form in catalogue.forms(source)]
     folders += [("omniglot", folder) for folder in sorted((home / "omniglot-embedded").glob("*"))]
-    checks = [(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
-    return [_checked(*check) for check in (("omniglot", omniglot.EMBEDDED, _verify_embedded), *checks)]
+    checks = [_checked(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
+    return [_checked("omniglot", omniglot.EMBEDDED, _verify_embedded), *checks]
 
 
 def _own(home: Path) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,6 @@ def verify(folder: Path) -> None:
 
 def _as_source(prepared: ImageSet) -> list[SourceClass]:
     return [
-        SourceClass(c.name, c.split, c.count, lambda c=c: prepared.images[c.offset : c.offset + c.count])
+        SourceClass(c.name, c.split, c.count, partial(prepared.images.__getitem__, slice(c.offset, c.offset + c.count)))
         for c in prepared.classes
     ]

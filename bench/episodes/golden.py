@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from bench.data import benchmark_data, catalogue
 from bench.data.images import ImageClass, ImageSet
 from bench.data.splits import read_split
+from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import Data, EpisodeStream
 from bench.episodes.streams import stream as episode_stream
 from bench.errors import UserError
@@ -46,12 +48,13 @@ def streams_of(benchmark: Benchmark) -> tuple[str, ...]:
     return EPISODES if benchmark.form == FUNCTIONS else EPISODES + IMAGE_BATCHES
 
 
-def layout(source: str, images: ImageSet | None) -> tuple[ImageClass, ...]:
+def layout(source: str, images: Data | None) -> tuple[ImageClass, ...]:
     """The classes of the known copy: those of `images`, or, of miniImageNet, as its split file and its repeats say."""
-    if images is not None:
+    if isinstance(images, ImageSet):
         return images.classes
     data_set = catalogue.get(source)
-    count = data_set.per_class[1] if data_set.per_class else None
+    assert data_set.per_class is not None, f"{source}: how many images its classes have is not known"
+    count = data_set.per_class[1]
     ordered = sorted(read_split(data_set.split).items(), key=lambda pair: (SPLITS.index(pair[1]), pair[0]))
     return tuple(
         ImageClass(name, split, place * count, count, count - _REPEATS.get(name, 0))
@@ -65,8 +68,9 @@ def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) ->
     without_images = ImageSet(benchmark.source, np.empty(0, np.uint8), tuple(classes), "")
     episodes = _episodes(benchmark, without_images, stream, benchmark.episode(_QUERIES))
     if stream in IMAGE_BATCHES:
+        assert isinstance(episodes, ImageEpisodes)
         drawn = episodes.draw_images(0, _BATCHES, _BATCH)
-        parts = (drawn.images, drawn.classes)
+        parts: tuple[Tensor, ...] = (drawn.images, drawn.classes)
     else:
         drawn = episodes.draw(0, _EPISODES)
         parts = (drawn.classes, drawn.turns, drawn.images, drawn.order)
@@ -79,8 +83,9 @@ def content(benchmark: Benchmark, data: Data, stream: str) -> str:
     episodes = _episodes(benchmark, data, stream, presets.paper(benchmark).shape(split, benchmark))
     if stream in EPISODES:
         return episodes.digest
+    assert isinstance(episodes, ImageEpisodes)
     chosen = episodes.draw_images(0, 1, _BATCH).images.flatten().numpy()
-    return hashlib.sha256(np.ascontiguousarray(data.images[chosen]).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(episodes.data.images[chosen]).tobytes()).hexdigest()
 
 
 def _episodes(benchmark: Benchmark, data: Data, stream: str, shape: EpisodeShape) -> EpisodeStream:

@@ -21,4 +21,5 @@ def network(
 
 def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
     """The network of a benchmark of images."""
-    return Conv4(benchmark.input_shape, training, layers, precision)
+    channels, height, width = benchmark.input_shape
+    return Conv4((channels, height, width), training, layers, precision)

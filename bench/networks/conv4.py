@@ -4,6 +4,7 @@ A network also knows what it costs, which `bench.training.execution` asks when i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -132,7 +133,7 @@ class Conv4(Conv4Costs):
         if self._pools_first and statistics is None and seen is None:
             return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
         layers, geometry = LAYERS[self.layers], self._geometry
-        convolution = partial(layers.convolution, stride=2 if self._strided else 1)
+        convolution: Callable[..., Tensor] = partial(layers.convolution, stride=2 if self._strided else 1)
         if geometry.written_here:
             convolution = partial(geometry.convolution, k)
         hidden = product(self.precision, convolution, images, weight, bias)

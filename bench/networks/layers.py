@@ -6,8 +6,8 @@ on what compiles them, so the choice belongs to the execution and is recorded wi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -16,14 +16,14 @@ from torch import Tensor
 
 from bench.networks.channel_statistics import mean_and_variance
 
-_TAPS = tuple(product(range(3), range(3)))
+_TAPS = tuple(itertools.product(range(3), range(3)))
 
 
 class Layers(NamedTuple):
     """The operations of a network that have more than one way of being carried out. `pools_first`: images are pooled
     before they are normalised, where that is the same (`bench.networks.pooled_block`)."""
 
-    convolution: Callable[[Tensor, Tensor, Tensor, int], Tensor]
+    convolution: Callable[..., Tensor]  # (images, weight, bias, stride)
     batch_norm: Callable[[Tensor, Tensor, Tensor, float], Tensor]
     max_pool: Callable[[Tensor], Tensor]
     pools_first: bool = False

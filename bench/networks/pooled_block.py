@@ -71,7 +71,7 @@ class _Backward(torch.autograd.Function):
     @staticmethod
     def forward(images: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
         *tensors, epsilon, wanted = rest
-        found = _Cotangents(*tensors, epsilon)
+        found = _Cotangents(*tensors, epsilon=epsilon)
         return *_back(found.spread(), images, weight, wanted, bias=True), found.total
 
     @staticmethod
@@ -81,10 +81,10 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(
-        ctx: Any, of_images: Tensor | None, of_weight: Tensor, of_bias: Tensor, of_shift: Tensor
+        ctx: Any, of_images: Any, of_weight: Tensor, of_bias: Tensor, of_shift: Tensor
     ) -> tuple[Tensor | None, ...]:
         images, weight, *tensors = ctx.saved_tensors
-        at = _Cotangents(*tensors, ctx.epsilon)
+        at = _Cotangents(*tensors, epsilon=ctx.epsilon)
         through = _convolved(images, of_weight, of_bias)
         if ctx.wanted:
             through += _convolved(of_images, weight, None)
@@ -140,6 +140,7 @@ class _Cotangents:
         of_greatest: Tensor | None,
         of_mean: Tensor | None,
         of_variance: Tensor | None,
+        *,
         epsilon: float,
     ) -> None:
         self.layer, self.greatest, self.mean, self.places, self.of_layer = layer, greatest, mean, places, of_layer

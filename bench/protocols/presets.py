@@ -58,7 +58,7 @@ def _paper_omniglot(benchmark: Benchmark) -> Protocol:
         training = replace(training, filters=8, iterations=20, meta_batch=4, validations=2, validation_episodes=10)
     steps = 3 if five_way else 5
     episodes = 20 if benchmark.name == "tiny" else 600
-    finetune = {"finetune_episodes": 5, "finetune_steps": 5} if benchmark.name == "tiny" else {}
+    finetune: dict[str, Any] = {"finetune_episodes": 5, "finetune_steps": 5} if benchmark.name == "tiny" else {}
     return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=steps, episodes=episodes, **finetune))
 
 
@@ -77,7 +77,7 @@ def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
         meaning=BY_CLASS,
     )
     grid = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-    finetune = {"finetune_steps": 10, "finetune_lrs": grid, "finetune_episodes": 100}
+    finetune: dict[str, Any] = {"finetune_steps": 10, "finetune_lrs": grid, "finetune_episodes": 100}
     return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10, meaning=BY_CLASS, **finetune))
 
 

@@ -21,7 +21,7 @@ def _setting(
     default: Any,
     help: str,
     *,
-    choices: tuple = (),
+    choices: tuple[Any, ...] = (),
     least: float | None = None,
     above: float | None = None,
     later: bool = False,

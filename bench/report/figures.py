@@ -24,7 +24,7 @@ from bench.report.processes import each
 
 matplotlib.use("Agg")  # files only, on machines without a display
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
     "axes.linewidth": 1.25,
     "font.sans-serif": ["DejaVu Sans"],  # which comes with Matplotlib: a figure is the same on every machine

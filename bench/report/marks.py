@@ -21,6 +21,8 @@ from bench.report.labels import label, one_line, pair_label
 Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
 
 GREY = "#555555"
+Dash = str | tuple[int, tuple[int, ...]]  # as Matplotlib names it: a word, or (offset, lengths in points)
+
 # Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
 INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
 _BINS = 80  # of a distribution, whose scores can take more values than that
@@ -51,7 +53,7 @@ def claim(axes: Axes, y: int, claim: Claim) -> Mark:
     return point, [f"{claim.method}, published: {claim.number}, {wording.source(claim)}"]
 
 
-def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: str) -> Mark:
+def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: Dash) -> Mark:
     """The validations of one run."""
     x, y, form = validations["iteration"], validations["score"], of_record(record.info).measure.form
     (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
@@ -59,7 +61,7 @@ def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, da
     return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]
 
 
-def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: str) -> Mark:
+def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: Dash) -> Mark:
     """A cell's scores after each inner step."""
     shown, of, form = cell.shown_steps, wording.kind(cell.covers), cell.measure.form
     scores = cell.by_step[shown]

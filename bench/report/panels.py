@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
@@ -25,7 +26,16 @@ from bench.report.marks import Mark
 # Seaborn's palette for the colour-blind, in its order.
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 # Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
-_DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)))
+_DASHES: tuple[marks.Dash, ...] = (
+    "-",
+    "--",
+    ":",
+    "-.",
+    (0, (1, 3)),
+    (0, (7, 2)),
+    (0, (4, 1, 1, 1, 1, 1)),
+    (0, (9, 1, 3, 1)),
+)
 _WIDE = 5  # times the shortest run
 _FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
 _MANY_STEPS = 20
@@ -107,7 +117,9 @@ def steps(section: Section) -> Panel | None:
         if max(cell.shown_steps[-1] for cell in cells) > _MANY_STEPS:
             axes.set_xscale("symlog", linthresh=_MANY_STEPS)  # or the few of others could not be seen
         else:
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            locator = axes.xaxis.get_major_locator()
+            assert isinstance(locator, MaxNLocator)
+            locator.set_params(integer=True)
         _within_reach(axes, "y", np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
             marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)

@@ -103,7 +103,7 @@ def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
     job.folder.mkdir(parents=True, exist_ok=True)
     for name in info["files"]:
         path = records.checked(source.folder, name, info["files"])
-        files.write_atomically(job.folder / name, lambda copy, path=path: shutil.copyfile(path, copy))
+        files.write_atomically(job.folder / name, partial(shutil.copyfile, path))
     info = info | job.about_run | {"weights_of": source.name, **job.about_request}
     records.write_json(job.folder / layout.RECORD, info)
     return info

@@ -103,7 +103,7 @@ def missing(kind: type) -> list[str]:
     return [name for name in PARTS + TRAINING_PARTS * trains if not hasattr(kind, name)]
 
 
-def misdeclared(kind: type) -> str:
+def misdeclared(kind: type[Method]) -> str:
     """What a class declares that the contract does not know, or nothing."""
     if kind.weights_of is None and kind.training_batch not in BATCHES:
         return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"

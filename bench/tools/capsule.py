@@ -18,6 +18,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def _placed(path: Path, name: str) -> tuple[str, str]:
 def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
     """Writes one run, and reads it as every command will. Raises UserError where it is none."""
     for name, data in content.items():
-        files.write_atomically(folder / name, lambda target, data=data: target.write_bytes(data))
+        files.write_atomically(folder / name, methodcaller("write_bytes", data))
     try:
         if not records.read_info(folder)["files"].keys() <= content.keys():  # before any of them is opened
             raise UserError("files of its record are not there")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Training
 
@@ -43,7 +44,10 @@ class TrainingBatches:
     def batch(self, drawn: Any) -> Any:
         """What is drawn as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
         stream = self.streams[0]
-        return stream.as_images(drawn) if self.kind == "images" else stream.as_episodes(drawn)
+        if self.kind == "images":
+            assert isinstance(stream, ImageEpisodes)
+            return stream.as_images(drawn)
+        return stream.as_episodes(drawn)
 
     @property
     def _uniform(self) -> bool:
@@ -62,6 +66,7 @@ class TrainingBatches:
     def _of_seed(self, stream: EpisodeStream, first: int, count: int) -> Any:
         size = self.training.meta_batch
         if self._uniform:
+            assert isinstance(stream, ImageEpisodes)
             return stream.draw_images(first, count, self.training.image_batch or size)
         drawn = stream.draw(first * size, count * size)
         return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)

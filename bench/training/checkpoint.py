@@ -177,8 +177,8 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("adam."):
-            _, index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = value[0] if name == "step" else value
+            _, place, name = key.split(".")
+            moments.setdefault(int(place), {})[name] = value[0] if name == "step" else value
     for index, param in enumerate(progress.state.params.values()):
         for name, like in (("exp_avg", param), ("exp_avg_sq", param), ("step", torch.tensor(0.0))):
             _check_like(like, moments[index][name])

@@ -84,7 +84,7 @@ class Execution:
                 # For one shape and one layout: the last chunk is filled up with its last episode, and all are copied,
                 # because of a batch of one episode and a part of a longer one the strides differ.
                 fill = self.chunk - count
-                parts = [torch.cat([part, part[-1:].expand(fill, *part.shape[1:])]) for part in parts]
+                parts = tuple(torch.cat([part, part[-1:].expand(fill, *part.shape[1:])]) for part in parts)
             with devices.tf32(self.precision == "tf32"):
                 outputs.append(step(state, *parts, chosen)[:count])
         return torch.cat(outputs)

@@ -22,7 +22,8 @@ def fit(execution: Execution, method: Method, state: State, stream: FunctionEpis
     """The fit of the stream's first episode, whichever that is: `support` [shots][x, y], and along `inputs` the
     function's `targets` and the `outputs` after each of the benchmark's inner steps."""
     functions, (parameters, _) = stream.data, stream.sample(0, 1)
-    along = np.linspace(*functions.inputs, _POINTS)[None]
+    low, high = functions.inputs
+    along = np.linspace(low, high, _POINTS)[None]
     episode = stream.episodes(0, 1)
     asked = episode._replace(query=stream.as_inputs(parameters, along).to(stream.device))
     once = replace(execution, mode=EAGER, chunk=1)  # nothing is compiled for a shape that comes once

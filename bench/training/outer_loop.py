@@ -118,7 +118,7 @@ class Trainer:
         choices = [self._end_row(progress, place, loss, on_event) for place, loss in enumerate(losses)]
         for point in self._points(progress, choices):
             on_event(point)
-        return _mean(choice and choice.score for choice in choices)
+        return _mean(choice.score for choice in choices if choice is not None)
 
     def _points(self, progress: Progress, choices: Sequence[Choice | None]) -> Iterator[CurvePoint]:
         """The rows that end here: a seed that diverged before has none."""
@@ -164,12 +164,12 @@ class Trainer:
         self.saved(progress.iteration)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
     return sum(known) / len(known) if known else None
 
 
 def _gradient_norms(state: State) -> list[float]:
     """[seeds]: the Euclidean norm over all parameters."""
-    squares = [parameter.grad.flatten(1).square().sum(1) for parameter in state.params.values()]
+    squares = [p.grad.flatten(1).square().sum(1) for p in state.params.values() if p.grad is not None]
     return torch.stack(squares).sum(0).sqrt().tolist()

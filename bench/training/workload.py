@@ -10,6 +10,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 from bench import networks
+from bench.data.sinusoids import Sinusoids
 from bench.episodes import streams
 from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
@@ -127,7 +128,7 @@ class Workload:
         """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
         what is compiled for one is for all."""
         training, classes = self.protocol.training, self.stream("train").class_count
-        given = self.data.parameters if self._with_parameters else 0
+        given = self.data.parameters if self._with_parameters and isinstance(self.data, Sinusoids) else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
         loss, ways = objective(self.benchmark).loss, self.stream(split).shape.ways
         return initial.build(self.kind, Setup(network, loss, ways, classes, training, self.protocol.evaluation))

@@ -16,11 +16,11 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from bench.errors import UserError, reason
 
@@ -29,7 +29,13 @@ MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
 MOST_NAME_BYTES = 1 << 16
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}  # by the first bytes of a file
+_Unread = tuple[str, int, Callable[[], bytes]]  # name, bytes, and how it is read
+# First bytes of a file -> what opens it
+_OPENERS: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 UNREADABLE = (
     OSError,
     EOFError,
@@ -103,7 +109,7 @@ def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path}: damaged or not an archive ({reason(error)}): get it again")
 
 
-def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
+def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
     """Reads (name, size, read) triples until one limit is passed."""
     found: dict[str, bytes] = {}
     total = 0
@@ -120,7 +126,7 @@ def _within_limits(where: Path, members: Iterable[tuple]) -> dict[str, bytes]:
     return found
 
 
-def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[tuple]:
+def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
     with (
         _decompressed(path) as stream,
         tarfile.open(fileobj=_Bounded(path, stream), mode="r|", tarinfo=_Member) as archive,
@@ -130,9 +136,15 @@ def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> It
             if not (member.isreg() or member.isdir()):
                 raise UserError(f"{path}: {member.name} is a link or a device, which is refused: pack plain files")
             if member.isreg() and _wanted(member.name, suffixes):
-                yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+                yield member.name, member.size, partial(_content, archive, member)
             elif member.isreg():
                 others.append(member.name)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None  # it is a regular file
+    return file.read()
 
 
 def _decompressed(path: Path) -> BinaryIO:
@@ -145,7 +157,7 @@ class _Member(tarfile.TarInfo):
     """Refuses names and attributes that would fill the memory: tarfile reads them whole."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         member = super().frombuf(buf, encoding, errors)
         if member.size < 0 or (member.type not in tarfile.REGULAR_TYPES and member.size > MOST_NAME_BYTES):
             raise ValueError(f"a name of {member.size} bytes")
@@ -166,11 +178,11 @@ class _Bounded(io.RawIOBase):
         return data
 
 
-def _zip_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[tuple]:
+def _zip_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
     with zipfile.ZipFile(path) as archive:
         for member in _plain_members(path, archive):
             if not member.is_dir() and _wanted(member.filename, suffixes):
-                yield member.filename, member.file_size, lambda member=member: archive.read(member)
+                yield member.filename, member.file_size, partial(archive.read, member)
             elif not member.is_dir():
                 others.append(member.filename)
 

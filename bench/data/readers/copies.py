@@ -92,7 +92,11 @@ def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
         beside = {name: copy.files[name] for name in copy.with_suffix(*TABLES)}
         names = [*copy.names, *packed.names]
         yield Copy(
-            path, packed.files | beside, names, packed.corrupt, used={a.relative_to(path).as_posix() for a in archives}
+            path,
+            {**packed.files, **beside},
+            names,
+            packed.corrupt,
+            used={a.relative_to(path).as_posix() for a in archives},
         )
 
 

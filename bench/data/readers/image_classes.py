@@ -24,7 +24,8 @@ def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
     tables = split_tables(copy) if images else {}
     if not tables:
         return {}
-    places, groups, seen = ImagePlaces(copy.path, images), defaultdict(list), set()
+    places, seen = ImagePlaces(copy.path, images), set()
+    groups: Groups = defaultdict(list)
     for split, table in tables.items():
         labels = _labels(copy, table, class_of)
         for row, label in table.rows:
@@ -114,8 +115,8 @@ def by_paths(
     for tree in sorted(trees, key=lambda tree: (-len(trees[tree]), not any(s for s, _ in trees[tree]), len(tree))):
         _add_tree(copy, groups, trees[tree], tree)
     _check_splits(copy, groups)
-    said = {split for split, _ in groups}
-    groups = {(split if split and len(said) > 1 else expected[c], c): names for (split, c), names in groups.items()}
+    splits = {split for split, _ in groups}
+    groups = {(split if split and len(splits) > 1 else expected[c], c): names for (split, c), names in groups.items()}
     copy.used.update(name for names in groups.values() for name in names)
     if groups and (lost := [name for name in images if class_of(name) is None]):
         copy.notes.append(f"left out: {len(lost)} images that lie in no class's folder (first {lost[0]})")

@@ -73,7 +73,7 @@ def in_pickle(split: str, path: Path, side: int, names: Mapping[int, str], notes
 def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
     """uint8 [n, side, side, 3]; what has its channels first is turned. Raises UserError where it is of another
     shape."""
-    shape = getattr(images, "shape", ())
+    shape: tuple[int, ...] = getattr(images, "shape", ())
     if len(shape) == 4 and shape[1] == 3 and shape[2:] == (side, side):
         images = images.transpose(0, 2, 3, 1)
     count_of(path, name, images, (side, side, 3))

@@ -114,7 +114,8 @@ def _mat_labels(data: bytes, where: str) -> list[int]:
 
 def _of_rows(copy: Copy, images: list[str], tables: Sequence[tuple[str | None, Rows]]) -> Found:
     """The classes of the images that rows name; what no row names, and what no file has, is noted."""
-    places, groups, lost = ImagePlaces(copy.path, images), defaultdict(list), 0
+    places, lost = ImagePlaces(copy.path, images), 0
+    groups: dict[tuple[str | None, str], list[str]] = defaultdict(list)
     for split, rows in tables:
         for row, label in rows:
             found = places.of(row, label)

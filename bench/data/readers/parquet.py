@@ -51,8 +51,8 @@ def all_together(
         copy.used.add(name)
         for row, label in enumerate(_numbers(path, len(numbered))):
             groups[numbered[label]][f"{name}: row {row}"] = (path, row)
-    for label, places in groups.items():
-        yield label, len(places), partial(_read, places, side, corrupt)
+    for name, places in groups.items():
+        yield name, len(places), partial(_read, places, side, corrupt)
 
 
 def _numbers(path: Path, most: int) -> list[int]:
@@ -75,8 +75,8 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
         if names and all(type(k) is int and 0 <= k < len(names) for k in numbers):
             return [class_of(names[k]) or names[k] for k in numbers]
         paths = [(value or {}).get("path") for value in _column_of_images(path, file).to_pylist()]
-    found = [class_of(p) if p else None for p in paths]
-    if any(name is None for name in found):
+    found = [name for p in paths if p and (name := class_of(p)) is not None]
+    if len(found) < len(paths):
         raise UserError(
             f"{path}: its labels are numbers ({some(sorted({str(k) for k in numbers}))}) and neither the schema "
             "nor the images' paths name the classes, so nobody can say which they are: use a copy that has the names "
@@ -146,6 +146,6 @@ def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
     file, first = pq.ParquetFile(path), 0
     for group in range(file.num_row_groups):
         rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]
-        column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else None
+        column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else ()
         yield from ((row, (column[row - first].as_py() or {}).get("bytes") or b"") for row in rows)
         first += file.metadata.row_group(group).num_rows

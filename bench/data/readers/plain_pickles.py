@@ -45,7 +45,7 @@ class _Type:
             raise Floats(f"its numbers of type {code!r} are floats, and images are whole numbers from 0 to 255")
         _check(self.dtype.kind in "uib", f"numbers of type {code!r}")
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _check(type(state[1]) is str, "no byte order")
         self.dtype = self.dtype.newbyteorder(state[1])
 
@@ -56,12 +56,12 @@ class _Array:
     def __init__(self, *_: Any) -> None:
         self.value = np.empty(0, np.uint8)
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         *_, shape, kind, column_major, data = state
         self.value = _from_buffer(data, kind, shape, "F" if column_major else "C")
 
 
-def _from_buffer(data: Any, kind: _Type, shape: tuple, order: str, axes: tuple | None = None) -> np.ndarray:
+def _from_buffer(data: Any, kind: _Type, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
     """What protocol 5 calls: row-major "C", column-major "F", or "K": row-major with the axes in another order."""
     for numbers in (shape, axes or ()):
         _check(type(numbers) is tuple and all(type(n) is int for n in numbers), "no shape")
@@ -94,6 +94,10 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 class _Unpickler(pickle._Unpickler):
     """The one in Python: its memory grows with the file, where the other's grows with any number in it."""
+
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         super().__init__(file, encoding="latin1")
@@ -129,7 +133,7 @@ class _Unpickler(pickle._Unpickler):
         self._copy(len(text))
         return text.encode("latin1")
 
-    def _dictionary(self, items: Sequence = ()) -> dict[Any, Any]:
+    def _dictionary(self, items: Sequence[Any] = ()) -> dict[Any, Any]:
         _check(type(items) in (list, tuple), "a dictionary of neither a list nor a tuple")
         self._copy(len(items))
         return {_key(key): value for key, value in items}
@@ -145,12 +149,16 @@ def _key(value: Any) -> Any:
     return value
 
 
-def _instruction(name: str) -> Callable[[_Unpickler], None]:
-    own = {"BUILD": _Unpickler.build, "BYTEARRAY8": _Unpickler.bytes8, "BINBYTES8": _Unpickler.bytes8}
+def _instruction(name: str) -> Callable[[Any], None]:
+    own: dict[str, Callable[[Any], None]] = {
+        "BUILD": _Unpickler.build,
+        "BYTEARRAY8": _Unpickler.bytes8,
+        "BINBYTES8": _Unpickler.bytes8,
+    }
     code = getattr(pickle, name)[0]
     carry_out = own.get(name, pickle._Unpickler.dispatch[code])
 
-    def checked(unpickler: _Unpickler) -> None:
+    def checked(unpickler: Any) -> None:
         unpickler.count()
         keys = {"SETITEM": slice(-2, -1), "SETITEMS": slice(0, None, 2), "DICT": slice(0, None, 2)}
         for key in unpickler.stack[keys[name]] if name in keys else ():
@@ -160,7 +168,7 @@ def _instruction(name: str) -> Callable[[_Unpickler], None]:
     return checked
 
 
-class _Instructions(dict[int, Callable[[_Unpickler], None]]):
+class _Instructions(dict[int, Callable[[Any], None]]):
     def __missing__(self, code: int) -> Any:
         raise pickle.UnpicklingError(f"an instruction that makes no plain container ({chr(code)!r}), which is refused")
 

@@ -117,7 +117,7 @@ def _json_rows(data: bytes) -> Rows | None:
     value = read_json(data)
     if not isinstance(value, Mapping):
         return None
-    names, files, labels = (value.get(key) for key in ("label_names", "image_names", "image_labels"))
+    names, files, labels = (value.get(key, ()) for key in ("label_names", "image_names", "image_labels"))
     if not all(isinstance(each, list) for each in (names, files, labels)) or len(files) != len(labels):
         return None
     if not all(type(k) is int and 0 <= k < len(names) for k in labels):

@@ -22,7 +22,7 @@ class _File:
 
 def by_file(group: SeedGroup) -> SeedGroup:
     """The group to be sent."""
-    data = group.jobs[0].workload.data
+    data: Any = group.jobs[0].workload.data
     array = getattr(data, "images", None)
     if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a part of a file
         return group
@@ -31,8 +31,8 @@ def by_file(group: SeedGroup) -> SeedGroup:
 
 def opened(group: SeedGroup) -> SeedGroup:
     """A group that was sent, with its images mapped again."""
-    data = group.jobs[0].workload.data
-    file: Any = getattr(data, "images", None)
+    data: Any = group.jobs[0].workload.data
+    file = getattr(data, "images", None)
     if not isinstance(file, _File):
         return group
     return group.with_data(replace(data, images=np.memmap(file.path, np.uint8, "r", file.offset, file.shape)))

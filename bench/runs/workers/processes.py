@@ -69,7 +69,7 @@ class _Scheduler:
             if self.worked and stop() and not self.stopping:
                 self._stop()
             self._assign()
-            busy = {worker.pipe: worker for worker in self.workers if worker.place is not None}
+            busy = {w.pipe: w for w in self.workers if w.place is not None and w.pipe is not None}
             if not busy:
                 return
             for pipe in wait(list(busy), _LISTEN_SECONDS):

@@ -82,7 +82,8 @@ def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], score
     if not seeds:
         return Effect(name, kind, change, difference, (), 0, None)
     episodes = min(len(scores[cell][seed]) for cell in used for seed in seeds)
-    found = sum(w * np.stack([scores[cell][seed][:episodes] for seed in seeds]) for cell, w in used.items())
+    weighted = [w * np.stack([scores[cell][seed][:episodes] for seed in seeds]) for cell, w in used.items()]
+    found = np.sum(weighted, axis=0)
     paired = statistics.paired(found, np.zeros_like(found))
     return Effect(name, kind, change, difference, tuple(seeds), episodes, paired)
 

@@ -123,7 +123,7 @@ def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = 
 
 def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
     """Setting -> the group that it was asked to be in."""
-    known = {name: (name,) for name in differ}
+    known: dict[str, tuple[str, ...]] = {name: (name,) for name in differ}
     known |= {key: here for key, names in GROUPS.items() if (here := tuple(n for n in names if n in differ))}
     found: dict[str, str] = {}
     for text in groups:

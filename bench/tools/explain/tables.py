@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
 
@@ -97,7 +98,7 @@ def write(
     shown = cells(comparison, seeds, scores, edges)
     texts = {".md": _markdown(comparison, shown, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():
-        write_atomically(Path(f"{stem}{suffix}"), lambda path, text=text: path.write_text(text))
+        write_atomically(Path(f"{stem}{suffix}"), methodcaller("write_text", text))
     return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure]
 
 

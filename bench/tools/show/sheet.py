@@ -50,7 +50,7 @@ class Sheet:
         np.fill_diagonal(counts, 0)
         if not counts.any():
             return ""
-        of, taken_for = np.unravel_index(counts.argmax(), counts.shape)
+        of, taken_for = map(int, np.unravel_index(counts.argmax(), counts.shape))
         count = int(counts[of, taken_for])
         return f"{count} image{'s' * (count > 1)} of {self.called(of)} taken for {self.called(taken_for)}"
 

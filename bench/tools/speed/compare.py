@@ -160,7 +160,9 @@ def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable
     gradients = {}
     for name, contender in everybody.items():
         contender.meta_step()
-        gradients[name] = torch.cat([p.grad.flatten() for _, p in sorted(contender.params.items())])
+        gradients[name] = torch.cat(
+            [p.grad.flatten() for _, p in sorted(contender.params.items()) if p.grad is not None]
+        )
     reference = gradients[_REFERENCE]
     for name, gradient in gradients.items():
         away = float((gradient - reference).norm() / reference.norm())

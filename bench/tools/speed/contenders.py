@@ -72,7 +72,7 @@ class Loop:
     def __init__(self, case: Case) -> None:
         self.case, self.training = case, case.protocol.training
         self.network = PlainConv4(case.initial.params, self.training).to(case.device)
-        self.params = dict(self.network.named_parameters())
+        self.params: dict[str, Tensor] = dict(self.network.named_parameters())
         self.second_order, self.inner_lr = case.method == "maml", self.training.inner_lr
         self.outer = torch.optim.Adam(self.params.values(), lr=self.training.meta_lr)
 

@@ -15,9 +15,14 @@ from bench.protocols.protocol import Training
 class Layer(nn.Module):
     """Holds the parameters of one layer (`higher` patches no bare `nn.Module`)."""
 
+    weight: Tensor
+    bias: Tensor
+
 
 class PlainConv4(nn.Module):
     """The network of `bench.networks`, with parameters of the same names, that start as given."""
+
+    head: Layer
 
     def __init__(self, params: Mapping[str, Tensor], training: Training) -> None:
         super().__init__()
@@ -43,7 +48,7 @@ class PlainConv4(nn.Module):
         hidden = hidden.mean((2, 3)) if settings.head_input == "mean" else hidden.flatten(1)
         return F.linear(hidden, self.head.weight, self.head.bias)
 
-    def _convolution(self, images: Tensor, layer: nn.Module) -> Tensor:
+    def _convolution(self, images: Tensor, layer: Layer) -> Tensor:
         if self.training_settings.downsampling == "max-pool":
             return F.conv2d(images, layer.weight, layer.bias, padding=1)
         before, after = padding(images.shape[-1], 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.measures import Measure
@@ -79,7 +80,7 @@ def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None,
     return f"first differ at {difference.first}; in {count} episodes, by at most {difference.most:.3g}; {mean}"
 
 
-def _chosen(found: Evaluated) -> tuple[int, dict]:
+def _chosen(found: Evaluated) -> tuple[int, dict[str, Any]]:
     return found.step, dict(found.info.get("setting") or {})
 
 

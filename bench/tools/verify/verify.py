@@ -49,8 +49,8 @@ def stored(again: RecordedRun) -> Iterator[Finding]:
 def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     """The same training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
-    executed, now = (ExecutionRecord.read(each.path, each.info) for each in (record, here))
-    reasons = promises.reasons(executed, now) + _went_on(record)
+    executions = [ExecutionRecord.read(each.path, each.info) for each in (record, here)]
+    reasons = promises.reasons(*executions) + _went_on(record)
     yield Finding("training", f"done again; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Any
 
-from bench.analysis import statistics
+from bench.analysis import paired_tests
 from bench.analysis.cells import Cell
 from bench.protocols.naming import evaluation_differences
 from bench.protocols.settings import differences
@@ -23,7 +23,7 @@ class Compared:
     b: Cell
     seeds: tuple[int, ...]
     episodes: int
-    paired: statistics.Paired
+    paired: paired_tests.Paired
     holm: float = math.nan
 
     @property
@@ -50,7 +50,7 @@ def gains(cells: Sequence[Cell]) -> list[Compared]:
 
 def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
     tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
-    corrected = dict(zip(tested, statistics.holm([pairs[k].paired.p_value for k in tested]), strict=True))
+    corrected = dict(zip(tested, paired_tests.holm([pairs[k].paired.p_value for k in tested]), strict=True))
     return [replace(pair, holm=corrected.get(k, math.nan)) for k, pair in enumerate(pairs)]
 
 
@@ -71,7 +71,7 @@ def pair(a: Cell, b: Cell) -> Compared:
     seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
     episodes = min(a.scores.shape[1], b.scores.shape[1])  # of one stream: the first ones are the common ones
     x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
-    return Compared(a, b, seeds, episodes, statistics.paired(x, y))
+    return Compared(a, b, seeds, episodes, paired_tests.paired(x, y))
 
 
 def _comparable(a: Cell, b: Cell) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.analysis import statistics
+from bench.analysis import bootstrap
 from bench.analysis.cells import Cell, Pair
 from bench.analysis.collapse import ADVICE, collapsed, said
 from bench.analysis.function_fit import fit
@@ -62,7 +62,7 @@ def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
         shapes[cell.scores.shape].append(cell)
     made = []
     for same in shapes.values():
-        ends = statistics.crossed_bootstrap(
+        ends = bootstrap.crossed_bootstrap(
             np.stack([cell.scores for cell in same]), np.random.default_rng(_BOOTSTRAP_SEED)
         )
         made += [

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 Values = Any  # np.ndarray, or a float where there are no leading dimensions
 
@@ -45,15 +45,6 @@ class MeanSquares(NamedTuple):
     seeds: Values
     episodes: Values
     rest: Values
-
-
-class Paired(NamedTuple):
-    """Method A minus method B. `kind` says what the interval covers; `p_value` is of t with the seeds' degrees of
-    freedom, fewer than the interval may have, and NaN under three common seeds."""
-
-    difference: Estimate
-    p_value: float
-    kind: str
 
 
 def mean_squares(scores: np.ndarray) -> MeanSquares:
@@ -97,22 +88,6 @@ def of_mean_squares(value: Values, ms: MeanSquares, seeds: int, episodes: int) -
     total = _variance_total(ms)
     terms = ((ms.seeds, seeds - 1), (ms.episodes, episodes - 1), (ms.rest, (seeds - 1) * (episodes - 1)))
     return Estimate(value, np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
-
-
-def crossed_bootstrap(
-    scores: np.ndarray, generator: np.random.Generator, draws: int = 10_000, level: float = LEVEL
-) -> tuple[Values, Values]:
-    """Percentiles of the mean, seeds and episodes resampled independently, each [...]; NaN for one seed.
-
-    Leading dimensions of [..., seeds, episodes] meet the same draws."""
-    if scores.shape[-2] < 2:
-        nothing = np.full(scores.shape[:-2], np.nan)
-        return nothing, nothing
-    block = 100  # draws at a time: memory stays at 100 x episodes counts
-    sizes = [min(block, draws - first) for first in range(0, draws, block)]
-    means = np.concatenate([_resampled_means(scores, generator, size) for size in sizes], axis=-1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=-1)
-    return low, high
 
 
 def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
@@ -181,38 +156,6 @@ def smallest_half_width_of_same_weights(half_width: float, episodes: int, level:
     return float(Estimate(0.0, half_width / CLAIM_Z, episodes - 1).half_width(level))
 
 
-def paired(a: np.ndarray, b: np.ndarray) -> Paired:
-    """A - B, both [common seeds, common episodes] in one order: the headline interval and its two-sided p-value.
-
-    Fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
-    scores = a - b
-    if scores.shape[0] < FEWEST_SEEDS:
-        return Paired(over_episodes(scores), float("nan"), "for these models")
-    difference = over_both(scores)
-    return Paired(difference, float(p_value(difference, scores.shape[0])), "both")
-
-
-def p_value(difference: Estimate, seeds: int) -> Values:
-    """Two-sided, of t with seeds - 1 degrees of freedom, [...].
-
-    Satterthwaite's, which the interval has, are estimated: right enough at 95 %, and far too many in the tail that a
-    correction for several comparisons reads. Simulated, 12 true nulls by Holm at 5 %: with those at least one is found
-    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/test_p_values.py)."""
-    value, se = np.asarray(difference.value), np.asarray(difference.se)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = 2 * stdtr(seeds - 1, -np.abs(value / se))
-    return np.where(value == 0, 1.0, found)  # equal methods, also where nothing varies
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction, in the order given: p_(i) -> max over j <= i of (m - j + 1) p_(j), at most 1."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    return corrected.tolist()
-
-
 def _of_sample(values: np.ndarray) -> Estimate:
     """The mean over the last axis, with the t interval of independent values; NaN of one value."""
     n = values.shape[-1]
@@ -237,16 +180,3 @@ def _satterthwaite(total: Values, terms: Sequence[tuple[Values, int]], least: in
 
 def _over(total: Values, df: int) -> Values:
     return np.asarray(total) / df if df > 0 else np.full_like(total, np.nan)
-
-
-def _resampled_means(scores: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:
-    """[..., draws]: the mean of the scores under as many independent draws of seeds and of episodes."""
-    seeds, episodes = scores.shape[-2:]
-    of_episodes = _counts(generator, draws, episodes) @ scores.swapaxes(-1, -2)
-    return (of_episodes * _counts(generator, draws, seeds)).sum(-1) / (seeds * episodes)
-
-
-def _counts(generator: np.random.Generator, draws: int, n: int) -> np.ndarray:
-    """[draws, n]: how often each of n is drawn, n times with replacement (bincount: a tenth of multinomial's time)."""
-    drawn = generator.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
-    return np.bincount(drawn.ravel(), minlength=draws * n).reshape(draws, n).astype(float)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.analysis import anatomy, statistics
+from bench.analysis import anatomy, statistics, verdict_words
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import said
@@ -18,7 +18,6 @@ from bench.protocols.presets import preset
 from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
-_FEW_MARGINS = 5  # an error of fewer is said beside the verdict
 
 # What nobody published, and so no run can follow: shown beside every verdict.
 _UNKNOWABLE = {
@@ -160,7 +159,7 @@ def _judged(claim: Claim, cell: Cell) -> Held:
     verdict = str(statistics.verdict(difference, claim.margin))
     needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
-    why = "; ".join([_why(verdict, difference, claim), *_beside(cell, same, needed)])
+    why = "; ".join([verdict_words.why(verdict, difference, claim), *_beside(cell, same, needed)])
     return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
 
 
@@ -177,35 +176,4 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     if cell.diverged:
         yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if needed:
-        yield would_decide(needed)
-
-
-def would_decide(needed: anatomy.Needed) -> str:
-    """What would decide an inconclusive verdict, in words."""
-    would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
-    would_not = " or ".join(what for what, count in needed.items() if count is None)
-    if not would:
-        return f"no number of {would_not} would decide it"
-    rest = f", no number of {would_not} would" if would_not else ""
-    return f"{would} would decide it, if all else stays{rest}"
-
-
-def _why(verdict: str, difference: statistics.Estimate, claim: Claim) -> str:
-    assert claim.margin is not None
-    ends90, ends95 = ("{:+.2f} to {:+.2f}".format(*difference.interval(level)) for level in (0.90, 0.95))
-    margin = claim.margin
-    return {
-        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}{_in_errors(claim)}",
-        "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
-        "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
-    }[verdict]
-
-
-def _in_errors(claim: Claim) -> str:
-    """Near the ceiling, what the margin is of the error: there a point is much."""
-    error, margin = 100 - claim.accuracy, claim.margin or 0
-    if not claim.about.measure.counted or error >= _FEW_MARGINS * margin:
-        return ""
-    return (
-        f", which beside an error of {error:.2f} % is one from {max(0.0, error - margin):.2f} to {error + margin:.2f} %"
-    )
+        yield verdict_words.would_decide(needed)

@@ -36,7 +36,7 @@ def add(top: Any) -> None:
 def speed(options: Namespace) -> int:
     """Times ours beside the plain loop and the libraries that are installed."""
     from bench import devices, files
-    from bench.tools.speed import compare
+    from bench.tools.speed import compare, results
 
     devices.make_repeatable(options.threads)
     devices.keep_memory()
@@ -47,9 +47,9 @@ def speed(options: Namespace) -> int:
     )
     found = compare.run(request, lambda line: print(line, file=sys.stderr, flush=True))
     found["command"] = o.command_line
-    print("\n".join(compare.table(found)))
+    print("\n".join(results.table(found)))
     if o.json is not None:
         files.write_json(o.json, found)
     if o.figure is not None:
-        compare.figure(found, o.figure)
+        results.figure(found, o.figure)
     return 0

@@ -8,25 +8,13 @@ assumed, is marked so wherever it is shown, and counts as not known when a claim
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bench.protocols.article_sources import SHRUNK, article
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.protocols.presets import choices
 from bench.protocols.presets import preset as preset_of
-
-Sources = dict[str, "Source"]
-
-
-@dataclass(frozen=True)
-class Source:
-    """`where` a value stands; `own`: as it stands there, where it was converted; `assumed`: no source gives it."""
-
-    where: str
-    own: str = ""
-    assumed: bool = False
-
-    def __str__(self) -> str:
-        return f"assumed: {self.where}" if self.assumed else self.where
+from bench.protocols.source import Source, Sources
 
 
 def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
@@ -42,7 +30,6 @@ def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
 
 
 _PROJECT = Source("this project")
-_SHRUNK = Source("this project: shrunk for tests")
 _WIDE = Source("this project: a wide choice, for a fair chance")
 _METHOD = "paper, section 5.2"
 _ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
@@ -82,7 +69,7 @@ def _paper(benchmark: Benchmark) -> Sources:
         found = {name: replace(source, where=f"as on {like}: {source.where}") for name, source in found.items()}
     if benchmark.name == "tiny":
         shrunk = ("filters", "iterations", "meta_batch", "validations", "validation_episodes", "episodes")
-        found |= dict.fromkeys((*shrunk, "finetune_episodes", "finetune_steps"), _SHRUNK)
+        found |= dict.fromkeys((*shrunk, "finetune_episodes", "finetune_steps"), SHRUNK)
     return found
 
 
@@ -169,40 +156,7 @@ def _alpha(alpha: str, ways: int) -> str:
 
 
 def _article(benchmark: Benchmark) -> Sources:
-    text, printed = "article, text", "article, printed code"
-    network = {"filters": "32", "downsampling": "max-pool 2", "head_input": "linear 800 -> 5"}
-    its_own = benchmark.source == "mini-imagenet"
-    shape = {n: Source(f"{printed}: {v}") if its_own else _as_paper("network") for n, v in network.items()}
-    statistics = Source(f"{printed}: those of the batch in hand")
-    found = _paper(benchmark) | {
-        "iterations": Source(f"{text}: one training, evaluated at 60,000 and at 75,000"),
-        "meta_batch": Source(f"{text}: 2"),
-        "meta_update": Source(f"{text}; its printed code steps once an episode, and disagrees"),
-        "meta_lr": Source("as the paper's", assumed=True),
-        "clip": Source("none", assumed=True),
-        "shots": Source(f"{text}: as at test"),
-        "queries": Source(text),
-        "inner_lr": Source("the paper's alpha, on the article's mean loss", assumed=True),
-        "inner_steps": Source("as the paper's on miniImageNet", assumed=True),
-        "initialisation": Source("PyTorch's default", assumed=True),
-        "batch_norm_scale": Source(f"{printed}: gamma and beta"),
-        "batch_norm_adapted": Source(f"{printed}: all parameters"),
-        "batch_norm_epsilon": Source("PyTorch's default", assumed=True),
-        "batch_statistics": statistics,
-        "episodes": Source(text),
-        "evaluation.inner_steps": Source("as the paper's on miniImageNet", assumed=True),
-        "evaluation.queries": Source(text),
-        "evaluation.batch_statistics": statistics,
-        "weights": Source(f"{text}: an iteration is named"),
-    }
-    found |= shape
-    if benchmark.name == "tiny":
-        found |= dict.fromkeys(("filters", "iterations", "episodes"), _SHRUNK)
-    return found
-
-
-def _as_paper(what: str) -> Source:
-    return Source(f"the paper's {what} for this data, which the article does not use", assumed=True)
+    return _paper(benchmark) | article(benchmark)
 
 
 def _ravi(benchmark: Benchmark) -> Sources:

@@ -1,10 +1,9 @@
 """What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch."""
 
+from bench.records.contents import Evaluated, Record
 from bench.records.fields import Corrupt
 from bench.records.record import (
     STATUSES,
-    Evaluated,
-    Record,
     checked,
     counted,
     predicted,

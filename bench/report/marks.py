@@ -21,7 +21,12 @@ from bench.report.labels import label, one_line, pair_label
 Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
 
 GREY = "#555555"
-Dash = str | tuple[int, tuple[int, ...]]  # as Matplotlib names it: a word, or (offset, lengths in points)
+Dash = str | tuple[int, tuple[int, ...]]
+
+# Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
+DASHES: tuple[Dash, ...] = (
+    "-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)),
+)  # fmt: skip
 
 # Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
 INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}

@@ -25,17 +25,6 @@ from bench.report.marks import Mark
 
 # Seaborn's palette for the colour-blind, in its order.
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
-# Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
-_DASHES: tuple[marks.Dash, ...] = (
-    "-",
-    "--",
-    ":",
-    "-.",
-    (0, (1, 3)),
-    (0, (7, 2)),
-    (0, (4, 1, 1, 1, 1, 1)),
-    (0, (9, 1, 3, 1)),
-)
 _WIDE = 5  # times the shortest run
 _FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
 _MANY_STEPS = 20
@@ -89,7 +78,7 @@ def curves(section: Section) -> Panel | None:
     shown = [record for record in section.records if len(runs.get(record.path, ())) > 1]  # or there is no line
     colours = _colours(section)
     names = {r.path: labels.training(r) for r in shown}
-    dashes = dict(zip(dict.fromkeys(names.values()), cycle(_DASHES), strict=False))
+    dashes = dict(zip(dict.fromkeys(names.values()), cycle(marks.DASHES), strict=False))
 
     def draw(axes: Axes) -> list[Mark]:
         lasts = [record.training.iterations for record in shown]
@@ -111,7 +100,9 @@ def steps(section: Section) -> Panel | None:
     """The score after each inner step, with the headline interval; of one seed, with that over episodes."""
     cells = [cell for cell in section.cells if len(cell.by_step) > 1]
     colours = _colours(section)
-    dashes = [_DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(_DASHES)] for cell in cells]
+    dashes = [
+        marks.DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(marks.DASHES)] for cell in cells
+    ]
 
     def draw(axes: Axes) -> list[Mark]:
         if max(cell.shown_steps[-1] for cell in cells) > _MANY_STEPS:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from bench.analysis.cells import Cell
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section, command
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, would_decide
+from bench.analysis.verdict_words import would_decide
+from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
 from bench.report import wording
 from bench.report.answers import Answer, headline, summary
 from bench.report.documents import OWN, Part

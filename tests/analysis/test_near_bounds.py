@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.analysis import statistics
+from bench.analysis.bootstrap import crossed_bootstrap
 from bench.protocols.measures import ACCURACY
 from bench.report import wording
 from tests.conftest import ROOT
@@ -38,7 +39,7 @@ def shares(seeds: int, seed_sd: float, blocks: int) -> tuple[float, float]:
         scores = near_the_ceiling(block, 250, seeds, seed_sd)
         intervals = (
             statistics.over_both(scores).interval(),
-            statistics.crossed_bootstrap(scores, np.random.default_rng(1), draws=400),
+            crossed_bootstrap(scores, np.random.default_rng(1), draws=400),
         )
         held.append([np.mean((low <= truth) & (truth <= high)) for low, high in intervals])
     headline, bootstrap = np.mean(held, axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtr
 
-from bench.analysis import statistics
+from bench.analysis import paired_tests, statistics
 from tests.conftest import ROOT
 
 EPISODES, COMMON, REST = 600, 4.0, 8.0  # points: SD of an episode's difference common to all seeds, and of the rest
@@ -43,7 +43,7 @@ def found_by_holm(p_values: np.ndarray) -> float:
 def test_few_seeds_find_nothing_where_there_is_nothing(seeds: int, seed_sd: float, before: float, after: float) -> None:
     """`before`: with the degrees of freedom that the interval has. Of 100,000 tables."""
     estimate = differences(seeds, seed_sd, 20_000)
-    assert found_by_holm(statistics.p_value(estimate, seeds)) == pytest.approx(after, abs=0.005)
+    assert found_by_holm(paired_tests.p_value(estimate, seeds)) == pytest.approx(after, abs=0.005)
     liberal = 2 * stdtr(estimate.df, -np.abs(estimate.value / estimate.se))
     assert found_by_holm(liberal) == pytest.approx(before, abs=0.015)
     row = f"| {seeds} | {seed_sd:g} | {100 * before:.0f} % | {100 * after:.1f} % |"
@@ -53,7 +53,7 @@ def test_few_seeds_find_nothing_where_there_is_nothing(seeds: int, seed_sd: floa
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("seed_sd", [0.0, 0.3, 1.0, 4.0])
 def test_a_p_value_is_as_rare_as_it_says(seeds: int, seed_sd: float) -> None:
-    p = statistics.p_value(differences(seeds, seed_sd, 10_000), seeds)
+    p = paired_tests.p_value(differences(seeds, seed_sd, 10_000), seeds)
     for level in (0.05, 0.01, 0.001):
         share = (p < level).mean()
         assert share <= level + 3 * np.sqrt(level / p.size)
@@ -67,14 +67,14 @@ def test_no_tiny_p_from_three_seeds() -> None:
     generator = np.random.default_rng(0)
     scores = 10 + np.array([[-0.3], [0.0], [0.3]]) + generator.normal(0, 6, (3, 600))
     scores += 10 + np.array([[-0.3], [0.0], [0.3]]) - scores.mean(1, keepdims=True)
-    found = statistics.paired(scores, np.zeros_like(scores))
+    found = paired_tests.paired(scores, np.zeros_like(scores))
     over_seeds = statistics.over_seeds(scores)
     assert found.p_value >= float(2 * stdtr(2, -over_seeds.value / over_seeds.se)) > 1e-4
 
 
 def test_the_p_value_has_the_seeds_degrees_of_freedom() -> None:
     scores = np.random.default_rng(3).normal(0.1, 1, (3, 40))
-    found = statistics.paired(scores, np.zeros_like(scores))
+    found = paired_tests.paired(scores, np.zeros_like(scores))
     t = abs(found.difference.value) / found.difference.se
     assert found.p_value == pytest.approx(2 * stdtr(2, -t))
     assert found.difference.df > 2  # so that the interval is narrower than the p-value's would be

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.analysis import statistics
+from bench.analysis import bootstrap, paired_tests, statistics
 from tests.conftest import ROOT
 
 # By hand: grand mean 5; row means 4, 6; column means 3, 4, 8; what is left after both: 0.
@@ -115,7 +115,7 @@ def test_one_seed_tells_nothing_of_other_seeds() -> None:
     scores = np.random.default_rng(0).normal(60, 6, (1, 50))
     for unknown in (statistics.over_both(scores), statistics.over_seeds(scores)):
         assert np.isnan(unknown.half_width()) and unknown.value == pytest.approx(scores.mean())
-    assert np.isnan(statistics.crossed_bootstrap(scores, np.random.default_rng(0))).all()
+    assert np.isnan(bootstrap.crossed_bootstrap(scores, np.random.default_rng(0))).all()
     assert np.isfinite(statistics.over_episodes(scores).half_width())
 
 
@@ -123,7 +123,7 @@ def test_equal_scores_give_intervals_of_no_width() -> None:
     scores = np.full((3, 20), 100.0)
     for interval in (statistics.over_both, statistics.over_seeds, statistics.over_episodes):
         assert interval(scores).interval() == (100.0, 100.0)
-    assert statistics.crossed_bootstrap(scores, np.random.default_rng(0)) == (100.0, 100.0)
+    assert bootstrap.crossed_bootstrap(scores, np.random.default_rng(0)) == (100.0, 100.0)
     claim = statistics.difference_from_claim(scores, 99.9, 0.1, 600)
     assert claim.se == pytest.approx(0.1 / 1.96) and claim.df == pytest.approx(599)
 
@@ -164,8 +164,8 @@ def test_verdicts(simulation: tuple[float, np.ndarray]) -> None:
 
 def test_crossed_bootstrap_is_near_the_headline_and_repeatable() -> None:
     scores = simulated(0.2)[0]
-    low, high = statistics.crossed_bootstrap(scores, np.random.default_rng(0))
-    assert (low, high) == statistics.crossed_bootstrap(scores, np.random.default_rng(0))
+    low, high = bootstrap.crossed_bootstrap(scores, np.random.default_rng(0))
+    assert (low, high) == bootstrap.crossed_bootstrap(scores, np.random.default_rng(0))
     nested = scores.std() / np.sqrt(scores.size)
     assert low < scores.mean() < high and (high - low) / 2 > 1.2 * nested
     both = statistics.over_both(scores)
@@ -194,16 +194,16 @@ def test_paired() -> None:
     episode = np.random.default_rng(0).normal(60, 6, (1, 300))
     noise = np.random.default_rng(1).normal(0, 1, (2, 4, 300))
     a, b = episode + noise[0] + 1, episode + noise[1]
-    found = statistics.paired(a, b)
+    found = paired_tests.paired(a, b)
     assert found.kind == "both" and found.p_value < 1e-3 and found.difference.value == pytest.approx((a - b).mean())
     assert found.difference.half_width() < statistics.over_both(a).half_width() / 3  # the episodes' part cancels
-    few = statistics.paired(a[:2], b[:2])
+    few = paired_tests.paired(a[:2], b[:2])
     assert few.kind == "for these models" and np.isnan(few.p_value)
     assert few.difference == statistics.over_episodes(a[:2] - b[:2])
-    assert statistics.paired(a, a).p_value == 1.0
+    assert paired_tests.paired(a, a).p_value == 1.0
 
 
 def test_holm() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert statistics.holm([]) == []
+    assert paired_tests.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert paired_tests.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert paired_tests.holm([]) == []

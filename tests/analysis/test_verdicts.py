@@ -13,7 +13,8 @@ from bench.analysis import claims, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
-from bench.analysis.verdicts import NOT_JUDGED, Held, disqualified_by, held, would_decide
+from bench.analysis.verdict_words import would_decide
+from bench.analysis.verdicts import NOT_JUDGED, Held, disqualified_by, held
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
 from tests.conftest import ROOT

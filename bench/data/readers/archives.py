@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import os
 import stat
@@ -20,15 +19,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
+from bench.data.readers.tar_limits import Bounded, Member
 from bench.errors import UserError, reason
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
-MOST_NAME_BYTES = 1 << 16
 _Unread = tuple[str, int, Callable[[], bytes]]  # name, bytes, and how it is read
 # First bytes of a file -> what opens it
 _OPENERS: dict[bytes, Any] = {
@@ -129,7 +128,7 @@ def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
 def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
     with (
         _decompressed(path) as stream,
-        tarfile.open(fileobj=_Bounded(path, stream), mode="r|", tarinfo=_Member) as archive,
+        tarfile.open(fileobj=Bounded(path, stream, MOST_BYTES, MOST_MEMBERS), mode="r|", tarinfo=Member) as archive,
     ):
         for seen, member in enumerate(archive):
             _check_name(path, member.name, seen)
@@ -151,31 +150,6 @@ def _decompressed(path: Path) -> BinaryIO:
     with open(path, "rb") as file:
         start = file.read(6)
     return next((opened for magic, opened in _OPENERS.items() if start.startswith(magic)), open)(path, "rb")
-
-
-class _Member(tarfile.TarInfo):
-    """Refuses names and attributes that would fill the memory: tarfile reads them whole."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        member = super().frombuf(buf, encoding, errors)
-        if member.size < 0 or (member.type not in tarfile.REGULAR_TYPES and member.size > MOST_NAME_BYTES):
-            raise ValueError(f"a name of {member.size} bytes")
-        return member
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that ends with a UserError where it grows too long, be it by what is not wanted, or by names."""
-
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
-        self._path, self._stream, self._left = path, stream, MOST_BYTES + MOST_MEMBERS * tarfile.BLOCKSIZE * 2
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise UserError(f"{self._path}: more than {MOST_BYTES >> 20} MiB: these are not the small images expected")
-        return data
 
 
 def _zip_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:

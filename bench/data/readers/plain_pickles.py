@@ -1,7 +1,7 @@
 """Reads the arrays out of a pickle without running anything that the pickle carries.
 
 A pickle is a program. This one may use but the instructions that build plain containers, and may call nothing but the
-stand-ins below, which know plain numbers: not even numpy's own functions for unpickling run, so it does not matter
+stand-ins for numpy's, which know plain numbers: not even numpy's own functions for unpickling run, so it matters not
 which numpy wrote the file. What a few bytes could blow up is bounded: the instructions carried out, the bytes that are
 copied, and keys, which are text or numbers (the hash of nested tuples can take for ever).
 """
@@ -15,12 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
+from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, check
 from bench.errors import UserError, reason
 
 MOST_INSTRUCTIONS = 2_000_000  # and one more for every hundred bytes: tieredImageNet has an array an image
-_CORES = ("core", "_core")  # of numpy 1 and 2
 _PLAIN = (
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
     "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
@@ -29,67 +27,6 @@ _PLAIN = (
     "DICT", "SETITEM", "SETITEMS", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
     "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
 )  # fmt: skip
-
-
-class Floats(pickle.UnpicklingError):
-    """An array of floats: of another form, not damaged."""
-
-
-class _Type:
-    """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
-
-    def __init__(self, code: str, *_: Any) -> None:
-        _check(type(code) is str and len(code) < 8, "a type of numbers without a name")
-        self.dtype = np.dtype(code)
-        if self.dtype.kind == "f":
-            raise Floats(f"its numbers of type {code!r} are floats, and images are whole numbers from 0 to 255")
-        _check(self.dtype.kind in "uib", f"numbers of type {code!r}")
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _check(type(state[1]) is str, "no byte order")
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """Stands for numpy.ndarray; its state is (version, shape, type, column-major, bytes)."""
-
-    def __init__(self, *_: Any) -> None:
-        self.value = np.empty(0, np.uint8)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        *_, shape, kind, column_major, data = state
-        self.value = _from_buffer(data, kind, shape, "F" if column_major else "C")
-
-
-def _from_buffer(data: Any, kind: _Type, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
-    """What protocol 5 calls: row-major "C", column-major "F", or "K": row-major with the axes in another order."""
-    for numbers in (shape, axes or ()):
-        _check(type(numbers) is tuple and all(type(n) is int for n in numbers), "no shape")
-    values = np.frombuffer(_bytes(data), kind.dtype)
-    return values.reshape(shape).transpose(axes) if order == "K" else values.reshape(shape, order=order)
-
-
-def _scalar(kind: _Type, data: Any) -> int:
-    return int(np.frombuffer(_bytes(data), kind.dtype)[0])
-
-
-def _bytes(data: Any) -> Any:
-    """Python 2 wrote bytes as what Python 3 takes for text."""
-    return data.encode("latin1") if isinstance(data, str) else data
-
-
-def _check(fine: bool, otherwise: str) -> None:
-    if not fine:
-        raise pickle.UnpicklingError(otherwise)
-
-
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Type,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in _CORES},
-    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in _CORES},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in _CORES},
-}
 
 
 class _Unpickler(pickle._Unpickler):
@@ -106,46 +43,46 @@ class _Unpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         own = {("_codecs", "encode"): self._encoded, ("collections", "OrderedDict"): self._dictionary}
-        known = _ALLOWED | own
-        _check((module, name) in known, f"it asks for {module}.{name}, which is refused")
+        known = ALLOWED | own
+        check((module, name) in known, f"it asks for {module}.{name}, which is refused")
         return known[module, name]
 
     def count(self) -> None:
         """One more instruction."""
         self._instructions_left -= 1
-        _check(self._instructions_left >= 0, "too many instructions")
+        check(self._instructions_left >= 0, "too many instructions")
 
     def build(self) -> None:
         """`state` into a stand-in: what has no use for one is not changed."""
         state, owner = self.stack.pop(), self.stack[-1]
-        _check(isinstance(owner, _Type | _Array) or state is None, "a state of what is plain")
+        check(isinstance(owner, Type | Array) or state is None, "a state of what is plain")
         if state is not None:
             owner.__setstate__(state)
 
     def bytes8(self) -> None:
         """As many bytes as the file says that it holds, if it is that long."""
         (length,) = struct.unpack("<Q", self.read(8))
-        _check(length <= self._size, "more bytes than the file has")
+        check(length <= self._size, "more bytes than the file has")
         self.append(self.read(length))
 
     def _encoded(self, text: str, encoding: str) -> bytes:
-        _check(type(text) is str and encoding == "latin1", "text in another encoding than latin1")
+        check(type(text) is str and encoding == "latin1", "text in another encoding than latin1")
         self._copy(len(text))
         return text.encode("latin1")
 
     def _dictionary(self, items: Sequence[Any] = ()) -> dict[Any, Any]:
-        _check(type(items) in (list, tuple), "a dictionary of neither a list nor a tuple")
+        check(type(items) in (list, tuple), "a dictionary of neither a list nor a tuple")
         self._copy(len(items))
         return {_key(key): value for key, value in items}
 
     def _copy(self, size: int) -> None:
         """Data stand in a file once, and are copied once: a reference to them costs a byte or two."""
         self._copies_left -= size
-        _check(self._copies_left >= 0, "it repeats its data")
+        check(self._copies_left >= 0, "it repeats its data")
 
 
 def _key(value: Any) -> Any:
-    _check(type(value) in (str, int, bytes), "a key that is neither text nor a number")
+    check(type(value) in (str, int, bytes), "a key that is neither text nor a number")
     return value
 
 
@@ -202,7 +139,7 @@ def _text(key: Any) -> Any:
 def _arrays(value: Any, depth: int = 2) -> Any:
     """The value with arrays in the place of their stand-ins, in dictionaries and those in them. No deeper: a few bytes
     can nest one dictionary in itself, or forty twice in one another."""
-    if isinstance(value, _Array):
+    if isinstance(value, Array):
         return value.value
     if isinstance(value, dict) and depth:
         return {_text(key): _arrays(item, depth - 1) for key, item in value.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.analysis import statistics
+from bench.analysis import paired_tests
 from bench.tools.explain.factors import FROM, READING, TO, Comparison, Pair
 
 Scores = Mapping[str, Mapping[int, np.ndarray]]  # cell -> seed -> [episodes], as they are shown
@@ -27,7 +27,7 @@ class Effect:
     difference: str
     seeds: tuple[int, ...]
     episodes: int
-    paired: statistics.Paired | None
+    paired: paired_tests.Paired | None
     holm: float = math.nan
 
     @property
@@ -84,7 +84,7 @@ def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], score
     episodes = min(len(scores[cell][seed]) for cell in used for seed in seeds)
     weighted = [w * np.stack([scores[cell][seed][:episodes] for seed in seeds]) for cell, w in used.items()]
     found = np.sum(weighted, axis=0)
-    paired = statistics.paired(found, np.zeros_like(found))
+    paired = paired_tests.paired(found, np.zeros_like(found))
     return Effect(name, kind, change, difference, tuple(seeds), episodes, paired)
 
 
@@ -104,7 +104,7 @@ def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]],
 def _corrected(parts: Sequence[Effect]) -> list[Effect]:
     p_values = {k: part.paired.p_value for k, part in enumerate(parts) if part.paired is not None}
     tested = [k for k, p in p_values.items() if not math.isnan(p)]
-    corrected = dict(zip(tested, statistics.holm([p_values[k] for k in tested]), strict=True))
+    corrected = dict(zip(tested, paired_tests.holm([p_values[k] for k in tested]), strict=True))
     return [replace(part, holm=corrected.get(k, math.nan)) for k, part in enumerate(parts)]
 
 

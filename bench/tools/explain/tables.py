@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.analysis import statistics
+from bench.analysis import paired_tests
 from bench.files import write_atomically
 from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
@@ -75,7 +75,7 @@ def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int
     mean = interval = which = wording.NONE
     if scores:
         matrix = np.stack(list(scores.values()))
-        found = statistics.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
+        found = paired_tests.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
         mean, which = f"{found.difference.value:{measure.form}}", found.kind
         interval = wording.ends(measure.clipped(found.difference.interval()), measure.form)
     return {"cell": name, measure.label: mean, "95 % interval": interval, "which": which, "diverged seeds": diverged}

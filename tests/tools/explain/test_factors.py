@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis import statistics
+from bench.analysis import paired_tests
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets
 from bench.protocols.settings import settings_of, with_values
@@ -236,10 +236,10 @@ def test_the_interval_of_an_effect_is_the_paired_one() -> None:
     found = {effect.name: effect for effect in effects(comparison, noisy)}
     effect, p_values = found["inner_lr"], [found[name].paired.p_value for name in ("inner_lr", "queries")]
     cell, base = (np.stack(list(noisy[name].values())) for name in ("article with paper's inner_lr", "article"))
-    expected = statistics.paired(cell, base)
+    expected = paired_tests.paired(cell, base)
     assert effect.interval == pytest.approx(expected.difference.interval())
     assert effect.paired.p_value == pytest.approx(expected.p_value) and effect.paired.kind == "both"
-    assert [found[name].holm for name in ("inner_lr", "queries")] == pytest.approx(statistics.holm(p_values))
+    assert [found[name].holm for name in ("inner_lr", "queries")] == pytest.approx(paired_tests.holm(p_values))
 
 
 def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:

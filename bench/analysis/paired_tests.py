@@ -1,0 +1,52 @@
+"""Method A minus method B on what both have: the interval, its p-value, and Holm's correction for several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtr
+
+from bench.analysis.statistics import FEWEST_SEEDS, Estimate, Values, over_both, over_episodes
+
+
+class Paired(NamedTuple):
+    """Method A minus method B. `kind` says what the interval covers; `p_value` is of t with the seeds' degrees of
+    freedom, fewer than the interval may have, and NaN under three common seeds."""
+
+    difference: Estimate
+    p_value: float
+    kind: str
+
+
+def paired(a: np.ndarray, b: np.ndarray) -> Paired:
+    """A - B, both [common seeds, common episodes] in one order: the headline interval and its two-sided p-value.
+
+    Fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
+    scores = a - b
+    if scores.shape[0] < FEWEST_SEEDS:
+        return Paired(over_episodes(scores), float("nan"), "for these models")
+    difference = over_both(scores)
+    return Paired(difference, float(p_value(difference, scores.shape[0])), "both")
+
+
+def p_value(difference: Estimate, seeds: int) -> Values:
+    """Two-sided, of t with seeds - 1 degrees of freedom, [...].
+
+    Satterthwaite's, which the interval has, are estimated: right enough at 95 %, and far too many in the tail that a
+    correction for several comparisons reads. Simulated, 12 true nulls by Holm at 5 %: with those at least one is found
+    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/test_p_values.py)."""
+    value, se = np.asarray(difference.value), np.asarray(difference.se)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 2 * stdtr(seeds - 1, -np.abs(value / se))
+    return np.where(value == 0, 1.0, found)  # equal methods, also where nothing varies
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction, in the order given: p_(i) -> max over j <= i of (m - j + 1) p_(j), at most 1."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return corrected.tolist()

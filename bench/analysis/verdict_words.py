@@ -1,0 +1,41 @@
+"""Why a verdict is what it is, and what would decide it, in words."""
+
+from __future__ import annotations
+
+from bench.analysis.anatomy import Needed
+from bench.analysis.claims import Claim
+from bench.analysis.statistics import Estimate
+
+_FEW_MARGINS = 5  # an error of fewer is said beside the verdict
+
+
+def would_decide(needed: Needed) -> str:
+    """What would decide an inconclusive verdict, in words."""
+    would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
+    would_not = " or ".join(what for what, count in needed.items() if count is None)
+    if not would:
+        return f"no number of {would_not} would decide it"
+    rest = f", no number of {would_not} would" if would_not else ""
+    return f"{would} would decide it, if all else stays{rest}"
+
+
+def why(verdict: str, difference: Estimate, claim: Claim) -> str:
+    """What the intervals of the difference say, in words."""
+    assert claim.margin is not None
+    ends90, ends95 = ("{:+.2f} to {:+.2f}".format(*difference.interval(level)) for level in (0.90, 0.95))
+    margin = claim.margin
+    return {
+        "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}{_in_errors(claim)}",
+        "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
+        "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
+    }[verdict]
+
+
+def _in_errors(claim: Claim) -> str:
+    """Near the ceiling, what the margin is of the error: there a point is much."""
+    error, margin = 100 - claim.accuracy, claim.margin or 0
+    if not claim.about.measure.counted or error >= _FEW_MARGINS * margin:
+        return ""
+    return (
+        f", which beside an error of {error:.2f} % is one from {max(0.0, error - margin):.2f} to {error + margin:.2f} %"
+    )

@@ -1,0 +1,148 @@
+"""Adds a user's copy of a data set: checks it against what is known of it, prepares it, and replaces what was there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.data import catalogue, prepared
+from bench.data.arrange import Transform
+from bench.data.catalogue import KNOWN, DataSet, command
+from bench.data.images import Source
+from bench.data.prepared import Unusable
+from bench.data.readers.probes import check_colours
+from bench.data.splits import (
+    check_belongs,
+    check_not_too_many,
+    check_once,
+    lost_images,
+    missing,
+    read_split,
+    some,
+    too_few,
+)
+from bench.errors import UserError, printable
+from bench.protocols.benchmarks import SPLITS
+
+
+def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:
+    """Prepares a user's copy; returns its manifest with `known_as`, `where`, `status` ("added", "kept": the same was
+    here, "mended", or "replaced") and the digest that was `replaced`. Raises UserError; what was here then stays."""
+    return add_as(source, catalogue.get(source), path, data_dir, partial)
+
+
+def add_as(
+    source: str, data_set: DataSet, path: Path, data_dir: Path | None = None, partial: bool = False
+) -> dict[str, Any]:
+    """The same for a data set that needs not be known, such as a user's own (`catalogue.own`)."""
+    found = _opened(source, data_set, Path(path).expanduser(), partial)
+    lacking = _lacking(data_set, found, partial)
+    folder = catalogue.data_dir(data_dir) / source
+    prepared.check_replaceable(folder)
+    with prepared.workplace(folder.parent, source) as temporary:
+        manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
+        if manifest["corrupt"] and not partial:
+            raise _undecoded(found.path, manifest["corrupt"])
+        if source in catalogue.PHOTOGRAPHS:
+            check_colours(prepared.read(temporary / "new"), str(found.path))
+        if data_set.split is None and not data_set.counts:
+            _check_splits(found.path, manifest["counts"])
+        status, replaced = _status(folder, data_set, manifest["digest"])
+        if status != "kept":
+            prepared.install(temporary / "new", folder)
+    about = {"known_as": KNOWN.get(manifest["digest"]), "where": str(folder), "status": status, "replaced": replaced}
+    return manifest | about
+
+
+def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source:
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder: write {command(source)} with the PATH of your copy")
+    return data_set.open_source(path, partial)
+
+
+def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
+    """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
+    classes, where = found.classes, str(found.path)
+    if data_set.split is None:
+        lacking = too_few(classes, data_set.counts)
+    else:
+        expected = read_split(data_set.split)
+        check_belongs(classes, expected, data_set.per_class, where)
+        lacking = missing(classes, expected, data_set.per_class)
+    check_once(classes, where)
+    check_not_too_many(classes, data_set.counts, data_set.totals, where)
+    lacking += lost_images(classes, data_set.totals)
+    if lacking and not partial:
+        raise UserError(f"{where}: missing {' and '.join(lacking)}{_noted(found)}: {_completed(found)}")
+    return lacking
+
+
+def _noted(found: Source) -> str:
+    return f" ({'; '.join(found.notes)})" if found.notes else ""
+
+
+def _completed(found: Source) -> str:
+    """What to do about a copy that lacks something: a part is of use where each split has a class."""
+    lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
+    if lost:
+        return f"complete it: without classes of {' and '.join(lost)} no benchmark could run on it"
+    return "complete it, or add what there is with --partial"
+
+
+def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
+    """Raises UserError where a split of a user's own has lost all of its classes."""
+    if lost := [split for split, count in counts.items() if not count]:
+        raise UserError(f"{path}: no class of {' and '.join(lost)} has an image that can be read: mend some")
+
+
+def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
+    files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
+    return UserError(
+        f"{path}: {files} cannot be decoded ({some(corrupt)}): mend or remove them, or leave them out with --partial"
+    )
+
+
+def _write_forms(folder: Path, source: str, data_set: DataSet, found: Source, lacking: list[str]) -> dict[str, Any]:
+    """Prepares every form of a data set below `folder`; returns the manifest of the first."""
+    manifests = []
+    for form, transform in data_set.forms.items():
+        (folder / form).mkdir(parents=True, exist_ok=True)
+        manifests.append(write_form(folder / form, source, found, form, transform, lacking))
+    return manifests[0]
+
+
+def write_form(
+    folder: Path, source: str, found: Source, form: str, transform: Transform | None, lacking: list[str]
+) -> dict[str, Any]:
+    """Prepares one form of a data set in `folder`; returns its manifest."""
+
+    def described() -> dict[str, Any]:
+        corrupt = sorted(set(found.corrupt))
+        origin = {"path": str(found.path), "kind": found.kind}
+        about = {
+            "name": source,
+            "source": origin,
+            "missing": lacking,
+            "corrupt": corrupt,
+            "partial": bool(lacking or corrupt),
+            "notes": [*map(printable, dict.fromkeys(found.notes))],
+        }
+        return about | ({"resize": form} if form else {})
+
+    return prepared.write(folder, found.classes, transform, described)
+
+
+def _status(folder: Path, data_set: DataSet, digest: str) -> tuple[str, str | None]:
+    """What adding a data set of this digest does to the folder, and the digest that it replaces."""
+    if not folder.exists():
+        return "added", None
+    try:
+        old = {prepared.read_manifest(folder / form)["digest"] for form in data_set.forms}
+        if old != {digest}:
+            return "replaced", ", ".join(sorted(old))
+        for form in data_set.forms:
+            prepared.verify(folder / form)
+    except Unusable:
+        return "mended", None
+    return "kept", None

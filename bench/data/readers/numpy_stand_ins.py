@@ -1,0 +1,72 @@
+"""What a pickle of numpy's arrays may call, in place of numpy's own functions: stand-ins that know plain numbers."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+
+_CORES = ("core", "_core")  # of numpy 1 and 2
+
+
+class Floats(pickle.UnpicklingError):
+    """An array of floats: of another form, not damaged."""
+
+
+class Type:
+    """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        check(type(code) is str and len(code) < 8, "a type of numbers without a name")
+        self.dtype = np.dtype(code)
+        if self.dtype.kind == "f":
+            raise Floats(f"its numbers of type {code!r} are floats, and images are whole numbers from 0 to 255")
+        check(self.dtype.kind in "uib", f"numbers of type {code!r}")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        check(type(state[1]) is str, "no byte order")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class Array:
+    """Stands for numpy.ndarray; its state is (version, shape, type, column-major, bytes)."""
+
+    def __init__(self, *_: Any) -> None:
+        self.value = np.empty(0, np.uint8)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        *_, shape, kind, column_major, data = state
+        self.value = _from_buffer(data, kind, shape, "F" if column_major else "C")
+
+
+def _from_buffer(data: Any, kind: Type, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
+    """What protocol 5 calls: row-major "C", column-major "F", or "K": row-major with the axes in another order."""
+    for numbers in (shape, axes or ()):
+        check(type(numbers) is tuple and all(type(n) is int for n in numbers), "no shape")
+    values = np.frombuffer(_bytes(data), kind.dtype)
+    return values.reshape(shape).transpose(axes) if order == "K" else values.reshape(shape, order=order)
+
+
+def _scalar(kind: Type, data: Any) -> int:
+    return int(np.frombuffer(_bytes(data), kind.dtype)[0])
+
+
+def _bytes(data: Any) -> Any:
+    """Python 2 wrote bytes as what Python 3 takes for text."""
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
+def check(fine: bool, otherwise: str) -> None:
+    """Raises UnpicklingError where it is not fine."""
+    if not fine:
+        raise pickle.UnpicklingError(otherwise)
+
+
+ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): Array,
+    ("numpy", "dtype"): Type,
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): Array for core in _CORES},
+    **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in _CORES},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in _CORES},
+}

@@ -1,0 +1,62 @@
+"""A run and its evaluations, as they are in memory once they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.protocols import protocol
+from bench.records.layout import run_name
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1]; `step` is the column that counts."""
+
+    evaluation: protocol.Evaluation
+    iteration: int
+    step: int
+    scores: np.ndarray
+    info: dict[str, Any]
+
+    @property
+    def final(self) -> np.ndarray:
+        """[episodes]: the score of every test episode at the step that counts."""
+        return self.scores[:, self.step]
+
+    @property
+    def lost(self) -> int:
+        """Episodes whose outputs are not finite: one of them, and the mean over all is no number."""
+        return int(np.count_nonzero(~np.isfinite(self.final)))
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, as read from disk. `info` is `record.json`."""
+
+    path: Path
+    benchmark: str
+    method: str
+    seed: int
+    training: protocol.Training
+    status: str
+    info: dict[str, Any]
+    curve: pd.DataFrame
+    evaluations: tuple[Evaluated, ...]
+
+    @property
+    def name(self) -> str:
+        """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
+        return run_name(self.path)
+
+    def settings(self, evaluated: Evaluated) -> tuple[str, ...]:
+        """Those that the method uses of the settings that not every method does. A record from before methods declared
+        them shows it by its evaluation: whatever chose a rate was fine-tuned."""
+        known = self.info.get("settings")
+        if known is None:
+            return protocol.FINE_TUNING if evaluated.info.get("setting") else protocol.INNER_LOOP
+        return tuple(map(str, known))

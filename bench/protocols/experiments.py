@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +26,10 @@ from typing import Any
 from bench.errors import UserError, unknown
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.toml_lines import line_of
+from bench.protocols.experiment_values import KEYS
 
 SHIPPED = Path(__file__).with_name("shipped")
-_MOST_BYTES, _MOST_SEEDS = 1 << 16, 1000
+_MOST_BYTES = 1 << 16
 _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 
@@ -66,7 +66,7 @@ class Experiment:
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
 
     def protocol_of(self, block: Block, benchmark: Benchmark) -> protocol.Protocol:
-        """The protocol of a block's runs. Raises UserError, with the line of what is wrong."""
+        """The protocol of a block's runs. Raises UserError, with the place of what is wrong."""
         with self.at(block, "protocol"):
             preset = presets.preset(block.protocol, benchmark)
         for setting in block.settings:
@@ -76,12 +76,12 @@ class Experiment:
             return settings.with_settings(preset, block.settings)
 
     @contextmanager
-    def at(self, block: Block, key: str = "run", value: str | None = None) -> Iterator[None]:
-        """Gives the errors that are raised within the file and the line of what they are about."""
+    def at(self, block: Block, key: str = "") -> Iterator[None]:
+        """Gives the errors that are raised within the file, the run and the key that they are about."""
         try:
             yield
         except UserError as error:
-            raise UserError(f"{self.path}, line {line_of(self.text, block.number, key, value)}: {error}") from error
+            raise _wrong(self.path, block.number, key, error) from error
 
 
 def shipped() -> dict[str, Path]:
@@ -90,8 +90,8 @@ def shipped() -> dict[str, Path]:
 
 
 def read(name: str) -> Experiment:
-    """The experiment in a file, or the shipped one of that name. Raises UserError, one line with the file's line, for
-    what is no experiment; whether its names mean anything is for others to say."""
+    """The experiment in a file, or the shipped one of that name. Raises UserError, one line with the place in the
+    file, for what is no experiment; whether its names mean anything is for others to say."""
     path = Path(name)
     if not path.is_file():
         path = _shipped(name)
@@ -100,10 +100,10 @@ def read(name: str) -> Experiment:
     blocks = values.pop("run", None)
     about = values.pop("about", "")
     if not isinstance(about, str) or not about.isprintable():
-        raise UserError(f"{path}, line {line_of(text, None, 'about')}: about is one line of text")
+        raise UserError(f"{path}: about is one line of text")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
         raise UserError(f"{path}: no [[run]] in it: write one for each set of benchmarks, methods and a protocol")
-    return Experiment(path, text, about, tuple(_block(path, text, k, values | b, values) for k, b in enumerate(blocks)))
+    return Experiment(path, text, about, tuple(_block(path, k, values | b, values) for k, b in enumerate(blocks)))
 
 
 def _shipped(name: str) -> Path:
@@ -132,75 +132,21 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         raise UserError(f"{path}{where}: no TOML: {what}") from error
 
 
-def _block(path: Path, text: str, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
-    def wrong(key: str, message: object) -> UserError:
-        return UserError(f"{path}, line {line_of(text, number, key)}: {message}")
+def _wrong(path: Path, number: int, key: str, message: object) -> UserError:
+    return UserError(f"{path}: run {number + 1}{', ' * bool(key)}{key}: {message}")
 
+
+def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
     for key in values:
-        if key not in _KEYS:
-            raise wrong(key, unknown("key", key, [*_KEYS, *(["about"] if key in common else [])]))
+        if key not in KEYS:
+            raise _wrong(path, number, "", unknown("key", key, [*KEYS, *(["about"] if key in common else [])]))
     made = {}
-    for key, check in _KEYS.items():
+    for key, check in KEYS.items():
         if key not in values and key != "set":
-            raise wrong("run", f"no {key} in this [[run]], nor above the first")
+            raise _wrong(path, number, "", f"no {key} in this [[run]], nor above the first")
         try:
             made[key] = check(values.get(key, {}))
         except UserError as error:
-            raise wrong(key, f"{key}: {error}") from error
+            raise _wrong(path, number, key, error) from error
     settings = made.pop("set")
     return Block(number, settings=settings, **made)
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
-        raise UserError('write a list of names, such as ["maml"]')
-    return tuple(dict.fromkeys(value))
-
-
-def _seeds(value: Any) -> tuple[int, ...]:
-    named = list(range(value)) if type(value) is int and 0 < value <= _MOST_SEEDS else value
-    if not isinstance(named, list) or not named or not all(type(seed) is int and 0 <= seed < 2**31 for seed in named):
-        raise UserError(f"write how many (from 1 to {_MOST_SEEDS}), or a list of numbers of 0 or more")
-    return tuple(sorted(set(named)))
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UserError('write a name, such as "paper"')
-    return value
-
-
-def _settings(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, dict):
-        raise UserError("write a table, such as { iterations = 2000 }")
-    return tuple(f"{name}={_written(name, each)}" for name, each in _flat(value))
-
-
-def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """TOML reads `evaluation.episodes = 9` as a table in a table."""
-    for name, each in value.items():
-        if isinstance(each, dict):
-            yield from ((f"{name}.{below}", item) for below, item in _flat(each))
-        else:
-            yield name, each
-
-
-def _written(name: str, value: Any) -> str:
-    """As `--set` takes it."""
-    if isinstance(value, list) and value:
-        return ",".join(_written(name, each) for each in value)
-    if type(value) is bool:
-        return str(value).lower()
-    plain = type(value) is float or (type(value) is int and abs(value) < 2**63)
-    if plain or (type(value) is str and value.isprintable()):
-        return str(value)
-    raise UserError(f"{name} is neither a number nor text, true, false or a list of numbers")
-
-
-_KEYS: dict[str, Callable[[Any], Any]] = {
-    "benchmarks": _names,
-    "methods": _names,
-    "protocol": _name,
-    "seeds": _seeds,
-    "set": _settings,
-}

@@ -34,17 +34,17 @@ def jobs(request: Request) -> list[Job]:
 
 
 def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
-    """The runs of each block; `common` says how and where. Raises UserError, with the line of the file, before
+    """The runs of each block; `common` says how and where. Raises UserError, with the place in the file, before
     anything starts."""
     return [_of_block(experiment, block, common) for block in experiment.blocks]
 
 
 def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
     for method in block.methods:
-        with experiment.at(block, "methods", method):
+        with experiment.at(block, "methods"):
             user_methods.find(method)
     for name in block.benchmarks:
-        with experiment.at(block, "benchmarks", name):
+        with experiment.at(block, "benchmarks"):
             benchmark = store.benchmark(name, common.data_dir)
         experiment.protocol_of(block, benchmark)
     asked = {name: getattr(block, name) for name in ("methods", "benchmarks", "seeds", "protocol", "settings")}

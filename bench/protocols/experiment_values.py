@@ -1,0 +1,65 @@
+"""What each key of an experiment's `[[run]]` may hold, and what it is read as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from bench.errors import UserError
+
+_MOST_SEEDS = 1000
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        raise UserError('write a list of names, such as ["maml"]')
+    return tuple(dict.fromkeys(value))
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    named = list(range(value)) if type(value) is int and 0 < value <= _MOST_SEEDS else value
+    if not isinstance(named, list) or not named or not all(type(seed) is int and 0 <= seed < 2**31 for seed in named):
+        raise UserError(f"write how many (from 1 to {_MOST_SEEDS}), or a list of numbers of 0 or more")
+    return tuple(sorted(set(named)))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UserError('write a name, such as "paper"')
+    return value
+
+
+def _settings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, dict):
+        raise UserError("write a table, such as { iterations = 2000 }")
+    return tuple(f"{name}={_written(name, each)}" for name, each in _flat(value))
+
+
+def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """TOML reads `evaluation.episodes = 9` as a table in a table."""
+    for name, each in value.items():
+        if isinstance(each, dict):
+            yield from ((f"{name}.{below}", item) for below, item in _flat(each))
+        else:
+            yield name, each
+
+
+def _written(name: str, value: Any) -> str:
+    """As `--set` takes it."""
+    if isinstance(value, list) and value:
+        return ",".join(_written(name, each) for each in value)
+    if type(value) is bool:
+        return str(value).lower()
+    plain = type(value) is float or (type(value) is int and abs(value) < 2**63)
+    if plain or (type(value) is str and value.isprintable()):
+        return str(value)
+    raise UserError(f"{name} is neither a number nor text, true, false or a list of numbers")
+
+
+KEYS: dict[str, Callable[[Any], Any]] = {
+    "benchmarks": _names,
+    "methods": _names,
+    "protocol": _name,
+    "seeds": _seeds,
+    "set": _settings,
+}

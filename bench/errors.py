@@ -21,9 +21,23 @@ class UserError(Exception):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is none of `known`, with the nearest one suggested."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, names, 0.5)
+    hint = f"did you mean {near!r}? " if near else ""
     return UserError(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that was likeliest meant, whatever its case; None where none is near."""
+    by_case: dict[str, str] = {}
+    for each in known:
+        by_case.setdefault(each.casefold(), each)
+    near = get_close_matches(name.casefold(), by_case, n=1, cutoff=cutoff)
+    return by_case[near[0]] if near else None
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 shot`, `2 shots`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def reason(error: BaseException) -> str:

@@ -51,7 +51,11 @@ COMMANDS = (
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code. Raises UserError."""
     started = time.monotonic()
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    options = parser.parse_args(arguments)
     options.started = started
     options.command_line = shlex.join(["python", "-m", "bench", *arguments])
     handler: Callable[[Namespace], int] = options.handler

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 
-_MOST = 2**31
+from bench.errors import counted
+
+_MOST = 2**31 - 1
+_WORKERS_A_PROCESSOR = 4
 
 
 def positive(text: str) -> int:
@@ -33,6 +36,17 @@ def threads(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise argparse.ArgumentTypeError(
             f"{text[:20]!r} is not a whole number from 1 to {most}, this machine's processors"
+        )
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """At least 1, and no more than a machine can hold: each is a process with a torch of its own."""
+    processors = os.cpu_count() or 1
+    most = _WORKERS_A_PROCESSOR * processors
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]!r} is not a whole number from 1 to {most}: this machine has {counted(processors, 'processor')}"
         )
     return int(text)
 

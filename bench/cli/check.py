@@ -10,7 +10,7 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "check", check, "run the contract suite on a method")
+    parser = add_command(top, "check", check, "run the contract suite on a method", threads=True)
     parser.add_argument("method", metavar="METHOD", help="a file such as mine.py, or a name")
 
 
@@ -19,7 +19,7 @@ def check(options: Namespace) -> int:
     from bench import devices
     from bench.tools.check import suite
 
-    devices.make_repeatable(1)
+    devices.make_repeatable(options.threads or 1)  # the tensors are small
     outcomes = list(suite.checked(options.method))
     lines = [f"{outcome.form}: broken: {outcome.rule}; found: {outcome.found}" for outcome in outcomes if outcome.found]
     print("\n".join(lines) or f"{options.method} keeps the contract: {len(outcomes)} checks")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.cli import argument_types
-from bench.errors import UserError
+from bench.errors import UserError, nearest
 
 RESULTS = Path("results/runs")
 FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
@@ -31,8 +30,8 @@ class Parser(argparse.ArgumentParser):
             words |= set(action.choices) if isinstance(action.choices, dict) else set()
         wrong = message.split("unrecognized arguments: ")[-1].split(" ")[0] if "unrecognized" in message else ""
         wrong = message.split("invalid choice: '")[1].split("'")[0] if "invalid choice: '" in message else wrong
-        near = get_close_matches(wrong.split("=")[0], sorted(words), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        near = nearest(wrong.split("=")[0], sorted(words))
+        hint = f"did you mean {near}? " if near else ""
         raise UserError(f"{message}; {hint}see `{self.prog} --help`")
 
 
@@ -45,6 +44,7 @@ def add_command(
     results: bool = False,
     data: bool = False,
     device: bool = False,
+    threads: bool = False,
 ) -> Parser:
     """A command below `top`, with the options for where results, data and the device are, as far as it has them."""
     parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
@@ -57,6 +57,7 @@ def add_command(
         )
     if device:
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
+    if device or threads:
         parser.add_argument(
             "--threads", type=argument_types.threads, metavar="N", help="CPU threads (default: torch's)"
         )

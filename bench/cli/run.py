@@ -11,7 +11,7 @@ from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, requested, results_option, run_all
-from bench.errors import UserError
+from bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
@@ -54,6 +54,8 @@ def run(options: Namespace) -> int:
 
 
 def _planned(options: Namespace, emit: Emit) -> int:
+    _check_names(options)
+
     from bench import devices
     from bench.runs import planning, preview
 
@@ -67,6 +69,22 @@ def _planned(options: Namespace, emit: Emit) -> int:
     print("\n".join(line for jobs in blocks for line in preview.described(jobs)), flush=True)
     groups = [group for jobs in blocks for group in planning.groups(jobs, options.together, engine.workers)]
     return _dry_run(groups, engine.workers) if options.dry_run else _run(groups, engine, options, emit)
+
+
+def _check_names(options: Namespace) -> None:
+    """A slip of the keyboard is answered before torch is imported, which takes seconds. Raises UserError."""
+    from bench.data import store
+    from bench.protocols import presets, settings
+    from bench.protocols.protocol import Evaluation, Protocol, Training
+    from bench.runs import known_methods
+
+    for method in options.method or []:
+        known_methods.check(method)
+    for benchmark in options.benchmark or []:
+        store.benchmark(benchmark, options.data_dir)
+    if options.protocol and options.protocol not in presets.PRESETS:
+        raise unknown("protocol", options.protocol, presets.PRESETS)
+    settings.with_settings(Protocol(Training(), Evaluation()), options.settings)
 
 
 def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:

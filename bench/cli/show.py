@@ -30,6 +30,7 @@ def add(top: Any) -> None:
         "the test episodes that a run does worst on, with its predictions",
         results=True,
         data=True,
+        threads=True,
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
     parser.add_argument(
@@ -87,7 +88,7 @@ def episodes(options: Namespace) -> int:
     from bench.tools.verify import verify
 
     (folder,) = layout.find(options.results, [options.run], one=True)
-    again = verify.opened(folder, options.data_dir, print_notes, options.method)
+    again = verify.opened(folder, options.data_dir, print_notes, options.method, options.threads)
     hardest_episodes.check(again, options.out)
     recorded = hardest_episodes.evaluation(again, options.settings)
     hardest = options.hardest or (0 if options.easiest else 6)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "verify", verify, "do runs again as recorded, and compare", results=True, data=True)
+    text = "do runs again as recorded, and compare"
+    parser = add_command(top, "verify", verify, text, results=True, data=True, threads=True)
     parser.add_argument("run", nargs="*", metavar="RUN", help="a run's folder, or the beginning of names")
     parser.add_argument("--all", action="store_true", help="every run in the results")
     add_own(parser)
@@ -52,7 +53,7 @@ def _opened(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
     from bench.tools.verify.verify import opened
 
     try:
-        return opened(folder, options.data_dir, print_notes, options.method)
+        return opened(folder, options.data_dir, print_notes, options.method, options.threads)
     except fields.Corrupt as error:
         return error
 

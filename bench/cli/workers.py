@@ -26,7 +26,7 @@ def add(parser: Any) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=argument_types.positive,
+        type=argument_types.workers,
         metavar="N",
         help="processes of --engine local (default: one a GPU; without GPUs one)",
     )

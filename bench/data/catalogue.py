@@ -85,7 +85,8 @@ def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None =
 def get(source: str) -> DataSet:
     """The data set of that name. Raises UserError, with a suggestion, where there is none."""
     if source not in SOURCES:
-        raise unknown("data set", source, SOURCES)
+        own = f"images of your own: `python -m bench data add {OWN} PATH --name {source}`"
+        raise UserError(f"{unknown('data set', source, [*SOURCES, OWN])}; {own}")
     return SOURCES[source]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.errors import UserError
 
-_MOST_SEEDS = 1000
+MOST_SEEDS, HIGHEST_SEED = 1000, 2**31 - 1  # of one command
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -17,10 +17,14 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
-    named = list(range(value)) if type(value) is int and 0 < value <= _MOST_SEEDS else value
-    if not isinstance(named, list) or not named or not all(type(seed) is int and 0 <= seed < 2**31 for seed in named):
-        raise UserError(f"write how many (from 1 to {_MOST_SEEDS}), or a list of numbers of 0 or more")
+    named = list(range(value)) if type(value) is int and 0 < value <= MOST_SEEDS else value
+    if not isinstance(named, list) or not named or not all(map(_is_seed, named)):
+        raise UserError(f"write how many (from 1 to {MOST_SEEDS}), or a list of numbers from 0 to {HIGHEST_SEED}")
     return tuple(sorted(set(named)))
+
+
+def _is_seed(value: object) -> bool:
+    return type(value) is int and 0 <= value <= HIGHEST_SEED
 
 
 def _name(value: Any) -> str:

@@ -23,12 +23,14 @@ def _setting(
     *,
     choices: tuple[Any, ...] = (),
     least: float | None = None,
+    most: int = 100_000,
     above: float | None = None,
     later: bool = False,
 ) -> Any:
-    """`later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
+    """`most`: of whole numbers, far beyond any use: a slip of the keyboard is refused before it fills a machine.
+    `later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
     that they keep their keys."""
-    rules = {"help": help, "choices": choices, "least": least, "above": above, "later": later}
+    rules = {"help": help, "choices": choices, "least": least, "most": most, "above": above, "later": later}
     return field(default=default, metadata=rules)
 
 
@@ -49,8 +51,8 @@ _PRECISION = "of the products of convolutions and head; all else is fp32"
 class Training:
     """Everything that moves the trained weights. The defaults are no protocol: `presets` gives those."""
 
-    iterations: int = _setting(60_000, "meta-steps", least=1)
-    meta_batch: int = _setting(4, "episodes per meta-step", least=1)
+    iterations: int = _setting(60_000, "meta-steps", least=1, most=1_000_000_000)
+    meta_batch: int = _setting(4, "episodes per meta-step", least=1, most=10_000)
     meta_update: str = _setting("meta-batch", "one optimiser step per ...", choices=("meta-batch", "episode"))
     meta_lr: float = _setting(1e-3, "learning rate of Adam", above=0)
     clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
@@ -61,7 +63,7 @@ class Training:
     queries: int = _setting(15, "query images per class", least=1)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
-    filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1)
+    filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1, most=1_000_000)
     downsampling: str = _setting("max-pool", "after each convolution", choices=("max-pool", "stride"))
     head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
     initialisation: str = _setting(
@@ -99,7 +101,7 @@ class Training:
 class Evaluation:
     """Everything that moves the scores of given weights."""
 
-    episodes: int = _setting(600, "test episodes", least=2)
+    episodes: int = _setting(600, "test episodes", least=2, most=1_000_000)
     queries: int = _setting(15, "query images per class", least=1)
     inner_steps: int = _setting(10, "inner steps at test", least=0)
     batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support", "running"))

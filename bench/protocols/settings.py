@@ -152,6 +152,7 @@ def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
         type(value) is kinds[0]
         and (not rules["choices"] or value in rules["choices"])
         and (rules["least"] is None or value >= rules["least"])
+        and (kinds[0] is not int or value <= rules["most"])
         and (rules["above"] is None or rules["above"] < value < float("inf"))
     )
 
@@ -162,6 +163,8 @@ def _described(declared: Any) -> str:
     text = " or ".join(rules["choices"]) or names.get(kinds[0], "a list of positive numbers such as 0.1,0.01")
     if rules["least"] is not None:
         text += f" of at least {rules['least']}"
+    if kinds[0] is int:
+        text += f", at most {rules['most']}"
     if rules["above"] is not None:
         text += f" above {rules['above']}"
     return text + (" or none" if type(None) in kinds else "")

@@ -13,7 +13,7 @@ from bench.episodes.streams import stream
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, protocol, settings
 from bench.protocols.benchmarks import Benchmark
-from bench.runs import user_methods
+from bench.runs import known_methods, user_methods
 from bench.runs.user_methods import UserMethod
 from bench.training.workload import NamedMethod
 from methods import METHODS
@@ -29,7 +29,7 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
         if name not in METHODS:
             raise unknown("method", name, METHODS)
         return NamedMethod(name)
-    asked = [*named, *(offered for offered in user_methods.offered() if offered == name)]
+    asked = [*named, *(offered for offered in known_methods.offered() if offered == name)]
     mine = [found for found in map(user_methods.find, asked) if isinstance(found, UserMethod) and found.name == name]
     for found in mine:
         if found.code == code:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from bench.errors import UserError
+from bench.protocols.experiment_values import HIGHEST_SEED, MOST_SEEDS
 from bench.protocols.experiments import Experiment
 
 
@@ -31,11 +32,14 @@ class Request:
 
 
 def seeds(count: int | None, named: Sequence[int]) -> list[int]:
-    """`--seeds N` means 0 .. N-1, `--seed K` names one. Raises UserError on none at all, or a negative one."""
+    """`--seeds N` means 0 .. N-1, `--seed K` names one. Raises UserError on none at all, too many, or
+    one that is no seed."""
     if count is not None and named:
         raise UserError("--seeds and --seed: give a number of seeds, or name them, not both")
     if count is not None and count < 1:
         raise UserError(f"--seeds {count}: at least one seed is needed")
-    if any(seed < 0 for seed in named):
-        raise UserError(f"--seed {min(named)}: seeds are 0 or more")
+    if max(count or 0, len(named)) > MOST_SEEDS:
+        raise UserError(f"--seeds {max(count or 0, len(named))}: at most {MOST_SEEDS} by one command")
+    if wrong := [seed for seed in named if not 0 <= seed <= HIGHEST_SEED]:
+        raise UserError(f"--seed {str(wrong[0])[:20]}: seeds are 0 or more, up to {HIGHEST_SEED}")
     return list(range(count)) if count is not None else sorted(set(named)) or [0]

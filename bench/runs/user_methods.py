@@ -20,11 +20,11 @@ from typing import Any
 
 from bench.errors import UserError, kind_and_reason, reason, unknown
 from bench.protocols.protocol import OF_SOME_METHODS
+from bench.runs.known_methods import GROUP, is_file
 from bench.training.workload import NamedMethod
 from methods import METHODS
 from methods.contract import NEEDS, Method
 
-GROUP = "few_shot_bench.methods"
 PARTS = ("training_batch", "weights_of", "batch_statistics", "needs", "candidates", "predict")
 TRAINING_PARTS = ("init", "loss_and_gradient")
 BATCHES = ("episodes", "images")
@@ -84,17 +84,12 @@ def find(asked: str) -> NamedMethod:
     """The method that ships, or is of that file or entry point. Raises UserError, with a suggestion."""
     if asked in METHODS:
         return NamedMethod(asked)
-    if asked.endswith(".py") or "/" in asked or "\\" in asked:
+    if is_file(asked):
         return _of(Path(asked).stem, Path(asked))
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     if asked not in offered:
         raise unknown("method", asked, [*METHODS, *offered])
     return _of(asked, _file_of(offered[asked]), offered[asked].value)
-
-
-def offered() -> list[str]:
-    """The names of the methods that installed packages offer."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)} - {*METHODS})
 
 
 def missing(kind: type) -> list[str]:

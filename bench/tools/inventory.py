@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,19 +13,18 @@ from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
-from bench.runs.user_methods import offered
-from methods import METHODS
+from bench.runs.known_methods import offered, shipped
 
 
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
-    methods = [f"  {name:<12}{_in_short(kind)}" for name, kind in METHODS.items()]
+    methods = [f"  {name:<12}{_in_short(text)}" for name, text in shipped().items()]
     methods += [f"  {name:<12}of an installed package" for name in offered()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     own = listing.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
     shapes += [_any(data, shape, data) for data, shape in own.items()]
-    protocols = [f"  {name:<12}{_in_short(preset)}" for name, preset in presets.PRESETS.items()]
+    protocols = [f"  {name:<12}{_in_short(preset.__doc__ or '')}" for name, preset in presets.PRESETS.items()]
     named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
     return [
         *("methods", *methods),
@@ -97,6 +95,6 @@ def _data_set(found: Mapping[str, Any]) -> str:
     return f"  {found['source']:<16}{part}{found['images']} images; classes: {counts}; {named}; {noted}{where}"
 
 
-def _in_short(thing: Any) -> str:
-    """What its docstring begins with, up to the first stop."""
-    return re.split(r"[.;](?:\s|$)", " ".join((inspect.getdoc(thing) or "").split()), maxsplit=1)[0]
+def _in_short(docstring: str) -> str:
+    """What it begins with, up to the first stop."""
+    return re.split(r"[.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]

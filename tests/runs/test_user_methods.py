@@ -9,7 +9,7 @@ import pytest
 
 from bench import files, records
 from bench.records import layout
-from bench.runs import user_methods
+from bench.runs import known_methods, user_methods
 from bench.tools.check.rules import RULES
 from bench.tools.check.suite import checked
 from tests.conftest import Command, one_line
@@ -143,7 +143,7 @@ def test_one_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyP
     about = tmp_path / "theirs-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[{user_methods.GROUP}]\ntheirs = theirs_package:Mine\n")
+    (about / "entry_points.txt").write_text(f"[{known_methods.GROUP}]\ntheirs = theirs_package:Mine\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert "theirs" in typed("list").stdout
     assert typed(*TINY, "--method", "theirs").returncode == 0

@@ -212,7 +212,7 @@ def test_sums_are_checked(content: dict[str, bytes], tmp_path: Path) -> None:
 def test_mistakes(typed: Command, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     assert "not an archive" in one_line(typed("import", "text.zip"))
-    assert "No such file" in one_line(typed("import", "nothing.zip"))
+    assert "there is no such file" in one_line(typed("import", "nothing.zip"))
     capsule._write(tmp_path / "other.zip", {"readme.txt": b""})
     assert "no capsule" in one_line(typed("import", "other.zip"))
     capsule._write(tmp_path / "newer.zip", {capsule.MANIFEST: b'{"format": 2, "files": {}}'})

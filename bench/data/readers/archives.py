@@ -92,6 +92,8 @@ def read_stored(path: Path) -> dict[str, bytes]:
                 if member.is_dir() or member.compress_type or member.flag_bits & 1 or member.comment or member.extra:
                     raise UserError(f"{path}: {member.filename} is not a plain stored file, which is refused")
             return _within_limits(path, ((m.filename, m.file_size, partial(archive.read, m)) for m in members))
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 

@@ -59,7 +59,8 @@ class ReplayedWorkload(Workload):
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A recorded run, and what doing it again needs. `on_event` hears what happens."""
+    """A recorded run, and what doing it again needs. `on_event` hears what happens. `threads`: instead of those
+    that are recorded."""
 
     folder: Path
     info: Mapping[str, Any]
@@ -68,6 +69,7 @@ class RecordedRun:
     data: Data
     method: NamedMethod
     on_event: watch.Listener
+    threads: int | None = None
     data_dir: Path | None = None
 
     def job(self, evaluation: protocol.Evaluation, recorded: ExecutionRecord) -> Job:
@@ -134,7 +136,7 @@ class RecordedRun:
 
     def _prepared(self, info: Mapping[str, Any]) -> ExecutionRecord:
         recorded = ExecutionRecord.read(self.folder, info)
-        devices.make_repeatable(recorded.threads, fast=recorded.deterministic is False)
+        devices.make_repeatable(self.threads or recorded.threads, fast=recorded.deterministic is False)
         return recorded
 
 

@@ -22,12 +22,18 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(folder: Path, data_dir: Path | None, on_event: Listener, methods: Sequence[str] = ()) -> RecordedRun:
-    """A run to verify; `methods`: own ones that it may be of. Raises UserError where its data are not at hand, or
-    something of it is not known here."""
+def opened(
+    folder: Path,
+    data_dir: Path | None,
+    on_event: Listener,
+    methods: Sequence[str] = (),
+    threads: int | None = None,
+) -> RecordedRun:
+    """A run to verify; `methods`: own ones that it may be of; `threads`: instead of those recorded. Raises
+    UserError where its data are not at hand, or something of it is not known here."""
     info = records.read_info(folder)
     method = method_of(folder, info, methods)
-    again = RecordedRun(folder, info, *trained_on(folder, info, data_dir), method, on_event, data_dir)
+    again = RecordedRun(folder, info, *trained_on(folder, info, data_dir), method, on_event, threads, data_dir)
     if again.training.origin is None:  # else nothing of the training was executed here
         again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again

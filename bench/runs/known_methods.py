@@ -1,0 +1,48 @@
+"""The methods that there are, by name. None is imported: torch takes seconds, and `list` and typos need names alone."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from bench.errors import unknown
+
+GROUP = "few_shot_bench.methods"  # of entry points by which packages offer methods
+
+
+def shipped() -> dict[str, str]:
+    """The methods that ship: name -> docstring of the class, read from the sources."""
+    spec = importlib.util.find_spec("methods")
+    assert spec is not None and spec.origin is not None
+    package = Path(spec.origin)
+    body = ast.parse(package.read_text(encoding="utf-8")).body
+    modules = {name.name: each.module for each in body if isinstance(each, ast.ImportFrom) for name in each.names}
+    (registry,) = (each.value for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.value, ast.Dict))
+    named = [(ast.literal_eval(key), kind.id) for key, kind in zip(registry.keys, registry.values, strict=True)
+             if key is not None and isinstance(kind, ast.Name)]  # fmt: skip
+    return {name: _docstring(package.parent, modules[kind] or "", kind) for name, kind in named}
+
+
+def offered() -> list[str]:
+    """The names of the methods that installed packages offer."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)} - shipped().keys())
+
+
+def check(asked: str) -> None:
+    """Raises UserError, with a suggestion, where that is neither a known name nor a file."""
+    known = [*shipped(), *offered()]
+    if asked not in known and not is_file(asked):
+        raise unknown("method", asked, known)
+
+
+def is_file(asked: str) -> bool:
+    """Whether a method is named by its file."""
+    return asked.endswith(".py") or "/" in asked or "\\" in asked
+
+
+def _docstring(folder: Path, module: str, kind: str) -> str:
+    source = (folder / f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
+    classes = [each for each in ast.parse(source).body if isinstance(each, ast.ClassDef) and each.name == kind]
+    return ast.get_docstring(classes[0]) or "" if classes else ""

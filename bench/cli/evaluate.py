@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import argument_types
+from bench.cli import argument_types, chosen_runs
 from bench.cli.outcomes import score
 from bench.cli.parsing import add_command, add_execution, add_own, add_settings, asked_of_every_job
 from bench.errors import UserError
@@ -27,7 +27,7 @@ def add(top: Any) -> None:
         data=True,
         device=True,
     )
-    parser.add_argument("run", metavar="RUN", nargs="?", help="a run's folder, or the beginning of its name")
+    chosen_runs.add(parser)
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -56,37 +56,47 @@ def evaluate(options: Namespace) -> int:
     _check(options)
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
-    try:
-        job = _job(options)
-        with live_bars() as bars:
-            found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
+    lost = 0
+    for job in _jobs(options):
+        try:
+            with live_bars() as bars:
+                found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
+        except locks.Busy as busy:
+            raise UserError(f"another process works on {busy}") from None
         on = f" on {found.evaluation.benchmark}" if found.evaluation.benchmark else ""
-        print(f"{job.name}{on}: {score(found, records.counted(job.folder))}")
-    except locks.Busy as busy:
-        raise UserError(f"another process works on {busy}") from None
-    return int(found.lost > 0)
+        print(f"{job.name}{on}: {score(found, records.counted(job.folder))}", flush=True)
+        lost += found.lost
+    return int(lost > 0)
+
+
+def _jobs(options: Namespace) -> list[Job]:
+    """What is to be evaluated; a mistake of the user's ends everything before anything starts."""
+    from bench.runs import planning
+
+    if options.checkpoint is not None:
+        return [_checkpoint_job(options)]
+    request = _request(options)
+    return [planning.evaluation_job(str(folder), request) for folder in chosen_runs.folders(options, finished=True)]
 
 
 def _check(options: Namespace) -> None:
-    if (options.run is None) == (options.checkpoint is None):
-        raise UserError("evaluate: name a RUN, or a --checkpoint PATH with its --benchmark")
+    named = bool(options.run or options.all)
+    if named == (options.checkpoint is not None):
+        raise UserError("evaluate: name a RUN, or --all, or a --checkpoint PATH with its --benchmark")
     if options.checkpoint is not None and options.benchmark is None:
         raise UserError("--checkpoint: --benchmark is needed too, such as miniimagenet-5w1s: it is not in the files")
     if options.checkpoint is not None and options.at is not None:
         raise UserError("--at: a checkpoint holds the weights of one iteration")
-    if options.run is not None and (options.protocol or options.map):
-        named = "--protocol" if options.protocol else "--map"
-        raise UserError(f"{named} goes with --checkpoint: a RUN has its own; --set changes settings")
+    if named and (options.protocol or options.map):
+        option = "--protocol" if options.protocol else "--map"
+        raise UserError(f"{option} goes with --checkpoint: a RUN has its own; --set changes settings")
 
 
-def _job(options: Namespace) -> Job:
-    from bench.runs import planning
+def _checkpoint_job(options: Namespace) -> Job:
     from bench.tools.authors_weights import adopt
     from bench.tools.authors_weights.checkpoint import read
     from bench.tools.state_dicts.weights import is_one, refuse_folder
 
-    if options.run is not None:
-        return planning.evaluation_job(options.run, _request(options))
     if is_one(options.checkpoint):
         return _state_dict_job(options)
     if options.map is not None:

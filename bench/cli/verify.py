@@ -8,8 +8,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli import chosen_runs
 from bench.cli.parsing import add_command, add_own
-from bench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,7 @@ def add(top: Any) -> None:
     """Declares it."""
     text = "do runs again as recorded, and compare"
     parser = add_command(top, "verify", verify, text, results=True, data=True, threads=True)
-    parser.add_argument("run", nargs="*", metavar="RUN", help="a run's folder, or the beginning of names")
-    parser.add_argument("--all", action="store_true", help="every run in the results")
+    chosen_runs.add(parser)
     add_own(parser)
     parser.add_argument("--retrain", action="store_true", help="train again too, into a folder that is left empty")
 
@@ -37,7 +36,7 @@ def verify(options: Namespace) -> int:
 
     devices.make_repeatable(None)
     devices.keep_memory()
-    runs = [(folder, _opened(folder, options)) for folder in _folders(options)]
+    runs = [(folder, _opened(folder, options)) for folder in chosen_runs.folders(options)]
     try:
         outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
@@ -56,26 +55,6 @@ def _opened(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
         return opened(folder, options.data_dir, print_notes, options.method, options.threads)
     except fields.Corrupt as error:
         return error
-
-
-def _folders(options: Namespace) -> list[Path]:
-    from bench.records import layout
-
-    if options.all == bool(options.run):
-        raise UserError("name runs, or write --all for every run in the results")
-    found = layout.find(options.results, [""] if options.all else options.run)
-    return [folder for folder in found if not (options.all and _predicted(folder))]
-
-
-def _predicted(folder: Path) -> bool:
-    """Whether there is nothing that could be done again."""
-    from bench import records
-    from bench.records import fields
-
-    try:
-        return records.predicted(records.read_info(folder))
-    except fields.Corrupt:
-        return False
 
 
 def _verified(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:

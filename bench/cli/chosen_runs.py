@@ -1,0 +1,38 @@
+"""Which runs a command is about: one, a cell (all its seeds), a list, or all."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from bench.cli.parsing import Parser
+from bench.errors import UserError
+
+
+def add(parser: Parser) -> None:
+    """Declares how runs are named."""
+    text = "a run's folder, or the beginning of names: a cell without its seed is all its seeds; may be a list"
+    parser.add_argument("run", nargs="*", metavar="RUN", help=text)
+    parser.add_argument("--all", action="store_true", help="every run in the results")
+
+
+def folders(options: Namespace, *, finished: bool = False) -> list[Path]:
+    """Where their records lie. Of `--all`, those that there is something to do with: runs with weights and, where that
+    is asked, `finished` ones. Raises UserError."""
+    from bench.records import layout
+
+    if options.all == bool(options.run):
+        raise UserError("name runs, or write --all for every run in the results")
+    found = layout.find(options.results, [""] if options.all else options.run)
+    return [folder for folder in found if not (options.all and _useless(folder, finished))]
+
+
+def _useless(folder: Path, finished: bool) -> bool:
+    from bench import records
+    from bench.records import fields
+
+    try:
+        info = records.read_info(folder)
+    except fields.Corrupt:
+        return False  # it is for the command to say so
+    return records.predicted(info) or (finished and info["status"] != "finished")

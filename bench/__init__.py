@@ -1,14 +1,121 @@
-"""A reproducibility benchmark for few-shot meta-learning: `python -m bench`, and its results as a table."""
+"""A reproducibility benchmark for few-shot meta-learning: `few-shot-bench` in a shell, and from Python, where each
+function does what the command of its name does, in the same folders."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from bench.version import __version__ as __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__version__ = "0.2.0"
+    from bench.report.build import Report
+    from methods.contract import Episode
+
+__all__ = ["episodes", "frame", "report", "run", "summary"]
+
+
+def run(
+    benchmark: str | Sequence[str],
+    method: str | Sequence[str] = "maml",
+    *,
+    protocol: str | None = None,
+    seeds: int | Sequence[int] = 1,
+    settings: Mapping[str, Any] | None = None,
+    results: str | Path = "results/runs",
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Trains and tests methods on benchmarks, and returns their rows of `summary`. What is finished is not done again,
+    what was interrupted goes on: an interrupt waits for the end of an iteration, a second one ends at once.
+
+    `method`: names, or files such as `mine.py`; `protocol`: paper, article, ravi or quick (None: paper on a GPU, quick
+    on a CPU); `seeds`: how many, or which; `settings`: what differs from the protocol, by the names of `--set`;
+    `progress`: a line every 15 seconds, or bars in a terminal.
+
+    >>> few = {"iterations": 2, "validations": 1, "evaluation.episodes": 5}
+    >>> made = bench.run("tiny", ["maml", "protonet"], seeds=2, settings=few, results="runs", progress=False)
+    >>> made[["method", "seeds", "test_episodes"]].values.tolist()
+    [['maml', 2, 5], ['protonet', 2, 5]]
+
+    Raises bench.errors.UserError for what cannot be run, KeyboardInterrupt where it was interrupted."""
+    from bench import interactive
+
+    asked = interactive.Asked(
+        benchmarks=interactive.several(benchmark),
+        methods=interactive.several(method),
+        seeds=range(seeds) if isinstance(seeds, int) else seeds,
+        protocol=protocol,
+        settings=settings or {},
+        results=Path(results),
+        data_dir=Path(data_dir) if data_dir else None,
+        device=device,
+        threads=threads,
+    )
+    return interactive.run(asked, progress)
+
+
+def report(results: str | Path = "results/runs", out: str | Path | None = None) -> Report:
+    """Writes tables, figures and the page of the records in `results` into `out` (None: `report` in that folder), and
+    returns the `text` of the answer, the `problems` (records that were left out) and the `files` that were written.
+
+    >>> made = bench.report("runs", out="page")
+    >>> [path.name for path in made.files][:2]
+    ['report.html', 'report.md']
+
+    Raises bench.errors.UserError where `out` cannot be written."""
+    from bench.report import build
+
+    results = Path(results)
+    return build.build(results, Path(out) if out else results / "report")
+
+
+def summary(results: str | Path = "results/runs") -> pd.DataFrame:
+    """The cells of the records in `results`, a row each: what was run (`benchmark`, `method`, `protocol`, `seeds`,
+    `iterations`, `test_episodes` and others), the estimate (`accuracy` in percent, or `squared_error`), both ends of
+    every interval (`..._low`, `..._high`), and the published number that it comes nearest to with the `difference`, its
+    interval, the `verdict` and `why`. The report's CSV has the same columns, and those of provenance. This project's
+    own runs are in it only where their folder is named.
+
+    >>> bench.summary("runs")[["benchmark", "method", "seeds"]].values.tolist()
+    [['tiny', 'maml', 2], ['tiny', 'protonet', 2]]
+
+    Raises bench.errors.UserError where there are no records."""
+    from bench import interactive
+
+    return interactive.summary(Path(results))
+
+
+def episodes(
+    benchmark: str,
+    split: str = "test",
+    *,
+    count: int = 1,
+    first: int = 0,
+    queries: int | None = None,
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+) -> Episode:
+    """Episodes `first` to `first + count - 1` of a split, as every method gets them: tensors with a leading
+    [episodes, ...]. Test and validation episodes are the same for all methods and seeds; `seed` is that of training
+    episodes. `queries`: a class's query images (None: the paper's).
+
+    >>> batch = bench.episodes("omniglot-5w1s", count=2, queries=3)
+    >>> tuple(batch.support.shape), tuple(batch.query_labels.shape)
+    ((2, 5, 1, 28, 28), (2, 15))
+
+    Raises bench.errors.UserError where there are no such episodes, or their data are not here."""
+    from bench import interactive
+
+    where = Path(data_dir) if data_dir else None
+    return interactive.episodes(benchmark, split, first, count, queries, seed, where)
 
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
@@ -38,3 +145,15 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
     from bench.analysis.frame import tidy
 
     return tidy(Path(results), rows)
+
+
+class _Package(ModuleType):
+    """Two functions go by the names of packages below: Python would put a package in a function's place as soon as it
+    is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench import __version__
+from bench.version import __version__
 
 PROJECT = "few-shot-bench"  # by which it is installed
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")

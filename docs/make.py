@@ -19,8 +19,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bench import report
-from bench.report import answers
+from bench.report import answers, build
 from bench.report.tables import Table, markdown_rows
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +43,7 @@ def main() -> int:
 
 def field() -> str:
     """The published numbers whose protocol is known here, with what came of each, and how many others there are."""
-    (mine,), _ = report.parts(ROOT / REFERENCE)
+    (mine,), _ = build.parts(ROOT / REFERENCE)
     known = [answer for answer in mine.answers if answer.claim.protocol or answer.verdict in answers.JUDGED]
     rows = [_row(answers.row(answer, mine.records)) for answer in known]
     others = len(mine.answers) - len(known)

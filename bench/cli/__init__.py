@@ -9,7 +9,6 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 
-import bench
 from bench.cli import (
     check,
     data,
@@ -28,6 +27,7 @@ from bench.cli import (
     verify,
 )
 from bench.cli.parsing import Parser
+from bench.version import __version__
 
 COMMANDS = (
     run,
@@ -68,7 +68,7 @@ def _parser() -> Parser:
         description="A reproducibility benchmark for few-shot meta-learning.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"few-shot-bench {bench.__version__}")
+    parser.add_argument("--version", action="version", version=f"few-shot-bench {__version__}")
     top = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add(top)

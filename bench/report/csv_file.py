@@ -25,7 +25,7 @@ def as_csv(origin: str, sections: Sequence[Section]) -> str:
     """`origin`: where the records lie. Accuracies in percent, differences and SDs in points; a squared error in the
     square of the target's unit."""
     rows = [
-        {"results": origin, **_run(cell), **_numbers(cell), **_claim(section, cell), **_provenance(cell)}
+        {"results": origin, **summary(section, cell), **_provenance(cell)}
         for section in sections
         for cell in section.cells
     ]
@@ -36,6 +36,11 @@ def as_csv(origin: str, sections: Sequence[Section]) -> str:
     writer.writeheader()
     writer.writerows({name: _cell_text(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def summary(section: Section, cell: Cell) -> dict[str, Any]:
+    """A row without provenance: what was run, the estimate with every interval, and the nearest claim's verdict."""
+    return {**_run(cell), **_numbers(cell), **_claim(section, cell)}
 
 
 def _run(cell: Cell) -> dict[str, Any]:

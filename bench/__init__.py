@@ -46,11 +46,11 @@ def run(
     [['maml', 2, 5], ['protonet', 2, 5]]
 
     Raises bench.errors.UserError for what cannot be run, KeyboardInterrupt where it was interrupted."""
-    from bench import interactive
+    from bench.cli import from_python
 
-    asked = interactive.Asked(
-        benchmarks=interactive.several(benchmark),
-        methods=interactive.several(method),
+    asked = from_python.Asked(
+        benchmarks=from_python.several(benchmark),
+        methods=from_python.several(method),
         seeds=range(seeds) if isinstance(seeds, int) else seeds,
         protocol=protocol,
         settings=settings or {},
@@ -59,7 +59,7 @@ def run(
         device=device,
         threads=threads,
     )
-    return interactive.run(asked, progress)
+    return from_python.run(asked, progress)
 
 
 def report(results: str | Path = "results/runs", out: str | Path | None = None) -> Report:
@@ -88,9 +88,9 @@ def summary(results: str | Path = "results/runs") -> pd.DataFrame:
     [['tiny', 'maml', 2], ['tiny', 'protonet', 2]]
 
     Raises bench.errors.UserError where there are no records."""
-    from bench import interactive
+    from bench.cli import from_python
 
-    return interactive.summary(Path(results))
+    return from_python.summary(Path(results))
 
 
 def episodes(
@@ -112,10 +112,10 @@ def episodes(
     ((2, 5, 1, 28, 28), (2, 15))
 
     Raises bench.errors.UserError where there are no such episodes, or their data are not here."""
-    from bench import interactive
+    from bench.cli import from_python
 
     where = Path(data_dir) if data_dir else None
-    return interactive.episodes(benchmark, split, first, count, queries, seed, where)
+    return from_python.episodes(benchmark, split, first, count, queries, seed, where)
 
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:

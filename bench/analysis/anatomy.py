@@ -111,13 +111,16 @@ def expected(found: Components, seeds: int, episodes: int) -> MeanSquares:
     return MeanSquares(episodes * found.seeds + found.rest, seeds * found.episodes + found.rest, found.rest)
 
 
-def needed(scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float) -> Needed:
+def needed(
+    scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float, one_model: bool = True
+) -> Needed:
     """What would decide a claim, all in one unit, if difference and components of [seeds, episodes] stay."""
     (n_seeds, n_episodes), found = scores.shape, components(scores)
     difference = float(scores.mean()) - accuracy
 
     def decides(seeds: int, tested: int) -> bool:
-        error = statistics.error_of_difference(expected(found, seeds, tested), seeds, tested, half_width, episodes)
+        squares = expected(found, seeds, tested)
+        error = statistics.error_of_difference(squares, seeds, tested, half_width, episodes, one_model)
         return _decided(Estimate(difference, *error), margin)
 
     return {

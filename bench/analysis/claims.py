@@ -8,6 +8,7 @@ Omniglot, 0.5 on Omniglot 5-way 5-shot.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,16 @@ from bench.protocols.presets import PRESETS
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 
+# What a ± can be; other words, or none, say nothing of it that a verdict could rest on.
+OVER_TASKS = ("over tasks", "over episodes")
+OVER_TRAININGS = "over trainings"
+_SD = re.compile(r"SD of (\d+) trainings")
+
 
 @dataclass(frozen=True)
 class Claim:
-    """One published number. `accuracy`, `ci95` (the half-width) and `margin` are in points; None: not published."""
+    """One published number. `accuracy`, `ci95` (what is printed behind ±: `ci_meaning` says what that is) and `margin`
+    are in points; None: not published."""
 
     about: Benchmark
     method: str
@@ -47,8 +54,22 @@ class Claim:
 
     @property
     def number(self) -> str:
-        """Such as `63.11 ± 0.92`."""
-        return f"{self.accuracy:.2f}" if self.ci95 is None else f"{self.accuracy:.2f} ± {self.ci95:.2f}"
+        """Such as `63.11 ± 0.92`, with what the ± is where it is not over tasks."""
+        if self.ci95 is None:
+            return f"{self.accuracy:.2f}"
+        said = "" if self.over_tasks is not None else f" ({self.ci_meaning or 'of what is not known'})"
+        return f"{self.accuracy:.2f} ± {self.ci95:.2f}{said}"
+
+    @property
+    def over_tasks(self) -> float | None:
+        """The half-width of the interval over test tasks of one trained model; None where the ± is something else."""
+        return self.ci95 if self.ci_meaning in OVER_TASKS else None
+
+    @property
+    def trainings(self) -> int | None:
+        """Of how many the ± is the standard deviation; None where it is something else."""
+        found = _SD.fullmatch(self.ci_meaning)
+        return int(found[1]) if found and self.ci95 is not None else None
 
 
 def published() -> list[Claim]:
@@ -94,6 +115,14 @@ def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
 
 
 def _text(name: str, text: str) -> str:
+    return text
+
+
+def _meaning(name: str, text: str) -> str:
+    """Any words, of which those above are understood."""
+    found = _SD.fullmatch(text)
+    if found and int(found[1]) < 2:
+        raise UserError(f"{name} {text!r} is of fewer than 2 trainings, which have no standard deviation")
     return text
 
 
@@ -144,7 +173,7 @@ _COLUMNS: dict[str, Callable[[str, str], Any]] = {
     "variant": _text,
     "accuracy": _number(0, 100, may_be_empty=False),
     "ci95": _number(0, 100),
-    "ci_meaning": _text,
+    "ci_meaning": _meaning,
     "tasks": _whole(2),
     "queries_per_class": _whole(1),
     "bn_mode": _one_of(("transductive", "inductive", "running"), "bn_mode", may_be_empty=True),

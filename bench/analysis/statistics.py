@@ -90,30 +90,33 @@ def of_mean_squares(value: Values, ms: MeanSquares, seeds: int, episodes: int) -
     return Estimate(value, np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
 
 
-def difference_from_claim(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
+def difference_from_claim(
+    scores: np.ndarray, accuracy: Values, half_width: float, episodes: int, one_model: bool = True
+) -> Estimate:
     """D = x - c against a claim c +- h of one model on n_c episodes, all in one unit.
 
-    V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model."""
+    V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model. A
+    claim that is no `one_model`'s is a mean over trainings: h holds their spread, and n_c counts them."""
     n_seeds, n_episodes = scores.shape[-2:]
-    error = error_of_difference(mean_squares(scores), n_seeds, n_episodes, half_width, episodes)
+    error = error_of_difference(mean_squares(scores), n_seeds, n_episodes, half_width, episodes, one_model)
     return Estimate(scores.mean((-2, -1)) - accuracy, *error)
 
 
 def error_of_difference(
-    ms: MeanSquares, n_seeds: int, n_episodes: int, half_width: float, episodes: int
+    ms: MeanSquares, n_seeds: int, n_episodes: int, half_width: float, episodes: int, one_model: bool = True
 ) -> tuple[Values, Values]:
     """sqrt(V) of that difference and its degrees of freedom, from the mean squares of so many seeds and episodes."""
     n = n_seeds * n_episodes
     of_claim = (half_width / CLAIM_Z) ** 2
-    variance = _variance_total(ms) / n + _model_variance(ms, n_episodes) + of_claim
-    k = 1 / n + 1 / n_episodes
+    variance = _variance_total(ms) / n + one_model * _model_variance(ms, n_episodes) + of_claim
+    k = 1 / n + one_model / n_episodes
     terms = (
         (k * ms.seeds, n_seeds - 1),
         (ms.episodes / n, n_episodes - 1),
         (k * ms.rest, (n_seeds - 1) * (n_episodes - 1)),
         (of_claim, episodes - 1),
     )
-    return np.sqrt(variance), _satterthwaite(variance, terms, n_seeds - 1)
+    return np.sqrt(variance), _satterthwaite(variance, terms, min(n_seeds, episodes) - 1)
 
 
 def difference_of_same_weights(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
@@ -138,7 +141,9 @@ def verdict(difference: Estimate, margin: float) -> np.ndarray:
     return np.select([agrees, differs], ["agrees", "differs"], "inconclusive")
 
 
-def smallest_half_width(scores: np.ndarray, half_width: float, episodes: int, level: float = 0.90) -> Values:
+def smallest_half_width(
+    scores: np.ndarray, half_width: float, episodes: int, one_model: bool = True, level: float = 0.90
+) -> Values:
     """The half-width of D that no number of seeds gets below, on these episodes; the default level is that of `agrees`.
 
     What remains of V as S grows: the episodes' own variance / E, one more model's, and the claim's (h/1.96)^2."""
@@ -146,7 +151,7 @@ def smallest_half_width(scores: np.ndarray, half_width: float, episodes: int, le
     ms = mean_squares(scores)
     of_episodes = np.maximum(0, (ms.episodes - ms.rest) / n_seeds) / n_episodes
     of_claim = (half_width / CLAIM_Z) ** 2
-    variance = of_episodes + _model_variance(ms, n_episodes) + of_claim
+    variance = of_episodes + one_model * _model_variance(ms, n_episodes) + of_claim
     df = _satterthwaite(variance, ((of_episodes, n_episodes - 1), (of_claim, episodes - 1)), 1)
     return Estimate(0.0, np.sqrt(variance), df).half_width(level)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.analysis import anatomy, statistics, verdict_words
+from bench.analysis import anatomy, claim_error, statistics, verdict_words
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import said
@@ -101,8 +101,7 @@ def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
 
 
 def _of_claim(claim: Claim) -> list[str]:
-    missing = {"interval": claim.ci95, "number of test episodes": claim.tasks, "margin": claim.margin}
-    return [f"the claim has no {name}" for name, value in missing.items() if value is None]
+    return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
 
 
 def _of_data(cell: Cell | Planned) -> list[str]:
@@ -146,20 +145,22 @@ def spread(iterations: tuple[int, ...]) -> str:
 
 
 def _judged(claim: Claim, cell: Cell) -> Held:
-    assert claim.ci95 is not None and claim.tasks is not None and claim.margin is not None
-    published = (claim.accuracy, claim.ci95, claim.tasks)
+    assert claim.margin is not None
+    half_width, n, one_model, worked_out = claim_error.of_claim(claim, cell)
+    published = (claim.accuracy, half_width, n)
     if same := same_weights(claim, cell):
         difference = statistics.difference_of_same_weights(cell.scores[0], *published)
-        smallest = statistics.smallest_half_width_of_same_weights(claim.ci95, claim.tasks)
+        smallest = statistics.smallest_half_width_of_same_weights(half_width, n)
         needed = anatomy.needed_of_same_weights(cell.scores[0], *published, claim.margin)
     else:
-        difference = statistics.difference_from_claim(cell.scores, *published)
-        smallest = float(statistics.smallest_half_width(cell.scores, claim.ci95, claim.tasks))
-        needed = anatomy.needed(cell.scores, *published, claim.margin)
+        difference = statistics.difference_from_claim(cell.scores, *published, one_model)
+        smallest = float(statistics.smallest_half_width(cell.scores, half_width, n, one_model))
+        needed = anatomy.needed(cell.scores, *published, claim.margin, one_model)
     verdict = str(statistics.verdict(difference, claim.margin))
     needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
-    why = "; ".join([verdict_words.why(verdict, difference, claim), *_beside(cell, same, needed)])
+    found = verdict_words.why(verdict, difference, claim)
+    why = "; ".join([found, *[worked_out] * bool(worked_out), *_beside(cell, same, needed)])
     return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
 
 

@@ -38,7 +38,7 @@ def tables(section: Section) -> list[Table]:
 def _intervals(section: Section) -> list[Row]:
     """A row a cell and a row a claim whose test is known: what its interval consists of."""
     ours = [_of_cell(cell) for cell in section.cells]
-    return ours + [_of_claim(claim) for claim in section.claims if claim.ci95 and _test(claim)]
+    return ours + [_of_claim(claim) for claim in section.claims if claim.over_tasks and _test(claim)]
 
 
 def _of_cell(cell: Cell) -> Row:
@@ -88,7 +88,7 @@ def _compatibilities(section: Section) -> list[Row]:
     """A row a claim with an interval that tells an SD, where something tells what SD between episodes is plausible:
     the tests that could have given it, and those that could not."""
     low, high = (100 * end for end in anatomy.TELLING)
-    telling = [claim for claim in section.claims if claim.ci95 and low <= claim.accuracy <= high]
+    telling = [claim for claim in section.claims if claim.over_tasks and low <= claim.accuracy <= high]
     found = [(claim, plausible(claim, section.cells)) for claim in telling]
     return [_compatibility(claim, within) for claim, within in found if within]
 

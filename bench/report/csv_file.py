@@ -108,6 +108,7 @@ def _claim(section: Section, cell: Cell) -> dict[str, Any]:
     return {
         "published": claim and claim.accuracy,
         "published_half_width": claim and claim.ci95,
+        "published_half_width_is": claim and claim.ci_meaning,
         "published_source": claim and wording.source(claim),
         "published_protocol": claim and claim.protocol,
         "margin": claim and claim.margin,

@@ -51,8 +51,8 @@ def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
 
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
-    """An open diamond with the interval that was published."""
-    half, measure = claim.ci95 or 0, claim.about.measure
+    """An open diamond with the interval that was published, where it is one over tasks."""
+    half, measure = claim.over_tasks or 0, claim.about.measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
     (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
     return point, [f"{claim.method}, published: {claim.number}, {wording.source(claim)}"]

@@ -56,12 +56,51 @@ def test_a_user_s_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("meaning", "over_tasks", "trainings", "number"),
+    [
+        ("over tasks", 0.5, None, "96.20 ± 0.50"),
+        ("over episodes", 0.5, None, "96.20 ± 0.50"),
+        ("over trainings", None, None, "96.20 ± 0.50 (over trainings)"),
+        ("SD of 3 trainings", None, 3, "96.20 ± 0.50 (SD of 3 trainings)"),
+        ("", None, None, "96.20 ± 0.50 (of what is not known)"),
+        ("my own words", None, None, "96.20 ± 0.50 (my own words)"),
+    ],
+)
+def test_what_the_plus_minus_is(
+    tmp_path: Path, meaning: str, over_tasks: float | None, trainings: int | None, number: str
+) -> None:
+    row = f"omniglot-20w1s,anil,,96.2,0.5,{meaning},600,1,,me,,,,1"
+    (claim,) = claims.read(written(tmp_path / "mine.csv", HEADER, row))
+    assert (claim.over_tasks, claim.trainings, claim.number) == (over_tasks, trainings, number)
+
+
+def test_the_published_say_what_their_plus_minus_is() -> None:
+    found = claims.published()
+    assert {c.ci_meaning for c in found if c.method == "reptile" and c.variant.startswith("paper")} == {
+        "over trainings"
+    }
+    own = [
+        c
+        for c in found
+        if c.ci95 and (c.method, c.variant) in {("anil", "paper"), ("nil", "paper"), ("maml++", "paper")}
+    ]
+    assert len(own) == 10 and {c.trainings for c in own} == {3}
+    assert [c.number for c in found if c.variant == "haebeom-lee" and c.benchmark == "miniimagenet-5w5s"] == ["64.00"]
+
+
+def test_each_is_there_once() -> None:
+    names = [(c.benchmark, c.method, c.variant, c.source) for c in claims.published()]
+    assert len(set(names)) == len(names) and not [c for c in claims.published() if "NOT READ" in c.note]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("63.11", "163", "accuracy '163' is not a number from 0 to 100"),
         ("63.11", "nan", "accuracy 'nan'"),
         ("63.11", "", "accuracy ''"),
         ("0.92", "-1", "ci95 '-1'"),
+        ("over tasks", "SD of 1 trainings", "of fewer than 2 trainings"),
         ("600,5", "1,5", "tasks '1' is not a whole number of at least 2"),
         ("60000", "6e4", "iterations '6e4'"),
         ("my thesis", "", "source is empty"),

@@ -69,6 +69,23 @@ def test_difference_from_a_claim_by_hand() -> None:
     assert (found.value, found.se**2, found.df) == pytest.approx((1.0, variance, df))
 
 
+def test_difference_from_a_mean_over_trainings_by_hand() -> None:
+    """SD 3 of 3 trainings: a standard error of sqrt(3) with 2 degrees of freedom, and no spread of one more model."""
+    found = statistics.difference_from_claim(ADDITIVE, 4.0, 1.96 * np.sqrt(3), 3, one_model=False)
+    variance = 20 / 6 + 3
+    df = variance**2 / ((6 / 6) ** 2 / 1 + (14 / 6) ** 2 / 2 + 0 + 9 / 2)
+    assert (found.value, found.se**2, found.df) == pytest.approx((1.0, variance, df))
+
+
+def test_nothing_of_ours_leaves_a_mean_over_trainings_its_t_interval() -> None:
+    """An SD s of three seeds is, as a 95 % interval of their mean, ± 2.48 s (t, 2 degrees of freedom)."""
+    still = np.full((5, 10), 96.2)
+    found = statistics.difference_from_claim(still, 96.2, 1.96 * 0.5 / np.sqrt(3), 3, one_model=False)
+    assert found.half_width() == pytest.approx(2.484 * 0.5, abs=1e-3)
+    smallest = statistics.smallest_half_width(still, 1.96 * 0.5 / np.sqrt(3), 3, one_model=False, level=0.95)
+    assert smallest == pytest.approx(2.484 * 0.5, abs=1e-3)
+
+
 def test_degrees_of_freedom_are_never_fewer_than_the_seeds_give() -> None:
     scores = np.random.default_rng(1).normal(0, [[9.0], [1.0], [1.0]], (3, 50))
     assert statistics.over_both(scores).df >= 2

@@ -161,13 +161,25 @@ def test_what_disqualifies_is_said(tmp_path: Path, what: dict[str, object], reas
 @pytest.mark.parametrize(
     ("lost", "reason"),
     [
-        ({"ci95": None}, "the claim has no interval"),
+        (
+            {"ci95": None, "tasks": None, "queries_per_class": None},
+            "the claim has no interval, and no number of test episodes and of queries to work one out",
+        ),
+        (
+            {"ci_meaning": "over trainings", "queries_per_class": None},
+            "the claim has no interval: its ± is over trainings, whose number is not known,"
+            " and no number of queries to work one out",
+        ),
+        (
+            {"ci_meaning": "", "tasks": None},
+            "the claim has no interval: what its ± is of is not known, and no number of test episodes to work one out",
+        ),
         ({"tasks": None}, "the claim has no number of test episodes"),
         ({"margin": None}, "the claim has no margin"),
         ({"protocol": "", "iterations": None}, "the claim's protocol is not known"),
     ],
 )
-def test_what_a_claim_lacks_is_said(tmp_path: Path, lost: dict[str, None], reason: str) -> None:
+def test_what_a_claim_lacks_is_said(tmp_path: Path, lost: dict[str, Any], reason: str) -> None:
     assert held(replace(PAPER, **lost), cell(tmp_path)).reasons == (reason,)
 
 

@@ -1,0 +1,78 @@
+"""How far a published number may be off, by what its ± is.
+
+| its ± | its error, as a verdict takes it |
+| --- | --- |
+| over tasks | the ± is 1.96 standard errors of one trained model (Finn et al. 2017, code) |
+| a standard deviation s of n trainings | s / sqrt(n), of n trainings' mean, with n - 1 degrees of freedom |
+| over trainings, of unknown number; not known; none | that of one trained model on so many episodes, worked out below |
+
+One training is the worst that a mean over an unknown number of them can be, so that nothing is claimed too boldly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.analysis import anatomy
+from bench.analysis.cells import Cell
+from bench.analysis.claims import OVER_TRAININGS, Claim
+from bench.analysis.statistics import CLAIM_Z, Estimate
+
+
+class Error(NamedTuple):
+    """`half_width` is 1.96 standard errors, in points; `n` is one more than their degrees of freedom. `one_model`: the
+    claim is of one trained model, beside whose error stands the spread between trainings. `said`: in words."""
+
+    half_width: float
+    n: int
+    one_model: bool
+    said: str
+
+
+def lacking(claim: Claim) -> list[str]:
+    """What of the claim is missing for an error, in words."""
+    if claim.over_tasks is not None:
+        return [] if claim.tasks else ["the claim has no number of test episodes"]
+    if claim.trainings:
+        return []
+    if not claim.about.measure.counted:
+        return [_what(claim)]
+    parts = {"test episodes": claim.tasks, "queries": claim.queries_per_class}
+    missing = " and of ".join(name for name, value in parts.items() if not value)
+    return [f"{_what(claim)}, and no number of {missing} to work one out"] if missing else []
+
+
+def of_claim(claim: Claim, cell: Cell) -> Error:
+    """The error of a claim that lacks nothing, held against this cell."""
+    if claim.over_tasks is not None:
+        assert claim.tasks is not None
+        return Error(claim.over_tasks, claim.tasks, True, "")
+    if claim.trainings:
+        return _of_trainings(claim.ci95 or 0.0, claim.trainings)
+    return _worked_out(claim, cell)
+
+
+def _of_trainings(sd: float, n: int) -> Error:
+    se = sd / n**0.5
+    half = float(Estimate(0.0, se, n - 1).half_width())
+    said = f"the claim's ± is a standard deviation of {n} trainings, which is ±{half:.2f} for their mean (95 %)"
+    return Error(CLAIM_Z * se, n, False, said)
+
+
+def _worked_out(claim: Claim, cell: Cell) -> Error:
+    """From the variance between our episodes, at the claim's numbers of episodes and queries."""
+    assert claim.tasks is not None and claim.queries_per_class is not None
+    between = float(anatomy.of_scores(cell.scores / 100, cell.queries).between) ** 0.5
+    test = (claim.tasks, claim.about.ways * claim.queries_per_class)
+    half = 100 * float(anatomy.half_width_of(float(cell.headline.value) / 100, between, *test))
+    episodes = f"{claim.tasks:,} episodes of {test[1]} quer{'ies' if test[1] > 1 else 'y'}"
+    said = f"{_what(claim)}: that of one training on {episodes} is worked out of our episodes' variance, ±{half:.2f}"
+    return Error(half, cell.scores.shape[1], True, said)
+
+
+def _what(claim: Claim) -> str:
+    if claim.ci95 is None:
+        return "the claim has no interval"
+    if claim.ci_meaning == OVER_TRAININGS:
+        return "the claim has no interval: its ± is over trainings, whose number is not known"
+    return "the claim has no interval: what its ± is of is not known"

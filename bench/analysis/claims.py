@@ -57,7 +57,7 @@ class Claim:
         """Such as `63.11 ± 0.92`, with what the ± is where it is not over tasks."""
         if self.ci95 is None:
             return f"{self.accuracy:.2f}"
-        said = "" if self.over_tasks is not None else f" ({self.ci_meaning or 'of what is not known'})"
+        said = "" if self.over_tasks is not None else f" ({self.ci_meaning or 'unknown'})"
         return f"{self.accuracy:.2f} ± {self.ci95:.2f}{said}"
 
     @property

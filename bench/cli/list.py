@@ -10,12 +10,14 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    add_command(top, "list", list_, "methods, benchmarks, and which data are here", data=True)
+    parser = add_command(top, "list", list_, "methods, benchmarks, and which data are here", data=True)
+    told = "instead: every published number, with the protocol that it belongs to"
+    parser.add_argument("--claims", action="store_true", help=told)
 
 
 def list_(options: Namespace) -> int:
-    """Methods, benchmarks and data."""
+    """Methods, benchmarks and data; or the published numbers."""
     from bench.tools import inventory
 
-    print("\n".join(inventory.everything(options.data_dir)))
+    print("\n".join(inventory.claims() if options.claims else inventory.everything(options.data_dir)))
     return 0

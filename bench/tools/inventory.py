@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.claims import Claim, published
+from bench.analysis.sections import place
 from bench.data import catalogue, listing
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
@@ -31,8 +33,25 @@ def everything(data_dir: Path | None) -> list[str]:
         *("benchmarks", *shapes),
         *("protocols", *protocols),
         *("experiments, for `run --file`", *named),
+        *("published numbers whose protocol is here, with its name", *_judgeable()),
         *("data", *data_sets(data_dir), *_generated()),
     ]
+
+
+def claims() -> list[str]:
+    """Every published number in a line, by benchmark, with the protocol that it belongs to and who says so."""
+    return [_claim(claim) for claim in sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))]
+
+
+def _judgeable() -> list[str]:
+    known = [claim for claim in published() if claim.protocol]
+    others = len(published()) - len(known)
+    return [*map(_claim, known), f"  and {others} whose protocol is not: `list --claims` has every one"]
+
+
+def _claim(claim: Claim) -> str:
+    said = f"{claim.source} ({claim.variant})" if claim.variant else claim.source
+    return f"  {claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<9}{said}"
 
 
 def _generated() -> list[str]:

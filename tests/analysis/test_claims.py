@@ -62,7 +62,7 @@ def test_a_user_s_own(tmp_path: Path) -> None:
         ("over episodes", 0.5, None, "96.20 ± 0.50"),
         ("over trainings", None, None, "96.20 ± 0.50 (over trainings)"),
         ("SD of 3 trainings", None, 3, "96.20 ± 0.50 (SD of 3 trainings)"),
-        ("", None, None, "96.20 ± 0.50 (of what is not known)"),
+        ("", None, None, "96.20 ± 0.50 (unknown)"),
         ("my own words", None, None, "96.20 ± 0.50 (my own words)"),
     ],
 )

@@ -129,7 +129,11 @@ def test_every_table_and_every_figure_is_in_it(runs: Path, out: Path) -> None:
 
 def test_without_runs_it_says_so_and_what_would_run(runs: Path, out: Path) -> None:
     _, found = page(runs, out)
-    assert "There are no runs yet in" in found.text and f"not run {len(claims.published())}" in found.text and "63.11 ± 0.92" in found.text
+    assert (
+        "There are no runs yet in" in found.text
+        and f"not run {len(claims.published())}" in found.text
+        and "63.11 ± 0.92" in found.text
+    )
     assert "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s" in found.text
 
 

@@ -82,9 +82,15 @@ class Conv4(Conv4Costs):
             params |= initialisation.linear(f"conv{k}", weight, generator, self.training.initialisation)
             params[f"norm{k}.shift"] = torch.zeros(self.training.filters)
             if self.training.batch_norm_scale:
-                params[f"norm{k}.scale"] = torch.ones(self.training.filters)
+                params[f"norm{k}.scale"] = self._fresh_gamma(generator)
             channels = self.training.filters
         return params | self.init_head(generator, outputs)
+
+    def _fresh_gamma(self, generator: torch.Generator) -> Tensor:
+        """[filters], of one batch norm: from U(0, 1) as in Torch and in PyTorch before 1.2, or ones."""
+        if self.training.batch_norm_gamma == "uniform":
+            return torch.rand(self.training.filters, generator=generator)
+        return torch.ones(self.training.filters)
 
     def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
         """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""

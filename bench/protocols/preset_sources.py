@@ -79,8 +79,10 @@ def _paper_everywhere(benchmark: Benchmark) -> Sources:
         "meta_batch": Source(_SETTINGS),
         "meta_update": Source("paper, algorithm 2"),
         "meta_lr": Source("authors' main.py: meta_lr, of Adam"),
+        "meta_lr_halved_every": Source("authors' maml.py: the rate stays as it is"),
         "inner_steps": Source(_SETTINGS),
         "batch_norm_scale": Source("authors' utils.py (normalize): batch_norm's default, no gamma"),
+        "batch_norm_gamma": Source("does not concern this batch norm, which has no gamma"),
         "batch_norm_adapted": Source("authors' maml.py: beta is none of the weights that the inner loop changes"),
         "batch_norm_epsilon": Source("authors' utils.py (normalize): batch_norm's default"),
         "batch_statistics": Source("authors' utils.py (normalize): batch_norm's default, in training and in test"),
@@ -133,7 +135,7 @@ def _paper_omniglot(benchmark: Benchmark) -> Sources:
 def _paper_sinusoid() -> Sources:
     of_images = (
         *("downsampling", "head_input", "resize", "image_batch", "batch_statistics", "evaluation.batch_statistics"),
-        *("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
+        *("batch_norm_scale", "batch_norm_gamma", "batch_norm_adapted", "batch_norm_epsilon"),
     )
     return dict.fromkeys(of_images, Source("does not concern this network")) | {
         "iterations": Source("authors' main.py: its usage text"),
@@ -168,6 +170,7 @@ def _ravi(benchmark: Benchmark) -> Sources:
         "shots": "does not concern an image classifier",
         "meta_lr": f"{code}: Adam",
         "batch_norm_scale": f"{code}: Torch's batch norm, with gamma",
+        "batch_norm_gamma": "this project; Torch's batch norm draws gamma from U(0, 1) (nn, BatchNormalization.lua)",
         "evaluation.queries": "Ravi and Larochelle 2017: 15",
         "evaluation.batch_statistics": f"{code}: running statistics",
         "finetune_steps": f"{code}: 15 updates",

@@ -55,6 +55,9 @@ class Training:
     meta_batch: int = _setting(4, "episodes per meta-step", least=1, most=10_000)
     meta_update: str = _setting("meta-batch", "one optimiser step per ...", choices=("meta-batch", "episode"))
     meta_lr: float = _setting(1e-3, "learning rate of Adam", above=0)
+    meta_lr_halved_every: int | None = _setting(
+        None, "iterations after which that rate is halved, again and again, or none", least=1, later=True
+    )
     clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
     ways: int | None = _setting(None, "classes of a training episode, or none: the benchmark's", least=2, later=True)
     shots: int | None = _setting(
@@ -70,6 +73,9 @@ class Training:
         "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "truncated-normal")
     )
     batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
+    batch_norm_gamma: str = _setting(
+        "ones", "where gamma starts: at 1, or drawn from U(0, 1)", choices=("ones", "uniform"), later=True
+    )
     batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
     batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support"))

@@ -15,7 +15,9 @@ from torch import Tensor
 
 from bench import files
 from bench.errors import UserError
+from bench.protocols.protocol import Training
 from bench.records import layout, weights
+from bench.training.optimiser import adam
 from methods.contract import State
 
 _SHARED = ("iteration", "row_start", "seconds")
@@ -65,13 +67,18 @@ class Progress:
 
 
 def begun(
-    initial: Sequence[State], device: torch.device, meta_lr: float, capturable: bool, worst: float, fused: bool = False
+    initial: Sequence[State],
+    device: torch.device,
+    training: Training,
+    capturable: bool,
+    worst: float,
+    fused: bool = False,
 ) -> Progress:
     """A training that begins at these states, one a seed. `capturable`: its steps go into a CUDA graph; `worst`: what
     every score is better than; `fused`: one kernel moves all parameters."""
     parts = zip(*initial, strict=True)
     state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
-    optimiser = torch.optim.Adam(state.params.values(), lr=meta_lr, capturable=capturable, fused=fused)
+    optimiser = adam(state.params.values(), training, capturable, fused)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
     progress.tracks = [Track(copied(progress.of(place)), worst) for place in range(len(initial))]
     return progress

@@ -23,6 +23,7 @@ from bench.training.checkpoint import Progress, Track, begun, copied, resume, sa
 from bench.training.evaluation import Choice
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
+from bench.training.optimiser import set_rate
 from bench.training.watch import CurvePoint, Interrupted, Listener, Step, Watch
 from methods.contract import Method, State
 
@@ -51,9 +52,8 @@ class Trainer:
 
         Raises whatever a compiler or a driver throws where the execution cannot run here."""
         training, worst = self.protocol.training, self.train[0].benchmark.measure.worst
-        progress = begun(
-            initial, self.execution.device, training.meta_lr, self.execution.graph, worst, self.execution.on_kernels
-        )
+        how = self.execution
+        progress = begun(initial, how.device, training, how.graph, worst, how.on_kernels)
         resume(progress, self.folders, training.iterations)
         step = MetaStep(
             self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum
@@ -73,6 +73,7 @@ class Trainer:
         progress, step = prepared
         saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and not progress.diverged:
+            set_rate(progress.optimiser, self.protocol.training, progress.iteration)
             step(self._batches.at(progress.iteration))
             progress.iteration += 1
             valid = self._row(progress, watch.on_event) if progress.iteration in self._rows else None

@@ -26,9 +26,14 @@ def test_every_setting_of_every_preset_has_a_source(preset: str, name: str) -> N
 
 
 def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> None:
-    """protocols.md: inner lr, inner steps (train, test), meta-lr, clip, initialisation; and the epsilon."""
+    """protocols.md: inner lr, inner steps (train, test), meta-lr, clip, initialisation; and the epsilon, whether the
+    meta-lr is ever halved, and where gamma starts."""
     unprinted = {"inner_lr", "inner_steps", "evaluation.inner_steps", "meta_lr", "clip", "initialisation"}
-    assert preset_sources.assumed("article", FIRST) == unprinted | {"batch_norm_epsilon"}
+    assert preset_sources.assumed("article", FIRST) == unprinted | {
+        "batch_norm_epsilon",
+        "meta_lr_halved_every",
+        "batch_norm_gamma",
+    }
     elsewhere = preset_sources.assumed("article", benchmarks.get("omniglot-5w1s"))
     assert elsewhere == preset_sources.assumed("article", FIRST) | {"filters", "downsampling", "head_input"}
     assert all(

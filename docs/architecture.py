@@ -7,6 +7,7 @@ import sys
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import grimp
 
@@ -16,10 +17,15 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- drawn: begin -->\n", "<!-- drawn: end -->\n"
 
 
+def linter() -> dict[str, Any]:
+    """What import-linter is told in pyproject.toml."""
+    told: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    return told
+
+
 def floors() -> list[list[str]]:
     """Packages of each floor, the door first, as the import contract in pyproject.toml declares them."""
-    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-    layers = next(contract["layers"] for contract in linter["contracts"] if contract["type"] == "layers")
+    layers = next(contract["layers"] for contract in linter()["contracts"] if contract["type"] == "layers")
     houses = [[f"bench.{name.strip()}" for name in layer.split("|")] for layer in layers]
     return [*houses[:-1], [*houses[-1], "methods"]]
 
@@ -44,9 +50,12 @@ def drawn() -> str:
     rows = ["| floor | package | what lives there | imports |", "| --- | --- | --- | --- |"]
     for number, floor in enumerate(reversed(floors()), start=1):
         rows[2:2] = [_row(graph, number, package, houses) for package in floor]
+    for allowed in linter()["contracts"][0]["ignore_imports"]:
+        graph.remove_import(importer=allowed.split(" -> ")[0], imported=allowed.split(" -> ")[1])
     longest = chain(graph)
     arrows = " → ".join(f"`{module.removeprefix('bench.')}`" for module in longest)
-    return "\n".join(rows) + f"\n\nThe longest chain of imports has {len(longest)} modules: {arrows}.\n"
+    said = f"The longest chain of imports, without the one that the contract lets pass, has {len(longest)} modules"
+    return "\n".join(rows) + f"\n\n{said}: {arrows}.\n"
 
 
 def _row(graph: grimp.ImportGraph, number: int, package: str, houses: list[str]) -> str:

@@ -17,7 +17,7 @@ from bench.protocols.benchmarks import Benchmark, of_evaluation, of_record
 from bench.protocols.measures import Measure
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
-from bench.records import Evaluated, Record, predicted
+from bench.records.contents import Evaluated, Record, predicted
 
 _FEW_STEPS = 20
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records import Evaluated
+from bench.records.contents import Evaluated
 
 Edges = dict[str, str]  # what was chosen, a setting or the `step` -> `least`, `greatest` or `last`
 

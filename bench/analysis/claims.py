@@ -19,6 +19,7 @@ from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Benchmark, Shape
 from bench.protocols.presets import PRESETS
 
+SEEDS = 5  # of the runs that a verdict is asked for with
 PUBLISHED = Path(__file__).with_name("published.csv")
 
 # What a ± can be; other words, or none, say nothing of it that a verdict could rest on.

@@ -19,7 +19,7 @@ from bench.errors import UserError
 from bench.protocols import benchmarks, published_weights
 from bench.protocols.measures import Measure
 from bench.protocols.protocol import evaluation_hash
-from bench.records import Evaluated, Record
+from bench.records.contents import Evaluated, Record
 from bench.records.layout import evaluation_stem
 
 _METHODS = (

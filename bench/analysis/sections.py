@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.cells import Cell, title
-from bench.analysis.claims import Claim
+from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Held, held
@@ -15,7 +15,6 @@ from bench.protocols.presets import milestones, preset
 from bench.records import Record
 
 FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
-SEEDS = 5  # of the runs that a verdict is asked for with
 _ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]  # others follow by name
 
 

@@ -69,6 +69,11 @@ def nearest(claims: Sequence[Held]) -> Held:
     return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
 
 
+def telling(h: Held) -> tuple[bool, int, int, int]:
+    """A sort key, what tells most of a claim first: judged, then by what stands in the way and how much was run."""
+    return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
+
+
 def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
     """Everything that keeps this cell from being judged by this claim, in words."""
     return [

@@ -1,12 +1,11 @@
 """What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch."""
 
-from bench.records.contents import Evaluated, Record
+from bench.records.contents import Evaluated, Record, predicted
 from bench.records.fields import Corrupt
 from bench.records.record import (
     STATUSES,
     checked,
     counted,
-    predicted,
     read,
     read_all,
     read_evaluation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,9 @@ class Record:
         if known is None:
             return protocol.FINE_TUNING if evaluated.info.get("setting") else protocol.INNER_LOOP
         return tuple(map(str, known))
+
+
+def predicted(info: Mapping[str, Any]) -> bool:
+    """Whether a record holds scores of other people's predictions: there are no weights, and no known protocol."""
+    origin = info.get("origin")
+    return isinstance(origin, dict) and bool(origin.get("predictions"))

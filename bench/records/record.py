@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,6 @@ def read(folder: Path) -> Record:
     return Record(
         folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
     )
-
-
-def predicted(info: Mapping[str, Any]) -> bool:
-    """Whether a record holds scores of other people's predictions: there are no weights, and no known protocol."""
-    origin = info.get("origin")
-    return isinstance(origin, dict) and bool(origin.get("predictions"))
 
 
 def counted(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.sections import FIRST, Section, command, place
-from bench.analysis.verdicts import NOT_JUDGED, Held
+from bench.analysis.verdicts import NOT_JUDGED, Held, telling
 from bench.records import Record
 from bench.report import cost, wording
 from bench.report.tables import Row, Table
@@ -82,11 +82,6 @@ def row(answer: Answer, records: Sequence[Record]) -> Row:
 
 def _central(claim: Claim) -> bool:
     return (claim.method, claim.protocol) == ("maml", "paper")
-
-
-def telling(h: Held) -> tuple[bool, int, int, int]:
-    """A sort key, what tells most of a claim first: judged, then by what stands in the way and how much was run."""
-    return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
 
 
 def _compared(answer: Answer) -> Row:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.analysis.claims import Claim
-from bench.analysis.sections import SEEDS
+from bench.analysis.claims import SEEDS, Claim
 from bench.protocols.presets import preset
 from bench.protocols.protocol import Training
 from bench.records import Record

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from bench.analysis.sections import Section
 from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
-from bench.report.marks import Mark
-from bench.report.panels import PALETTE, Panel
+from bench.report.panel import PALETTE, TITLE, Drawn, Mark, Panel
 from bench.report.processes import each
 
 matplotlib.use("Agg")  # files only, on machines without a display
@@ -39,25 +37,8 @@ _STYLE: dict[Any, Any] = {
 # The same records give the same file; and packing a PNG tighter takes longer than drawing half of it.
 _SAVED: dict[str, dict[str, Any]] = {"svg": {"metadata": {"Date": None}}, "png": {"pil_kwargs": {"compress_level": 1}}}
 _WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure, height of a plane, of a row; free edges
-TITLE = "title"  # the id of what a page says in its own words
 _CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: of 9-point text, beside the rows
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # of the legend's: a row, and each further line of it
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure and its files. `values`: id of a mark in the SVG -> its values in words, one for each of its points."""
-
-    kind: str
-    title: str
-    svg: str
-    values: dict[str, Sequence[str]]
-    files: tuple[Path, Path]
-
-    @property
-    def png(self) -> Path:
-        """The file to look at, or to embed."""
-        return self.files[0]
 
 
 def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[Drawn]]:

@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 from bench.analysis.cells import Cell
 from bench.analysis.function_fit import Fit, fit
 from bench.analysis.sections import Section
-from bench.report.marks import Mark
-from bench.report.panels import Panel
+from bench.report.panel import Mark, Panel
 
 _DASHES = {"before adaptation": ":", "after one step": "--", "after the last step": "-"}
 _LINE, _POINT = "C0", "C3"

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from bench.report.figures import TITLE, Drawn
-from bench.report.panels import PALETTE
+from bench.report.panel import PALETTE, TITLE, Drawn
 
 # What figures are drawn in -> the page's variable, which has another value on a dark ground.
 _COLOURS = {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)} | {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from bench.analysis import statistics
@@ -17,8 +16,7 @@ from bench.protocols.benchmarks import of_record
 from bench.records import Record
 from bench.report import wording
 from bench.report.labels import label, one_line, pair_label
-
-Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
+from bench.report.panel import Mark
 
 GREY = "#555555"
 Dash = str | tuple[int, tuple[int, ...]]

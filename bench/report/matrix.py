@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.cells import Cell
 from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
-from bench.report.answers import telling
+from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, telling
 from bench.report.tables import latex_text
 
 _MARKS = {"agrees": r"\checkmark", "differs": r"\neq", "inconclusive": "?"}

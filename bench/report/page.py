@@ -19,8 +19,8 @@ from bench.report import answers, documents, provenance_tables, result_tables
 from bench.report.answers import JUDGED, VERDICTS
 from bench.report.documents import OWN, Part
 from bench.report.episode_pictures import pictures
-from bench.report.figures import Drawn
 from bench.report.inline_svg import alternative, inline
+from bench.report.panel import Drawn
 from bench.report.reading import ANSWERS
 from bench.report.tables import Table
 

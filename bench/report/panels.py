@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -21,29 +18,13 @@ from bench.analysis.sections import Section
 from bench.protocols.benchmarks import of_record
 from bench.records import Record
 from bench.report import labels, marks, wording
-from bench.report.marks import Mark
+from bench.report.panel import PALETTE, Mark, Panel
 
-# Seaborn's palette for the colour-blind, in its order.
-PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 _WIDE = 5  # times the shortest run
 _FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
 _MANY_STEPS = 20
 
 Row = Cell | Claim
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure to be drawn. `draw` returns the marks whose values can be asked for. `rows` label its lines from the
-    top; a plane has none."""
-
-    title: str
-    x: str
-    draw: Callable[[Axes], list[Mark]]
-    keys: Sequence[Artist]
-    y: str = ""
-    rows: Sequence[str] = ()
-    beside: Sequence[Callable[[Axes], list[Mark]]] = ()  # drawn to the right of it, on the same scale
 
 
 def accuracy(section: Section) -> Panel | None:

@@ -10,11 +10,11 @@ from bench.analysis import statistics
 from bench.analysis.cells import Cell
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
+from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, telling
 from bench.protocols.comparison import different_settings, sourced
 from bench.protocols.naming import nearest_preset, written
 from bench.protocols.protocol import evaluation_hash
-from bench.report import anatomy_tables, answers, wording
+from bench.report import anatomy_tables, wording
 from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
 from bench.report.tables import Row, Table
 
@@ -122,7 +122,7 @@ def _steps(cell: Cell) -> Iterator[Row]:
 
 def _claims(section: Section) -> list[Row]:
     """A row a comparison that was judged, and of every other claim the one that tells most."""
-    best = {id(h.claim): h for h in sorted(section.held, key=answers.telling, reverse=True)}
+    best = {id(h.claim): h for h in sorted(section.held, key=telling, reverse=True)}
     return [_held(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
 
 

@@ -128,9 +128,11 @@ def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
 
 
 def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
+    most = MOST_BYTES + MOST_MEMBERS * tarfile.BLOCKSIZE * 2
+    too_long = UserError(f"{path}: more than {MOST_BYTES >> 20} MiB: these are not the small images expected")
     with (
         _decompressed(path) as stream,
-        tarfile.open(fileobj=Bounded(path, stream, MOST_BYTES, MOST_MEMBERS), mode="r|", tarinfo=Member) as archive,
+        tarfile.open(fileobj=Bounded(stream, most, too_long), mode="r|", tarinfo=Member) as archive,
     ):
         for seen, member in enumerate(archive):
             _check_name(path, member.name, seen)

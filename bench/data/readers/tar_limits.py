@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from pathlib import Path
 from typing import BinaryIO, Self
-
-from bench.errors import UserError
 
 MOST_NAME_BYTES = 1 << 16
 
@@ -24,15 +21,14 @@ class Member(tarfile.TarInfo):
 
 
 class Bounded(io.RawIOBase):
-    """A stream that ends with a UserError where it grows too long, be it by what is not wanted, or by names."""
+    """A stream that ends with an error where it grows too long, be it by what is not wanted, or by names."""
 
-    def __init__(self, path: Path, stream: BinaryIO, most_bytes: int, most_members: int) -> None:
-        self._path, self._stream, self._most = path, stream, most_bytes
-        self._left = most_bytes + most_members * tarfile.BLOCKSIZE * 2
+    def __init__(self, stream: BinaryIO, most: int, too_long: Exception) -> None:
+        self._stream, self._left, self._too_long = stream, most, too_long
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise UserError(f"{self._path}: more than {self._most >> 20} MiB: these are not the small images expected")
+            raise self._too_long
         return data

@@ -19,8 +19,7 @@ from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
 from bench.report import wording
 from bench.report.figures import draw_panel
-from bench.report.marks import Mark
-from bench.report.panels import Panel
+from bench.report.panel import Mark, Panel
 from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison

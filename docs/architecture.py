@@ -50,7 +50,7 @@ def drawn() -> str:
     rows = ["| floor | package | what lives there | imports |", "| --- | --- | --- | --- |"]
     for number, floor in enumerate(reversed(floors()), start=1):
         rows[2:2] = [_row(graph, number, package, houses) for package in floor]
-    for allowed in linter()["contracts"][0]["ignore_imports"]:
+    for allowed in linter()["contracts"][0].get("ignore_imports", []):
         graph.remove_import(importer=allowed.split(" -> ")[0], imported=allowed.split(" -> ")[1])
     longest = chain(graph)
     arrows = " → ".join(f"`{module.removeprefix('bench.')}`" for module in longest)

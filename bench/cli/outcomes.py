@@ -59,7 +59,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     from bench.runs.status import RunStatus
 
     if outcome == "busy":
-        return "another process works on it; left to that one"
+        return "skipped: another process is training this run"
     status = RunStatus.read(job)
     info = status.info
     if info["status"] == "diverged":

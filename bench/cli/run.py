@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import argument_types, json_events
+from bench.cli import argument_types, closing, json_events
 from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
@@ -115,6 +115,8 @@ def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
 def _run(groups: Sequence[Sequence[Job]], engine: Engine, options: Namespace, emit: Emit) -> int:
     code = run_all(groups, options, engine, emit)
     if code in (0, 1):
+        for line in closing.lines([job for group in groups for job in group]):
+            print(line)
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")
     return code

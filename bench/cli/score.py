@@ -12,7 +12,7 @@ from bench.cli.parsing import add_command
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "score", score, "score predictions of other people's code", results=True, data=True)
-    parser.add_argument("predictions", type=Path, nargs="+", metavar="PARQUET", help="a file a training seed")
+    parser.add_argument("predictions", type=Path, nargs="+", metavar="PARQUET", help="one file per training seed")
     parser.add_argument("--name", required=True, help="what the method is called in tables")
     parser.add_argument("--benchmark", metavar="B", help="what they are for, to be sure: the files say so too")
 

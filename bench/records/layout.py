@@ -77,7 +77,7 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
     if not found:
         raise UserError(f"no run {name!r} under {results}: `python -m bench report` names those there are")
     if one and len(found) > 1:
-        more = f"write more of the name, such as {run_name(found[0])}"
+        more = f"be more specific, such as {run_name(found[0])}"
         raise UserError(f"{name!r} names {len(found)} runs under {results}; {more}")
     return found
 

@@ -86,7 +86,7 @@ class Display:
         run = seconds_each * self.iterations
         text = f"{self.name}: {seconds_each:.3g} s an iteration, about {duration(run)} of training"
         if self.remaining_runs > 1:
-            text += f", {duration(run * self.remaining_runs)} for {self.remaining_runs} such runs from here"
+            text += f", about {duration(run * self.remaining_runs)} for the {self.remaining_runs} remaining runs"
         if self.full_iterations is not None and self.full_iterations > self.iterations:
             full = duration(seconds_each * self.full_iterations)
             text += f"; the full {self.full_iterations} iterations would take about {full} a run"

@@ -109,7 +109,9 @@ class Job:
     def check(self) -> None:
         """Raises UserError where this can never run, before anything starts."""
         if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
-            raise UserError("weights=best: what was trained elsewhere has the weights of one iteration, weights=last")
+            raise UserError(
+                "weights=best is not available for imported weights: they have one iteration; use weights=last"
+            )
         if self.protocol.training.validations == 0 and self.protocol.evaluation.weights == "best":
             raise UserError("weights=best: without validation (validations=0) no weights are the best: weights=last")
         self.workload.check()

@@ -1,4 +1,4 @@
-"""What will run, on what, and what its numbers can be held against: in words, before anything starts."""
+"""What will run, on what, and what its numbers are compared with: in words, before anything starts."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ import torch
 from bench.analysis import claims
 from bench.analysis.verdicts import Planned, disqualified_by
 from bench.data import catalogue
-from bench.protocols import presets, settings
+from bench.errors import counted
+from bench.protocols import naming, presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
+from bench.runs import anew
 from bench.runs.job import Job
 
 
 def described(made: Sequence[Job]) -> list[str]:
-    """The plan: what will run, on what, and what its numbers can be held against."""
+    """The plan: what will run, on what, and what its numbers are compared with."""
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
         lines += _described(
             group[0], _listed(job.workload.method.described for job in group), _listed(str(job.seed) for job in group)
         )
-        lines += [*_held_to(group), *_full_protocol(group[0])]
+        lines += [*_held_to(group), *_full_protocol(group[0]), *(f"note        {text}" for text in anew.notes(group))]
     return lines
 
 
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
-    base = presets.preset(job.preset, job.benchmark, job.workload.method.settings)
-    changed = settings.differences(replace(training, code=None), base.training)
-    changed |= {f"evaluation.{k}": v for k, v in settings.differences(evaluation, base.evaluation).items()}
     data, device = job.workload.data, job.workload.device
     known = catalogue.called(data.name, data.digest, data.known_as)
     return [
@@ -39,10 +38,10 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"data        {known}",
         *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; seeds {seeds}",
-        f"protocol    {job.preset}{_changes(changed)}: {training.iterations} iterations{_evaluated(job)} of "
+        f"protocol    {_named(job)}: {training.iterations} iterations{_evaluated(job)} of "
         f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, {_norm(job)}",
         *_shapes(job),
-        f"device      {device}, {torch.get_num_threads()} threads, {_how(job)}; results in {job.results}",
+        f"device      {device}, {counted(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
     ]
 
 
@@ -74,11 +73,13 @@ def _evaluated(job: Job) -> str:
 
 def _how(job: Job) -> str:
     runner = job.workload.training_executions(1)[0]
-    return f"{runner.mode}, {runner.chunk} {'episode' if runner.chunk == 1 else 'episodes'} at once"
+    return f"{runner.mode}, {counted(runner.chunk, 'episode')} at once"
 
 
-def _changes(changed: dict[str, tuple[object, object]]) -> str:
-    return " with " + ", ".join(f"{name}={ours}" for name, (ours, _) in changed.items()) if changed else ""
+def _named(job: Job) -> str:
+    """The protocol by its values, as the report names it."""
+    used, training = job.workload.method.settings, replace(job.protocol.training, code=None)
+    return naming.described(job.benchmark, used, replace(job.protocol, training=training))
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:
@@ -91,11 +92,11 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
         known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:
-            yield f"held to     {job.method}: no published number"
+            yield f"compared    {job.method}: no published number"
             continue
         claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
         outcome = f"not judged: {'; '.join(reasons)}" if reasons else "judged by `python -m bench report`"
-        yield f"held to     {job.method}: {claim.number} ({claim.source}), {outcome}"
+        yield f"compared    {job.method}: with {claim.number} ({claim.source}), {outcome}"
 
 
 def _full_protocol(job: Job) -> list[str]:

@@ -57,7 +57,7 @@ class ExecutionRecord:
             if not found._possible:
                 raise ValueError
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise Corrupt(f"{where}: no execution that there can be is recorded: changed by hand") from error
+            raise Corrupt(f"{where}: the recorded execution settings are impossible: the record was edited") from error
         return found
 
     @property

@@ -22,7 +22,7 @@ def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     able = [name for name, kind in METHODS.items() if kind.needs in (None, "classes")]
     methods = [word for name in able for word in ("--method", name)]
     ran = ok(bench, "run", "--benchmark", "tiny", *methods, "--seeds", "3")
-    assert "benchmark   tiny" in ran and "held to     maml: no published number" in ran
+    assert "benchmark   tiny" in ran and "compared    maml: no published number" in ran
     results = tmp_path / "results" / "runs"
     found, problems = records.read_all(results)
     assert not problems

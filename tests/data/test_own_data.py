@@ -87,7 +87,7 @@ def test_own_images_are_a_benchmark_like_the_others(
     assert mine("show", "episode", "--benchmark", "mine-2w1s", "--out", "x.png").returncode == 0
     asked = ("run", "--benchmark", "mine-2w1s", *SHORT, "--set", "evaluation.episodes=4")
     ran = mine(*asked)
-    assert ran.returncode == 0 and "held to     maml: no published number" in ran.stdout, ran
+    assert ran.returncode == 0 and "compared    maml: no published number" in ran.stdout, ran
     assert "already finished" in mine(*asked).stdout
     evaluated = mine("evaluate", "mine-2w1s", "--set", "queries=2", "--set", "episodes=4")
     assert evaluated.returncode == 0, evaluated

@@ -119,4 +119,4 @@ def test_two_processes_do_not_work_on_one_run(bench: Command, tmp_path: Path, da
     second = bench(*RUN, "--set", "meta_batch=64")
     process.kill()
     process.communicate()
-    assert second.returncode == 0 and "another process works on it" in second.stdout
+    assert second.returncode == 0 and "another process is training this run" in second.stdout

@@ -123,7 +123,7 @@ def test_a_run_that_another_process_has_is_left_to_it_and_the_next_seed_done(
     for together in ("1", "2"):
         result = typed(*RUN, "--seeds", "2", "--together", together)
         first, second, *_ = [line for line in result.stdout.splitlines() if "/seed" in line]
-        assert result.returncode == 0 and "seed0: another process works on it; left to that one" in first
+        assert result.returncode == 0 and "seed0: skipped: another process is training this run" in first
         assert "seed1" in second and "% on 20 test episodes" in second
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -142,7 +142,7 @@ def test_weights_that_another_process_trains(typed: Command, tmp_path: Path, hol
     result = typed(*RUN, "--method", "nearest", "--method", "fomaml", "--seeds", "2", "--together", "2")
     hold.kill()
     hold.communicate()
-    assert result.returncode == 0 and result.stdout.count("another process works on it") == 1
+    assert result.returncode == 0 and result.stdout.count("another process is training this run") == 1
     found = {(record.method, record.seed) for record in records.read_all(tmp_path / "results" / "runs")[0]}
     assert found == {("finetune", 1), ("nearest", 1), ("fomaml", 0), ("fomaml", 1)}
 

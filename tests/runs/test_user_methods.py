@@ -219,7 +219,7 @@ def test_what_one_raises_while_it_runs_is_one_line(typed: Command, mine: Path, b
 def test_two_files_of_one_name(typed: Command, tmp_path: Path, mine: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text(MINE)
-    assert "would go by mine too" in one_line(typed(*TINY, "--method", "mine.py", "--method", "b/mine.py"))
+    assert "would both be recorded as 'mine'" in one_line(typed(*TINY, "--method", "mine.py", "--method", "b/mine.py"))
 
 
 def test_methods_file_decides_among_several(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.errors import counted
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.measures import Measure
 from bench.records import Evaluated
@@ -86,4 +87,4 @@ def _chosen(found: Evaluated) -> tuple[int, dict[str, Any]]:
 
 def _executed(found: Evaluated) -> str:
     how = found.info["execution"]
-    return f"{how['device']}, {how['mode']}, {how['chunk']} at once, {how['threads']} threads"
+    return f"{how['device']}, {how['mode']}, {how['chunk']} at once, {counted(how['threads'], 'thread')}"

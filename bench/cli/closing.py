@@ -1,0 +1,37 @@
+"""What a command that trained ends with: each cell's mean over its seeds, under the report's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.records import Record
+    from bench.runs.job import Job
+
+
+def lines(jobs: Sequence[Job]) -> list[str]:
+    """A line for each cell of several seeds: protocol, mean and interval. One seed has its own line already."""
+    from bench.analysis.pooling import grouped, usable
+    from bench.report import wording
+
+    asked = {job.protocol.evaluation for job in jobs}
+    cells, _ = grouped(usable(_records(jobs))[0])
+    return [
+        f"{cell.title} {cell.method}, {cell.described}: {cell.measure.written(float(cell.headline.value) / cell.measure.factor)}, "
+        f"95 % interval {wording.ends(cell.intervals['both'], cell.measure.form)} over episodes + seeds "
+        f"({wording.counted_seeds(cell)}, {wording.iterations(cell)} iterations)"
+        for cell in cells
+        if len(cell.seeds) > 1 and cell.evaluated.evaluation in asked
+    ]
+
+
+def _records(jobs: Sequence[Job]) -> Iterator[Record]:
+    from bench import records
+    from bench.records import fields
+
+    for folder in dict.fromkeys(job.folder for job in jobs):
+        try:
+            yield records.read(folder)
+        except fields.Corrupt:
+            continue  # which the run has said

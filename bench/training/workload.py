@@ -164,11 +164,14 @@ class Workload:
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
         candidates to try, of which each takes many, it is not asked to unless by the user."""
-        protocol = self.protocol.evaluation
-        stacks = stacked.says(self.kind, stacked.PREDICT) and protocol.batch_statistics != "running"
-        found = self._executions(self.evaluation_chunk(), 1, protocol.precision, stacks)
+        found = self._evaluation_executions()
         chosen = self.mode is None and self.method.code is None
         return found[-1:] if chosen and len(self.build().candidates()) > 1 else found
+
+    def _evaluation_executions(self) -> tuple[Execution, ...]:
+        protocol = self.protocol.evaluation
+        stacks = stacked.says(self.kind, stacked.PREDICT) and protocol.batch_statistics != "running"
+        return self._executions(self.evaluation_chunk(), 1, protocol.precision, stacks)
 
     def evaluation_chunk(self) -> int:
         """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the

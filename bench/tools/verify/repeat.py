@@ -41,7 +41,7 @@ class ReplayedWorkload(Workload):
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """As it was."""
-        return self._executions(self.evaluation_chunk(), 1, self.protocol.evaluation.precision)
+        return self._evaluation_executions()
 
     def _chunk(self, split: str, count: int, seeds: int) -> int:
         return self.chunk or self.recorded.chunk

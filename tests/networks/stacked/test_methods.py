@@ -69,6 +69,22 @@ def test_the_engine_and_autograd_agree(case, name: str) -> None:
     torch.testing.assert_close(outputs["stacked"], outputs["vectorised"], rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("batch_statistics", ["batch", "support"])
+def test_where_the_head_alone_is_adapted_features_are_taken_once(case, batch_statistics: str) -> None:
+    """As many steps as the head has of its own, to what autograd gives."""
+    benchmark, protocol = case[0], case[2]
+    of_head = {"adapt": "chosen", "finetune_head_steps": 4, "batch_statistics": batch_statistics}
+    protocol = replace(protocol, evaluation=replace(protocol.evaluation, **of_head))
+    methods = {layers: build("finetune", benchmark, protocol, layers) for layers in ("vectorised", "stacked")}
+    state, episodes = drawn(methods["stacked"], *case)
+    expected, found = (
+        Execution(CPU, 2, layers=layers).predict(method, state, episodes, {"adapt": "head", "lr": 0.1})
+        for layers, method in methods.items()
+    )
+    assert found.shape[1] == 5
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
+
+
 def test_running_statistics_keep_their_path(case) -> None:
     """The engine has none."""
     benchmark, protocol = case[0], case[2]

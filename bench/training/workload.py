@@ -114,12 +114,16 @@ class Workload:
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
         """The episodes of a split to train on, or to evaluate with, on the device; those of validation are as large as
         its classes and images allow. Raises UserError where the data cannot fill one."""
+        return self._stream(split, training_seed).on(self.device)
+
+    def _stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
+        """What `stream` gives, on the host, whether or not the data can fill an episode."""
         part = self.protocol.part(split)
         how: dict[str, Any] = {"with_parameters": self._with_parameters, "rotations": part.rotations}
         how["by_class"] = part.meaning == BY_CLASS
         benchmark, data = self._source(split)
         found = streams.stream(benchmark, data, split, self.protocol.shape(split, benchmark), training_seed, **how)
-        return (found.fitting() if split == "valid" else found).on(self.device)
+        return found.fitting() if split == "valid" else found
 
     def _source(self, split: str) -> tuple[Benchmark, Data]:
         return self.tested_on if self.tested_on and split != "train" else (self.benchmark, self.data)
@@ -127,10 +131,10 @@ class Workload:
     def build(self, layers: str = "vectorised", precision: str = "fp32", split: str = "train") -> Method:
         """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
         what is compiled for one is for all."""
-        training, classes = self.protocol.training, self.stream("train").class_count
+        training, classes = self.protocol.training, self._stream("train").class_count
         given = self.data.parameters if self._with_parameters and isinstance(self.data, Sinusoids) else 0
         network = networks.network(self.benchmark, training, layers, given, precision)
-        loss, ways = objective(self.benchmark).loss, self.stream(split).shape.ways
+        loss, ways = objective(self.benchmark).loss, self._stream(split).shape.ways
         return initial.build(self.kind, Setup(network, loss, ways, classes, training, self.protocol.evaluation))
 
     def initial_state(self, seed: int) -> State:
@@ -139,7 +143,7 @@ class Workload:
 
     def state_for(self, split: str, state: State) -> State:
         """A trained state for the episodes of a split. Raises UserError where they have more ways than its head."""
-        outputs, ways = (self.stream(each).shape.ways for each in ("train", split))
+        outputs, ways = (self._stream(each).shape.ways for each in ("train", split))
         if outputs == ways:
             return state
         found = initial.for_other_ways(state, initial.initial_state(self.build(split=split), 0))

@@ -46,7 +46,12 @@ def accuracy(section: Section) -> Panel | None:
         for name, (width, dash, _) in marks.INTERVALS.items()
     ]
     published = Line2D(
-        [], [], color=marks.GREY, marker="D", markerfacecolor="white", label="published (its own 95 % interval)"
+        [],
+        [],
+        color=marks.GREY,
+        marker="D",
+        markerfacecolor="white",
+        label="published (its own 95 % interval, if over tasks)",
     )
     title = f"{section.title}: {section.benchmark.measure.name} with 95 % intervals"
     called = [labels.label(row) for row in rows]

@@ -21,6 +21,7 @@ from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
 from bench.records import layout
 from bench.report import csv_file, documents, page, terminal
+from bench.report.answers import answered
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
 
@@ -45,15 +46,18 @@ def reported(reader: str, folder: Path) -> None:
     """Reads the results as a report does, and writes it; what is left out is named, and the other record is there."""
     found, problems = read(reader, lambda: records.read_all(folder.parents[3]))
     good, unusable = usable(found)
-    made, unpooled = sections(good, claims.published(), [])
+    known = claims.published()
+    made, unpooled = sections(good, known)
     left_out = [*problems, *unusable, *unpooled]
-    parts = [("results", made)]
+    part = documents.Part("results", made, answered(made, known))
     texts = (
-        documents.as_markdown(parts, [], left_out, {}),
-        documents.as_latex(parts),
-        page.as_html(parts, [], left_out, {}),
+        documents.as_markdown([part], left_out, {}),
+        documents.as_latex(part),
+        page.as_html([part], left_out, {}, []),
+        csv_file.as_csv("results", made),
+        "".join(terminal.lines([part])),
     )
-    assert all("fomaml" in text for text in (*texts, csv_file.as_csv(parts), "".join(terminal.lines(made))))
+    assert all("fomaml" in text for text in texts)
     assert all(len(line.splitlines()) == 1 for line in left_out)
 
 
@@ -131,4 +135,4 @@ LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis
 def test_claims(place: Path, data: bytes) -> None:
     found = read("claims", lambda: claims.read(written(place, "claims.csv", data)))
     if found:
-        documents.as_markdown([], found, [], {})
+        documents.as_markdown([documents.Part("results", [], answered([], found))], [], {})

@@ -18,7 +18,7 @@ from bench.protocols.settings import with_values
 GROUPS: dict[str, tuple[str, ...]] = {
     "inner_loop": ("inner_lr", "inner_steps"),
     "network": ("filters", "downsampling", "head_input"),
-    "batch_norm": ("batch_norm_scale", "batch_norm_adapted", "batch_norm_epsilon"),
+    "batch_norm": ("batch_norm_scale", "batch_norm_gamma", "batch_norm_adapted", "batch_norm_epsilon"),
     "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
     "rotations": ("rotations", "evaluation.rotations"),
     "fine_tuning": FINE_TUNING,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import string
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
 
-_TILE, _EDGE, _CAPTION, _LABEL, _MARGIN, _TITLE = 72, 4, 19, 132, 14, 34  # pixels
 _SUPPORTS, _QUERIES = 5, 15  # images in a line
-_PAPER, _INK, _SOFT, _RIGHT, _WRONG = "#ffffff", "#1c2026", "#5a616b", "#00664a", "#a83c00"
-_FRAMED, _GAP = _TILE + 2 * _EDGE, 5
-_CELL = _FRAMED + _GAP
-_LINE = _FRAMED + _CAPTION + _GAP
-_ARROW = 11
-_NARROWEST, _WIDEST = 900, 1500  # the key needs the one; more than the other fits few screens
+_INK, _SOFT, _RIGHT, _WRONG = "#1c2026", "#5a616b", "#00664a", "#a83c00"
+_DPI, _SIDE = 100, 0.72  # inches a side of an image, which all else is measured in
+_ACROSS, _DOWN, _NAMES, _GAP, _TITLE = 1.18, 1.42, 1.9, 0.3, 0.6  # from image to image, and from line to line; rooms
+_NARROWEST, _WIDEST = 12.5, 21.0  # the key needs the one; more than the other fits few screens
+_LETTERS, _LETTER = 20, 0.14  # of a class's name, at most; how wide one of a title is
 
 
 @dataclass(frozen=True)
@@ -72,24 +75,32 @@ class Sheet:
 
 def drawn(sheets: Sequence[Sheet]) -> Image.Image:
     """The episodes, which are of one shape, side by side where they are narrow, and above them how to read them."""
-    width, height = max(map(_width, sheets)), _height(sheets[0])
-    beside = min(len(sheets), max(1, _WIDEST // width))
-    size = (max(_NARROWEST, beside * width), _TITLE + -(-len(sheets) // beside) * height)
-    picture = Image.new("RGB", size, _PAPER)
-    _key(ImageDraw.Draw(picture), _MARGIN)
+    width, height = max(map(_width, sheets)), _TITLE + sheets[0].ways * _lines(sheets[0]) * _DOWN + _GAP
+    beside = min(len(sheets), max(1, int(_WIDEST // width)))
+    across, down = max(_NARROWEST, beside * width), _TITLE + -(-len(sheets) // beside) * height
+    figure = Figure((across * _SIDE, down * _SIDE), dpi=_DPI)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, across), ylim=(down, 0))
+    axes.set_axis_off()
+    axes.text(_GAP, _TITLE / 2, _KEY, color=_SOFT, fontsize=10, va="center")
     for k, sheet in enumerate(sheets):
         row, column = divmod(k, beside)
-        _draw(picture, sheet, column * width, _TITLE + row * height)
-    return picture
+        _draw(axes, sheet, column * width + _GAP, row * height + _TITLE)
+    axes.set(xlim=(0, across), ylim=(down, 0))  # which images change
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # a letter that the font has not is a box
+        canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def _width(sheet: Sheet) -> int:
-    title = round(_font(18).getlength(sheet.title))
-    return max(_LABEL + _CELL * sum(_columns(sheet)) + _MARGIN, title) + 2 * _MARGIN
+_KEY = (
+    "Left: class and support. Right: query, below each image what was predicted before → after adaptation: "
+    "✓ right, ✗ wrong (thick frame)"
+)
 
 
-def _height(sheet: Sheet) -> int:
-    return _TITLE + sheet.ways * _lines(sheet) * _LINE + _MARGIN
+def _width(sheet: Sheet) -> float:
+    return max(_NAMES + _ACROSS * sum(_columns(sheet)), _LETTER * len(sheet.title)) + 3 * _GAP
 
 
 def _columns(sheet: Sheet) -> tuple[int, int]:
@@ -103,88 +114,36 @@ def _lines(sheet: Sheet) -> int:
     return max(-(-part.shape[1] // columns) for part, columns in zip(parts, _columns(sheet), strict=True))
 
 
-def _key(draw: ImageDraw.ImageDraw, left: int) -> None:
-    words = "Left: class and support. Right: query, below each image what was predicted before"
-    draw.text((left, 9), words, _SOFT, _font(15))
-    left += round(draw.textlength(words, _font(15))) + 6
-    _arrow(draw, left, 19)
-    draw.text((left + _ARROW + 6, 9), "after adaptation:", _SOFT, _font(15))
-    left += _ARROW + 12 + round(draw.textlength("after adaptation:", _font(15)))
-    for right, word in ((True, "right,"), (False, "wrong (thick frame)")):
-        _mark(draw, left, 18, right)
-        draw.text((left + 13, 9), word, _RIGHT if right else _WRONG, _font(15))
-        left += 22 + round(draw.textlength(word, _font(15)))
-
-
-def _draw(picture: Image.Image, sheet: Sheet, left: int, top: int) -> None:
-    draw, left = ImageDraw.Draw(picture), left + _MARGIN
-    draw.line((left, top, left + _width(sheet) - 2 * _MARGIN, top), "#d5d8dc")
-    draw.text((left, top + 8), sheet.title, _INK, _font(18))
-    names, (supports, queries) = sheet.names, _columns(sheet)
-    first_support, first_query = left + _LABEL, left + _LABEL + supports * _CELL + _MARGIN
-    for label, name in enumerate(names):
-        line = top + _TITLE + label * _lines(sheet) * _LINE
-        draw.text((left, line + 6), name, _INK, _font(26))
-        _class_name(draw, sheet.classes[label], left, line + 38)
+def _draw(axes: Axes, sheet: Sheet, left: float, top: float) -> None:
+    axes.text(left, top + _TITLE / 2, sheet.title, color=_INK, fontsize=13, va="center")
+    supports, queries = _columns(sheet)
+    first_query = left + _NAMES + supports * _ACROSS + _GAP
+    for label, name in enumerate(sheet.names):
+        line = top + _TITLE + label * _lines(sheet) * _DOWN
+        axes.text(left, line, name, color=_INK, fontsize=16, va="top")
+        called = _shortened(sheet.classes[label])
+        axes.text(left, line + 0.45, called, color=_SOFT, fontsize=8, va="top", parse_math=False)
         for k, image in enumerate(sheet.support[label]):
-            _paste(picture, image, first_support + k % supports * _CELL, line + k // supports * _LINE)
+            _image(axes, image, left + _NAMES + k % supports * _ACROSS, line + k // supports * _DOWN)
         for k, image in enumerate(sheet.query[label]):
-            place = first_query + k % queries * _CELL, line + k // queries * _LINE
-            before, after = int(sheet.before[label, k]), int(sheet.after[label, k])
-            _frame(draw, *place, after == label)
-            _paste(picture, image, *place)
-            _answers(draw, place[0], place[1] + _FRAMED + 1, [(names[each], each == label) for each in (before, after)])
+            place = first_query + k % queries * _ACROSS, line + k // queries * _DOWN
+            answers = [int(part[label, k]) for part in (sheet.before, sheet.after)]
+            _image(axes, image, *place, right=answers[1] == label)
+            colour = _RIGHT if answers[1] == label else _WRONG
+            said = " → ".join(f"{sheet.names[each]} {'✓' if each == label else '✗'}" for each in answers)
+            axes.text(place[0] + 0.5, place[1] + 1.08, said, color=colour, fontsize=9, ha="center", va="top")
 
 
-def _class_name(draw: ImageDraw.ImageDraw, name: str, left: int, top: int) -> None:
+def _image(axes: Axes, pixels: np.ndarray, left: float, top: float, right: bool | None = None) -> None:
+    """In a frame, where it was answered right or wrong."""
+    smooth = "nearest" if max(pixels.shape[:2]) < _SIDE * _DPI / 2 else "lanczos"
+    shown = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    axes.imshow(shown, extent=(left, left + 1, top + 1, top), interpolation=smooth, aspect="auto")
+    if right is not None:
+        colour, width = (_RIGHT, 1.5) if right else (_WRONG, 4.0)
+        axes.add_patch(Rectangle((left, top), 1, 1, fill=False, color=colour, lw=width))
+
+
+def _shortened(name: str) -> str:
     """As much of it as there is room for; of a path, such as an alphabet's character, the last two parts."""
-    font = _font(12)
-    for k, part in enumerate(name.split("/")[-2:]):
-        while draw.textlength(part, font) > _LABEL - 8:
-            part = f"{part.rstrip('…')[:-1]}…"
-        draw.text((left, top + 15 * k), part, _SOFT, font)
-
-
-def _paste(picture: Image.Image, pixels: np.ndarray, left: int, top: int) -> None:
-    image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-    how = Image.Resampling.NEAREST if max(image.size) < _TILE / 2 else Image.Resampling.LANCZOS
-    picture.paste(image.resize((_TILE, _TILE), how).convert("RGB"), (left + _EDGE, top + _EDGE))
-
-
-def _frame(draw: ImageDraw.ImageDraw, left: int, top: int, right: bool) -> None:
-    inset = _EDGE - 2 if right else 0
-    box = (left + inset, top + inset, left + _FRAMED - 1 - inset, top + _FRAMED - 1 - inset)
-    draw.rectangle(box, fill=_RIGHT if right else _WRONG)
-
-
-def _answers(draw: ImageDraw.ImageDraw, left: int, top: int, answers: Sequence[tuple[str, bool]]) -> None:
-    """The label before, an arrow, the label after, each with its mark, in the middle below the image."""
-    font = _font(14)
-    widths = [draw.textlength(name, font) + 14 for name, _ in answers]
-    left = round(left + (_FRAMED - sum(widths) - _ARROW - 8) / 2)
-    for k, ((name, right), width) in enumerate(zip(answers, widths, strict=True)):
-        if k:
-            _arrow(draw, left, top + 8)
-            left += _ARROW + 6
-        draw.text((left, top), name, _INK, font)
-        _mark(draw, left + round(width) - 11, top + 8, right)
-        left += round(width) + 2
-
-
-def _mark(draw: ImageDraw.ImageDraw, left: int, middle: int, right: bool) -> None:
-    """A tick or a cross, nine pixels wide; drawn, because not every font has them."""
-    if right:
-        draw.line([(left, middle), (left + 3, middle + 4), (left + 9, middle - 4)], _RIGHT, 2)
-    else:
-        draw.line((left, middle - 4, left + 8, middle + 4), _WRONG, 2)
-        draw.line((left, middle + 4, left + 8, middle - 4), _WRONG, 2)
-
-
-def _arrow(draw: ImageDraw.ImageDraw, left: int, middle: int) -> None:
-    end = left + _ARROW - 2
-    draw.line((left, middle, end, middle), _SOFT)
-    draw.line([(end - 3, middle - 3), (end, middle), (end - 3, middle + 3)], _SOFT)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    return "\n".join(p if len(p) <= _LETTERS else f"{p[: _LETTERS - 1]}…" for p in name.split("/")[-2:])

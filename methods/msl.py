@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
@@ -36,7 +38,8 @@ class MultiStepLoss(Maml):
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         weights, made = self._weights(state.carried["updates"]), state.carried["updates"] + 1
         loss_at = outer_loss(engine, batch, self.setup.training.batch_statistics, once=False)
-        value, gradient = 0, dict.fromkeys(state.params, 0)
+        value: Any = 0
+        gradient: dict[str, Any] = dict.fromkeys(state.params, 0)
         while taken:
             weight, (loss, own) = weights[len(taken) - 1], loss_at(taken[-1].after)
             value = value + weight * loss

@@ -80,7 +80,7 @@ class Cell:
             return Protocol(training, evaluation)
         trained, tested = self.trained_on.with_shape(training.ways, training.shots), self.benchmark
         shape = {name: getattr(trained, name) for name in ("ways", "shots")}
-        own = {name: None if value == getattr(tested, name) else value for name, value in shape.items()}
+        own: dict[str, Any] = {name: None if value == getattr(tested, name) else value for name, value in shape.items()}
         return Protocol(replace(training, **own), replace(evaluation, benchmark=None))
 
     @cached_property

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bench import devices
 from bench.cli.running import Stop
-from bench.data import store
+from bench.data import benchmark_data, store
 from bench.episodes import streams
 from bench.errors import UserError, unknown
 from bench.protocols import presets
@@ -112,9 +112,8 @@ def episodes(
     if first < 0 or count < 1 or seed < 0:
         raise UserError(f"episodes {first} to {first + count - 1} of seed {seed}: count from 0, at least one of them")
     paper = presets.paper(benchmark)
-    data = store.load_for(benchmark, paper.training.resize, data_dir)
-    part = paper.training if split == "train" else paper.evaluation
-    stream = streams.stream(benchmark, data, split, queries or part.queries, seed)
+    data, shape = benchmark_data.load(benchmark, paper.training, data_dir), paper.shape(split, benchmark)
+    stream = streams.stream(benchmark, data, split, shape._replace(queries=queries or shape.queries), seed)
     stream.check()
     return stream.episodes(first, count)
 

@@ -20,7 +20,7 @@ from bench import devices
 from bench.networks.layers import ALONE, KERNELS, WITHOUT_AUTOGRAD
 from bench.networks.stacked import step as stacked
 from bench.networks.stacked.engine import Engine
-from methods.contract import Episode, Method, Params, Setting, State
+from methods.contract import Episode, Method, Params, Setting, Setup, State
 
 EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
 MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
@@ -100,16 +100,16 @@ class Execution:
         return _summed_chunk(method, self.compiled)
 
     def _predicted_chunk(self, method: Method) -> Callable[..., Tensor]:
-        if not self._stacks(method, stacked.PREDICT) or method.setup.evaluation.batch_statistics == "running":
+        if not self._stacks(method, stacked.PREDICT) or _setup(method).evaluation.batch_statistics == "running":
             return _predicted_chunk(method, self.compiled)
         engine = self._engine(method)
         return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
 
     def _stacks(self, method: Method, what: str) -> bool:
-        return self.layers in WITHOUT_AUTOGRAD and stacked.says(type(method), what) and method.setup.network.may_stack
+        return self.layers in WITHOUT_AUTOGRAD and stacked.says(type(method), what) and _setup(method).network.may_stack
 
     def _engine(self, method: Method) -> Engine:
-        return method.setup.network.engine(_KEPT_BYTES[self.device.type])
+        return _setup(method).network.engine(_KEPT_BYTES[self.device.type])
 
 
 def _tensors(setting: Setting, device: torch.device) -> Setting:
@@ -172,3 +172,9 @@ def _maybe_compiled(function: Callable[..., Any], compiled: bool) -> Callable[..
     torch._dynamo.config.recompile_limit = 256
     torch._dynamo.config.accumulated_recompile_limit = 4096
     return torch.compile(function, dynamic=False, fullgraph=True)
+
+
+def _setup(method: Any) -> Setup:
+    """What a method was built from, which all that say how they use the engine keep."""
+    found: Setup = method.setup
+    return found

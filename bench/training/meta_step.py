@@ -64,7 +64,8 @@ class MetaStep:
             self.loss_sum += loss.detach() / len(updates)
 
     def _move(self, gradient: Mapping[str, Tensor]) -> None:
-        clip, values = self.batches.training.clip, [gradient[name].detach() for name in self.state.params]
+        clip = self.batches.training.clip
+        values: Any = [gradient[name].detach() for name in self.state.params]
         if clip is not None:
             values = torch._foreach_clamp_max(torch._foreach_clamp_min(values, -clip), clip)
         for parameter, value in zip(self.state.params.values(), values, strict=True):

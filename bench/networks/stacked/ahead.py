@@ -65,11 +65,11 @@ def _recorded() -> Iterator[list[Launch]]:
         found.append(Launch(self, arguments, options))
 
     before = JITFunction.run
-    JITFunction.run = run  # type: ignore[method-assign]
+    JITFunction.run = run
     try:
         yield found
     finally:
-        JITFunction.run = before  # type: ignore[method-assign]
+        JITFunction.run = before
 
 
 def compiled(launch: Launch, capability: int) -> Compiled:

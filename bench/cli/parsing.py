@@ -72,9 +72,7 @@ def add_execution(parser: Parser) -> None:
     parser.add_argument(
         "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
     )
-    parser.add_argument(
-        "--fast", action="store_true", help="allow non-deterministic kernels: faster, and bits may differ each time"
-    )
+    parser.add_argument("--fast", action="store_true", help="allow non-deterministic kernels: bits may differ")
 
 
 def add_own(parser: Parser, more: str = "") -> None:

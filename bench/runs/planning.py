@@ -177,7 +177,6 @@ def methods_named(named: Sequence[str]) -> list[NamedMethod]:
     for asked in dict.fromkeys(named):
         method = user_methods.find(asked)
         if found.setdefault(method.name, method) != method:
-            raise UserError(
-                f"--method {asked}: two methods would both be recorded as {method.name!r}: rename one of the files"
-            )
+            both = f"two methods would both be recorded as {method.name!r}"
+            raise UserError(f"--method {asked}: {both}: rename one of the files")
     return list(found.values())

@@ -117,9 +117,7 @@ def _of(name: str, file: Path, entry: str = "") -> UserMethod:
     if name in METHODS:
         raise UserError(f"{file}: {name} is the name of a method that ships: give the file another name")
     if not _NAME.fullmatch(name):
-        raise UserError(
-            f"{file}: its runs would be recorded as {name!r}: use lower-case letters, digits, - and _, up to 40"
-        )
+        raise UserError(f"{file}: its runs would be recorded as {name!r}: use small letters, digits, - and _, up to 40")
     try:
         return UserMethod(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
     except OSError as error:

@@ -178,7 +178,7 @@ def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -
     [
         ("nothing.py", None, "No such file"),
         ("maml.py", MINE, "name of a method that ships"),
-        ("My Method.py", MINE, "use lower-case letters"),
+        ("My Method.py", MINE, "use small letters"),
         ("bad.py", "x = (\n", "line 1: SyntaxError"),
         ("bad.py", "\nimport nothing_at_all\n", "line 2: ModuleNotFoundError"),
         ("two.py", MINE + "\n\nclass Other(Maml):\n    pass\n", "Write METHOD = TheClass (classes in it: Mine, Other)"),

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.errors import kind_and_reason
 from bench.protocols.benchmarks import IMAGES
 from bench.runs import user_methods
 from bench.runs.user_methods import UserMethod
+from bench.tools.check import gradients
 from bench.tools.check.rules import RULES, Broken, broken
 from bench.tools.check.toy_data import FUNCTIONS, Subject
 from bench.training.workload import NamedMethod
 from methods.contract import Method
 
-__all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "checked", "forms"]
+__all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "checked", "forms", "gradients_of"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ def checked(asked: str) -> Iterator[Outcome]:
             yield Outcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
             if found and rule is RULES[0]:
                 return
+
+
+def gradients_of(asked: str) -> Iterator[str]:
+    """A line for each form of data on how the method's gradient stands to its loss. Raises UserError."""
+    method = user_methods.find(asked)
+    for form in forms(method.kind):
+        try:
+            found = gradients.measured(Subject(method.kind, form))
+        except Exception as error:  # a method of the user's may raise anything
+            yield f"{form}: gradient not checked: it does not run in float64: {kind_and_reason(error)}"
+            continue
+        if found is not None:
+            yield f"{form}: gradient {found.text}"
 
 
 def forms(kind: type[Method]) -> tuple[str, ...]:

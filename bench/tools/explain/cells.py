@@ -141,9 +141,7 @@ def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
     """The cell's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:
-        raise UserError(
-            f"{job.name} is not finished: another process is training it; give the same command again later"
-        )
+        raise UserError(f"{job.name} is not finished: another process is training it: try again later")
     if status.info["status"] != "finished":
         return []
     found = status.evaluation(weights_of(job.folder, status.info, job.protocol.evaluation, at)[0])

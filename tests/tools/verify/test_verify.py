@@ -147,7 +147,7 @@ def test_a_forged_curve_is_found(typed: Command, folder: Path) -> None:
         ),
         (
             lambda f: edit(f / layout.RECORD, lambda i: i["execution"].update(chunk=-1)),
-            "no execution that there can be",
+            "the recorded execution settings are impossible",
         ),
         (record(lambda i: i.update(status="unfinished")), "nothing to verify yet"),
         (record(lambda i: i.update(best_iteration=2)), "its best iteration is 2, not"),

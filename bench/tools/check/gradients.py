@@ -1,0 +1,98 @@
+"""Whether a method's gradient is that of its loss: held against central differences in float64, a tensor at a time,
+by the path that trains.
+
+Differences see the loss only, so they find what no comparison of two derivatives can: a layer whose own second
+derivative is wrong, or one that a method leaves out. Which of both it is they cannot tell: either error vanishes with
+the inner rate, as no other does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from bench.tools.check.toy_data import CPU, Subject, workload
+from bench.training.execution import Execution
+from methods.contract import Method, Params, State
+
+T = TypeVar("T")
+_STEP = 1e-6  # of a parameter: float64 leaves ten digits of the loss's change
+_TOLERANCE = 1e-4  # of the derivative, relative: right ones come to 1e-7, or 1e-6 across a kink of ReLU
+_SEEDS = 3
+_SMALL = 1e-3  # times the inner rate: an error of second derivatives is that much smaller then
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How the gradient stands to the loss; `worst` is the tensor whose derivative differs most, `error` by how much of
+    it."""
+
+    exact: bool
+    vanishes: bool
+    worst: str
+    error: float
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if self.exact:
+            return f"exact: central differences agree to {self.error:.0e} in every tensor"
+        off = f"off by {100 * self.error:.2g} % in {self.worst}"
+        if self.vanishes:
+            return f"first-order: {off}, and exact as inner_lr goes to 0: second derivatives are left out, or wrong"
+        return f"not that of its loss: {off}, however small inner_lr is"
+
+
+def measured(subject: Subject) -> Finding | None:
+    """What the gradient of a method is; None where it trains nothing."""
+    if subject.kind.weights_of is not None:
+        return None
+    here = _errors(subject, 1.0)
+    worst = max(here, key=here.__getitem__)
+    exact = here[worst] < _TOLERANCE
+    vanishes = not exact and max(_errors(subject, _SMALL).values()) < max(_TOLERANCE, 10 * _SMALL * here[worst])
+    return Finding(exact, vanishes, worst, here[worst])
+
+
+def _errors(subject: Subject, scale: float) -> dict[str, float]:
+    """Tensor -> relative error of its derivative in a direction, the median over seeds. `scale`: of the inner rate."""
+    protocol = subject.protocol
+    training = replace(protocol.training, inner_lr=scale * protocol.training.inner_lr)
+    method = workload(subject.kind, subject.benchmark, replace(protocol, training=training)).build()
+    found = [dict(_of_seed(subject, method, seed)) for seed in range(_SEEDS)]
+    return {name: median(each[name] for each in found) for name in found[0]}
+
+
+def _of_seed(subject: Subject, method: Method, seed: int) -> Iterator[tuple[str, float]]:
+    state = _double(State(*({k: v[None] for k, v in part.items()} for part in subject.state(seed))))
+    batches = subject.batches(seed + 1)
+    batch = _double(tree_map(lambda tensor: tensor[[seed]], batches.batch(batches.at(0))))
+    _, gradient, _ = Execution(CPU, 1).loss_and_gradient(method, state, batch)
+    generator = torch.Generator().manual_seed(seed)
+    size = sum(float(value.square().sum()) for value in gradient.values()) ** 0.5
+    for name, value in state.params.items():
+        # More along the gradient than not: the derivative is not small by chance, nor the direction zero.
+        direction = torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        direction = _unit(direction) + 2 * _unit(gradient[name])
+        up, down = (_loss(method, state, batch, name, sign * _STEP * direction) for sign in (1, -1))
+        wanted, said = (up - down) / (2 * _STEP), float((gradient[name] * direction).sum())
+        yield name, abs(wanted - said) / max(abs(wanted), abs(said), _TOLERANCE * size)
+
+
+def _loss(method: Method, state: State, batch: object, name: str, change: Tensor) -> float:
+    params: Params = state.params | {name: state.params[name] + change}
+    return float(Execution(CPU, 1).loss_and_gradient(method, State(params, state.carried), batch)[0])
+
+
+def _unit(tensor: Tensor) -> Tensor:
+    return tensor / max(float(tensor.norm()), 1e-30)
+
+
+def _double(tree: T) -> T:
+    found: T = tree_map(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, tree)
+    return found

@@ -1,0 +1,85 @@
+"""What a method's gradient is of, told by differences of its loss alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench.tools.check.gradients import Finding, measured
+from bench.tools.check.toy_data import FUNCTIONS, Subject
+from methods import METHODS
+from methods.maml import Maml
+from tests.conftest import Command
+
+
+class _Doubled(Maml):
+    """Its gradient of one tensor is twice what it should be."""
+
+    def loss_and_gradient(self, *arguments: Any) -> Any:
+        loss, gradient, carried = super().loss_and_gradient(*arguments)
+        return loss, gradient | {"head.bias": 2 * gradient["head.bias"]}, carried
+
+
+class _Square(torch.autograd.Function):
+    """x * x, whose first derivative is right and whose second one is half of what it is."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return grad * (x + x.detach())
+
+
+class _WrongSecondDerivative(Maml):
+    """As torch's own weight_norm had it: right once, wrong twice."""
+
+    def __init__(self, setup: Any) -> None:
+        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+            added: Tensor = _Square.apply(outputs).mean()
+            return setup.loss(outputs, targets) + added
+
+        super().__init__(replace(setup, loss=loss))
+
+
+def _found(kind: type) -> Finding:
+    found = measured(Subject(kind, FUNCTIONS))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["maml", "anil", "msl"])
+def test_exact(name: str) -> None:
+    assert _found(METHODS[name]).exact
+
+
+@pytest.mark.parametrize("kind", [METHODS["fomaml"], _WrongSecondDerivative])
+def test_second_derivatives_left_out_or_wrong(kind: type) -> None:
+    found = _found(kind)
+    assert not found.exact and found.vanishes and found.text.startswith("first-order")
+
+
+@pytest.mark.parametrize("kind", [METHODS["reptile"], _Doubled])
+def test_not_that_of_its_loss(kind: type) -> None:
+    found = _found(kind)
+    assert not found.exact and not found.vanishes and found.text.startswith("not that of its loss")
+
+
+def test_names_the_tensor() -> None:
+    assert _found(_Doubled).worst == "head.bias"
+
+
+def test_check_says_so(typed: Command) -> None:
+    assert "functions: gradient exact" in typed("check", "oracle").stdout

@@ -17,6 +17,7 @@ from bench import files
 from bench.errors import UserError
 from bench.protocols.protocol import Training
 from bench.records import layout, weights
+from bench.training.execution import Execution
 from bench.training.optimiser import adam
 from methods.contract import State
 
@@ -66,19 +67,11 @@ class Progress:
         self.clock = now
 
 
-def begun(
-    initial: Sequence[State],
-    device: torch.device,
-    training: Training,
-    capturable: bool,
-    worst: float,
-    fused: bool = False,
-) -> Progress:
-    """A training that begins at these states, one a seed. `capturable`: its steps go into a CUDA graph; `worst`: what
-    every score is better than; `fused`: one kernel moves all parameters."""
-    parts = zip(*initial, strict=True)
+def begun(initial: Sequence[State], execution: Execution, training: Training, worst: float) -> Progress:
+    """A training that begins at these states, one a seed. `worst`: what every score is better than."""
+    parts, device = zip(*initial, strict=True), execution.device
     state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
-    optimiser = adam(state.params.values(), training, capturable, fused)
+    optimiser = adam(state.params.values(), training, execution.graph, execution.on_kernels)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
     progress.tracks = [Track(copied(progress.of(place)), worst) for place in range(len(initial))]
     return progress

@@ -52,8 +52,7 @@ class Trainer:
 
         Raises whatever a compiler or a driver throws where the execution cannot run here."""
         training, worst = self.protocol.training, self.train[0].benchmark.measure.worst
-        how = self.execution
-        progress = begun(initial, how.device, training, how.graph, worst, how.on_kernels)
+        progress = begun(initial, self.execution, training, worst)
         resume(progress, self.folders, training.iterations)
         step = MetaStep(
             self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum

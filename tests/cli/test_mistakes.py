@@ -66,7 +66,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--benchmark", "tiny", "--keep", "21"), "the run has 20 iterations"),
         (("show", "episode", "--benchmark", "tiny", "--index", "-1", "--out", "x.png"), "from 0 to"),
         (("report", "--results", 300 * "x"), "File name too long"),
-        (("speed", "--method", "anil"), "time maml or fomaml"),
+        (("speed", "--method", "anil"), "time maml, fomaml, finetune"),
     ],
 )
 def test_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:

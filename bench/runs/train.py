@@ -15,6 +15,7 @@ from bench.runs import recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
 from bench.training import checkpoint, modes, outer_loop
+from bench.training.compiling import announced
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
 from bench.training.watch import Listener, Said, Watch
@@ -86,7 +87,8 @@ def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Pro
         trainer = outer_loop.Trainer(
             trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save, as_tested
         )
-        return trainer, trainer.prepare(initial)
+        with announced(runner, watch.on_event):
+            return trainer, trainer.prepare(initial)
 
     trainer, begun = modes.first_that_runs(workload.training_executions(len(seeds)), prepared, watch.on_event)
     kept.begin(ExecutionRecord.of(trainer.execution, trainer.validation, seeds))

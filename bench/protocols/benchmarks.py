@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, counted, unknown
 from bench.protocols.measures import ACCURACY, SQUARED_ERROR, Measure
 
 SPLITS = ("train", "valid", "test")
@@ -66,11 +66,11 @@ class Benchmark:
 
     @property
     def described(self) -> str:
-        """The shape of an episode, such as `5 ways, 1 shots, 28x28x1`."""
+        """The shape of an episode, such as `5 ways, 1 shot, 28x28x1`."""
         if self.form == FUNCTIONS:
-            return f"{self.shots} shots, points of one function"
+            return f"{counted(self.shots, 'shot')}, points of one function"
         channels, height, width = self.input_shape
-        return f"{self.ways} ways, {self.shots} shots, {height}x{width}x{channels}"
+        return f"{counted(self.ways, 'way')}, {counted(self.shots, 'shot')}, {height}x{width}x{channels}"
 
 
 # What a benchmark is called by -> its data set, 5-way 1-shot, from which others differ in ways and shots.

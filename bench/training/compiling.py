@@ -24,9 +24,7 @@ def announced(execution: Execution, on_event: Listener) -> Iterator[None]:
     if not execution.compiled:
         yield
         return
-    on_event(
-        Said(f"mode {execution.mode}: compiling, minutes the first time; Ctrl-C goes on without it")
-    )
+    on_event(Said(f"mode {execution.mode}: compiling, minutes the first time; Ctrl-C goes on without it"))
     done = threading.Event()
     # Nobody else speaks meanwhile: the thread that would is the one that compiles.
     life = threading.Thread(target=_signs_of_life, args=(done, on_event), daemon=True)

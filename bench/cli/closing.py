@@ -15,6 +15,8 @@ def lines(jobs: Sequence[Job]) -> list[str]:
     from bench.analysis.pooling import grouped, usable
     from bench.report import wording
 
+    if len({job.seed for job in jobs}) < 2:
+        return []
     asked = {job.protocol.evaluation for job in jobs}
     cells, _ = grouped(usable(_records(jobs))[0])
     return [

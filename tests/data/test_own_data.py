@@ -97,7 +97,7 @@ def test_own_images_are_a_benchmark_like_the_others(
     assert report.returncode == 0 and "no published number" in report.stdout
     assert "### mine-2w1s" in text and "nothing is judged" in text
     columns = ",".join(claims._COLUMNS)
-    (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,,100,1,,A colleague,,quick,,2\n")
+    (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,over tasks,100,1,,A colleague,,quick,,2\n")
     claimed = mine("report", "--claims", "c.csv")
     assert claimed.returncode == 0 and "claim 61.50 ± 1.20 (A colleague)" in claimed.stdout, claimed
     (tmp_path / "c.csv").write_text(f"{columns}\nmien-2w1s,maml,,61.5,,,,,,A colleague,,,,\n")

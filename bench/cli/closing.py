@@ -19,8 +19,9 @@ def lines(jobs: Sequence[Job]) -> list[str]:
         return []
     asked = {job.protocol.evaluation for job in jobs}
     cells, _ = grouped(usable(_records(jobs))[0])
+    means = {id(cell): float(cell.headline.value) / cell.measure.factor for cell in cells}
     return [
-        f"{cell.title} {cell.method}, {cell.described}: {cell.measure.written(cell.scores.mean())}, "
+        f"{cell.title} {cell.method}, {cell.described}: {cell.measure.written(means[id(cell)])}, "
         f"95 % interval {wording.ends(cell.intervals['both'], cell.measure.form)} over episodes + seeds "
         f"({wording.counted_seeds(cell)}, {wording.iterations(cell)} iterations)"
         for cell in cells

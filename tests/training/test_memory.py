@@ -74,7 +74,7 @@ benchmark, device = benchmarks.get("omniglot-5w1s"), torch.device("cpu")
 protocol = presets.paper(benchmark)
 evaluation = replace(protocol.evaluation, inner_steps=steps, finetune_steps=steps)
 method = workload(METHODS[name], benchmark, replace(protocol, evaluation=evaluation)).build()
-source = streams.stream(benchmark, store.load("omniglot", None), "test", 1).on(device)
+source = streams.stream(benchmark, store.load("omniglot", None), "test", benchmark.episode(1)).on(device)
 state, setting = initial.initial_state(method, 0), method.candidates()[0]
 
 def peak():

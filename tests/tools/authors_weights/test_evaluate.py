@@ -89,8 +89,8 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("evaluate",), "name a RUN, or a --checkpoint PATH"),
-        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or a --checkpoint PATH"),
+        (("evaluate",), "name a RUN, or --all, or a --checkpoint PATH"),
+        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or --all, or a --checkpoint PATH"),
         (("evaluate", "--checkpoint", "weights"), "--benchmark is needed too"),
         (("evaluate", "run", "--protocol", "paper"), "goes with --checkpoint"),
         (("evaluate", "--checkpoint", "nowhere", "--benchmark", "tiny"), "no checkpoint at nowhere"),
@@ -100,7 +100,7 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
         ((*TINY, "--protocol", "papr"), "did you mean 'paper'"),
         ((*TINY, "--protocol", "ravi"), "maml cannot be evaluated with batch_statistics=running"),
         ((*TINY, "--set", "inner_lr=0.1"), "setting of an evaluation"),
-        ((*TINY, "--set", "weights=best"), "trained elsewhere"),
+        ((*TINY, "--set", "weights=best"), "imported weights"),
         ((*TINY, "--set", "queries=20"), "at most 19"),
         ((*TINY, "--at", "20"), "of one iteration"),
         (("run", "--benchmark", "tiny", "--set", "origin=abc"), "unknown setting 'origin'"),

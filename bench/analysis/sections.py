@@ -10,12 +10,9 @@ from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Held, held
-from bench.protocols.benchmarks import BENCHMARKS, Benchmark, of_record
+from bench.protocols.benchmarks import Benchmark, of_record, place
 from bench.protocols.presets import milestones, preset
 from bench.records import Record
-
-FIRST = "miniimagenet-5w5s"  # the 63.11: always in the report, run or not
-_ORDER = [FIRST, *(name for name in BENCHMARKS if name != FIRST)]  # others follow by name
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +49,6 @@ def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[S
     cells, problems = grouped(records)
     titles = {title(record) for record in records} | {cell.title for cell in cells}
     return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
-
-
-def place(title: str) -> tuple[int, str]:
-    """A sort key: the order of benchmarks."""
-    name = title.removeprefix("part of ")
-    return (_ORDER.index(name) if name in _ORDER else len(_ORDER)), title
 
 
 def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims: Sequence[Claim]) -> Section:

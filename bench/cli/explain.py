@@ -7,8 +7,9 @@ from typing import Any
 
 from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
-from bench.cli.parsing import FIRST, add_command, add_out, report_folder
+from bench.cli.parsing import add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
+from bench.protocols.benchmarks import FIRST
 
 
 def add(top: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 
 from bench.cli import argument_types
 from bench.errors import UserError, nearest
+from bench.protocols.benchmarks import FIRST
 
 RESULTS = Path("results/runs")
-FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.sections import FIRST, Section, command, place
+from bench.analysis.sections import Section, command
 from bench.analysis.verdicts import NOT_JUDGED, Held, telling
+from bench.protocols.benchmarks import FIRST, place
 from bench.records import Record
 from bench.report import cost, wording
 from bench.report.tables import Row, Table

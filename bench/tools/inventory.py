@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import Claim, published
-from bench.analysis.sections import place
 from bench.data import catalogue, listing
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
 from bench.protocols import experiments, presets
-from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape
+from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
 from bench.runs.known_methods import offered, shipped
 
 

@@ -42,4 +42,4 @@ def test_other_peoples_code(typed: Command, tmp_path: Path, data_dir: Path) -> N
         else:
             example = [sys.executable, str(ROOT / words[1]), *words[2:]]
             subprocess.run(example, cwd=tmp_path, env=bench_environment(data_dir), check=True, timeout=300)
-    assert "maml - maml-with-higher" in (tmp_path / "results" / "report" / "report.md").read_text()
+    assert "maml − maml-with-higher" in (tmp_path / "results" / "report" / "report.md").read_text()

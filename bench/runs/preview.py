@@ -48,6 +48,8 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
 def _shapes(job: Job) -> Iterator[str]:
     """Episodes of training and validation, where they are not as at test; what validation lacks never stands in the
     way."""
+    if not job.workload.tested_here:
+        return
     if (shape := job.stream("train").shape)[:2] != job.stream("test").shape[:2]:
         yield f"training    {_shape(shape)} a class"
     validating = job.validating()

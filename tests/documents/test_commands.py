@@ -22,9 +22,9 @@ from tests.conftest import ROOT
 from tests.data.readers.test_folder import write_classes
 from tests.data.small import FILES, Small, encoded, write_birds, write_cifar, write_tiered
 from tests.documents.test_documents import COMMANDS, TEXTS, arguments, blocks, run_by
-from tests.state_dicts import theirs
 from tests.tools.authors_weights.conftest import variables
 from tests.tools.authors_weights.writer import Bundle
+from tests.tools.state_dicts import theirs
 
 PAGES = ("docs/methods.md", "docs/other-code.md")  # tests/documents/test_methods.py runs them, in their order
 NEEDS_A_CLUSTER = "run --method maml --seeds 5 --engine ray --address HEAD:6379 --results /shared/results"

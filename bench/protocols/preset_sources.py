@@ -1,27 +1,28 @@
 """Where every value of the named protocols comes from: a `Source` for each setting of each preset.
 
-The paper is Finn, Abbeel and Levine (ICML 2017, arXiv 1703.03400v3); the authors' files are those of cbfinn/maml,
-commit a7f45f1. The article is the PyTorch re-implementation that this project starts from. What no source gives is
-assumed, is marked so wherever it is shown, and counts as not known when a claim is judged.
+What no source gives is assumed, is marked so wherever it is shown, and counts as not known when a claim is judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
-from bench.protocols.article_sources import SHRUNK, article
-from bench.protocols.benchmarks import FUNCTIONS, Benchmark
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.papers import PAPERS
+from bench.protocols.papers.finn_sources import sources as of_paper
 from bench.protocols.presets import choices
 from bench.protocols.presets import preset as preset_of
 from bench.protocols.source import Source, Sources
+
+_WIDE = Source("this project: a wide choice, for a fair chance")
 
 
 def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
     """Setting, as `--set` names it -> source, for a method that uses the settings `used`. Raises UserError, with a
     suggestion."""
     preset_of(preset, benchmark)  # which says so where there is none
-    return _OF[preset](benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
+    of = PAPERS[preset].sources if preset in PAPERS else _quick
+    return of(benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
 
 
 def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
@@ -29,159 +30,6 @@ def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
     return frozenset(name for name, source in sources(preset, benchmark).items() if source.assumed)
 
 
-_PROJECT = Source("this project")
-_WIDE = Source("this project: a wide choice, for a fair chance")
-_METHOD = "paper, section 5.2"
-_ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
-_SETTINGS = "paper, appendix A.1"
-_ELSEWHERE = Source("does not concern these images")
-_PROJECTS_OWN: Sources = {
-    "ways": Source("as at test: none, the benchmark's"),
-    "shots": Source("as at test: none, the benchmark's"),
-    "split": _ELSEWHERE,
-    "ones": _ELSEWHERE,
-    "rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
-    "evaluation.rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
-    "validation_shape": Source("this project; it moves the best weights, not the last"),
-    "validations": Source("this project; it moves the best weights, not the last"),
-    "validation_episodes": Source("this project; it moves the best weights, not the last"),
-    "precision": _PROJECT,
-    "evaluation.precision": _PROJECT,
-    "image_batch": Source("this project: fine-tuning sees the images of the same episodes"),
-    "adapt": Source("this project, after Ravi and Larochelle 2017: the whole network"),
-    "finetune_steps": Source("Ravi and Larochelle 2017, code: 15 updates"),
-    "finetune_head_steps": Source("this project: as many"),
-    "finetune_lrs": Source(
-        "this project: four rates of Ravi and Larochelle's grid from 0.5 to 1e-5, without its decay"
-    ),
-    "finetune_episodes": Source("this project; Ravi and Larochelle 2017, code: 100"),
-}
-
-
-def _paper(benchmark: Benchmark) -> Sources:
-    found = _PROJECTS_OWN | _paper_everywhere(benchmark)
-    if benchmark.form == FUNCTIONS:
-        return found | _paper_sinusoid()
-    coloured = benchmark.input_shape[0] == 3
-    found |= _paper_mini_imagenet(benchmark) if coloured else _paper_omniglot(benchmark)
-    if benchmark.source not in ("mini-imagenet", "omniglot"):
-        like = "miniImageNet" if coloured else "Omniglot"
-        found = {name: replace(source, where=f"as on {like}: {source.where}") for name, source in found.items()}
-    if benchmark.name == "tiny":
-        shrunk = ("filters", "iterations", "meta_batch", "validations", "validation_episodes", "episodes")
-        found |= dict.fromkeys((*shrunk, "finetune_episodes", "finetune_steps"), SHRUNK)
-    return found
-
-
-def _paper_everywhere(benchmark: Benchmark) -> Sources:
-    return {
-        "iterations": Source(_SETTINGS),
-        "meta_batch": Source(_SETTINGS),
-        "meta_update": Source("paper, algorithm 2"),
-        "meta_lr": Source("authors' main.py: meta_lr, of Adam"),
-        "meta_lr_halved_every": Source("authors' maml.py: the rate stays as it is"),
-        "inner_steps": Source(_SETTINGS),
-        "batch_norm_scale": Source("authors' utils.py (normalize): batch_norm's default, no gamma"),
-        "batch_norm_gamma": Source("does not concern this batch norm, which has no gamma"),
-        "batch_norm_adapted": Source("authors' maml.py: beta is none of the weights that the inner loop changes"),
-        "batch_norm_epsilon": Source("authors' utils.py (normalize): batch_norm's default"),
-        "batch_statistics": Source("authors' utils.py (normalize): batch_norm's default, in training and in test"),
-        "episodes": Source("authors' main.py: NUM_TEST_POINTS"),
-        "evaluation.inner_steps": Source(_SETTINGS),
-        "queries": Source("authors' main.py: as many as shots"),
-        "evaluation.queries": Source("authors' main.py: as many as shots"),
-        "evaluation.batch_statistics": Source("authors' utils.py (normalize): those of the batch in hand at test too"),
-        "weights": Source("authors' main.py: test_iter, the latest"),
-    }
-
-
-def _paper_mini_imagenet(benchmark: Benchmark) -> Sources:
-    ways, shots, queries = benchmark.ways, benchmark.shots, 15
-    factor = f"{ways * queries / shots:g} times the mean"
-    more = "; the usage text of the authors' main.py has 4" * (shots == 5)
-    return {
-        "meta_batch": Source(_SETTINGS + more),
-        "clip": Source("authors' maml.py", own=f"10, on a loss that is {factor}"),
-        "queries": Source(_SETTINGS),
-        "inner_lr": Source(f"{_SETTINGS}; loss: authors' utils.py (xent)", own=_alpha("0.01", ways)),
-        "filters": Source(_METHOD),
-        "downsampling": Source(f"{_METHOD}; authors' utils.py (conv_block)"),
-        "head_input": Source("authors' maml.py (forward_conv): 5 x 5 x 32, in a row"),
-        "initialisation": Source("authors' maml.py (construct_conv_weights): Glorot uniform, zero biases"),
-        "resize": Source("does not concern these images"),
-    }
-
-
-def _paper_omniglot(benchmark: Benchmark) -> Sources:
-    alpha = "0.4" if benchmark.ways == 5 else "0.1"
-    once = {"shots": Source(_ONE_SHOT), "queries": Source(f"authors' main.py: as many as shots; {_ONE_SHOT}")}
-    return (once if benchmark.shots > 1 else {}) | {
-        "iterations": Source(f"{_SETTINGS}; the usage text of the authors' main.py has 40,000"),
-        "clip": Source("authors' maml.py: miniImageNet's gradient alone is clipped"),
-        "inner_lr": Source(f"{_SETTINGS}; loss: authors' utils.py (xent)", own=_alpha(alpha, benchmark.ways)),
-        "filters": Source(f"{_METHOD}; authors' main.py: num_filters"),
-        "downsampling": Source(f"{_METHOD}: strided convolutions; padding: authors' utils.py (SAME)"),
-        "head_input": Source("authors' maml.py (forward_conv): the mean over the image"),
-        "initialisation": Source("authors' maml.py (construct_conv_weights): Glorot uniform, head from N(0, 1)"),
-        "evaluation.inner_steps": Source(f"{_SETTINGS}; the authors' main.py reports steps 0 to 10"),
-        "split": Source("paper, section 5.2: 1200 characters at random for training; which is not known"),
-        "ones": Source("authors' data_generator.py: inverted"),
-        "rotations": Source("authors' data_generator.py: the benchmark's, a turn a class"),
-        "evaluation.rotations": Source("authors' data_generator.py: at test too"),
-        "resize": Source("authors' resize_images.py: LANCZOS on 1-bit files, for which Pillow uses NEAREST"),
-    }
-
-
-def _paper_sinusoid() -> Sources:
-    of_images = (
-        *("downsampling", "head_input", "resize", "image_batch", "batch_statistics", "evaluation.batch_statistics"),
-        *("batch_norm_scale", "batch_norm_gamma", "batch_norm_adapted", "batch_norm_epsilon"),
-    )
-    return dict.fromkeys(of_images, Source("does not concern this network")) | {
-        "iterations": Source("authors' main.py: its usage text"),
-        "meta_batch": Source("authors' main.py: meta_batch_size"),
-        "clip": Source("authors' maml.py: miniImageNet's gradient alone is clipped"),
-        "queries": Source("authors' main.py: as many as shots"),
-        "inner_lr": Source("paper, section 5.1; the authors' main.py has 0.001. Their loss is a mean"),
-        "inner_steps": Source("paper, section 5.1"),
-        "filters": Source("paper, section 5.1: two hidden layers"),
-        "initialisation": Source("authors' maml.py (construct_fc_weights): truncated normal of 0.01"),
-        "evaluation.inner_steps": Source("authors' main.py: test_num_updates; paper, figure 3"),
-        "finetune_steps": Source("paper, figure 3: ten steps, also of the pre-trained baseline"),
-        "finetune_lrs": Source("this project: a grid, where the paper tunes the step size"),
-        "finetune_episodes": _PROJECT,
-    }
-
-
-def _alpha(alpha: str, ways: int) -> str:
-    return f"{alpha}, on a loss that is {ways} times the mean"
-
-
-def _article(benchmark: Benchmark) -> Sources:
-    return _paper(benchmark) | article(benchmark)
-
-
-def _ravi(benchmark: Benchmark) -> Sources:
-    code = "Ravi and Larochelle 2017, code"
-    changed = {
-        "iterations": f"{code}: of an ordinary classifier",
-        "image_batch": code,
-        "clip": f"{code}: none",
-        "shots": "does not concern an image classifier",
-        "meta_lr": f"{code}: Adam",
-        "batch_norm_scale": f"{code}: Torch's batch norm, with gamma",
-        "batch_norm_gamma": "this project; Torch's batch norm draws gamma from U(0, 1) (nn, BatchNormalization.lua)",
-        "evaluation.queries": "Ravi and Larochelle 2017: 15",
-        "evaluation.batch_statistics": f"{code}: running statistics",
-        "finetune_steps": f"{code}: 15 updates",
-        "finetune_episodes": f"{code}: 100",
-    }
-    return _paper(benchmark) | {name: Source(where) for name, where in changed.items()}
-
-
 def _quick(benchmark: Benchmark) -> Sources:
     smaller = ("iterations", "validations", "validation_episodes", "episodes")
-    return _paper(benchmark) | dict.fromkeys(smaller, Source("this project: what a laptop can run"))
-
-
-_OF = {"paper": _paper, "article": _article, "ravi": _ravi, "quick": _quick}
+    return of_paper(benchmark) | dict.fromkeys(smaller, Source("this project: what a laptop can run"))

@@ -1,125 +1,20 @@
-"""The named protocols: `paper`, `article`, `ravi`, and `quick`, each a function of the benchmark.
+"""The named protocols, each a function of the benchmark: those of papers (`bench.protocols.papers`), and `quick`.
 
-`paper` follows Finn, Abbeel and Levine (ICML 2017, arXiv 1703.03400v3) where the paper speaks and the authors' code
-(cbfinn/maml, commit a7f45f1) elsewhere. Their loss is a sum over examples divided by the shots, so an inner learning
-rate alpha there is ways x alpha on the mean loss, and the clip at 10 is 10 * shots / (ways * queries) here.
 Where each value comes from is in `bench.protocols.preset_sources`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
-from bench.protocols.protocol import BY_CLASS, Evaluation, Protocol, Training
-
-
-def paper(benchmark: Benchmark) -> Protocol:
-    """Finn et al. 2017, sections 5.1 and 5.2 and appendix A.1."""
-    if benchmark.form == FUNCTIONS:
-        return _paper_sinusoid(benchmark)
-    if benchmark.input_shape[0] == 3:  # whatever is in colour is treated as the paper's one data set in colour
-        return _paper_mini_imagenet(benchmark)
-    return _paper_omniglot(benchmark)
-
-
-def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
-    queries = 15
-    training = Training(
-        meta_batch=4 if benchmark.shots == 1 else 2,  # the paper's; the code's usage text has 4 for both
-        clip=10 * benchmark.shots / (benchmark.ways * queries),
-        queries=queries,
-        inner_lr=0.01 * benchmark.ways,
-        inner_steps=5,
-        filters=32,
-    )
-    # At test the code has as many queries as shots: 1 or 5 a class.
-    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10))
-
-
-def _paper_omniglot(benchmark: Benchmark) -> Protocol:
-    five_way = benchmark.ways == 5
-    once = benchmark.shots > 1  # one training, with 1 shot, for every number of shots
-    training = Training(
-        meta_batch=32 if five_way else 16,
-        shots=1 if once else None,
-        queries=1 if once else benchmark.shots,
-        inner_lr=(0.4 if five_way else 0.1) * benchmark.ways,
-        inner_steps=1 if five_way else 5,
-        filters=64,
-        downsampling="stride",
-        head_input="mean",
-        initialisation="glorot-normal-head",
-    )
-    if benchmark.name == "tiny":
-        training = replace(training, filters=8, iterations=20, meta_batch=4, validations=2, validation_episodes=10)
-    steps = 3 if five_way else 5
-    episodes = 20 if benchmark.name == "tiny" else 600
-    finetune: dict[str, Any] = {"finetune_episodes": 5, "finetune_steps": 5} if benchmark.name == "tiny" else {}
-    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=steps, episodes=episodes, **finetune))
-
-
-def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
-    """Section 5.1. Step sizes for the baselines, which the paper tunes "automatically", are chosen of a grid, upwards:
-    where no step is best, the first of equals is the most careful one. Points of one function have no class to stand
-    by, so their meaning is the first one still."""
-    training = Training(
-        iterations=70_000,
-        meta_batch=25,
-        queries=benchmark.shots,
-        inner_lr=0.01,  # the paper's; 0.001 is the default of the code, and of the command in its usage text
-        inner_steps=1,
-        filters=40,
-        initialisation="truncated-normal",
-        meaning=BY_CLASS,
-    )
-    grid = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
-    finetune: dict[str, Any] = {"finetune_steps": 10, "finetune_lrs": grid, "finetune_episodes": 100}
-    return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10, meaning=BY_CLASS, **finetune))
-
-
-def article(benchmark: Benchmark) -> Protocol:
-    """The PyTorch re-implementation that this project starts from; `preset_sources` says what of it is assumed."""
-    base, tiny = paper(benchmark), benchmark.name == "tiny"
-    training = replace(
-        base.training,
-        meta_batch=2,
-        clip=None,
-        shots=None,
-        queries=15,
-        inner_lr=0.01,
-        inner_steps=5,
-        initialisation="pytorch",
-        batch_norm_scale=True,
-        batch_norm_adapted=True,
-        batch_norm_epsilon=1e-5,
-        iterations=25 if tiny else 75_000,
-    )
-    episodes = base.evaluation.episodes if tiny else 1000
-    return Protocol(training, replace(base.evaluation, episodes=episodes, queries=15, inner_steps=10))
-
-
-def ravi(benchmark: Benchmark) -> Protocol:
-    """Ravi and Larochelle (ICLR 2017), the fine-tune baseline: 30,000 steps of 64 images, running statistics.
-
-    Their rates were chosen on 100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed here."""
-    base = paper(benchmark)
-    training = replace(
-        base.training,
-        iterations=30_000,
-        image_batch=64,
-        clip=None,
-        shots=None,
-        batch_norm_scale=True,
-    )
-    return Protocol(
-        training,
-        replace(base.evaluation, queries=15, batch_statistics="running", finetune_steps=15, finetune_episodes=100),
-    )
-
+from bench.protocols.papers import PAPERS
+from bench.protocols.papers.article import article as article
+from bench.protocols.papers.finn import paper as paper
+from bench.protocols.protocol import Protocol
 
 # Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
 _QUICK_ITERATIONS = {
@@ -143,7 +38,10 @@ def quick(benchmark: Benchmark) -> Protocol:
     return Protocol(training, replace(base.evaluation, episodes=episodes))
 
 
-PRESETS = {"paper": paper, "article": article, "ravi": ravi, "quick": quick}
+PRESETS: dict[str, Callable[[Benchmark], Protocol]] = {
+    **{name: each.protocol for name, each in PAPERS.items()},
+    "quick": quick,
+}
 
 # Where a source says two things, its preset follows one of them, and these are the other: `explain` tries it.
 READINGS: dict[str, dict[str, Any]] = {"article": {"meta_update": "episode"}}  # printed; its text: per meta-batch

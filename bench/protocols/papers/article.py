@@ -1,15 +1,39 @@
-"""Sources of the values in which `article` is not `paper`."""
+"""The PyTorch re-implementation that this project starts from: `article`. Much of it is assumed, and says so."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.papers import finn_sources
+from bench.protocols.papers.finn import paper
+from bench.protocols.protocol import Protocol
 from bench.protocols.source import Source, Sources
 
-SHRUNK = Source("this project: shrunk for tests")
+
+def article(benchmark: Benchmark) -> Protocol:
+    """The PyTorch re-implementation that this project starts from; `sources` says what of it is assumed."""
+    base, tiny = paper(benchmark), benchmark.name == "tiny"
+    training = replace(
+        base.training,
+        meta_batch=2,
+        clip=None,
+        shots=None,
+        queries=15,
+        inner_lr=0.01,
+        inner_steps=5,
+        initialisation="pytorch",
+        batch_norm_scale=True,
+        batch_norm_adapted=True,
+        batch_norm_epsilon=1e-5,
+        iterations=25 if tiny else 75_000,
+    )
+    episodes = base.evaluation.episodes if tiny else 1000
+    return Protocol(training, replace(base.evaluation, episodes=episodes, queries=15, inner_steps=10))
 
 
-def article(benchmark: Benchmark) -> Sources:
-    """The article's, where they are not the paper's."""
+def sources(benchmark: Benchmark) -> Sources:
+    """Of every setting of `article`."""
     text, printed = "article, text", "article, printed code"
     network = {"filters": "32", "downsampling": "max-pool 2", "head_input": "linear 800 -> 5"}
     its_own = benchmark.source == "mini-imagenet"
@@ -40,8 +64,8 @@ def article(benchmark: Benchmark) -> Sources:
     }
     found |= shape
     if benchmark.name == "tiny":
-        found |= dict.fromkeys(("filters", "iterations", "episodes"), SHRUNK)
-    return found
+        found |= dict.fromkeys(("filters", "iterations", "episodes"), finn_sources.SHRUNK)
+    return finn_sources.sources(benchmark) | found
 
 
 def _as_paper(what: str) -> Source:

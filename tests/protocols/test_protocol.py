@@ -93,6 +93,15 @@ def test_the_article_evaluates_one_training_twice_and_can_be_read_in_two_ways() 
     assert printed.training == replace(presets.article(benchmark).training, meta_update="episode")
 
 
+def test_ravi_trains_one_classifier_for_every_number_of_shots() -> None:
+    """Its code: config/baselines/train-pre-trained-SGD.lua, model/matching-net-classifier.lua, and Torch's layers."""
+    training, other = (presets.preset("ravi", benchmarks.get(f"miniimagenet-5w{shots}s")).training for shots in (5, 1))
+    assert training == other
+    assert (training.iterations, training.image_batch, training.filters, training.meta_lr) == (30_000, 64, 64, 1e-3)
+    assert (training.batch_norm_gamma, training.batch_norm_epsilon) == ("uniform", 1e-3)
+    assert (training.initialisation, training.clip, training.validations) == ("pytorch", None, 0)
+
+
 def test_values_by_the_names_of_settings() -> None:
     made = paper("tiny")
     values = settings_of(made)

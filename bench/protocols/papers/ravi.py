@@ -14,15 +14,22 @@ from bench.protocols.source import Source, Sources
 def ravi(benchmark: Benchmark) -> Protocol:
     """Ravi and Larochelle (ICLR 2017), the fine-tune baseline: 30,000 steps of 64 images, running statistics.
 
-    Their rates were chosen on 100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed here."""
+    One classifier serves every number of shots, so nothing of its training depends on them. Their rates were chosen on
+    100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed here."""
     base = paper(benchmark)
     training = replace(
         base.training,
         iterations=30_000,
+        meta_batch=1,
         image_batch=64,
         clip=None,
         shots=None,
+        filters=base.training.filters if benchmark.name == "tiny" else 64,
+        initialisation="pytorch",
         batch_norm_scale=True,
+        batch_norm_gamma="uniform",
+        batch_norm_epsilon=1e-3,
+        validations=0,
     )
     return Protocol(
         training,
@@ -32,18 +39,23 @@ def ravi(benchmark: Benchmark) -> Protocol:
 
 def sources(benchmark: Benchmark) -> Sources:
     """Of every setting of `ravi`."""
-    code = "Ravi and Larochelle 2017, code"
+    code, network = "Ravi and Larochelle 2017, code", "its matching-net-classifier.lua"
     changed = {
         "iterations": f"{code}: of an ordinary classifier",
         "image_batch": code,
         "clip": f"{code}: none",
-        "shots": "does not concern an image classifier",
+        **dict.fromkeys(("shots", "meta_batch"), "does not concern an image classifier"),
+        "validations": f"{code}: none in training",
         "meta_lr": f"{code}: Adam",
+        "filters": f"{code}: 64 for the baselines ({network}), 32 for its LSTM's learner alone",
+        "initialisation": f"{code}: Torch's (nn, SpatialConvolution.lua, Linear.lua): uniform within 1 / sqrt(fan in)",
         "batch_norm_scale": f"{code}: Torch's batch norm, with gamma",
-        "batch_norm_gamma": "this project; Torch's batch norm draws gamma from U(0, 1) (nn, BatchNormalization.lua)",
+        "batch_norm_gamma": f"{code}: Torch's (nn, BatchNormalization.lua): from U(0, 1)",
+        "batch_norm_epsilon": f"{code}: 1e-3 ({network})",
         "evaluation.queries": "Ravi and Larochelle 2017: 15",
         "evaluation.batch_statistics": f"{code}: running statistics",
         "finetune_steps": f"{code}: 15 updates",
         "finetune_episodes": f"{code}: 100",
     }
-    return finn_sources.sources(benchmark) | {name: Source(where) for name, where in changed.items()}
+    found = finn_sources.sources(benchmark) | {name: Source(where) for name, where in changed.items()}
+    return found | {"filters": finn_sources.SHRUNK} if benchmark.name == "tiny" else found

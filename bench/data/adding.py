@@ -9,9 +9,10 @@ from typing import Any
 from bench.data import catalogue, prepared
 from bench.data.arrange import Transform
 from bench.data.catalogue import KNOWN, DataSet, command
-from bench.data.images import Source
+from bench.data.images import Source, SourceClass
 from bench.data.prepared import Unusable
 from bench.data.readers.probes import check_colours
+from bench.data.readers.recognised import recognised, this_is
 from bench.data.splits import (
     check_belongs,
     check_not_too_many,
@@ -37,7 +38,7 @@ def add_as(
 ) -> dict[str, Any]:
     """The same for a data set that needs not be known, such as a user's own (`catalogue.own`)."""
     found = _opened(source, data_set, Path(path).expanduser(), partial)
-    lacking = _lacking(data_set, found, partial)
+    lacking = _lacking(source, data_set, found, partial)
     folder = catalogue.data_dir(data_dir) / source
     prepared.check_replaceable(folder)
     with prepared.workplace(folder.parent, source) as temporary:
@@ -61,13 +62,14 @@ def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source
     return data_set.open_source(path, partial)
 
 
-def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
+def _lacking(source: str, data_set: DataSet, found: Source, partial: bool) -> list[str]:
     """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
     classes, where = found.classes, str(found.path)
     if data_set.split is None:
         lacking = too_few(classes, data_set.counts)
     else:
         expected = read_split(data_set.split)
+        _check_other(source, classes, found.path)
         check_belongs(classes, expected, data_set.per_class, where)
         lacking = missing(classes, expected, data_set.per_class)
     check_once(classes, where)
@@ -76,6 +78,14 @@ def _lacking(data_set: DataSet, found: Source, partial: bool) -> list[str]:
     if lacking and not partial:
         raise UserError(f"{where}: missing {' and '.join(lacking)}{_noted(found)}: {_completed(found)}")
     return lacking
+
+
+def _check_other(source: str, classes: Sequence[SourceClass], path: Path) -> None:
+    """Raises UserError where all classes are those of another known data set."""
+    names = [c.name for c in classes]
+    found = recognised(names)
+    if found and source not in [known.source for known in found]:
+        raise UserError(f"{path}: {this_is(names, path)}")
 
 
 def _noted(found: Source) -> str:

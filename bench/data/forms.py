@@ -15,8 +15,8 @@ FORMS = {
     "class names",
     "cifar-fs": _CIFAR.format("CIFAR_FS"),
     "fc100": _CIFAR.format("FC100"),
-    "tiered-imagenet": "{train,val,test}_images_png.pkl or _images.npz, each with its _labels.pkl; folders "
-    f"train/CLASS/, val/CLASS/, test/CLASS/ of 84x84; {TORCHMETA}",
+    "tiered-imagenet": "{train,val,test}_images_png.pkl or _images.npz, each with its _labels.pkl; folders n01530575/ "
+    f"or train/n01530575/ of 84x84; tables of SimpleShot, lists of easyfsl; {TORCHMETA}",
     "cub": f"CUB_200_2011 or its .tgz; folders train/CLASS/ in the split of Chen et al. (2019); {TORCHMETA}",
     "omniglot": "none needed, it comes along; images_background, images_evaluation, unpacked or .zip; torchmeta's "
     "data.hdf5",
@@ -24,4 +24,4 @@ FORMS = {
     "files and classes: train.csv, val.csv, test.csv, labels.csv, metadata.csv, base.json, val.json, novel.json; "
     "Meta-Album, VGG Flower, FGVC-Aircraft, Stanford Dogs and FSS-1000 as they are packed",
 }
-PACKED = "Image files may also lie in tar or zip archives, but those of `folder`."
+PACKED = "Image files and pickles may also lie in tar or zip archives, but those of `folder`."

@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,8 @@ def phases(copy: Small, out: Path) -> None:
 
 def tar_each(copy: Small, out: Path) -> None:
     """MTL: train.tar, val.tar and test.tar with a folder a class."""
-    out.mkdir(parents=True)
     for split, file in FILES.items():
-        with tarfile.open(out / f"{file}.tar", "w") as archive:
-            for s, name, image, data in each(copy):
-                if s == split:
-                    member = tarfile.TarInfo(f"{file}/{name}/{image}")
-                    member.size = len(data)
-                    archive.addfile(member, io.BytesIO(data))
+        pack(out / f"{file}.tar", {f"{file}/{name}/{image}": data for s, name, image, data in each(copy) if s == split})
 
 
 def category_split(copy: Small, out: Path, dumps: Callable[[Any], bytes] = python2) -> None:
@@ -172,6 +167,35 @@ def learn2learn(copy: Small, out: Path) -> None:
     for name, cache in copy.caches().items():
         put(out / name.replace("-val", "-validation"), pickle.dumps(cache, 2))
     put(out / "mini-imagenet-bookkeeping-train.pkl", pickle.dumps({"labels_to_indices": {}}, 4))
+
+
+def packed_caches(copy: Small, out: Path) -> None:
+    """torchmeta's download, before it was unpacked."""
+    pack(out / "mini-imagenet.tar.gz", {name: pickle.dumps(cache, 2) for name, cache in copy.caches().items()})
+
+
+def packed_category_split(copy: Small, out: Path) -> None:
+    """MetaOptNet's download."""
+    category_split(copy, out)
+    pack(out / "miniImageNet.zip", {f"miniImageNet/{file.name}": file.read_bytes() for file in sorted(out.iterdir())})
+    for file in out.glob("*.pickle"):
+        file.unlink()
+
+
+def pack(path: Path, files: Mapping[str, bytes]) -> Path:
+    """A tar or zip archive of these files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, data in files.items():
+                packed.writestr(name, data)
+        return path
+    with tarfile.open(path, "w:" + path.name.partition(".tar")[2].lstrip(".")) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
 
 
 def channels_first(copy: Small, out: Path) -> None:
@@ -222,5 +246,6 @@ def parquet_with_paths(copy: Small, out: Path) -> None:
 MINI_IMAGENET = (
     in_split_folder, libfewshot, names_of_a_class, blanks, backslashes, no_header, numbered, easyfsl, closerlook,
     class_folders, meta_folders, all_in_one, no_tables, phases, tar_each, category_split, category_split_saved_again,
-    bytes_keys, learn2learn, channels_first, interrupted, without_labels, in_parquet, parquet_with_paths,
+    bytes_keys, learn2learn, packed_caches, packed_category_split, channels_first, interrupted, without_labels,
+    in_parquet, parquet_with_paths,
 )  # fmt: skip

@@ -158,6 +158,16 @@ def write_cifar(folder: Path, images: int = FEW) -> Path:
     return folder
 
 
+def tiered_words(file: str) -> list[str]:
+    """The classes of a split of tieredImageNet, as its authors' pickles call them."""
+    return [both.split(" ", 1)[1] for both, split in read_split("tiered_imagenet").items() if FILES[split] == file]
+
+
+def tiered_numbers(file: str) -> list[str]:
+    """The classes of a split of tieredImageNet, as ImageNet numbers them."""
+    return [both.split()[0] for both, split in read_split("tiered_imagenet").items() if FILES[split] == file]
+
+
 def write_tiered(folder: Path) -> dict[str, int]:
     """The original pickles of a few classes; split -> how many."""
     folder.mkdir(parents=True)
@@ -168,7 +178,7 @@ def write_tiered(folder: Path) -> dict[str, int]:
         (folder / f"{split}_images_png.pkl").write_bytes(pickle.dumps(pngs, 2))
         content = {
             "label_specific": labels,
-            "label_specific_str": [f"{split} thing, number {k}" for k in range(classes)],
+            "label_specific_str": tiered_words(split)[:classes],
             "label_general": np.zeros_like(labels),
             "label_general_str": ["thing"],
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import re
-import tarfile
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from bench.data import store
 from bench.data.images import ImageClass, ImageSet
 from bench.data.readers.probes import check_colours
 from tests.data import forms
-from tests.data.forms import FILES, each, images, put
+from tests.data.forms import FILES, each, images, pack, put
 
 
 def _add(path, home):
@@ -178,13 +177,39 @@ def test_what_cannot_be_read_is_one_line_that_says_what_to_do(tmp_path, home, sm
     assert [word for word in words if word not in line] == [] and not home.exists(), line
 
 
-def test_a_single_file_and_a_packed_pickle_say_what_to_give(tmp_path, home, small_copy, refused):
+def test_a_single_file_and_packed_hdf5_say_what_to_give(tmp_path, home, small_copy, refused):
     copy = small_copy.write_pickles(tmp_path / "copy")
     assert "give the folder" in refused(_add, copy / "mini-imagenet-cache-train.pkl", home)
-    with tarfile.open(tmp_path / "mini-imagenet.tar.gz", "w:gz") as archive:
-        archive.add(copy / "mini-imagenet-cache-train.pkl", "mini-imagenet-cache-train.pkl")
-    line = refused(_add, tmp_path / "mini-imagenet.tar.gz", home)
-    assert "holds mini-imagenet-cache-train.pkl: unpack it first" in line
+    small_copy.write_hdf5(tmp_path / "hdf5")
+    files = {f"miniimagenet/{file.name}": file.read_bytes() for file in (tmp_path / "hdf5/miniimagenet").iterdir()}
+    line = refused(_add, pack(tmp_path / "torchmeta.tar.gz", files), home)
+    assert "torchmeta.tar.gz holds miniimagenet/train_data.hdf5" in line and "unpack it first" in line
+    pack(tmp_path / "outer/mini.zip", {"copy/inner.tar": b"x", "readme.txt": b"y"})
+    assert "copy/inner.tar is one of the archives that are not looked into" in refused(_add, tmp_path / "outer", home)
+
+
+class _Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+@pytest.mark.parametrize("name", ["copy.tar", "copy.tar.gz", "copy.zip"])
+def test_nothing_that_a_packed_pickle_carries_is_run(tmp_path, home, small_copy, refused, name):
+    files = {file: pickle.dumps(cache, 2) for file, cache in small_copy.caches().items()}
+    files["mini-imagenet-cache-val.pkl"] = pickle.dumps({"image_data": _Hostile(tmp_path / "run")}, 2)
+    line = refused(_add, pack(tmp_path / name, files), home)
+    assert f"{name}/mini-imagenet-cache-val.pkl" in line and "which is refused" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pickle_that_stands_in_two_archives_is_refused(tmp_path, home, small_copy, refused):
+    files = {file: pickle.dumps(cache, 2) for file, cache in small_copy.caches().items()}
+    for name in ("one.zip", "two.tar"):
+        pack(tmp_path / "copy" / name, {**files, "LICENSE": b""})
+    assert "two.tar: mini-imagenet-cache-train.pkl stands there twice" in refused(_add, tmp_path / "copy", home)
 
 
 def test_a_part_is_not_offered_where_no_benchmark_could_run_on_it(tmp_path, home, small_copy, refused):

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -19,7 +20,7 @@ from bench.data.images import SourceClass
 from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
 from bench.data.splits import check_not_too_many, lost_images, read_split
 from tests.data.forms import parquet, put
-from tests.data.small import FILES, encoded, python2, write_birds, write_tiered
+from tests.data.small import FILES, encoded, python2, tiered_numbers, tiered_words, write_birds, write_tiered
 
 
 def _add(source, path, home):
@@ -198,20 +199,54 @@ def _tiered_folders(out, name):
 
 
 def test_tiered_imagenet_in_folders_lists_and_tables(tmp_path, home):
-    _tiered_folders(tmp_path / "folders", lambda s, k, i: f"tiered_imagenet/{s}/n{len(s)}{k:07}/{i}.png")
-    _tiered_folders(tmp_path / "lists", lambda s, k, i: f"images/n{len(s)}{k:07}/{i}.png")
+    _tiered_folders(tmp_path / "folders", lambda s, k, i: f"tiered_imagenet/{s}/{tiered_numbers(s)[k]}/{i}.png")
+    _tiered_folders(tmp_path / "flat", lambda s, k, i: f"{tiered_numbers(s)[k]}/{i}.png")
+    _tiered_folders(tmp_path / "lists", lambda s, k, i: f"images/{tiered_numbers(s)[k]}/{i}.png")
     _tiered_folders(tmp_path / "tables", lambda s, k, i: f"data/{s}_0_{k}_{2 * k + i}.png")
     for s in FILES.values():
-        names = [f"n{len(s)}{k:07}" for k in range(2)]
+        names = tiered_numbers(s)[:2]
         put(tmp_path / f"lists/{s}.json", json.dumps({"class_names": names, "class_roots": names}))
         rows = [f"{s}_0_{k}_{2 * k + i}.png,{k}\n" for k in range(2) for i in range(2)]
         put(tmp_path / f"tables/split/{s}.csv", "".join(rows))
-    first, listed, numbered = (
-        _add("tiered-imagenet", tmp_path / name, home) for name in ("folders", "lists", "tables")
+    first, flat, listed, numbered = (
+        _add("tiered-imagenet", tmp_path / name, home) for name in ("folders", "flat", "lists", "tables")
     )
     assert first["counts"] == numbered["counts"] == {"train": 2, "valid": 2, "test": 2}
-    assert listed["classes"] == first["classes"]
+    assert listed["classes"] == first["classes"] == flat["classes"] and flat["digest"] == first["digest"]
     assert numbered["classes"][0]["name"] == "train 000" and tiered_imagenet.UNNAMED in numbered["notes"]
+
+
+def test_the_608_classes_of_tiered_imagenet_are_recognised(tmp_path, home, refused):
+    assert Counter(read_split("tiered_imagenet").values()) == tiered_imagenet.CLASSES
+    _tiered_folders(tmp_path / "flat", lambda s, k, i: f"{tiered_numbers(s)[k]}/{i}.png")
+    this = "this is tieredImageNet: all 6 classes (n01"
+    assert this in (line := refused(_add, "mini-imagenet", tmp_path / "flat", home))
+    assert f"data add tiered-imagenet {tmp_path / 'flat'}" in line
+    own = catalogue.own("mine", 84, False, None)
+    assert this in refused(store.add_as, "mine", own, tmp_path / "flat", home)
+    _tiered_folders(tmp_path / "turned", lambda s, k, i: f"{FILES[TURNED[s]]}/{tiered_numbers(s)[k]}/{i}.png")
+    line = refused(_add, "tiered-imagenet", tmp_path / "turned", home)
+    assert "the files of test and valid are exchanged" in line
+    _tiered_folders(tmp_path / "mini", lambda s, k, i: f"{s}/{mini_numbers(s)[k]}/{i}.png")
+    assert "this is miniImageNet: all 6 classes" in refused(_add, "tiered-imagenet", tmp_path / "mini", home)
+
+
+TURNED = {"train": "train", "val": "test", "test": "valid"}
+
+
+def mini_numbers(file):
+    return [name for name, split in read_split("mini_imagenet").items() if FILES[split] == file]
+
+
+def test_words_are_held_to_tiered_imagenet_as_far_as_they_are_known(tmp_path, home, refused):
+    copy = tmp_path / "copy"
+    write_tiered(copy)
+    path = copy / "train_labels.pkl"
+    content = pickle.loads(path.read_bytes())
+    path.write_bytes(pickle.dumps(content | {"label_specific_str": ["spelt otherwise", *tiered_words("train")[1:3]]}))
+    assert any("spelt otherwise" in note for note in _add("tiered-imagenet", copy, home)["notes"])
+    path.write_bytes(pickle.dumps(content | {"label_specific_str": tiered_words("test")[5:8]}))
+    assert "stands in 'train' but belongs to 'test'" in refused(_add, "tiered-imagenet", copy, home)
 
 
 def test_what_only_looks_like_tiered_imagenet_is_refused(tmp_path, home, refused):
@@ -223,7 +258,7 @@ def test_what_only_looks_like_tiered_imagenet_is_refused(tmp_path, home, refused
             for k in range(2):
                 data.create_group("datasets", track_order=False) if "datasets" not in data else None
                 data["datasets"].create_dataset(f"{first + k:03}", (2,), dtype=kind)
-    assert "no classes of tieredImageNet" in refused(_add, "tiered-imagenet", tmp_path, home)
+    assert "none of tieredImageNet's 608" in refused(_add, "tiered-imagenet", tmp_path, home)
 
 
 def _classes(counts: dict[str, int], each: int) -> list[SourceClass]:

@@ -10,6 +10,7 @@ import lzma
 import os
 import pickle
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, t
 from bench.data.readers.archives import read_archives
 from bench.data.readers.image_files import decode
 from bench.data.readers.plain_pickles import load_plain
+from tests.data.forms import pack
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -68,6 +70,27 @@ def test_pickles_as_data_sets(place: Path, data: Any) -> None:
 
 def _all(source: Source) -> list[np.ndarray]:
     return [c.read() for c in source.classes]
+
+
+def _packed() -> dict[str, bytes]:
+    """A tar and a zip that hold pickles, the images between their heads and their tails left away."""
+    out = {}
+    for name in ("x.tar", "x.zip"):
+        with tempfile.TemporaryDirectory() as folder:
+            out[name] = pack(Path(folder) / name, {"mini-imagenet-cache-train.pkl": _pickled_cache()}).read_bytes()
+    return out
+
+
+PACKED = _packed()
+
+
+@inputs
+@given(st.sampled_from(sorted(PACKED)), st.data())
+def test_packed_pickles(place: Path, name: str, data: Any) -> None:
+    head, images, tail = PACKED[name].partition(b"\0" * 42000)
+    content = data.draw(mutated(head)) + images + data.draw(mutated(tail) | st.just(tail))
+    path = written(place, name, content)
+    read("packed pickles", lambda: _all(mini_imagenet.open_source(path, False)))
 
 
 MEMBERS = {"a/one.png": b"1" * 600, "a/two.png": bytes(range(256)), "three.txt": b"3"}

@@ -6,8 +6,6 @@ refused, and so is one that would fill the memory.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import os
 import stat
@@ -19,9 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
 
-from bench.data.readers.tar_limits import Bounded, Member
+from bench.data.readers.tar_limits import open_tar
 from bench.errors import UserError, reason
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
@@ -29,12 +26,7 @@ MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
 _Unread = tuple[str, int, Callable[[], bytes]]  # name, bytes, and how it is read
-# First bytes of a file -> what opens it
-_OPENERS: dict[bytes, Any] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
+Others = list[tuple[Path, str]]  # archive, member
 UNREADABLE = (
     OSError,
     EOFError,
@@ -56,7 +48,7 @@ def archives_in(folder: Path) -> list[Path]:
 
 def is_archive(path: Path) -> bool:
     """Whether the path is a file with the name of a tar or zip archive."""
-    return path.is_file() and path.name.lower().endswith(ARCHIVES)
+    return path.name.lower().endswith(ARCHIVES) and path.is_file()
 
 
 def read_file(path: Path) -> bytes:
@@ -67,12 +59,12 @@ def read_file(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
 
 
-def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: list[str] | None = None) -> dict[str, bytes]:
-    """Member path -> content, of the files with these suffixes; the paths of all others are added to `others`. Raises
-    UserError where an archive is damaged, dangerous or too large, or a path stands twice. Decompression frees the
-    interpreter's lock, hence the threads."""
+def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: Others | None = None) -> dict[str, bytes]:
+    """Member path -> content, of the files with these suffixes; archive and path of all others are added to `others`.
+    Raises UserError where an archive is damaged, dangerous or too large, or a path stands twice. Decompression frees
+    the interpreter's lock, hence the threads."""
     found: dict[str, bytes] = {}
-    passed_over = [] if others is None else others
+    passed_over: Others = [] if others is None else others
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = pool.map(lambda path: _read_archive(path, suffixes, passed_over), paths)
         for path, files in zip(paths, read, strict=True):
@@ -98,7 +90,7 @@ def read_stored(path: Path) -> dict[str, bytes]:
         raise _damaged(path, error) from error
 
 
-def _read_archive(path: Path, suffixes: tuple[str, ...], others: list[str]) -> dict[str, bytes]:
+def _read_archive(path: Path, suffixes: tuple[str, ...], others: Others) -> dict[str, bytes]:
     members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
     try:
         return _within_limits(path, members(path, suffixes, others))
@@ -127,13 +119,8 @@ def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
     return found
 
 
-def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
-    most = MOST_BYTES + MOST_MEMBERS * tarfile.BLOCKSIZE * 2
-    too_long = UserError(f"{path}: more than {MOST_BYTES >> 20} MiB: these are not the small images expected")
-    with (
-        _decompressed(path) as stream,
-        tarfile.open(fileobj=Bounded(stream, most, too_long), mode="r|", tarinfo=Member) as archive,
-    ):
+def _tar_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Iterator[_Unread]:
+    with open_tar(path, most_of(path)) as archive:
         for seen, member in enumerate(archive):
             _check_name(path, member.name, seen)
             if not (member.isreg() or member.isdir()):
@@ -141,7 +128,13 @@ def _tar_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> It
             if member.isreg() and _wanted(member.name, suffixes):
                 yield member.name, member.size, partial(_content, archive, member)
             elif member.isreg():
-                others.append(member.name)
+                others.append((path, member.name))
+
+
+def most_of(path: Path) -> int:
+    """How many bytes an archive may hold, with 1 KiB for the name of each file: what compresses better than four times
+    is no images, and takes time alone."""
+    return MOST_BYTES + 4 * path.stat().st_size + (MOST_MEMBERS << 10)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -150,19 +143,13 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def _decompressed(path: Path) -> BinaryIO:
-    with open(path, "rb") as file:
-        start = file.read(6)
-    return next((opened for magic, opened in _OPENERS.items() if start.startswith(magic)), open)(path, "rb")
-
-
-def _zip_members(path: Path, suffixes: tuple[str, ...], others: list[str]) -> Iterator[_Unread]:
+def _zip_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Iterator[_Unread]:
     with zipfile.ZipFile(path) as archive:
         for member in _plain_members(path, archive):
             if not member.is_dir() and _wanted(member.filename, suffixes):
                 yield member.filename, member.file_size, partial(archive.read, member)
             elif not member.is_dir():
-                others.append(member.filename)
+                others.append((path, member.filename))
 
 
 def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:

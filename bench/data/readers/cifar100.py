@@ -6,19 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
 from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode
-from bench.data.readers.packed import read_members
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.probes import channels_are_last
 from bench.data.readers.refusals import refused
@@ -26,36 +24,35 @@ from bench.data.splits import read_split
 from bench.errors import UserError
 
 SIDE, PER_CLASS = 32, 600
-HDF5, ORIGINAL, PACKED = "data.hdf5", ("train", "test", "meta"), "cifar-100-python.tar.gz"
+HDF5, ORIGINAL = "data.hdf5", ("train", "test", "meta")
 
 
 def open_source(path: Path, keep_going: bool, split: str) -> Source:
     """A user's copy, by the committed `split`. Raises UserError where it is none, or damaged; `keep_going`: broken
     images are only noted."""
-    if path.name == PACKED and path.is_file():
-        return Source(path, "original pickles, packed", tuple(_in_archive(path, split)))
-    copy = next(open_copies(path, keep_going))
-    for read in (_in_hdf5, _in_originals, _packed, _in_labelled, _in_parquet, _in_folders):
-        if source := read(copy, split):
-            copy.note_unread()
-            return source
-    raise refused(copy, "CIFAR-100", FORMS[split.replace("_", "-")])
+    for copy in open_copies(path, keep_going):
+        for read in (_in_hdf5, _in_originals, _in_labelled, _in_parquet, _in_folders):
+            if source := read(copy, split):
+                copy.note_unread()
+                return source
+    raise refused(copy, "CIFAR-100", split.replace("_", "-"))
 
 
 def _class(name: str, split: str, count: int, read: Any) -> SourceClass:
     return SourceClass(name, read_split(split).get(name, "unknown"), count, read)
 
 
-def _beside(copy: Copy, name: str) -> Path | None:
+def _uppermost(copy: Copy, name: str) -> Path | None:
     """The uppermost file of that name."""
-    found = [each for each in copy.names if PurePosixPath(each).name == name]
-    first = min(found, key=lambda each: each.count("/"), default=None)
-    copy.used.update([first] if first else [])
-    return copy.path / first if first else None
+    found = [path for path in copy.paths(name).values() if path.name == name]
+    first = min(found, key=lambda path: len(path.parts), default=None)
+    if first:
+        copy.use(first)
+    return first
 
 
 def _in_hdf5(copy: Copy, split: str) -> Source | None:
-    path = _beside(copy, HDF5)
+    path = _uppermost(copy, HDF5)
     return copy.source("HDF5 of torchmeta", _hdf5_classes(path, split), path) if path else None
 
 
@@ -65,24 +62,12 @@ def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
 
 
 def _in_originals(copy: Copy, split: str) -> Source | None:
-    meta = _beside(copy, "meta")
-    if meta is None or not all((meta.parent / name).is_file() for name in ORIGINAL):
+    meta = _uppermost(copy, "meta")
+    there = copy.paths(*ORIGINAL).values()
+    if meta is None or not all(meta.with_name(name) in there for name in ORIGINAL):
         return None
-    contents = {name: load_plain(meta.parent / name) for name in ORIGINAL}
+    contents = {name: load_plain(meta.with_name(name)) for name in ORIGINAL}
     return copy.source("original pickles", _classes(meta.parent, contents, split), meta.parent)
-
-
-def _packed(copy: Copy, split: str) -> Source | None:
-    archive = _beside(copy, PACKED)
-    if archive is None:
-        return None
-    return copy.source("original pickles, packed", _in_archive(archive, split), archive)
-
-
-def _in_archive(path: Path, split: str) -> Iterator[SourceClass]:
-    members = read_members(path, [f"cifar-100-python/{name}" for name in ORIGINAL])
-    contents = {PurePosixPath(name).name: load_plain(path / name, data) for name, data in members.items()}
-    return _classes(path, contents, split)
 
 
 def _classes(where: Path, contents: Mapping[str, Any], split: str) -> Iterator[SourceClass]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from bench.data.images import Source, SourceClass
-from bench.data.readers.archives import MOST_BYTES_EACH, archives_in, is_archive, read_archives, read_file
+from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
 from bench.data.splits import some
 from bench.errors import UserError, reason
 
@@ -53,7 +53,8 @@ class FolderFiles(Mapping[str, bytes]):
 @dataclass
 class Copy:
     """The files of a copy, by path, and what is noted of them. Of archives only what `open_copies` keeps has content;
-    `names` holds all. `corrupt` is None where a broken image ends the reading."""
+    `names` holds all. `corrupt` is None where a broken image ends the reading; `packed`: member -> the archive that it
+    lies in."""
 
     path: Path
     files: Mapping[str, bytes]
@@ -61,14 +62,21 @@ class Copy:
     corrupt: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    packed: Mapping[str, Path] = field(default_factory=dict)
 
     def with_suffix(self, *suffixes: str) -> list[str]:
         """The names of the files with these suffixes, whatever their case."""
         return [name for name in self.files if name.lower().endswith(suffixes)]
 
-    def on_disk(self, *suffixes: str) -> dict[str, Path]:
-        """Name -> path, of the files with these suffixes that lie in the folder itself."""
-        return {name: self.path / name for name in self.with_suffix(*suffixes)} if self.path.is_dir() else {}
+    def paths(self, *suffixes: str) -> dict[str, Path]:
+        """Name -> path, of the files with these suffixes; that of one in an archive leads into it (`packed.open_file`).
+        None where the copy is one file, and no archive."""
+        names = [name for name in self.names if name.lower().endswith(suffixes)]
+        return {n: self.packed.get(n, self.path) / n for n in names if n in self.packed or self.path.is_dir()}
+
+    def use(self, path: Path) -> None:
+        """Counts a file as read."""
+        self.used.update(name for name, found in self.paths(path.suffix).items() if found == path)
 
     def source(self, kind: str, classes: Iterable[SourceClass], path: Path | None = None) -> Source:
         """What was found in the copy, or, of all that lies there, in `path`."""
@@ -88,16 +96,11 @@ def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
         return
     yield (copy := _copy(path, FolderFiles(path), [], keep_going))
     if archives := [archive for folder in _with_archives(path) for archive in archives_in(folder)]:
-        packed = _of_archives(path, archives, keep_going)
+        inside = _of_archives(path, archives, keep_going)
         beside = {name: copy.files[name] for name in copy.with_suffix(*TABLES)}
-        names = [*copy.names, *packed.names]
-        yield Copy(
-            path,
-            {**packed.files, **beside},
-            names,
-            packed.corrupt,
-            used={a.relative_to(path).as_posix() for a in archives},
-        )
+        used = {archive.relative_to(path).as_posix() for archive in archives}
+        names = [*copy.names, *inside.names]
+        yield replace(inside, files={**inside.files, **beside}, names=names, used=used)
 
 
 def found(names: Iterable[str]) -> str:
@@ -120,8 +123,15 @@ def found_folders(names: Iterable[str]) -> str:
 
 def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
     """Of one archive, or of those in a folder."""
-    others: list[str] = []
-    return _copy(path, read_archives(archives, (*IMAGES, *TABLES), others), others, keep_going)
+    others: Others = []
+    files = read_archives(archives, (*IMAGES, *TABLES), others)
+    packed: dict[str, Path] = {}
+    for archive, member in others:
+        name = PurePosixPath(member).as_posix()
+        if name in packed and name.lower().endswith(_DATA):
+            raise UserError(f"{archive}: {name} stands there twice, or in another archive too: keep one of the two")
+        packed[name] = archive
+    return replace(_copy(path, files, [*packed], keep_going), packed=packed)
 
 
 def _copy(path: Path, files: Mapping[str, bytes], others: list[str], keep_going: bool) -> Copy:

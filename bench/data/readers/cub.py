@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
 from bench.data.readers.copies import Copy, Groups, open_copies
 from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode, fitted
-from bench.data.readers.refusals import packed_data, refused
+from bench.data.readers.refusals import refused
 from bench.data.readers.torchmeta import image_files
 from bench.data.splits import read_split
 from bench.errors import UserError
@@ -42,7 +41,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             copy.notes += [] if _is_original(birds) else [NOT_ORIGINAL]
             found = _in_files(copy.files, birds, copy.corrupt)
             return copy.source(f"original files, {SPLIT}", found)
-    raise refused(copy, "CUB-200-2011", FORMS["cub"], packed_data(copy))
+    raise refused(copy, "CUB-200-2011", "cub")
 
 
 def _is_original(birds: Groups) -> bool:

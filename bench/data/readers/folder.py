@@ -20,7 +20,7 @@ from bench.data.readers.image_files import Reader, decode, fitted, readable_suff
 from bench.data.readers.masks import MASKED, without_masks_of
 from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
 from bench.data.readers.own_tables import in_tables
-from bench.data.readers.recognised import Known, recognised
+from bench.data.readers.recognised import are_of, command, recognised
 from bench.data.readers.refusals import no_images
 from bench.data.splits import some
 from bench.errors import UserError
@@ -98,30 +98,21 @@ def _without_masks(copy: Copy, classes: Sequence[OwnClass]) -> list[OwnClass]:
 def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int | None, by_seed: bool) -> None:
     """Raises UserError where these are classes of a data set that has a command, and a split, of its own: split at
     random without having been asked to, or as that one is. Notes where they are split otherwise."""
-    found = recognised(each.name for each in classes)
+    names = [each.name for each in classes]
+    found = recognised(names)
     if not found:
         return
     same = [known for known in found if all(known.split[each.name] == each.split for each in classes)]
-    known = (same or found)[0]
+    known = same or found
     if by_seed and seed is None:
         raise UserError(
-            f"{copy.path}: {_are_of(classes, known)}, which has a split of its own: {_command(copy, known)}; to split "
+            f"{copy.path}: {are_of(names, known)}, which has a split of its own: {command(known, copy.path)}; to split "
             "these at random nevertheless, add --split-seed 0"
         )
-    if same and side == known.side:
-        raise UserError(f"{copy.path}: {_are_of(classes, known)}, in its own split: {_command(copy, known)}")
+    if same and side == same[0].side:
+        raise UserError(f"{copy.path}: {are_of(names, same)}, in its own split: {command(same, copy.path)}")
     how = "in its own split" if same else "in another split than the published one"
-    copy.notes.append(f"{_are_of(classes, known)}, {how}: no published number is of these images")
-
-
-def _are_of(classes: Sequence[OwnClass], known: Known) -> str:
-    return f"this is {known.called}: all {len(classes)} classes ({some([each.name for each in classes])}) are of it"
-
-
-def _command(copy: Copy, known: Known) -> str:
-    if known.source == "omniglot":
-        return "it comes with this project, so use it as `--benchmark omniglot-5w1s`"
-    return f"`python -m bench data add {known.source} {copy.path}`"
+    copy.notes.append(f"{are_of(names, known)}, {how}: no published number is of these images")
 
 
 def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:

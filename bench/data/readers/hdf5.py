@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
 BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py says of a damaged file
@@ -21,7 +22,7 @@ def open_hdf5(path: Path) -> Any:
     except ImportError as error:
         raise UserError(f"{path}: reading HDF5 needs h5py: `python -m pip install h5py`") from error
     try:
-        return h5py.File(path, "r")
+        return h5py.File(on_disk(path), "r")
     except BROKEN as error:
         raise _damaged(path, error) from error
 

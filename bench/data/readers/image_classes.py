@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from bench.data.readers.copies import IMAGES, Copy, Groups
+from bench.data.readers.recognised import WNID, class_folders, this_is
 from bench.data.readers.split_names import HALVES, is_phase, split_of
 from bench.data.readers.tables import Table, split_tables
 from bench.data.splits import some
 from bench.errors import UserError
-
-_WNID = re.compile(r"n[0-9]{8}")  # how ImageNet calls its classes
 
 
 def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
@@ -53,7 +51,7 @@ def _absent(tables: Mapping[str, Table]) -> list[str]:
 def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> dict[str, str]:
     """Label -> class. Raises UserError where one label would be two classes."""
     found: dict[str, str] = {}
-    known = any(class_of(label) == label or _WNID.fullmatch(label) for _, label in table.rows)
+    known = any(class_of(label) == label or WNID.fullmatch(label) for _, label in table.rows)
     for file, label in table.rows:
         name = label if known else class_of(f"{label}/{file}") or label
         if found.setdefault(label, name) != name:
@@ -119,6 +117,8 @@ def by_paths(
     groups = {(split if split and len(splits) > 1 else expected[c], c): names for (split, c), names in groups.items()}
     copy.used.update(name for names in groups.values() for name in names)
     if groups and (lost := [name for name in images if class_of(name) is None]):
+        if other := this_is(class_folders(images), copy.path):
+            raise UserError(f"{copy.path}: {other}")
         copy.notes.append(f"left out: {len(lost)} images that lie in no class's folder (first {lost[0]})")
     return groups
 
@@ -169,18 +169,3 @@ def class_by_folder(known: Mapping[str, str], prefix: int | None = None) -> Call
         return named or (known.get(parts[-1][:prefix]) if prefix else None)
 
     return class_of
-
-
-def split_folders(copy: Copy) -> Groups:
-    """The classes of folders such as `train/CLASS/` and `val/CLASS/`, wherever these lie, by the names of the folders;
-    nothing where the folders above do not say all three splits."""
-    groups: Groups = defaultdict(list)
-    for name in copy.with_suffix(*IMAGES):
-        parts = PurePosixPath(name).parts
-        if len(parts) > 2 and (split := split_of(parts[-3])):
-            groups[split, parts[-2]].append(name)
-    if len({split for split, _ in groups}) < 3:
-        return {}
-    _check_splits(copy, groups)
-    copy.used.update(name for names in groups.values() for name in names)
-    return dict(groups)

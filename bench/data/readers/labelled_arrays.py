@@ -29,7 +29,7 @@ _BESIDE = ("bookkeeping", "_labels", "_images", "mini_imagenet_")
 def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[str, Path]:
     """Split -> file, of the files with these suffixes whose names say a split. Where several stand for one split, it is
     that of the largest family: files in one folder, with names that differ in the split only."""
-    files = {n: p for n, p in copy.on_disk(*suffixes).items() if not any(part in n.lower() for part in but)}
+    files = {n: p for n, p in copy.paths(*suffixes).items() if not any(part in n.lower() for part in but)}
     families: dict[str, dict[str, str]] = {}
     for name in files:
         families.setdefault(str(PurePosixPath(name).parent), {})[PurePosixPath(name).stem] = name

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, Groups, open_copies
@@ -17,7 +16,7 @@ from bench.data.readers.image_classes import by_paths, by_tables, class_by_folde
 from bench.data.readers.image_files import decode, exactly, shrunk
 from bench.data.readers.masks import without_masks
 from bench.data.readers.probes import are_of_own_sizes
-from bench.data.readers.refusals import packed_data, refused
+from bench.data.readers.refusals import refused
 from bench.data.splits import read_split
 
 SIDE, PER_CLASS = 84, 600
@@ -35,7 +34,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             if source := read(copy):
                 copy.note_unread()
                 return source
-    raise refused(copy, "miniImageNet", FORMS["mini-imagenet"], packed_data(copy))
+    raise refused(copy, "miniImageNet", "mini-imagenet")
 
 
 def _in_arrays(copy: Copy) -> Source | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
 MOST_RATIO = 1032  # deflate makes nothing smaller than by this much: more is promised, not held
@@ -16,7 +17,7 @@ def read_npz(path: Path, name: str) -> np.ndarray:
     """The array of that name. Raises UserError where there is none, or the archive is damaged, larger than it can be,
     or holds objects."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(on_disk(path)) as archive:
             members = {member.filename: member for member in archive.infolist()}
             if f"{name}.npy" not in members:
                 raise UserError(

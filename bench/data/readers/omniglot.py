@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
@@ -96,7 +95,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
             check_size(copy, pngs[0], SIDE, NOT_NEEDED)
             copy.notes += [f"{group} is not there" for group in GROUPS if not any(group in c.name for c in found)]
             return copy.source("PNG files", found)
-    raise refused(copy, "Omniglot", FORMS["omniglot"], NOT_NEEDED)
+    raise refused(copy, "Omniglot", "omniglot", NOT_NEEDED)
 
 
 def _character(name: str, count: int, read: Callable[[], np.ndarray]) -> SourceClass:
@@ -106,7 +105,7 @@ def _character(name: str, count: int, read: Callable[[], np.ndarray]) -> SourceC
 def _hdf5_in(copy: Copy) -> Path | None:
     if copy.path.name == HDF5:
         return copy.path
-    return next((path for name, path in copy.on_disk(HDF5).items() if path.name == HDF5), None)
+    return next((path for name, path in copy.paths(HDF5).items() if path.name == HDF5), None)
 
 
 def _in_hdf5(path: Path, notes: list[str]) -> Iterator[SourceClass]:

@@ -1,19 +1,67 @@
-"""A few large files out of an archive, into memory."""
+"""One file at a time, on disk or in a tar or zip archive there, without anything being unpacked.
+
+A path leads into an archive where one of its parents is one: `copy.tar.gz/sets/train.pkl`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from bench.data.readers.archives import read_archives
+from bench.data.readers.archives import is_archive, most_of
+from bench.data.readers.tar_limits import open_tar
 from bench.errors import UserError
 
 
-def read_members(path: Path, names: Collection[str]) -> dict[str, bytes]:
-    """Member -> content. Raises UserError where one is not in the archive, or that is damaged, dangerous or too
-    large."""
-    found = read_archives([path], tuple(names))
-    members = {name: next((m for m in found if m.endswith(name)), None) for name in names}
-    if lost := [name for name, member in members.items() if member is None]:
-        raise UserError(f"{path}: {lost[0]} is not in it: get it again")
-    return {name: found[member] for name, member in members.items() if member}
+def archive_of(path: Path) -> Path | None:
+    """The archive that a path leads into; None where it does not."""
+    return next((parent for parent in path.parents if is_archive(parent)), None)
+
+
+def on_disk(path: Path) -> Path:
+    """The path. Raises UserError where it leads into an archive."""
+    if archive := archive_of(path):
+        raise UserError(
+            f"{archive} holds {path.relative_to(archive)}, which is only read from disk: unpack it first (`tar xf` or "
+            "`unzip`) and give the folder"
+        )
+    return path
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The file, to be read from its start to its end, and how many bytes it has, or says that it has. Raises UserError
+    where these are too many, and whatever a damaged archive brings about."""
+    archive = archive_of(path)
+    if archive is None:
+        with open(path, "rb") as file:
+            yield file, path.stat().st_size
+        return
+    name = PurePosixPath(path.relative_to(archive).as_posix())
+    opened = _in_zip if archive.name.lower().endswith(".zip") else _in_tar
+    with opened(archive, name) as (file, size):
+        if size > most_of(archive):
+            raise UserError(f"{path}: {size >> 20} MiB in an archive that is smaller by far, which is refused")
+        yield file, size
+
+
+@contextmanager
+def _in_zip(path: Path, name: PurePosixPath) -> Iterator[tuple[BinaryIO, int]]:
+    with zipfile.ZipFile(path) as archive:
+        member = next((each for each in archive.infolist() if PurePosixPath(each.filename) == name), None)
+        if member is None:
+            raise FileNotFoundError(2, "it is not in the archive")
+        with archive.open(member) as file:
+            yield file, member.file_size  # type: ignore[misc]
+
+
+@contextmanager
+def _in_tar(path: Path, name: PurePosixPath) -> Iterator[tuple[BinaryIO, int]]:
+    with open_tar(path, most_of(path)) as archive:
+        member = next((each for each in archive if PurePosixPath(each.name) == name and each.isreg()), None)
+        file = archive.extractfile(member) if member else None
+        if member is None or file is None:
+            raise FileNotFoundError(2, "it is not in the archive")
+        yield file, member.size  # type: ignore[misc]

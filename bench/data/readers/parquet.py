@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from bench.data.images import SourceClass
 from bench.data.readers.copies import Copy
 from bench.data.readers.image_files import decode
+from bench.data.readers.packed import on_disk
 from bench.data.readers.split_names import split_of
 from bench.data.splits import some
 from bench.errors import UserError, reason
@@ -30,7 +31,7 @@ def classes(
 ) -> Iterator[SourceClass]:
     """The classes by split. Raises UserError where labels have no names, or a class stands in several splits."""
     groups: dict[tuple[str, str], Places] = defaultdict(dict)
-    for name, path in copy.on_disk(".parquet").items():
+    for name, path in copy.paths(".parquet").items():
         split = split_of(PurePosixPath(name).name.partition("-")[0])
         if split is None:
             continue
@@ -47,7 +48,7 @@ def all_together(
 ) -> Iterator[tuple[str, int, Callable[[], np.ndarray]]]:
     """(class, images, how they are read), of the images of all files together; `numbered`: the names of the labels."""
     groups: dict[str, Places] = defaultdict(dict)
-    for name, path in copy.on_disk(".parquet").items():
+    for name, path in copy.paths(".parquet").items():
         copy.used.add(name)
         for row, label in enumerate(_numbers(path, len(numbered))):
             groups[numbered[label]][f"{name}: row {row}"] = (path, row)
@@ -57,7 +58,7 @@ def all_together(
 
 def _numbers(path: Path, most: int) -> list[int]:
     with _whole(path):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(on_disk(path))
         column = _column(path, file, ("fine_label", "label"))
         numbers = file.read([column])[column].to_pylist()
     if not all(type(k) is int and 0 <= k < most for k in numbers):
@@ -68,7 +69,7 @@ def _numbers(path: Path, most: int) -> list[int]:
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     """The class of every row: the name that the schema has for its number, or what the image's path says."""
     with _whole(path):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(on_disk(path))
         column = _column(path, file, _LABELS)
         names = _names(file, column)
         numbers = file.read([column])[column].to_pylist()

@@ -8,7 +8,6 @@ copied, and keys, which are text or numbers (the hash of nested tuples can take 
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, check
+from bench.data.readers.packed import open_file
 from bench.errors import UserError, reason
 
 MOST_INSTRUCTIONS = 2_000_000  # and one more for every hundred bytes: tieredImageNet has an array an image
@@ -113,13 +113,14 @@ class _Instructions(dict[int, Callable[[Any], None]]):
 _Unpickler.dispatch = _Instructions({getattr(pickle, name)[0]: _instruction(name) for name in _PLAIN})
 
 
-def load_plain(path: Path, content: bytes | None = None) -> Any:
-    """The plain containers, integers and arrays in a pickle, or in its `content` where that is not on disk; keys that
-    are bytes become text. Raises UserError where there is anything else in it."""
+def load_plain(path: Path) -> Any:
+    """The plain containers, integers and arrays in a pickle, on disk or in an archive; keys that are bytes become text.
+    Raises UserError where there is anything else in it."""
     try:
-        with open(path, "rb") if content is None else io.BytesIO(content) as file:
-            size = path.stat().st_size if content is None else len(content)
+        with open_file(path) as (file, size):
             return _arrays(_Unpickler(file, size).load())
+    except UserError:
+        raise
     except Floats as error:
         raise UserError(
             f"{path}: {error}: save it again with (255 * x).round().astype('uint8') where they are from 0 to 1, or "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from bench.data.readers.copies import Copy, found, found_folders
+from bench.data.forms import FORMS
+from bench.data.readers.copies import IMAGES, Copy, found, found_folders
+from bench.data.readers.recognised import are_of, class_folders, command, recognised, recognised_files
 from bench.errors import UserError
 
 _NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
@@ -29,17 +30,22 @@ FOREIGN = (
         "the pickles or HDF5 files of another form",
         "use a copy in one of the accepted forms",
     ),
+    (
+        r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$",
+        "the archives that are not looked into, being in another one or too deep",
+        "unpack it first (`tar xf` or `unzip`), and give the folder",
+    ),
 )
 PACKED = re.compile(r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$", re.IGNORECASE)
 
 
-def refused(copy: Copy, called: str, accepted: str, hint: str = "") -> UserError:
-    """`called`: the data set; `accepted`: its forms, in words; `hint`: what this copy lacks of one, if that is
+def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
+    """`called`: the data set; `source`: what `data add` calls it; `hint`: what this copy lacks of a form, if that is
     known."""
     there = found_folders(copy.names)
     lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
-    step = hint or _a_single_file(copy) or _foreign(copy.names)
-    forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {accepted}"
+    step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy)
+    forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
     return UserError(f"{copy.path}: no {called} there: {step}{lies}; {forms}")
 
 
@@ -49,7 +55,20 @@ def _a_single_file(copy: Copy) -> str:
     return ""
 
 
-def _foreign(names: Sequence[str]) -> str:
+def _known(copy: Copy, source: str) -> str:
+    """That folders or files are called like those of another known data set, if they are."""
+    folders = class_folders(copy.with_suffix(*IMAGES))
+    others = recognised(folders)
+    if others and source not in [known.source for known in others]:
+        return f"{are_of(folders, others)}: {command(others, copy.path)}; "
+    others = recognised_files(copy.names)
+    if others and source not in [known.source for known in others]:
+        return f"files of {' or '.join(known.called for known in others)} lie there: {command(others, copy.path)}; "
+    return ""
+
+
+def _foreign(copy: Copy) -> str:
+    names = [name for name in copy.names if name not in copy.used]
     for pattern, whose, step in FOREIGN:
         if first := next((name for name in names if re.search(pattern, name, re.IGNORECASE)), None):
             return f"{first} is one of {whose}: {step}; "
@@ -62,12 +81,3 @@ def no_images(copy: Copy, accepted: str) -> UserError:
     step = f"{archive} has to be unpacked first; " if archive else ""
     other = "" if step else "what is there is none that is read as a user's own: export its images; "
     return UserError(f"{copy.path}: no image there: {step or other}found {found(copy.names)}; accepted: {accepted}")
-
-
-def packed_data(copy: Copy) -> str:
-    """What to do where an archive holds pickles or HDF5, which are only read from disk; nothing where none does."""
-    inside = next((name for name in copy.names if name not in copy.files and not PACKED.search(name)), None)
-    archive = next((name for name in [*copy.names, copy.path.name] if PACKED.search(name)), None)
-    if inside is None or archive is None or not inside.lower().endswith((".pkl", ".pickle", ".hdf5", ".h5", ".npz")):
-        return ""
-    return f"{archive} holds {inside}: unpack it first (`tar xf` or `unzip`) and give the folder; "

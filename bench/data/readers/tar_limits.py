@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
-from typing import BinaryIO, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Self
 
+from bench.errors import UserError
+
+# First bytes of a file -> what opens it
+_OPENERS: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
 MOST_NAME_BYTES = 1 << 16
 
 
@@ -32,3 +46,24 @@ class Bounded(io.RawIOBase):
         if self._left < 0:
             raise self._too_long
         return data
+
+
+@contextmanager
+def open_tar(path: Path, most: int) -> Iterator[tarfile.TarFile]:
+    """The tar, packed or not, to be read from its start to its end. Raises whatever a damaged one brings about, and
+    UserError where it is longer than `most` bytes."""
+    too_long = UserError(
+        f"{path}: more than {most >> 20} MiB are packed in it, which is refused: unpack it yourself if you trust it, "
+        "and give the folder"
+    )
+    with (
+        _decompressed(path) as stream,
+        tarfile.open(fileobj=Bounded(stream, most, too_long), mode="r|", tarinfo=Member) as archive,
+    ):
+        yield archive
+
+
+def _decompressed(path: Path) -> BinaryIO:
+    with open(path, "rb") as file:
+        start = file.read(6)
+    return next((opened for magic, opened in _OPENERS.items() if start.startswith(magic)), open)(path, "rb")

@@ -4,6 +4,7 @@ in which split, and all images are 84 x 84 RGB.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,22 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
-from bench.data.readers.image_classes import split_folders
+from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode, exactly
 from bench.data.readers.npz import read_npz
 from bench.data.readers.own_tables import in_class_lists, in_split_tables
 from bench.data.readers.plain_pickles import load_plain
-from bench.data.readers.refusals import packed_data, refused
+from bench.data.readers.recognised import WNID, this_is, tiered_imagenet
+from bench.data.readers.refusals import refused
 from bench.data.readers.torchmeta import image_files
+from bench.data.splits import check_belongs, some
 from bench.errors import UserError
 
 SIDE = 84
 CLASSES = {"train": 351, "valid": 97, "test": 160}
 TOTALS = {"train": 448_695, "valid": 124_261, "test": 206_209}  # images (Ren et al. 2018), 779,165 in all
+UNNAMED_CLASS = r"(train|valid|test) [0-9]{3,}"  # how those are called here that have numbers alone
+ELSE = "add it as `folder`, a folder per class (torchmeta's doublemnist and triplemnist are of this form too)"
 UNNAMED = "the classes are called by their numbers, because the copy has no names of them"
 TURNED = "channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the files says"
 
@@ -36,20 +40,25 @@ def open_source(path: Path, keep_going: bool) -> Source:
     for copy in open_copies(path, keep_going):
         for read in (_in_hdf5, _in_pickles, _in_npz, _in_folders):
             if source := read(copy):
-                _check_names(copy.path, source.classes)
+                _check_names(copy, source.classes)
                 copy.note_unread()
                 return source
-    raise refused(copy, "tieredImageNet", FORMS["tiered-imagenet"], packed_data(copy))
+    raise refused(copy, "tieredImageNet", "tiered-imagenet")
 
 
-def _check_names(path: Path, classes: Sequence[SourceClass]) -> None:
-    """Raises UserError where classes are called by bare numbers, as in torchmeta's double- and tripleMNIST."""
-    if classes and all(c.name.isdecimal() for c in classes):
+def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
+    """Raises UserError where these are not the classes of tieredImageNet, or not in its split. Words are held to it as
+    far as they are known: an author's file may spell some otherwise."""
+    named = [c for c in classes if not re.fullmatch(UNNAMED_CLASS, c.name)]
+    known = [c for c in named if c.name in tiered_imagenet()]
+    unknown = [c.name for c in named if c.name not in tiered_imagenet()]
+    if unknown and (2 * len(known) < len(named) or any(map(WNID.fullmatch, unknown))):
         raise UserError(
-            f"{path}: the classes are called {classes[0].name}, {classes[-1].name}, ..., which are no classes of "
-            "tieredImageNet (torchmeta's doublemnist and triplemnist look like this): add it as `folder`, a folder "
-            "per class"
+            f"{copy.path}: {len(unknown)} of {len(named)} classes ({some(unknown)}) are none of tieredImageNet's 608: "
+            f"{this_is([c.name for c in named], copy.path) or ELSE}"
         )
+    check_belongs(known, tiered_imagenet(), None, str(copy.path))
+    copy.notes += [f"not known here by these names: {some(unknown)} ({len(unknown)} classes)"] if unknown else []
 
 
 def _in_hdf5(copy: Copy) -> Source | None:
@@ -90,7 +99,8 @@ def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
 
 
 def _in_folders(copy: Copy) -> Source | None:
-    groups = split_folders(copy) or _listed(copy)
+    named = class_by_folder({name: name for name in tiered_imagenet()})
+    groups = by_paths(copy, named, tiered_imagenet()) or _listed(copy)
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (
         SourceClass(name, split, len(names), partial(read, names=names)) for (split, name), names in groups.items()
@@ -109,7 +119,7 @@ def _listed(copy: Copy) -> Groups:
 def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, str]]:
     """The label of every image, and the name of every label: its number, where the file has no names."""
     content = load_plain(path)
-    copy.used.add(path.relative_to(copy.path).as_posix())
+    copy.use(path)
     try:
         listed = content["label_specific"] if "label_specific" in content else content["labels"]
         labels, names = np.asarray(listed, np.int64), content.get("label_specific_str")

@@ -36,9 +36,9 @@ def run(
     """Trains and tests methods on benchmarks, and returns their rows of `summary`. What is finished is not done again,
     what was interrupted goes on: an interrupt waits for the end of an iteration, a second one ends at once.
 
-    `method`: names, or files such as `mine.py`; `protocol`: paper, article, ravi or quick (None: paper on a GPU, quick
-    on a CPU); `seeds`: how many, or which; `settings`: what differs from the protocol, by the names of `--set`;
-    `progress`: a line every 15 seconds, or bars in a terminal.
+    `method`: names, or files such as `mine.py`; `protocol`: such as paper (None: paper on a GPU, quick on a CPU);
+    `seeds`: how many, or which; `settings`: what differs from the protocol, by the names of `--set`; `progress`: a line
+    every 15 seconds, or bars in a terminal.
 
     >>> few = {"iterations": 2, "validations": 1, "evaluation.episodes": 5}
     >>> made = bench.run("tiny", ["maml", "protonet"], seeds=2, settings=few, results="runs", progress=False)

@@ -78,7 +78,9 @@ class Method(Protocol):
     batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
     needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
 
-    # settings: tuple[str, ...] = INNER_LOOP, where it declares none: those of INNER_LOOP and FINE_TUNING that it uses
+    # Where it declares none:
+    # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP and FINE_TUNING that it uses
+    # training_statistics: tuple[str, ...] = ("batch", "support"): the modes of the training that it can do
 
     def __hash__(self) -> int:
         """What is compiled for a method is kept with it."""

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from methods.batch_norm import features_of, fresh_statistics, moved
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
 from methods.inner_loop import Loss, Outputs, inner_step, outputs_along
 from methods.stacked import Engine, Inner, stacked_outputs
 
 Parts = tuple[Loss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
-
-_MOMENTUM = 0.1  # of the running statistics; Torch's default
 
 
 class Finetune:
@@ -42,10 +41,7 @@ class Finetune:
         params |= network.init_head(generator, setup.training_classes, like="conv")
         head = network.init_head(generator, setup.ways, like="conv")
         fresh = {f"episode.{name}": value for name, value in head.items()}
-        blank = torch.zeros(1, *network.input_shape)
-        seen = network.observed(params, blank)
-        running = {name: torch.full_like(value, float(name.endswith("variance"))) for name, value in seen.items()}
-        return State(params, running | fresh)
+        return State(params, fresh_statistics(network, params) | fresh)
 
     def loss_and_gradient(self, state: State, batch: ImageBatch) -> tuple[Tensor, Params, Params]:
         """Cross-entropy over all training classes, and the running statistics one step further."""
@@ -56,7 +52,7 @@ class Finetune:
             return self.setup.loss(self.setup.network.head(params, features), batch.labels), seen
 
         gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
-        return value, gradient, self._carried(state, seen)
+        return value, gradient, moved(state.carried, seen)
 
     def stacked_loss_and_gradient(
         self, engine: Engine, state: State, batch: ImageBatch
@@ -64,7 +60,7 @@ class Finetune:
         """`loss_and_gradient` of stacked batches."""
         images = engine.data(batch.images, once=True)
         value, gradient, step = engine.gradient(state.params, images, batch.labels)
-        return value, gradient, self._carried(state, step.statistics)
+        return value, gradient, moved(state.carried, step.statistics)
 
     def candidates(self) -> Sequence[Setting]:
         """The learning rates to choose from, and, where that is chosen too, whether the head alone is fine-tuned or the
@@ -102,11 +98,8 @@ class Finetune:
 
     def _of_head(self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor) -> Parts:
         """The features stay as they are, and so are computed once."""
-        network = self.setup.network
-        seen: Params = {}
-        anchors = network.features(params, support, running, seen)
-        mode = self.setup.evaluation.batch_statistics
-        queries = network.features(params, query, seen if mode == "support" else running)
+        network, mode = self.setup.network, self.setup.evaluation.batch_statistics
+        anchors, queries, _ = features_of(network, params, support, query, mode, running)
         adapted = [name for name in params if name.startswith("head")]
         loss = self.setup.loss
         return lambda p: loss(network.head(p, anchors), labels), lambda p: network.head(p, queries), adapted
@@ -131,10 +124,6 @@ class Finetune:
         evaluation = self.setup.evaluation
         of_head = evaluation.finetune_head_steps if head_alone else None
         return evaluation.finetune_steps if of_head is None else of_head
-
-    def _carried(self, state: State, seen: Params) -> Params:
-        moved = {name: torch.lerp(state.carried[name], now, _MOMENTUM) for name, now in seen.items()}
-        return state.carried | moved
 
     def _running(self, state: State) -> Params | None:
         return state.carried if self.setup.evaluation.batch_statistics == "running" else None

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.contract import Params, Setting, State
+from methods.batch_norm import features_of
+from methods.contract import Setting, State
 from methods.finetune import Finetune
 
 
@@ -26,10 +27,7 @@ class Nearest(Finetune):
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[1, query images, ways]: the greatest cosine similarity to a support image of each class."""
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
-        running = self._running(state)
-        seen: Params = {}
-        anchors = network.features(state.params, support, running, seen)
-        queries = network.features(state.params, query, seen if mode == "support" else running)
+        anchors, queries, _ = features_of(network, state.params, support, query, mode, self._running(state))
         similarity = F.normalize(queries, dim=1) @ F.normalize(anchors, dim=1).T
         of_class = labels == torch.arange(self.setup.ways, device=labels.device)[:, None]  # [ways, support images]
         return torch.where(of_class, similarity[:, None, :], -torch.inf).amax(2)[None]

@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
+from methods.batch_norm import Features, features_of, fresh_statistics, moved
 from methods.contract import Episode, Params, Setting, Setup, State
 
 
 class ProtoNet:
     """Outputs are the negative squared distances to the mean features of each class (equations 1 and 2).
 
-    The paper trains on episodes of more ways than it tests on; here the setting `ways` says on how many."""
+    The paper trains on episodes of more ways than it tests on, which the setting `ways` says, with support and queries
+    in one batch (`batch_statistics=episode`), and tests with running statistics: the preset `snell`."""
 
     training_batch: str | None = "episodes"
     weights_of: str | None = None
-    batch_statistics: tuple[str, ...] = ("batch", "support")
+    batch_statistics: tuple[str, ...] = ("batch", "support", "episode", "running")
+    training_statistics: tuple[str, ...] = ("batch", "support", "episode")
     needs: str | None = "classes"
     settings = ()
 
@@ -26,20 +29,22 @@ class ProtoNet:
         self.setup = setup
 
     def init(self, generator: torch.Generator) -> State:
-        """The network without its head."""
-        params = self.setup.network.init(generator, self.setup.ways)
-        return State({name: value for name, value in params.items() if not name.startswith("head")}, {})
+        """The network without its head; carried: running statistics."""
+        network = self.setup.network
+        params = network.init(generator, self.setup.ways)
+        params = {name: value for name, value in params.items() if not name.startswith("head")}
+        return State(params, fresh_statistics(network, params))
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """The query loss (Algorithm 1) and its gradient."""
+        """The query loss (Algorithm 1), its gradient, and the running statistics one step further."""
+        network, mode = self.setup.network, self.setup.training.batch_statistics
 
-        def loss(params: Params) -> Tensor:
-            mode = self.setup.training.batch_statistics
-            outputs = self._outputs(params, batch.support, batch.support_labels, batch.query, mode)
-            return self.setup.loss(outputs, batch.query_labels)
+        def loss(params: Params) -> tuple[Tensor, Params]:
+            features = features_of(network, params, batch.support, batch.query, mode)
+            return self.setup.loss(self._outputs(features, batch.support_labels), batch.query_labels), features.seen
 
-        gradient, value = grad_and_value(loss)(state.params)
-        return value, gradient, state.carried
+        gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
+        return value, gradient, moved(state.carried, seen)
 
     def candidates(self) -> Sequence[Setting]:
         """Nothing is chosen on validation episodes."""
@@ -47,12 +52,10 @@ class ProtoNet:
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[1, query images, ways]: nothing is adapted."""
-        return self._outputs(state.params, support, labels, query, self.setup.evaluation.batch_statistics)[None]
+        network, mode = self.setup.network, self.setup.evaluation.batch_statistics
+        return self._outputs(features_of(network, state.params, support, query, mode, state.carried), labels)[None]
 
-    def _outputs(self, params: Params, support: Tensor, labels: Tensor, query: Tensor, mode: str) -> Tensor:
-        seen: Params = {}
-        features = self.setup.network.features(params, support, seen=seen)
-        queries = self.setup.network.features(params, query, seen if mode == "support" else None)
-        of_class = (labels == torch.arange(self.setup.ways, device=labels.device)[:, None]).to(features.dtype)
-        prototypes = of_class @ features / of_class.sum(1, keepdim=True)  # [ways, features]
-        return -(queries[:, None] - prototypes).square().sum(2)
+    def _outputs(self, features: Features, labels: Tensor) -> Tensor:
+        of_class = (labels == torch.arange(self.setup.ways, device=labels.device)[:, None]).to(features.support.dtype)
+        prototypes = of_class @ features.support / of_class.sum(1, keepdim=True)  # [ways, features]
+        return -(features.query[:, None] - prototypes).square().sum(2)

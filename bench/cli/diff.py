@@ -11,7 +11,7 @@ from bench.cli.parsing import add_command, add_protocol_choice
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(top, "diff", diff, "what differs between two protocols, with the source of each value")
-    parser.add_argument("one", metavar="PROTOCOL", help="paper, article, ravi or quick")
+    parser.add_argument("one", metavar="PROTOCOL", help="such as paper: `list` names them")
     parser.add_argument("other", metavar="PROTOCOL")
     add_protocol_choice(parser)
 

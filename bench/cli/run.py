@@ -29,7 +29,7 @@ def add(top: Any) -> None:
         help="a name, or a file such as mine.py; may be given several times (default maml)",
     )
     parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
-    parser.add_argument("--protocol", metavar="P", help="paper, article, ravi or quick")
+    parser.add_argument("--protocol", metavar="P", help="such as paper: `list` names them")
     add_running(parser)
     worker_options.add(parser)
     parser.add_argument(

@@ -43,7 +43,7 @@ def add(top: Any) -> None:
     add_settings(parser, "such as episodes=600, where the run has several evaluations")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser = add_command(show, "protocol", protocol, "every setting of a protocol, with its source")
-    parser.add_argument("name", metavar="PROTOCOL", help="paper, article, ravi or quick")
+    parser.add_argument("name", metavar="PROTOCOL", help="such as paper: `list` names them")
     parser.add_argument("--method", default="", metavar="M", help="as this method is tested under it")
     add_protocol_choice(parser)
 

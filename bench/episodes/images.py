@@ -40,8 +40,9 @@ class ImageEpisodes(EpisodeStream):
 
     @cached_property
     def classes(self) -> tuple[ImageClass, ...]:
-        """The classes of the split that the benchmark uses."""
-        return self.data.split(self.split)[: self.benchmark.classes]
+        """The classes of the split that the benchmark uses, and of validation too where those are trained on."""
+        splits = self.trained_on.split("+") if self.split == "train" else [self.split]
+        return tuple(each for split in splits for each in self.data.split(split)[: self.benchmark.classes])
 
     @property
     def class_count(self) -> int:

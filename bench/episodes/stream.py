@@ -28,7 +28,7 @@ class EpisodeStream(ABC):
 
     `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some. `by_class`:
     queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`). `rotations`:
-    one of `protocol.ROTATIONS`, or None, the benchmark's."""
+    one of `protocol.ROTATIONS`, or None, the benchmark's. `trained_on`: of which splits the classes of training are."""
 
     benchmark: Benchmark
     data: Any  # of `Data` the subclass's form
@@ -39,6 +39,7 @@ class EpisodeStream(ABC):
     with_parameters: bool = False
     by_class: bool = False
     rotations: str | None = None
+    trained_on: str = "train"
 
     def on(self, device: torch.device) -> Self:
         """This stream on a device. Raises UserError where the data cannot fill an episode."""

@@ -72,7 +72,7 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
 def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str, Any]:
     """Settings of a baseline that fine-tunes, where this project and no source gives them: rates and steps so many that
     what validation chooses can lie between them, and the head alone beside the whole network."""
-    if name == "ravi" or "finetune_steps" not in used:
+    if name not in ("paper", "article", "quick") or "finetune_steps" not in used:
         return {}
     if benchmark.form == FUNCTIONS:
         return {"finetune_steps": 100}

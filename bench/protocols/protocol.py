@@ -44,6 +44,9 @@ _ROTATIONS = "a random turn for each class of an episode, turned copies as class
 BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
 # `bench.networks.inputs` says what these are.
 INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")
+WITH_VALIDATION = "train+valid"
+# What normalises the queries: their own statistics, the support set's, those of both together, or running ones.
+BATCH, SUPPORT, EPISODE, RUNNING = STATISTICS = ("batch", "support", "episode", "running")
 _PRECISION = "of the products of convolutions and head; all else is fp32"
 
 
@@ -64,6 +67,7 @@ class Training:
         None, "support images per class of a training episode, or none: the benchmark's", least=1, later=True
     )
     queries: int = _setting(15, "query images per class", least=1)
+    classes: str = _setting("train", "that are trained on", choices=("train", WITH_VALIDATION), later=True)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
     filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1, most=1_000_000)
@@ -78,7 +82,9 @@ class Training:
     )
     batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
-    batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support"))
+    batch_statistics: str = _setting(
+        BATCH, "that normalise the queries; episode: support and queries together", choices=(BATCH, SUPPORT, EPISODE)
+    )
     resize: str = _setting("nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos"))
     split: str = _setting(
         "random", "of Omniglot's characters: at random, or by alphabet", choices=("random", "vinyals"), later=True
@@ -110,7 +116,9 @@ class Evaluation:
     episodes: int = _setting(600, "test episodes", least=2, most=1_000_000)
     queries: int = _setting(15, "query images per class", least=1)
     inner_steps: int = _setting(10, "inner steps at test", least=0)
-    batch_statistics: str = _setting("batch", "that normalise the queries", choices=("batch", "support", "running"))
+    batch_statistics: str = _setting(
+        BATCH, "that normalise the queries; episode: support and queries together", choices=STATISTICS
+    )
     weights: str = _setting("last", "iteration that is evaluated", choices=("last", "best"))
     adapt: str = _setting("all", "what fine-tuning changes; chosen: on validation", choices=("all", "head", "chosen"))
     finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)

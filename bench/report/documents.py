@@ -93,7 +93,8 @@ def notes(section: Section) -> list[str]:
     """What a reader of its tables must know besides."""
     unknown = [] if section.claims else ["No published number is known for this benchmark, so nothing is judged."]
     counted = section.benchmark.measure.counted
-    batch = counted and any(cell.evaluated.evaluation.batch_statistics == "batch" for cell in section.cells)
+    modes = {cell.evaluated.evaluation.batch_statistics for cell in section.cells}
+    batch = counted and not modes.isdisjoint({"batch", "episode"})
     bound = wording.near_bound(section.benchmark.measure)
     near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
     edges = [

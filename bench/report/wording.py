@@ -16,6 +16,7 @@ NONE = "–"
 _KINDS = {"both": "episodes + seeds", "over episodes": "episodes", "over seeds": "seeds"}
 _KINDS |= {"for these models": "these weights only"}
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
+BATCH_NORM |= {"episode": "support and queries together (transductive)"}
 
 
 def batch_norm(cell: Cell) -> str:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, kind_and_reason, reason, unknown
-from bench.protocols.protocol import OF_SOME_METHODS
+from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS
 from bench.runs.known_methods import GROUP, is_file
 from bench.training.workload import NamedMethod
 from methods import METHODS
@@ -28,7 +28,6 @@ from methods.contract import NEEDS, Method
 PARTS = ("training_batch", "weights_of", "batch_statistics", "needs", "candidates", "predict")
 TRAINING_PARTS = ("init", "loss_and_gradient")
 BATCHES = ("episodes", "images")
-STATISTICS = ("batch", "support", "running")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -104,9 +103,10 @@ def misdeclared(kind: type[Method]) -> str:
         return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"
     if kind.needs is not None and kind.needs not in list(NEEDS):
         return f"needs is {kind.needs!r}, not None or one of {', '.join(NEEDS)}"
-    modes = kind.batch_statistics
-    if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
-        return f"batch_statistics is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
+    for name in ("batch_statistics", "training_statistics"):
+        modes = getattr(kind, name, STATISTICS)
+        if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
+            return f"{name} is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
     settings = getattr(kind, "settings", ())
     if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
         return f"settings is {settings!r}, not a tuple of some of {', '.join(OF_SOME_METHODS)}"

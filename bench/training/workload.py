@@ -16,7 +16,7 @@ from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
 from bench.networks.stacked import step as stacked
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import BY_CLASS, INNER_LOOP, Protocol
+from bench.protocols.protocol import BATCH, BY_CLASS, INNER_LOOP, SUPPORT, WITH_VALIDATION, Protocol
 from bench.training import evaluation, initial, modes
 from bench.training.execution import EAGER, GRAPH, Execution
 from bench.training.objectives import objective
@@ -89,6 +89,7 @@ class Workload:
         if mode not in kind.batch_statistics:
             able = " or ".join(kind.batch_statistics)
             raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
+        self._check_training()
         if self.protocol.training.validations and (lacking := streams.lacks(self.data)):
             raise UserError(
                 f"{self.benchmark.name}: the data here have no {' and no '.join(lacking)} classes: `--set "
@@ -99,6 +100,19 @@ class Workload:
             if split != "train":
                 self.state_for(split, self.initial_state(0))
         self.evaluation_executions()
+
+    def _check_training(self) -> None:
+        kind, name, training = self.kind, self.method.name, self.protocol.training
+        able, mode = getattr(kind, "training_statistics", (BATCH, SUPPORT)), training.batch_statistics
+        if kind.training_batch == "episodes" and mode not in able:
+            raise UserError(f"{name} cannot be trained with batch_statistics={mode}: it has {' or '.join(able)}")
+        if training.classes != WITH_VALIDATION:
+            return
+        if "classes" not in self.benchmark.offers:
+            raise UserError(f"classes={WITH_VALIDATION}: {self.benchmark.name} has no classes")
+        if training.validations or len(self.build().candidates()) > 1:
+            mend = "validations=0" if training.validations else f"classes=train, which leaves {name} some to choose on"
+            raise UserError(f"classes={WITH_VALIDATION} leaves none to validate on: --set {mend}")
 
     @property
     def training_benchmark(self) -> Benchmark:
@@ -120,6 +134,7 @@ class Workload:
         """What `stream` gives, on the host, whether or not the data can fill an episode."""
         part = self.protocol.part(split)
         how: dict[str, Any] = {"with_parameters": self._with_parameters, "rotations": part.rotations}
+        how["trained_on"] = self.protocol.training.classes
         how["by_class"] = part.meaning == BY_CLASS
         benchmark, data = self._source(split)
         found = streams.stream(benchmark, data, split, self.protocol.shape(split, benchmark), training_seed, **how)

@@ -36,16 +36,17 @@ def test_known_protocols() -> None:
     found = Counter((c.protocol, c.iterations) for c in claims.published())
     assert found[("paper", 60_000)] == 8 and found[("ravi", 30_000)] == 4
     assert found[("article", 60_000)] == found[("article", 75_000)] == 1
-    assert found[("", None)] == len(claims.published()) - 14
+    assert found[("snell", 20_000)] == 10
+    assert found[("", None)] == len(claims.published()) - 24
 
 
 def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
-    mode = {"batch": "transductive", "running": "inductive", "support": "inductive"}
+    modes = {"batch": {"transductive"}, "running": {"inductive", "running"}, "support": {"inductive"}}
     for claim in claims.published():
         if claim.protocol:
             evaluation = presets.preset(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
             assert evaluation.queries == claim.queries_per_class
-            assert mode[evaluation.batch_statistics] == claim.bn_mode
+            assert claim.bn_mode in modes[evaluation.batch_statistics]
 
 
 def test_a_user_s_own(tmp_path: Path) -> None:

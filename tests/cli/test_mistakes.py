@@ -36,6 +36,13 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
             ("run", "--set", "evaluation.batch_statistics=running"),
             "maml cannot be evaluated with batch_statistics=running",
         ),
+        (("run", "--benchmark", "tiny", "--set", "batch_statistics=episode"), "maml cannot be trained with"),
+        (("run", "--benchmark", "tiny", "--set", "classes=train+valid"), "none to validate on: --set validations=0"),
+        (
+            ("run", "--benchmark", "tiny", "--method", "finetune", "--protocol", "snell"),
+            "none to validate on: --set classes=train",
+        ),
+        (("run", "--benchmark", "sinusoid-5s", "--set", "classes=train+valid"), "sinusoid-5s has no classes"),
         (("run", "--benchmark", "miniimagenet-5w5s"), "python -m bench data add mini-imagenet PATH"),
         (("run", "--itertions", "3"), "did you mean --iterations"),
         (("run", "--benchmark", "tiny", "--log", "tensorbord"), "did you mean 'tensorboard'"),

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bench.data import benchmark_data, store
 from bench.data.omniglot_variants import by_alphabet
+from bench.protocols import presets
 from bench.protocols.benchmarks import get
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
 from bench.protocols.settings import with_settings
+from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, one_line
+
+CPU = torch.device("cpu")
 
 
 def asked(*settings: str) -> Protocol:
@@ -43,6 +48,20 @@ def test_paper_is_one(data_dir: Path) -> None:
     )
     assert ink.images.mean() < 64 and inverted.images.mean() > 192
     assert sum(c.split == "valid" for c in inverted.classes) == 172 and inverted.images.dtype == np.uint8
+
+
+def test_validation_s_classes_are_trained_on_where_that_is_asked(data_dir: Path) -> None:
+    """Those of training, and behind them those of validation, each with images of its own."""
+    benchmark, protocol = get("omniglot-5w1s"), presets.preset("snell", get("omniglot-5w1s"))
+    data = benchmark_data.load(benchmark, protocol.training, data_dir)
+    work = Workload(benchmark=benchmark, method=NamedMethod("protonet"), protocol=protocol, data=data, device=CPU)
+    stream = work.stream("train")
+    assert [c.split for c in stream.classes] == 1028 * ["train"] + 172 * ["valid"] and stream.class_count == 4800
+    last = stream.classes[-1]
+    assert len(stream._pixels) == 24_000
+    np.testing.assert_array_equal(stream._pixels[-20:, 0], data.images[last.offset : last.offset + 20, ..., 0])
+    drawn = stream.draw(0, 200)
+    assert int(drawn.classes.max()) >= 4 * 1028 and {c.split for c in work.stream("test").classes} == {"test"}
 
 
 @pytest.mark.parametrize("setting", ["split=vinyals", "ones=paper"])

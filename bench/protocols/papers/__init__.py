@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.papers import article, finn, finn_sources, ravi
+from bench.protocols.papers import article, finn, finn_sources, ravi, snell
 from bench.protocols.protocol import Protocol
 from bench.protocols.source import Sources
 
@@ -24,4 +24,5 @@ PAPERS: dict[str, Paper] = {
     "paper": Paper(finn.paper, finn_sources.sources),
     "article": Paper(article.article, article.sources),
     "ravi": Paper(ravi.ravi, ravi.sources),
+    "snell": Paper(snell.snell, snell.sources),
 }

@@ -13,9 +13,10 @@ _METHOD = "paper, section 5.2"
 _ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
 _SETTINGS = "paper, appendix A.1"
 _ELSEWHERE = Source("does not concern these images")
-_PROJECTS_OWN: Sources = {
+PROJECTS_OWN: Sources = {
     "ways": Source("as at test: none, the benchmark's"),
     "shots": Source("as at test: none, the benchmark's"),
+    "classes": Source("this project: those of validation are for validation"),
     "split": _ELSEWHERE,
     "ones": _ELSEWHERE,
     "rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
@@ -38,7 +39,7 @@ _PROJECTS_OWN: Sources = {
 
 def sources(benchmark: Benchmark) -> Sources:
     """Setting, as `--set` names it -> source, of every setting of `paper`."""
-    found = _PROJECTS_OWN | _paper_everywhere(benchmark)
+    found = PROJECTS_OWN | _paper_everywhere(benchmark)
     if benchmark.form == FUNCTIONS:
         return found | _paper_sinusoid()
     coloured = benchmark.input_shape[0] == 3

@@ -100,7 +100,7 @@ def _perturbed(state: State) -> State:
 
 
 def batch_norm(subject: Subject) -> None:
-    """a query's outputs change with the other queries in mode batch, and in no other"""
+    """a query's outputs change with the other queries in modes batch and episode, and in no other"""
     if subject.form != IMAGES:
         return
     state, batch = subject.state(), subject.stream("test").episodes(0, 1)
@@ -113,7 +113,7 @@ def batch_norm(subject: Subject) -> None:
             for query in (batch.query, others)
         )
         changes = not torch.allclose(here, there, rtol=1e-5, atol=1e-6)
-        _demand(changes == (mode == "batch"), f"in mode {mode} they {'do' if changes else 'do not'}")
+        _demand(changes == (mode in ("batch", "episode")), f"in mode {mode} they {'do' if changes else 'do not'}")
 
 
 def chance(subject: Subject) -> None:

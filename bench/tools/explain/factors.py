@@ -177,13 +177,15 @@ class _Made:
 
     def _crossed(self, base: Sourced, other: Sourced) -> Cell:
         """Fewer iterations are an earlier evaluation of the same training, more of them are validated as the other
-        end's, so that one training may serve both; unless the best weights are evaluated."""
+        end's, so that one training may serve both; unless the best weights are evaluated. A training on the classes of
+        validation has none."""
         name = f"{base.name} with {other.name}'s {self.factor.name}"
         at = other.values["iterations"]
         last = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
         if last and at < base.values["iterations"]:
             return Cell(name, base.name, base.protocol, at)
-        settings = (*self.factor.settings, *(VALIDATION if last else ()))
+        validated_alike = last or "classes" in self.factor.settings
+        settings = (*self.factor.settings, *(VALIDATION if validated_alike else ()))
         values = {setting: other.values[setting] for setting in settings}
         return Cell(name, base.name, with_values(base.protocol, values))
 

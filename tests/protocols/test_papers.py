@@ -1,0 +1,36 @@
+"""Other papers' protocols: what of them moves a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.protocols import presets
+from bench.protocols.benchmarks import EpisodeShape, get
+from bench.protocols.protocol import Protocol
+
+
+def snell(name: str) -> Protocol:
+    return presets.preset("snell", get(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "episodes"),
+    [  # arXiv 1703.05175, sections 3.1 and 3.2; run_train.py
+        ("omniglot-5w1s", EpisodeShape(60, 1, 5), EpisodeShape(5, 1, 15), 1000),
+        ("omniglot-20w5s", EpisodeShape(60, 5, 5), EpisodeShape(20, 5, 15), 1000),
+        ("miniimagenet-5w1s", EpisodeShape(30, 1, 15), EpisodeShape(5, 1, 15), 600),
+        ("miniimagenet-5w5s", EpisodeShape(20, 5, 15), EpisodeShape(5, 5, 15), 600),
+    ],
+)
+def test_episodes_of_snell(name: str, train: EpisodeShape, test: EpisodeShape, episodes: int) -> None:
+    found = snell(name)
+    assert (found.shape("train", get(name)), found.shape("test", get(name))) == (train, test)
+    assert found.evaluation.episodes == episodes
+    assert (found.training.batch_statistics, found.evaluation.batch_statistics) == ("episode", "running")
+    assert (found.training.meta_batch, found.training.meta_lr_halved_every) == (1, 2000)
+
+
+def test_snell_tests_the_weights_of_one_training_at_any_ways() -> None:
+    five, twenty = (snell(f"omniglot-{ways}w1s").training for ways in (5, 20))
+    assert five == twenty and (five.split, five.rotations, five.classes) == ("vinyals", "classes", "train+valid")
+    assert snell("miniimagenet-5w1s").training.classes == "train"

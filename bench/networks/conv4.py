@@ -22,6 +22,7 @@ from bench.networks.pooled_block import pooled_block
 from bench.networks.stacked.engine import Engine
 from bench.networks.stacked.operations import have_kernels, operations
 
+_LEAST_SCALE = 1e-12  # of a batch norm that is pooled first, and divided by it
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
 
@@ -57,9 +58,8 @@ class Conv4(Conv4Costs):
 
     @property
     def _may_pool_first(self) -> bool:
-        """Not with a scale, which could be negative and make the greatest the least, nor where layers are rounded."""
-        plain = not self._strided and not self.training.batch_norm_scale and not self._geometry.written_here
-        return plain and self.precision != "bf16"
+        """Not where layers are rounded."""
+        return not self._strided and not self._geometry.written_here and self.precision != "bf16"
 
     @property
     def _pools_first(self) -> bool:
@@ -135,9 +135,9 @@ class Conv4(Conv4Costs):
     def _block(
         self, k: int, params: Params, images: Tensor, statistics: Statistics | None, seen: Statistics | None
     ) -> Tensor:
-        weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
-        if self._pools_first and statistics is None and seen is None:
-            return pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
+        if self._pools_first and statistics is None:
+            return self._pooled_block(k, params, images, seen)
+        weight, bias = params[f"conv{k}.weight"], params[f"conv{k}.bias"]
         layers, geometry = LAYERS[self.layers], self._geometry
         convolution: Callable[..., Tensor] = partial(layers.convolution, stride=2 if self._strided else 1)
         if geometry.written_here:
@@ -150,6 +150,20 @@ class Conv4(Conv4Costs):
         if geometry.pooled_by_one(k):
             return max_pool_by_one(hidden)
         return hidden if self._strided else layers.max_pool(hidden)
+
+    def _pooled_block(self, k: int, params: Params, images: Tensor, seen: Statistics | None) -> Tensor:
+        """What batch norm does with scale g and shift b, relu(g z + b), is |g| relu(z' + b / |g|) of the layer whose
+        filters have the sign of g: it is increasing, and the greatest of a window stays the greatest."""
+        weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
+        size, sign = torch.ones_like(shift), torch.ones_like(shift)
+        if self.training.batch_norm_scale:
+            scale = params[f"norm{k}.scale"]
+            size, sign = scale.abs().clamp_min(_LEAST_SCALE), torch.where(scale < 0, -sign, sign)
+            weight, bias, shift = weight * sign[:, None, None, None], bias * sign, shift / size
+        output, mean, variance = pooled_block(images, weight, bias, shift, self.training.batch_norm_epsilon)
+        if seen is not None:
+            seen[f"norm{k}.mean"], seen[f"norm{k}.variance"] = mean * sign, variance
+        return output * size if self.training.batch_norm_scale else output
 
     def _batch_norm(
         self, k: int, params: Params, hidden: Tensor, statistics: Statistics | None, seen: Statistics | None

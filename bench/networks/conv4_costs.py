@@ -33,7 +33,7 @@ class Conv4Costs:
         images are pooled first; of such networks on CUDA nothing is known."""
         if self._strided:
             return 0.66 if device == "cuda" else 0.5
-        return 0.1 if self.training.batch_norm_scale else 0.0
+        return 0.0
 
     @property
     def _strided(self) -> bool:

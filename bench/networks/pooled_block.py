@@ -1,5 +1,5 @@
 """A block of the network in one function, both of whose derivatives are written out: convolution, max-pooling, batch
-norm without a scale, ReLU.
+norm without a scale, ReLU. One with a scale is such a block too (`bench.networks.conv4`).
 
 Batch norm without a scale and ReLU are increasing, so the greatest of a window stays the greatest: a quarter of the
 numbers is left to normalise, and of the whole layer only sums are taken. Second order differentiates the derivatives
@@ -31,10 +31,16 @@ from bench.networks.channel_statistics import measured, summed
 from bench.networks.stacked import torch_places
 
 
-def pooled_block(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> Tensor:
+def pooled_block(
+    images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Images [images, rows, columns, channels], padded by one, under `weight` [filters, channels, 3, 3] -> [images,
-    rows // 2, columns // 2, filters]. Differentiable twice, as second order asks; not under `vmap`."""
-    return _Block.apply(images.contiguous(), weight, bias, shift, epsilon)[0]
+    rows // 2, columns // 2, filters], and the layer's mean and variance [filters]. Differentiable twice, as second
+    order asks; not under `vmap`."""
+    # Laid out anew: of one channel torch cannot tell where it stands, and would turn the whole layer round.
+    images = images.contiguous().view(-1).view(images.shape)
+    output, _, _, mean, variance, _ = _Block.apply(images, weight, bias, shift, epsilon)
+    return output, mean, variance
 
 
 class _Block(torch.autograd.Function):

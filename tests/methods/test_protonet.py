@@ -57,9 +57,11 @@ def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
     return method, state, Episode(*(part[:1] for part in batch))
 
 
-def test_a_step_is_that_of_their_modules(parts) -> None:
+@pytest.mark.parametrize("layers", ["native", "pooled", "vectorised"])
+def test_a_step_is_that_of_their_modules(parts, layers: str) -> None:
     method, state, batch = parts
-    loss, gradient, carried = meta_step(Execution(CPU, 1, "eager", "vectorised"), method, state, batch)
+    method = type(method)(replace(method.setup, network=replace(method.setup.network, layers=layers)))
+    loss, gradient, carried = meta_step(Execution(CPU, 1, "eager", layers), method, state, batch)
     theirs = Snell(state.params)
     expected = F.cross_entropy(-theirs.distances(batch.support[0], batch.query[0], 3), batch.query_labels[0])
     expected.backward()

@@ -47,16 +47,18 @@ class LeavesTheLast(Maml):
 
 
 @pytest.mark.parametrize("name", ["anil", "meta-sgd", "msl", "protonet", LeavesTheFirst, LeavesTheLast])
-@pytest.mark.parametrize("statistics", ["batch", "support"])
+@pytest.mark.parametrize(("statistics", "scaled"), [("batch", False), ("support", True)])
 def test_pooling_first_leaves_the_gradient_what_it_is(
-    parts: Parts, name: str | type[Maml], statistics: str, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, name: str | type[Maml], statistics: str, scaled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also of a batch norm with a scale, which may be negative, and is learned in the inner loop."""
     benchmark, images, training, evaluation = parts
     if isinstance(name, type):
         monkeypatch.setitem(METHODS, "mine", name)
         name = "mine"
     images = replace(images, images=np.pad(images.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
     pooled = {"downsampling": "max-pool", "head_input": "flatten", "initialisation": "glorot"}
+    pooled |= {"batch_norm_scale": scaled, "batch_norm_adapted": scaled}
     training = replace(training, inner_steps=2, batch_statistics=statistics, **pooled)
     gradients = []
     for layers in ("pooled", "vectorised"):
@@ -64,6 +66,8 @@ def test_pooling_first_leaves_the_gradient_what_it_is(
             name, replace(benchmark, input_shape=(1, 16, 16)), images, training, evaluation, layers
         )
         assert method.setup.network._pools_first == (layers == "pooled")
+        for value in (value for key, value in state.params.items() if key.endswith(".scale")):
+            value[::2] *= -1
         gradients.append(meta_step(Execution(CPU, 1, "eager", layers), method, state, batch)[1])
     torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-10)
 

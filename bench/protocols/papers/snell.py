@@ -13,8 +13,6 @@ from bench.protocols.papers.finn_sources import PROJECTS_OWN, SHRUNK
 from bench.protocols.protocol import CLASSES, Evaluation, Protocol, Training
 from bench.protocols.source import Source, Sources
 
-_FOR_TESTS = {"filters": 8, "iterations": 20, "ways": 10}
-
 
 def snell(benchmark: Benchmark) -> Protocol:
     """Snell et al. 2017, prototypical networks: 60 ways in training, running statistics at test."""
@@ -26,7 +24,7 @@ def snell(benchmark: Benchmark) -> Protocol:
         training = replace(training, split="vinyals", classes="train+valid")
     evaluation = Evaluation(episodes=1000, queries=15, batch_statistics="running", rotations=CLASSES)
     if benchmark.name == "tiny":
-        return Protocol(replace(training, **_FOR_TESTS), replace(evaluation, episodes=20))
+        return Protocol(replace(training, filters=8, iterations=20, ways=10), replace(evaluation, episodes=20))
     return Protocol(training, evaluation)
 
 
@@ -57,7 +55,8 @@ def sources(benchmark: Benchmark) -> Sources:
         like = "miniImageNet" if benchmark.input_shape[0] == 3 else "Omniglot"
         found = {name: replace(source, where=f"as on {like}: {source.where}") for name, source in found.items()}
         found["split"] = found["classes"] = Source("Omniglot's alone")
-    return found | dict.fromkeys((*_FOR_TESTS, "episodes"), SHRUNK) if benchmark.name == "tiny" else found
+    shrunk = ("filters", "iterations", "ways", "episodes") if benchmark.name == "tiny" else ()
+    return found | dict.fromkeys(shrunk, SHRUNK)
 
 
 def _everywhere() -> Sources:

@@ -22,6 +22,8 @@ class MultiStepLoss(Maml):
     optimisation", equation 4). All v_i begin alike; those of the earlier steps fall to nearly nothing, as in the
     authors' code, over the first tenth of the training. Nothing else of MAML++ is here."""
 
+    uses_length = True
+
     def init(self, generator: torch.Generator) -> State:
         """As MAML's; the updates made so far are carried, for the weights follow them."""
         return State(super().init(generator).params, {"updates": torch.zeros(())})

@@ -43,6 +43,7 @@ OPTIONAL: dict[str, type] = {
     "code.file": str,
     "code.sha256": str,
     "resumed": list,
+    "continued": dict,
     "best_score": float,
     "execution.seeds": list,
 }

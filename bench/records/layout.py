@@ -19,11 +19,12 @@ def drop_checkpoints(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-RECORD, CURVE, WEIGHTS, BEST, CHECKPOINT, NEXT_CHECKPOINT = (
+RECORD, CURVE, WEIGHTS, BEST, OPTIMISER, CHECKPOINT, NEXT_CHECKPOINT = (
     "record.json",
     "curve.parquet",
     "weights.safetensors",
     "best.safetensors",
+    "optimiser.safetensors",
     "checkpoint.safetensors",
     "checkpoint.next.safetensors",
 )
@@ -57,9 +58,9 @@ def run_name(folder: Path) -> str:
     return "/".join(folder.parts[-4:])
 
 
-def folders(results: Path) -> Iterator[Path]:
-    """Every folder under `results` that holds a record, in order of name."""
-    return (path.parent for path in sorted(results.glob(f"*/*/*/seed*/{RECORD}")))
+def folders(results: Path, benchmark: str = "*", method: str = "*") -> Iterator[Path]:
+    """Every folder under `results` that holds a record, of one benchmark or method where asked, in order of name."""
+    return (path.parent for path in sorted(results.glob(f"{benchmark}/{method}/*/seed*/{RECORD}")))
 
 
 def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:

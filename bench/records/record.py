@@ -4,6 +4,7 @@
     record.json                 what was run, how, on what, with which outcome
     curve.parquet               a row per point of the learning curve
     weights.safetensors         after the last iteration; best.safetensors: best on validation
+    optimiser.safetensors       its state after the last iteration, from which a longer training goes on
     checkpoint.safetensors      only while the run is unfinished
     pictures.json               what `show episodes` drew last, for the report; no part of the record
     evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step

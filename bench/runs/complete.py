@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.records import layout
 from bench.records.locks import Busy, locked
-from bench.runs import tensorboard
+from bench.runs import lengthen, tensorboard
 from bench.runs.evaluate import evaluate_at
 from bench.runs.job import Job
 from bench.runs.status import Outcome, RunStatus, resumable_groups
@@ -25,7 +25,7 @@ def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tup
     for job in jobs:
         job.check()
     with ExitStack() as locks:
-        statuses = {job.seed: _locked_status(locks, job, force) for job in jobs}
+        statuses = {job.seed: _locked_status(locks, job, watch.keep, force) for job in jobs}
         outcomes = {seed: _outcome_before(status) for seed, status in statuses.items()}
         left = [status for seed, status in statuses.items() if status is not None and outcomes[seed] is None]
         groups = resumable_groups(left)
@@ -42,8 +42,9 @@ def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tup
         return tuple(outcome for outcome in outcomes.values() if outcome is not None), bool(todo)
 
 
-def _locked_status(locks: ExitStack, job: Job, force: bool) -> RunStatus | None:
-    """The status of a run on which nobody else works meanwhile; None: somebody does."""
+def _locked_status(locks: ExitStack, job: Job, keep: Collection[int], force: bool) -> RunStatus | None:
+    """The status of a run on which nobody else works meanwhile, which goes on from a shorter one where it can; None:
+    somebody does."""
     try:
         locks.enter_context(locked(job.folder))
     except Busy:
@@ -51,6 +52,8 @@ def _locked_status(locks: ExitStack, job: Job, force: bool) -> RunStatus | None:
     if force:
         _clear(job.folder)
     status = RunStatus.read(job)
+    if not (force or status.info or job.kind.weights_of):
+        status = RunStatus(job, lengthen.begun(job, keep))
     if status.is_trained:
         layout.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
     return status

@@ -69,14 +69,18 @@ def finish_record(
     weights.save_state(folder / layout.BEST, track.best)
     frame = checkpoint.curve(track)
     files.write_atomically(folder / layout.CURVE, lambda path: frame.to_parquet(path))
+    diverged = track.diverged_at is not None  # which never goes on
+    if not diverged:
+        checkpoint.save_optimiser(progress, place, folder / layout.OPTIMISER)
     names = [
         layout.WEIGHTS,
         layout.BEST,
         layout.CURVE,
+        *([] if diverged else [layout.OPTIMISER]),
         *(p.name for p in sorted(folder.glob("weights@*.safetensors"))),
     ]
     info = info | {
-        "status": "finished" if track.diverged_at is None else "diverged",
+        "status": "diverged" if diverged else "finished",
         "iteration": track.diverged_at or progress.iteration,
         "best_iteration": track.best_iteration,
         "best_score": track.best_score if track.best_iteration else None,
@@ -84,7 +88,7 @@ def finish_record(
         "peak_memory_bytes": devices.peak_memory_bytes(device),
         "files": {name: files.sha256(folder / name) for name in names},
     }
-    if track.diverged_at is not None:
+    if diverged:
         info["diverged_at"] = track.diverged_at
     records.write_json(folder / layout.RECORD, info)
     drop_checkpoints(folder)

@@ -11,7 +11,7 @@ from typing import Any
 from bench import devices, files, records
 from bench.records import layout
 from bench.records.locks import locked, was_deleted
-from bench.runs import recording
+from bench.runs import lengthen, recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
 from bench.training import checkpoint, modes, outer_loop
@@ -99,10 +99,11 @@ def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
     """Copies the weights of another method's run of the same keys, which is trained first where it is missing."""
     source = job.weights_job
     with locked(source.folder):
-        info = records.read_info_if_any(source.folder)
+        info = records.read_info_if_any(source.folder) or lengthen.begun(source, watch.keep)
         if info.get("status", "unfinished") == "unfinished":
             (info,) = train_runs([source], [info], watch)
     job.folder.mkdir(parents=True, exist_ok=True)
+    info["files"] = {name: total for name, total in info["files"].items() if name != layout.OPTIMISER}
     for name in info["files"]:
         path = records.checked(source.folder, name, info["files"])
         files.write_atomically(job.folder / name, partial(shutil.copyfile, path))

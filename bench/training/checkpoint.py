@@ -103,6 +103,24 @@ def resume(progress: Progress, folders: Sequence[Path], iterations: int) -> None
         raise _no_checkpoint(folders[0]) from error
 
 
+def save_optimiser(progress: Progress, place: int, path: Path) -> None:
+    """Writes what a finished training of one seed needs to go on, beside its weights and its curve."""
+    weights.save(path, _moments(progress, place))
+
+
+def save_finished(source: Path, info: dict[str, Any], folder: Path) -> None:
+    """Puts a finished training of one seed, whose record says `info`, into another folder as a checkpoint."""
+    device = torch.device("cpu")
+    now, best = (weights.load_state(source / name, device) for name in (layout.WEIGHTS, layout.BEST))
+    moments, _ = weights.load(source / layout.OPTIMISER, device)
+    rows = pd.read_parquet(source / layout.CURVE).astype(object)
+    about = {name: info[name] for name in ("iteration", "seconds", "best_score", "best_iteration")}
+    about |= {"row_start": info["iteration"], "diverged_at": None}
+    about["rows"] = rows.where(rows.notna(), None).to_dict("records")
+    tensors = weights.flat(now, "now.") | weights.flat(best, "best.") | moments
+    weights.save(folder / layout.CHECKPOINT, tensors | {"loss_sum": torch.zeros(())}, about)
+
+
 def stages(folder: Path) -> frozenset[int]:
     """The iterations that a training can go on from; 0: from the beginning. Two where a save was cut off. Raises
     UserError."""
@@ -123,13 +141,19 @@ def copied(state: State) -> State:
 def _as_saved(progress: Progress, place: int) -> Saved:
     """One seed's checkpoint."""
     track = progress.tracks[place]
-    tensors = weights.flat(progress.of(place), "now.") | weights.flat(track.best, "best.")
-    for index, moments in progress.optimiser.state_dict()["state"].items():
-        for name, value in moments.items():
-            tensors[f"adam.{index}.{name}"] = value if value.dim() == 0 else value[place]
+    tensors = weights.flat(progress.of(place), "now.") | weights.flat(track.best, "best.") | _moments(progress, place)
     about = {name: getattr(progress, name) for name in _SHARED} | {name: getattr(track, name) for name in _OF_SEED}
     about["best_score"] = track.best_score if math.isfinite(track.best_score) else None
     return tensors | {"loss_sum": progress.loss_sum[place]}, about
+
+
+def _moments(progress: Progress, place: int) -> dict[str, Tensor]:
+    """The optimiser's state of one seed."""
+    return {
+        f"adam.{index}.{name}": value if value.dim() == 0 else value[place]
+        for index, moments in progress.optimiser.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
 
 
 def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved | None]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from bench.episodes.stream import EpisodeStream
-from bench.protocols.protocol import Protocol
+from bench.protocols.protocol import Protocol, Training
 from bench.records import weights
 from bench.records.layout import kept
 from bench.training import evaluation
@@ -104,10 +104,7 @@ class Trainer:
 
     @cached_property
     def _validations(self) -> frozenset[int]:
-        training = self.protocol.training
-        return frozenset(
-            max(1, round(k * training.iterations / training.validations)) for k in range(1, training.validations + 1)
-        )
+        return validated_at(self.protocol.training)
 
     def _row(self, progress: Progress, on_event: Listener) -> float | None:
         """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
@@ -162,6 +159,12 @@ class Trainer:
         progress.spend("training")
         save(progress, self.folders)
         self.saved(progress.iteration)
+
+
+def validated_at(training: Training) -> frozenset[int]:
+    """The iterations after which a training is validated: spread evenly, the last among them."""
+    count, iterations = training.validations, training.iterations
+    return frozenset(max(1, round(k * iterations / count)) for k in range(1, count + 1))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -22,11 +22,3 @@ def test_mean_and_interval_over_seeds(typed: Command, tmp_path: Path) -> None:
     assert f"protocol    {row['protocol']}: " in ran.stdout  # before it, too
     assert "1 thread," in ran.stdout and "1 threads" not in ran.stdout
     assert "episodes + seeds" not in typed(*RUN, "--iterations", "4").stdout
-
-
-def test_says_that_a_longer_training_begins_anew(typed: Command) -> None:
-    assert "anew" not in typed(*RUN, "--iterations", "2").stdout
-    longer = typed(*RUN, "--iterations", "4").stdout
-    assert "maml is finished after 2 iterations" in longer and "--iterations 4 --keep 2" in longer
-    assert "anew" not in typed(*RUN, "--iterations", "4").stdout  # it is there
-    assert "anew" not in typed(*RUN, "--iterations", "6", "--set", "inner_lr=0.3").stdout

@@ -46,7 +46,7 @@ def test_one_after_the_other_in_another_order(typed: Command, tmp_path: Path, to
         for method in reversed(METHODS):
             random.seed(seed), np.random.seed(seed), torch.manual_seed(seed), torch.rand(99)
             assert typed(*RUN, "--method", method, "--seed", str(seed), "--results", "apart").returncode == 0
-    assert bits(tmp_path / "apart") == bits(together) and len(bits(together)) == 12
+    assert bits(tmp_path / "apart") == bits(together) and len(bits(together)) == 16
     assert curves(tmp_path / "apart") == curves(together)
 
 
@@ -55,7 +55,7 @@ def test_another_process(bench: Command, tmp_path: Path, together: Path) -> None
     result = bench(*RUN, *more)
     assert result.returncode == 0, result.stderr
     other = bits(tmp_path / "other")
-    assert other.items() <= bits(together).items() and len(other) == 3
+    assert other.items() <= bits(together).items() and len(other) == 4
 
 
 def test_a_run_leaves_the_global_generators_alone(typed: Command) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from bench import records
@@ -61,13 +62,21 @@ def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
             yield compared(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
-    yield compared("curve", differences.of_curves(record.curve, here.curve), reasons)
+    curves = (_comparable(record, each.curve) for each in (record, here))
+    yield compared("curve", differences.of_curves(*curves), reasons)
     for name in sorted(name for name in record.info["files"] if name.endswith(".safetensors")):
         pair = [_tensors(path / name) for path in (record.path, here.path)]
         yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
         path = here.path / weights_of(again, evaluation)
         yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
+
+
+def _comparable(record: records.Record, curve: pd.DataFrame) -> pd.DataFrame:
+    """Where a training went on from a shorter one, whose points are closer, its validations alone."""
+    if "continued" not in record.info:
+        return curve
+    return curve.dropna(subset="valid_score").drop(columns="train_loss")
 
 
 def _files(again: RecordedRun) -> Finding:

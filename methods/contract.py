@@ -78,15 +78,11 @@ class Method(Protocol):
     batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
     needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
 
-<<<<<<< HEAD
     # Where it declares none:
     # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP and FINE_TUNING that it uses
     # training_statistics: tuple[str, ...] = ("batch", "support"): the modes of the training that it can do
-=======
-    # settings: tuple[str, ...] = INNER_LOOP, where it declares none: those of INNER_LOOP and FINE_TUNING that it uses
     # uses_length: bool = False: whether its steps depend on how many iterations a training is to have; of a method that
     # does not ship nothing is known unless its class says it
->>>>>>> 03e8db2 (Go on from a finished training where more iterations are asked for)
 
     def __hash__(self) -> int:
         """What is compiled for a method is kept with it."""

@@ -54,7 +54,9 @@ def add(top: Any) -> None:
         help="change a factor in the start alone (default), in all but the end, or both",
     )
     add_running(parser)
-    parser.add_argument("--dry-run", action="store_true", help="list the cells, and run nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list the cells and how long they would train, and run nothing"
+    )
     add_out(parser)
 
 
@@ -97,13 +99,15 @@ def _explain(options: Namespace, emit: Emit) -> int:
 
 def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
     """Lists the cells, and runs what is missing of them."""
-    from bench.runs import planning
+    from bench.runs import display, planning
     from bench.runs.workers.in_process import InProcess
     from bench.tools.explain import cells as library
 
-    print("\n".join(library.listed(comparison, works)), flush=True)
     if options.dry_run:
+        timed = library.timed(works, display.print_notes)
+        print("\n".join(library.listed(comparison, timed, "as measured here about")))
         return 0
+    print("\n".join(library.listed(comparison, works)), flush=True)
     groups = [group for work in works for group in planning.groups(work.jobs, options.together)]
     return run_all(groups, options, InProcess(), emit)
 

@@ -1,56 +1,58 @@
-"""How long runs that are planned would train: by the rate of records made on this machine, else of a few meta-steps."""
+"""How long runs that are planned would train, in lines."""
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench import provenance, records
-from bench.protocols import settings
-from bench.protocols.protocol import Training
-from bench.records import fields, layout
-from bench.runs import complete
+from bench import records
+from bench.runs import lengthen
 from bench.runs.job import Job
 from bench.runs.progress import duration
-from bench.training import watch
-from bench.training.execution import EAGER, GRAPH
-
-_STEPS, _FEWEST = 4, 20  # meta-steps to measure; iterations of a record that has a rate to speak of
+from bench.runs.step_times import StepTimes
+from bench.training.watch import Listener
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Seconds a meta-step of a training takes, and by what that is known."""
-
-    seconds: float
-    known_by: str
-
-
-def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: watch.Listener) -> list[str]:
-    """The groups that are planned, each with the time that is left to train, of which no run takes any twice, and all
-    of it, by so many workers."""
-    found, times, rates, seen = [], [], {}, set[Path]()
+def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> list[str]:
+    """A line for each cell that is planned, with the time that is left to train, of which no run takes any twice, and
+    all of it, by so many workers."""
+    known, seen = StepTimes(on_event), set[Path]()
+    cells: dict[tuple[str, ...], list[tuple[Sequence[Job], float, str]]] = {}
     for group in groups:
-        trained = {job.folder: job for job in map(_trained, group)}
-        left = sum(_left(job) for folder, job in trained.items() if folder not in seen)
-        seen |= trained.keys()
-        job = next(iter(trained.values()))
-        key = (job.benchmark, job.method, _alike(job.protocol.training))
-        if left and key not in rates:
-            rates[key] = _rate(job, on_event)
-        times.append(left * rates[key].seconds if left else 0.0)
-        took = f"about {duration(times[-1])} ({rates[key].known_by})" if left else "nothing to train"
-        seeds = ",".join(str(each.seed) for each in group)
-        found.append(f"  {job.benchmark.name} {group[0].method} {job.preset} {job.key.hash}, seeds {seeds}: {took}")
+        seconds, known_by = _took(group, known, seen)
+        cell = (group[0].benchmark.name, group[0].method, group[0].preset, group[0].key.hash)
+        cells.setdefault(cell, []).append((group, seconds, known_by))
+    times = [seconds for parts in cells.values() for _, seconds, _ in parts]
     took = f"one group after the other: about {duration(sum(times))}"
     if workers > 1:
         took = f"{workers} workers, each as fast as one alone: about {duration(_spread(times, workers))}; {took}"
-    return [f"training, without validation and test, {took}", *found]
+    told = [f"  {' '.join(cell)}, {_told(parts)}" for cell, parts in cells.items()]
+    return [f"training, without validation and test, {took}", *told]
+
+
+def training_seconds(job: Job, known: StepTimes) -> float:
+    """Of the whole training of one seed."""
+    trained = _trained(job)
+    return known.of([trained]).of(trained.protocol.training.iterations)
+
+
+def _took(group: Sequence[Job], known: StepTimes, seen: set[Path]) -> tuple[float, str]:
+    """What is left to train of a group, in seconds, and by what that is known; its folders are then `seen`."""
+    trained = {job.folder: job for job in map(_trained, group) if job.folder not in seen}
+    seen.update(trained)
+    left = {folder: _left(job) for folder, job in trained.items()}
+    together = [job for folder, job in trained.items() if left[folder]]
+    if not together:
+        return 0.0, ""
+    time = known.of(together)
+    return time.of(max(left.values())), time.known_by
+
+
+def _told(parts: Sequence[tuple[Sequence[Job], float, str]]) -> str:
+    seeds = ", ".join(str(job.seed) for group, _, _ in parts for job in group)
+    known_by = next((known_by for _, _, known_by in parts if known_by), "")
+    took = f"about {duration(sum(part[1] for part in parts))} ({known_by})" if known_by else "nothing to train"
+    return f"{'seeds' if len(seeds) > 1 else 'seed'} {seeds}: {took}"
 
 
 def _spread(times: Sequence[float], workers: int) -> float:
@@ -67,66 +69,9 @@ def _trained(job: Job) -> Job:
 
 
 def _left(job: Job) -> int:
-    """Iterations that a run still has to train."""
-    info = _info(job.folder) or {"status": "unfinished", "iteration": 0}
+    """Iterations that a run still has to train. Raises Corrupt."""
+    info = records.read_info_if_any(job.folder)
+    if not info:
+        shorter = lengthen.longest(job)
+        return job.protocol.training.iterations - (shorter.iterations if shorter else 0)
     return job.protocol.training.iterations - info["iteration"] if info["status"] == "unfinished" else 0
-
-
-def _rate(job: Job, on_event: watch.Listener) -> Rate:
-    known = max(_recorded(job), key=lambda info: info["iteration"], default=None)
-    if known is not None:
-        return Rate(
-            known["seconds"]["training"] / known["iteration"], f"by a record of {known['iteration']} iterations"
-        )
-    on_event(watch.Said(f"measuring {_STEPS} meta-steps of {job.method} on {job.benchmark.name}"))
-    return _measured(job)
-
-
-def _recorded(job: Job) -> Iterator[dict[str, Any]]:
-    """The finished runs here whose meta-steps cost the same: benchmark, method, settings, device and processor."""
-    here = provenance.describe()
-    for folder in layout.folders(job.results):
-        info = _info(folder)
-        if (
-            info is not None
-            and (info["benchmark"], info["method"], info["status"]) == (job.benchmark.name, job.method, "finished")
-            and info["iteration"] >= _FEWEST
-            and info["execution"].get("device") == str(job.workload.device)
-            and all(info["environment"].get(name) == here[name] for name in ("processor", "gpu"))
-            and info.get("seconds", {}).get("training")
-            and _alike(settings.from_fields(Training, info["training"])) == _alike(job.protocol.training)
-        ):
-            yield info
-
-
-def _measured(job: Job) -> Rate:
-    """By steps of the real run in a folder that does not stay; not compiled, which would take longer than they do."""
-    workload = job.workload
-    mode = workload.mode or (GRAPH if workload.device.type == "cuda" else EAGER)
-    times: list[float] = []
-
-    def on_event(event: watch.Event) -> None:
-        if isinstance(event, watch.Step):
-            times.append(time.monotonic())
-
-    with tempfile.TemporaryDirectory() as folder:
-        trial = replace(job.with_workload(mode=mode), results=Path(folder), place=None)
-        with suppress(watch.Interrupted):
-            complete.complete_runs([trial], watch.Watch(on_event, lambda: len(times) >= _STEPS))
-    faster = "" if workload.training_executions(1)[0].mode == mode else "; compiled, as it would run, it is faster"
-    # The first warms up and is left out; the checkpoint at the end waits for the device.
-    seconds = (time.monotonic() - times[0]) / max(1, len(times) - 1)
-    return Rate(seconds, f"by {_STEPS} meta-steps measured here, {mode}{faster}")
-
-
-def _alike(training: Training) -> Training:
-    """Without what costs a meta-step nothing."""
-    return replace(training, iterations=1, validations=1, validation_episodes=1)
-
-
-def _info(folder: Path) -> dict[str, Any] | None:
-    """The record in a folder, or None where there is none that can be read."""
-    try:
-        return records.read_info(folder)
-    except fields.Corrupt:
-        return None

@@ -14,11 +14,14 @@ from bench.protocols.settings import with_values
 from bench.records.layout import kept, kept_weights, weights_of
 from bench.report import tables
 from bench.runs import planning, request
+from bench.runs.estimate import training_seconds
 from bench.runs.job import Job
 from bench.runs.progress import duration
 from bench.runs.status import RunStatus
+from bench.runs.step_times import StepTimes
 from bench.tools.explain.factors import Cell, Comparison
 from bench.training import checkpoint, modes
+from bench.training.watch import Listener
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,14 @@ def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> fl
     return modes.training_seconds(benchmark, training, request.device)
 
 
-def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:
-    """What is going to run, before it does: a line a cell, and the sum."""
+def timed(works: Sequence[Work], on_event: Listener) -> list[Work]:
+    """The works with the seconds of their trainings as they are measured here."""
+    known = StepTimes(on_event)
+    return [replace(work, seconds=training_seconds(work.jobs[0], known)) if work.seconds else work for work in works]
+
+
+def listed(comparison: Comparison, works: Sequence[Work], how: str = "very roughly") -> list[str]:
+    """What is going to run, before it does: a line for each cell, and the sum; `how` its seconds are known."""
     start = next(work for work in works if work.cell.name == comparison.start.name)
     whole = max(work.seconds for work in works if work.cell.protocol.training == start.cell.protocol.training)
     rows = [_row(work, whole) for work in works]
@@ -95,8 +104,8 @@ def listed(comparison: Comparison, works: Sequence[Work]) -> list[str]:
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
         f"seeds {seeds}, {start.cell.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
-        f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, very roughly {hours} on "
-        f"{start.jobs[0].workload.device}, eager, and {evaluations} evaluations",
+        f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, {how} {hours} on "
+        f"{start.jobs[0].workload.device}, and {evaluations} evaluations",
     ]
 
 

@@ -1,0 +1,79 @@
+"""Meta-steps of a workload, measured in a second or so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from bench.protocols.protocol import Training
+from bench.runs.job import Job
+from bench.training import checkpoint
+from bench.training.batches import TrainingBatches
+from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
+from bench.training.meta_step import MetaStep
+from bench.training.workload import Workload
+
+_STEPS = 5  # the most that are timed
+_UNDISTURBED = 0.8  # of a core, at the least: what a step gets that shares the machine with nobody
+_UNCOMPILED = {COMPILED: EAGER, COMPILED_GRAPH: GRAPH}  # compiling takes longer than there is
+_COSTS_NOTHING = {
+    name: getattr(Training(), name)
+    for name in (
+        *("iterations", "meta_lr", "meta_lr_halved_every", "inner_lr", "initialisation"),
+        *("batch_norm_gamma", "batch_norm_epsilon", "resize", "split", "ones", "rotations"),
+        *("validations", "validation_episodes", "validation_shape", "meaning"),
+    )
+}
+
+
+class Timed(NamedTuple):
+    """Seconds that a meta-step took; `busy`: the machine had other work beside it."""
+
+    seconds: float
+    busy: bool
+
+
+def costly(training: Training) -> Training:
+    """What makes a meta-step cost what it does: the settings without those that cost it nothing."""
+    return replace(training, **_COSTS_NOTHING)
+
+
+def one_chunk(job: Job, planned: Execution) -> tuple[Workload, float]:
+    """The job's workload, uncompiled, with meta-batches of one chunk, and how many of these its own have. Images go
+    through as one batch, whatever the chunk."""
+    training, whole = job.protocol.training, job.kind.training_batch == "images"
+    size = training.meta_batch if whole else min(planned.chunk, training.meta_batch)
+    small = replace(job.protocol, training=replace(training, meta_batch=size, iterations=1))
+    mode = _UNCOMPILED.get(planned.mode, planned.mode)
+    return replace(job.workload, protocol=small, mode=mode, chunk=planned.chunk), training.meta_batch / size
+
+
+def timed(workload: Workload, seeds: Sequence[int], budget: float, runner: Execution) -> Timed:
+    """The fastest of some meta-steps, after one that warms up, as far as the budget goes: one is taken anyway."""
+    method = workload.build(runner.layers, runner.precision)
+    streams = [workload.stream("train", seed) for seed in seeds]
+    batches = TrainingBatches(method.training_batch or "episodes", workload.protocol.training, streams)
+    initial, worst = [workload.initial_state(seed) for seed in seeds], workload.benchmark.measure.worst
+    begun = checkpoint.begun(initial, runner, workload.protocol.training, worst)
+    step, drawn = MetaStep(runner, method, batches, begun.state, begun.optimiser, begun.loss_sum), batches.at(0)
+    step.rehearse(drawn)
+
+    def whole_step() -> None:
+        step(drawn)
+        begun.loss_sum.tolist()  # waits for the device
+
+    found = _fastest(whole_step, budget)
+    return found._replace(busy=found.busy and runner.device.type == "cpu")  # elsewhere the process only waits
+
+
+def _fastest(action: Callable[[], None], budget: float) -> Timed:
+    times: list[float] = []
+    begun, begun_work = time.monotonic(), time.process_time()
+    while not times or (len(times) <= _STEPS and time.monotonic() + times[-1] < begun + budget):
+        started = time.monotonic()
+        action()
+        times.append(time.monotonic() - started)
+    worked = (time.process_time() - begun_work) / (time.monotonic() - begun)
+    return Timed(min(times[1:] or times), worked < _UNDISTURBED)

@@ -1,0 +1,39 @@
+"""What was measured on this machine before, in a small file of the user's cache folder; without it nothing is lost."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from bench import files
+from bench.errors import UserError
+
+_MOST = 1000  # entries that are kept: the last
+
+
+def recall(key: str) -> float | None:
+    """The number of that key, or None."""
+    found = _entries().get(key)
+    return found if type(found) is float and 0 < found < float("inf") else None
+
+
+def remember(key: str, value: float) -> None:
+    """Keeps a number, where the folder can be written."""
+    entries = [*((k, v) for k, v in _entries().items() if k != key), (key, value)]
+    with suppress(UserError, OSError):
+        files.write_json(_file(), {"numbers": [list(entry) for entry in entries[-_MOST:]]})
+
+
+def _entries() -> dict[str, Any]:
+    try:
+        found = files.read_json(_file())
+        return {str(key): value for key, value in found["numbers"]}
+    except (files.Unreadable, LookupError, TypeError, ValueError):
+        return {}
+
+
+def _file() -> Path:
+    return Path(platformdirs.user_cache_dir("bench-few-shot", False), "step-seconds.json")

@@ -1,0 +1,141 @@
+"""How long an iteration takes on this machine: by a record, as it was measured before, or measured now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import networks, provenance, records
+from bench.protocols import settings
+from bench.protocols.protocol import Training, digest
+from bench.records import fields, layout
+from bench.runs import remembered
+from bench.runs.job import Job
+from bench.runs.measured_steps import Timed, costly, one_chunk, timed
+from bench.runs.memory import halving_chunks
+from bench.training import modes
+from bench.training.execution import Execution
+from bench.training.watch import Listener, Said
+from bench.training.workload import Workload
+
+_SECONDS, _ALL_SECONDS = 1.0, 10.0  # to measure one kind of training for, and all of a command
+_FEWEST = 20  # iterations of a record that has a rate to speak of
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds that an iteration of a seed group takes, and compiling before the first; by what that is known."""
+
+    seconds: float
+    known_by: str
+    compiling: float = 0.0
+
+    def of(self, iterations: int) -> float:
+        """Seconds of so many iterations by one process."""
+        return iterations * self.seconds + self.compiling if iterations else 0.0
+
+
+@dataclass
+class StepTimes:
+    """Those of seed groups: each kind of training is looked up or measured once."""
+
+    on_event: Listener
+    _spent: float = field(default=0.0, init=False)
+    _known: dict[Any, StepTime] = field(default_factory=dict, init=False)
+
+    def of(self, group: Sequence[Job]) -> StepTime:
+        """Of runs that train together, each of which trains something."""
+        job = group[0]
+        planned = job.workload.training_executions(len(group))[0]
+        key = (job.benchmark, job.method, len(group), planned, costly(job.protocol.training))
+        if key not in self._known:
+            self._known[key] = self._recorded(group, planned) or self._measured(group, planned)
+        return self._known[key]
+
+    def _recorded(self, group: Sequence[Job], planned: Execution) -> StepTime | None:
+        """By the longest finished training here whose meta-steps cost the same, and ran as these will."""
+        info = max(self._alike(group, planned), key=lambda each: each["iteration"], default=None)
+        if info is None:
+            return None
+        seconds = info["seconds"]["training"] / info["iteration"]
+        return StepTime(seconds, f"by a record of {info['iteration']} iterations", _compiling(group[0], planned))
+
+    def _alike(self, group: Sequence[Job], planned: Execution) -> Iterator[dict[str, Any]]:
+        job, cost = group[0], costly(group[0].protocol.training)
+        ran = {"device": str(planned.device), "mode": planned.mode, "threads": torch.get_num_threads()}
+        for folder in layout.folders(job.results, job.benchmark.name, job.method):
+            info = _info(folder)
+            if (
+                info is not None
+                and info["status"] == "finished"
+                and info["iteration"] >= _FEWEST
+                and ran.items() <= info["execution"].items()
+                and len(info["execution"].get("seeds") or [0]) == len(group)
+                and all(info["environment"].get(name) == self._machine[name] for name in ("processor", "gpu"))
+                and not info.get("resumed")
+                and info.get("seconds", {}).get("training")
+                and costly(settings.from_fields(Training, info["training"])) == cost
+            ):
+                yield info
+
+    def _measured(self, group: Sequence[Job], planned: Execution) -> StepTime:
+        """By steps of one chunk of episodes, as each of which takes as long as any other; what is to be compiled is
+        taken for as much faster as was seen elsewhere."""
+        workload, chunks = one_chunk(group[0], planned)
+        key = self._key(group, workload, planned)
+        seconds, told = remembered.recall(key), "remembered from meta-steps measured here"
+        if seconds is None:
+            self.on_event(Said(f"measuring meta-steps of {group[0].method} on {group[0].benchmark.name}"))
+            seconds, busy = self._timed(group, workload)
+            told = f"by meta-steps measured here{', beside other work' if busy else ''}"
+            if not busy:
+                remembered.remember(key, seconds)
+        saved = _network(group[0]).saved_by_compiling(planned.device.type) if planned.compiled else 0.0
+        how = f"{workload.mode}, and {saved:.0%} less compiled" if planned.compiled else workload.mode
+        return StepTime(chunks * seconds * (1 - saved), f"{told}, {how}", _compiling(group[0], planned))
+
+    def _timed(self, group: Sequence[Job], workload: Workload) -> Timed:
+        seeds, started = [job.seed for job in group], time.monotonic()
+        budget = min(_SECONDS, _ALL_SECONDS - self._spent)
+
+        def attempt(smaller: Workload) -> Timed:
+            measure = partial(timed, smaller, seeds, budget)
+            return modes.first_that_runs(smaller.training_executions(len(seeds)), measure, self.on_event)
+
+        found = halving_chunks(workload, len(seeds), attempt, self.on_event)
+        self._spent += time.monotonic() - started
+        return found
+
+    def _key(self, group: Sequence[Job], workload: Workload, planned: Execution) -> str:
+        """Of everything that these seconds depend on: what is computed, by which code, and where."""
+        job, benchmark = group[0], workload.benchmark
+        where = {name: self._machine[name] for name in ("processor", "gpu", "packages", "sources")}
+        what = [benchmark.form, benchmark.input_shape, benchmark.ways, benchmark.shots, job.method, len(group)]
+        how = [str(planned.device), torch.get_num_threads(), workload.mode, workload.chunk]
+        return digest(where, what, how, asdict(costly(workload.protocol.training)))
+
+    @cached_property
+    def _machine(self) -> dict[str, Any]:
+        return provenance.describe()
+
+
+def _compiling(job: Job, planned: Execution) -> float:
+    return _network(job).compilation_seconds(planned.device.type) if planned.compiled else 0.0
+
+
+def _network(job: Job) -> networks.Network:
+    return networks.network(job.workload.training_benchmark, job.protocol.training)
+
+
+def _info(folder: Path) -> dict[str, Any] | None:
+    """The record in a folder, or None where there is none that can be read."""
+    try:
+        return records.read_info(folder)
+    except fields.Corrupt:
+        return None

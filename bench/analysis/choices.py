@@ -33,6 +33,18 @@ def edges_of(evaluated: Evaluated) -> Edges:
     return edges(rates, setting, evaluated.step, evaluated.scores.shape[1] - 1)
 
 
+def grid_of(evaluated: Evaluated) -> tuple[str, dict[str, float | None]] | None:
+    """The candidate of a grid that was chosen to be tested, and the validation score of each, as it is stored; None
+    where there was no grid, or what the record says of one is none."""
+    told = evaluated.info.get("grid")
+    if not isinstance(told, dict):
+        return None
+    names, scores, chosen = (told.get(name) for name in ("candidates", "valid_scores", "chosen"))
+    if not isinstance(names, list) or not isinstance(scores, list) or len(names) != len(scores) or chosen not in names:
+        return None
+    return str(chosen), {str(n): s if _is_number(s) else None for n, s in zip(names, scores, strict=True)}
+
+
 def said(found: Edges) -> str:
     """Such as `greatest lr, last step`; nothing where all lies inside."""
     return ", ".join(f"{place} {name}" for name, place in found.items())

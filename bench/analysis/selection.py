@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from bench.analysis.choices import grid_of
 from bench.analysis.claims import Claim
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark, get, of_record
@@ -35,20 +36,22 @@ def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]
 def progress(records: Sequence[Record], experiment: Experiment) -> str:
     """How many of its runs are here, each trained and evaluated as it is asked for, in words."""
     asked = _asked(experiment, records)
-    done = sum(any(key.is_of(record) and _found(record, [key]) for record in records) for key in asked)
+    done = sum(any(key.is_done(record) for record in records) for key in asked)
     return f"experiment {experiment.name} ({experiment.kept['digest'][:8]}): {done} of {len(asked)} runs finished here"
 
 
 @dataclass(frozen=True)
 class _Key:
     """One run that an experiment asks for. `protocol`: None where nothing is known of its benchmark, of which there is
-    no record then. `codes` of an own method: the one that its file has, or where that is not here, any."""
+    no record then. `codes` of an own method: the one that its file has, or where that is not here, any. `tried`: the
+    candidates of the grid that it is one of, which is tested only if it was chosen from them."""
 
     benchmark: str
     method: str
     seed: int
     protocol: Protocol | None
     codes: tuple[str, ...]
+    tried: tuple[str, ...] = ()
 
     def is_of(self, record: Record) -> bool:
         """Whether the record is of this training."""
@@ -58,10 +61,20 @@ class _Key:
         same = (record.benchmark, record.method, record.seed) == (self.benchmark, self.method, self.seed)
         return same and replace(record.training, code=None) == self.protocol.training
 
+    def asks_for(self, evaluated: Evaluated) -> bool:
+        """Whether an evaluation of its training is one that it wants."""
+        if self.protocol is None or evaluated.evaluation != self.protocol.evaluation:
+            return False
+        grid = grid_of(evaluated)
+        return not self.tried or (grid is not None and tuple(grid[1]) == self.tried)
+
+    def is_done(self, record: Record) -> bool:
+        """Whether the record is of it, with everything that is asked for."""
+        return self.is_of(record) and bool(_found(record, [self]) or (self.tried and record.status == "finished"))
+
 
 def _found(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
-    wanted = {key.protocol.evaluation for key in keys if key.protocol}
-    return tuple(each for each in record.evaluations if each.evaluation in wanted)
+    return tuple(each for each in record.evaluations if any(key.asks_for(each) for key in keys))
 
 
 def _asked(experiment: Experiment, records: Iterable[Record]) -> list[_Key]:
@@ -73,9 +86,10 @@ def _asked(experiment: Experiment, records: Iterable[Record]) -> list[_Key]:
 def _keys(experiment: Experiment, block: Block, known: Mapping[str, Benchmark]) -> Iterator[_Key]:
     for name in block.benchmarks:
         benchmark = known.get(name) or _built_in(name)
-        protocol = experiment.protocol_of(block, benchmark) if benchmark is not None else None
-        for method, seed in product(block.methods, block.seeds):
-            yield _Key(name, _called(method), seed, protocol, _codes(method))
+        for candidate in block.candidates:
+            protocol = experiment.protocol_of(candidate, benchmark) if benchmark is not None else None
+            for method, seed in product(block.methods, block.seeds):
+                yield _Key(name, _called(method), seed, protocol, _codes(method), block.tried)
 
 
 def _built_in(name: str) -> Benchmark | None:

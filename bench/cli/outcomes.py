@@ -56,6 +56,7 @@ class Outcomes:
 
 def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     from bench.records.layout import kept_weights
+    from bench.runs import grids
     from bench.runs.status import RunStatus
 
     if outcome == "busy":
@@ -65,13 +66,17 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: loss or weights are no longer finite; the record keeps its curve"
+    skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
+    if job.candidate:
+        valid = job.benchmark.measure.written(grids.valid_score(job) or 0.0)
+        return f"{skipped}{valid} on validation after {info['iteration']} iterations; tested if it is chosen"
     if not job.workload.tested_here:
         return f"trained, and not tested: the data here are a part. Where all are: python -m bench evaluate {job.name}"
     found = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
-    return ("already finished (--force runs it again): " if outcome == "skipped" else "") + found + missing * bool(lost)
+    return skipped + found + missing * bool(lost)
 
 
 def score(found: Evaluated, counted: bool = True) -> str:

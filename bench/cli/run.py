@@ -15,7 +15,10 @@ from bench.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
+    from bench.runs.grids import Grid
     from bench.runs.job import Job
+    from bench.runs.planning import Planned
+    from bench.runs.request import Request
     from bench.runs.workers.work import Engine
 
 
@@ -57,18 +60,34 @@ def _planned(options: Namespace, emit: Emit) -> int:
     _check_names(options)
 
     from bench import devices
-    from bench.runs import planning, preview
+    from bench.runs import preview
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
-    blocks = planning.jobs_of(_experiment(options), request) if options.file else [planning.jobs(request)]
-    _check_kept(options.keep, [job for jobs in blocks for job in jobs])
+    blocks = _blocks(options, request)
+    _check_kept(options.keep, [job for block in blocks for job in block.jobs])
     engine = worker_options.chosen(options, request.device)
     devices.make_repeatable(worker_options.threads(options, engine), options.fast)
-    print("\n".join(line for jobs in blocks for line in preview.described(jobs)), flush=True)
-    groups = [group for jobs in blocks for group in planning.groups(jobs, options.together, engine.workers)]
-    return _dry_run(groups, engine.workers) if options.dry_run else _run(groups, engine, options, emit)
+    told = [line for block in blocks for line in preview.described(*block, options.force, options.keep)]
+    print("\n".join(told), flush=True)
+    if options.dry_run:
+        return _dry_run(_groups(blocks, options, engine), engine.workers)
+    return _run(blocks, engine, options, emit)
+
+
+def _blocks(options: Namespace, request: Request) -> list[Planned]:
+    from bench.runs import planning
+
+    if options.file:
+        return planning.planned(_experiment(options), request)
+    return [planning.Planned(planning.jobs(request), [])]
+
+
+def _groups(blocks: Sequence[Planned], options: Namespace, engine: Engine) -> list[list[Job]]:
+    from bench.runs import planning
+
+    return [group for block in blocks for group in planning.groups(block.jobs, options.together, engine.workers)]
 
 
 def _check_names(options: Namespace) -> None:
@@ -112,11 +131,27 @@ def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
     return 0
 
 
-def _run(groups: Sequence[Sequence[Job]], engine: Engine, options: Namespace, emit: Emit) -> int:
-    code = run_all(groups, options, engine, emit)
+def _run(blocks: Sequence[Planned], engine: Engine, options: Namespace, emit: Emit) -> int:
+    code = run_all(_groups(blocks, options, engine), options, engine, emit)
+    tested = [job for block in blocks for job in block.jobs if not job.candidate]
+    for grid in (grid for block in blocks for grid in block.grids):
+        if code in (0, 1):
+            code = max(code, _choose(grid, tested, engine, options, emit))
     if code in (0, 1):
-        for line in closing.lines([job for group in groups for job in group]):
+        for line in closing.lines(tested):
             print(line)
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")
+    return code
+
+
+def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, emit: Emit) -> int:
+    """Tests the candidate of a grid that is the best on validation, of which the evaluations then tell."""
+    from bench.runs import grids, planning
+
+    chosen = grids.choice(grid)
+    print(chosen.line, flush=True)
+    tested += chosen.jobs
+    code = run_all(planning.groups(chosen.jobs, options.together, engine.workers), options, engine, emit)
+    grids.tell(chosen)
     return code

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.errors import UserError
+from bench.protocols.settings import takes_list
 
 MOST_SEEDS, HIGHEST_SEED = 1000, 2**31 - 1  # of one command
+MOST_CANDIDATES = 100  # of one [[run]]
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -33,10 +36,21 @@ def _name(value: Any) -> str:
     return value
 
 
-def _settings(value: Any) -> tuple[str, ...]:
+def _settings(value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
         raise UserError("write a table, such as { iterations = 2000 }")
-    return tuple(f"{name}={_written(name, each)}" for name, each in _flat(value))
+    found = {name: _alternatives(name, each) for name, each in _flat(value)}
+    if (count := math.prod(map(len, found.values()))) > MOST_CANDIDATES:
+        raise UserError(f"{count} combinations of the values in its lists: at most {MOST_CANDIDATES}")
+    return found
+
+
+def _alternatives(name: str, value: Any) -> tuple[str, ...]:
+    """One value, or those of a list; of a setting that is a list itself, of a list of lists."""
+    own = takes_list(name) and not (isinstance(value, list) and any(isinstance(each, list) for each in value))
+    if own or not isinstance(value, list) or not value:
+        return (_written(name, value),)
+    return tuple(dict.fromkeys(_written(name, each) for each in value))
 
 
 def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@
     benchmarks = ["omniglot-5w1s"]
     methods = ["maml", "fomaml"]
     protocol = "paper"
-    set = { iterations = 2000, "evaluation.episodes" = 200 }
+    set = { iterations = 2000, inner_lr = [0.1, 0.4], "evaluation.episodes" = 200 }   # a list is a grid
 
 The files in `experiments/` ship with the project and go by their names.
 """
@@ -19,7 +19,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Block:
-    """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as `--set` takes them; `number` is
-    its place in the file, from 0."""
+    """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as `--set` takes them; `grid` has
+    the settings of which several values are tried; `number` is its place in the file, from 0."""
 
     number: int
     benchmarks: tuple[str, ...]
@@ -44,6 +45,19 @@ class Block:
     seeds: tuple[int, ...]
     protocol: str
     settings: tuple[str, ...] = ()
+    grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Block, ...]:
+        """The block with each combination of the grid's values; itself where there is no grid."""
+        tried = product(*([f"{name}={value}" for value in values] for name, values in self.grid))
+        return tuple(replace(self, settings=(*self.settings, *values), grid=()) for values in tried)
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Each combination of the grid's values, such as `inner_lr=0.1, inner_steps=5`; none without a grid."""
+        own = len(self.settings)
+        return tuple(", ".join(each.settings[own:]) for each in self.candidates) if self.grid else ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class Experiment:
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
 
     def protocol_of(self, block: Block, benchmark: Benchmark) -> protocol.Protocol:
-        """The protocol of a block's runs. Raises UserError, with the place of what is wrong."""
+        """The protocol of a block's runs, of one without a grid. Raises UserError, with the place of what is wrong."""
         with self.at(block, "protocol"):
             preset = presets.preset(block.protocol, benchmark)
         for setting in block.settings:
@@ -140,7 +154,7 @@ def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[s
     for key in values:
         if key not in KEYS:
             raise _wrong(path, number, "", unknown("key", key, [*KEYS, *(["about"] if key in common else [])]))
-    made = {}
+    made: dict[str, Any] = {}
     for key, check in KEYS.items():
         if key not in values and key != "set":
             raise _wrong(path, number, "", f"no {key} in this [[run]], nor above the first")
@@ -148,5 +162,7 @@ def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[s
             made[key] = check(values.get(key, {}))
         except UserError as error:
             raise _wrong(path, number, key, error) from error
-    settings = made.pop("set")
-    return Block(number, settings=settings, **made)
+    values = made.pop("set")
+    alone = tuple(f"{name}={each[0]}" for name, each in values.items() if len(each) == 1)
+    grid = tuple((name, each) for name, each in values.items() if len(each) > 1)
+    return Block(number, settings=alone, grid=grid, **made)

@@ -65,6 +65,20 @@ def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
     return protocol
 
 
+def takes_list(name: str) -> bool:
+    """Whether the value of a setting is a list itself."""
+    declared = [
+        f for part in (Training, Evaluation) for f in fields(part) if f.name == name.removeprefix("evaluation.")
+    ]
+    return any(typing.get_origin(kind) is tuple for each in declared for kind in _kinds(each))
+
+
+def check_can_be_tried(name: str) -> None:
+    """Raises UserError where validation cannot choose between values of a setting: it sees what the training moves."""
+    if _owner(name)[0] == "evaluation":
+        raise UserError("a list is tried by validation, whose episodes know settings of the training alone: name one")
+
+
 def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
     """Field name -> (ours, theirs) wherever two parts of one kind differ."""
     pairs = {f.name: (getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours)}

@@ -103,7 +103,8 @@ def notes(section: Section) -> list[str]:
         for cell in section.cells
         if cell.edges
     ]
-    return [*unknown, *([_DEPENDENT] if batch else []), *near, *edges, *section.outcomes]
+    tried = [f"{cell.method}, {cell.described}: {wording.grid(cell)}." for cell in section.cells if wording.grid(cell)]
+    return [*unknown, *([_DEPENDENT] if batch else []), *near, *tried, *edges, *section.outcomes]
 
 
 def _bullets(items: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from bench.analysis.cells import Cell
+from bench.analysis.choices import grid_of
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
 from bench.analysis.verdicts import spread
@@ -43,6 +44,16 @@ def near_bound(measure: Measure) -> str:
 def at_edge(cell: Cell) -> str:
     """Such as `seed 2: greatest lr; seed 3: last step`; nothing where all was chosen inside."""
     return "; ".join(f"seed {seed}: {words}" for seed, words in cell.edges.items())
+
+
+def grid(cell: Cell) -> str:
+    """What was tried on validation episodes, and what was chosen to be tested; nothing where nothing was."""
+    found = next((grid for _, evaluated in cell.runs if (grid := grid_of(evaluated))), None)
+    if found is None:
+        return ""
+    chosen, scores = found
+    listed = ", ".join(f"{name} {'diverged' if s is None else cell.measure.written(s)}" for name, s in scores.items())
+    return f"{chosen} was chosen by the mean score on validation episodes, and it alone was tested ({listed})"
 
 
 def source(claim: Claim) -> str:

@@ -32,6 +32,7 @@ class Job:
     milestones: tuple[int, ...] = ()  # iterations before the last whose weights are kept, and evaluated too
     place: Path | None = None  # the record's folder, where a user named one
     experiment: Experiment | None = None  # the file that asked for it
+    candidate: bool = False  # of a grid: trained, and tested only if it is chosen
 
     @property
     def benchmark(self) -> Benchmark:

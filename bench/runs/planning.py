@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -18,6 +19,7 @@ from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Block, Experiment
 from bench.records import layout
 from bench.runs import recorded, user_methods
+from bench.runs.grids import Grid, grids
 from bench.runs.job import Job
 from bench.runs.request import Request
 from bench.training.modes import seeds_at_once
@@ -33,13 +35,27 @@ def jobs(request: Request) -> list[Job]:
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
 
-def jobs_of(experiment: Experiment, common: Request) -> list[list[Job]]:
+class Planned(NamedTuple):
+    """The runs of a part of what was asked for, and the grids that they are candidates of."""
+
+    jobs: list[Job]
+    grids: list[Grid]
+
+
+def planned(experiment: Experiment, common: Request) -> list[Planned]:
     """The runs of each block; `common` says how and where. Raises UserError, with the place in the file, before
     anything starts."""
     return [_of_block(experiment, block, common) for block in experiment.blocks]
 
 
-def _of_block(experiment: Experiment, block: Block, common: Request) -> list[Job]:
+def _of_block(experiment: Experiment, block: Block, common: Request) -> Planned:
+    made = [_of_candidate(experiment, candidate, common) for candidate in block.candidates]
+    found = grids(experiment, block, made)
+    jobs = [job for grid in found for runs in grid.runs for job in runs]
+    return Planned(jobs or made[0], found)
+
+
+def _of_candidate(experiment: Experiment, block: Block, common: Request) -> list[Job]:
     for method in block.methods:
         with experiment.at(block, "methods"):
             user_methods.find(method)
@@ -130,11 +146,11 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
     """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
     `together` seeds (None: as many as the device takes, but no more than leave every worker something)."""
     share = math.ceil(len(made) / workers)
-    found: dict[tuple[str, int, str], list[Job]] = {}
+    found: dict[tuple[str, int, str, str], list[Job]] = {}
     for job in made:
         seeds = list(dict.fromkeys(other.seed for other in made if other.benchmark == job.benchmark))
         size = together or min(share, _at_once(job))
-        found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method), []).append(job)
+        found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method, job.key.hash), []).append(job)
     return list(found.values())
 
 

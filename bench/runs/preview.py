@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -13,19 +13,29 @@ from bench.data import catalogue
 from bench.errors import counted
 from bench.protocols import naming, presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
-from bench.runs import anew
+from bench.runs import lengthen
+from bench.runs.grids import Grid
 from bench.runs.job import Job
 
 
-def described(made: Sequence[Job]) -> list[str]:
-    """The plan: what will run, on what, and what its numbers are compared with."""
+def described(
+    made: Sequence[Job], grids: Sequence[Grid] = (), force: bool = False, keep: Collection[int] = ()
+) -> list[str]:
+    """The plan: what will run, on what, and what its numbers are compared with; `force` and `keep` as in `run`. Of the
+    candidates of a grid the first is described, and the others are named."""
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
         lines += _described(
             group[0], _listed(job.workload.method.described for job in group), _listed(str(job.seed) for job in group)
         )
-        lines += [*_held_to(group), *_full_protocol(group[0]), *(f"note        {text}" for text in anew.notes(group))]
+        notes = lengthen.notes(group, force, keep)
+        tried = dict.fromkeys(
+            f"grid        {' | '.join(grid.candidates)}: the best on validation is tested"
+            for grid in grids
+            if grid.runs[0][0].benchmark == benchmark
+        )
+        lines += [*tried, *_held_to(group), *_full_protocol(group[0]), *(f"note        {text}" for text in notes)]
     return lines
 
 

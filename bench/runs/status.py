@@ -44,8 +44,8 @@ class RunStatus:
     @cached_property
     def evaluations(self) -> dict[int, records.Evaluated | None]:
         """Iteration -> evaluation, of each that the job asks for; None: missing, or damaged, and the weights are there
-        to make it again. A diverged run has nothing to evaluate."""
-        if self.info.get("status") != "finished":
+        to make it again. A diverged run has nothing to evaluate; a candidate must not be tested yet."""
+        if self.info.get("status") != "finished" or self.job.candidate:
             return {}
         return {at: self._evaluation_or_none(at) for at in self._evaluated_at()}
 

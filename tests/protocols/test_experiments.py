@@ -13,7 +13,6 @@ from bench import records
 from bench.analysis import claims
 from bench.errors import UserError
 from bench.protocols import benchmarks, experiments, presets
-from bench.runs import estimate
 from methods import METHODS
 from tests.conftest import ROOT, Command, one_line
 from tests.documents.test_documents import TEXTS, blocks
@@ -75,7 +74,13 @@ def test_the_example_of_the_documentation(typed: Command, tmp_path: Path) -> Non
     (tmp_path / "experiment.toml").write_text(text.split("```toml\n")[1].split("```")[0])
     command = next(line for line in text.splitlines() if line.endswith("--file experiment.toml --dry-run"))
     planned = typed(*command.split()[3:])
-    assert planned.returncode == 0 and planned.stdout.count("nothing to train") == 3, planned
+    assert planned.returncode == 0 and planned.stdout.count("nothing to train") == 1, planned
+
+
+def test_the_grid_of_the_documentation(tmp_path: Path) -> None:
+    text = blocks(TEXTS["docs/experiments.md"], "toml")[1]
+    (block,) = experiments.read(str(write(tmp_path, text))).blocks
+    assert len(block.tried) == 6 and block.tried[0] == "inner_lr=0.1, inner_steps=1"
 
 
 @pytest.mark.parametrize("name", experiments.shipped())
@@ -195,8 +200,9 @@ def test_a_damaged_file_is_an_experiment_or_one_line(
 def test_a_file_is_run_recorded_and_shown_by_itself(typed: Command, tmp_path: Path) -> None:
     write(tmp_path)
     planned = typed("run", "--file", "mine.toml", "--dry-run")
-    assert planned.returncode == 0 and planned.stdout.count("meta-steps measured here") == 6, planned
-    assert planned.stdout.count("tiny fomaml") == 4 and not (tmp_path / "results").exists()
+    assert planned.returncode == 0 and planned.stdout.count("meta-steps measured here") == 3, planned
+    assert planned.stdout.count("tiny fomaml") == 2 and "seeds 0, 1: about" in planned.stdout
+    assert not (tmp_path / "results").exists()
 
     other = typed("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "1", "--set", "validations=1")
     ran = typed("run", "--file", "mine.toml")
@@ -215,23 +221,7 @@ def test_a_file_is_run_recorded_and_shown_by_itself(typed: Command, tmp_path: Pa
     assert report.stdout.count("  maml [") == 1 and report.stdout.count("  fomaml [") == 2
     assert "miniimagenet" not in report.stdout and (tmp_path / "results" / "report-mine" / "report.md").exists()
     assert typed("report").stdout.count("  maml [") == 3
-    assert typed("run", "--file", "mine.toml", "--dry-run").stdout.count("nothing to train") == 6
-
-
-def test_a_record_tells_the_rate(typed: Command, tmp_path: Path) -> None:
-    asked = ("run", "--benchmark", "tiny", "--set", "validations=1", "--set", "validation_episodes=1")
-    assert typed(*asked).returncode == 0
-    planned = typed(*asked, "--iterations", "2000", "--dry-run")
-    assert "by a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
-    spread = typed(*asked, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout
-    assert (
-        "test, 2 workers, each as fast as one alone: about" in spread and "; one group after the other: about" in spread
-    )
-
-
-@pytest.mark.parametrize(("workers", "took"), [(1, 10.0), (2, 7.0), (3, 6.0), (4, 5.0), (9, 5.0)])
-def test_cells_are_begun_in_turn_by_whoever_is_free(workers: int, took: float) -> None:
-    assert estimate._spread([1.0, 2.0, 2.0, 5.0], workers) == took
+    assert typed("run", "--file", "mine.toml", "--dry-run").stdout.count("nothing to train") == 3
 
 
 def test_a_file_may_name_a_method_of_ones_own(typed: Command, tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Grids of an experiment: trainings that differ in the settings of which it lists several values. One is chosen on
+validation episodes, and it alone is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from bench import records
+from bench.analysis.choices import Edges, edges
+from bench.errors import UserError
+from bench.protocols import settings
+from bench.protocols.experiments import Block, Experiment
+from bench.records.locks import locked
+from bench.runs.job import Job
+from bench.runs.status import RunStatus
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Of one benchmark and method: each candidate in words, the values that it has of the settings that are tried, and
+    its runs, one a seed."""
+
+    candidates: tuple[str, ...]
+    values: tuple[dict[str, Any], ...]
+    runs: tuple[tuple[Job, ...], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate that was chosen, and the mean validation score over the seeds of each; None: a seed diverged."""
+
+    grid: Grid
+    scores: tuple[float | None, ...]
+    place: int
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The runs of the chosen one, to be tested."""
+        return tuple(replace(job, candidate=False) for job in self.grid.runs[self.place])
+
+    @property
+    def at_edge(self) -> Edges:
+        """What of it lies at the edge of what was tried."""
+        return edges(self.grid.values, self.grid.values[self.place], 0, 0)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What the evaluations of the chosen runs keep of it."""
+        candidates = list(self.grid.candidates)
+        return {"candidates": candidates, "valid_scores": list(self.scores), "chosen": candidates[self.place]}
+
+    @property
+    def line(self) -> str:
+        """What was tried, and what was chosen."""
+        job = self.jobs[0]
+        written = ["diverged" if s is None else job.benchmark.measure.written(s) for s in self.scores]
+        told = "; ".join(f"{name}: {score}" for name, score in zip(self.grid.candidates, written, strict=True))
+        return f"{job.benchmark.name} {job.method}: {self.grid.candidates[self.place]} chosen on validation ({told})"
+
+
+def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -> list[Grid]:
+    """Those of a block, whose candidates' jobs `made` are. Raises UserError where validation cannot choose."""
+    for name, _ in block.grid:
+        with experiment.at(block, name):
+            settings.check_can_be_tried(name)
+    if not block.grid:
+        return []
+    with experiment.at(block, "set"):
+        return [_checked(_grid(block, runs)) for runs in zip(*map(_by_method, made), strict=True)]
+
+
+def _by_method(jobs: Sequence[Job]) -> Iterator[tuple[Job, ...]]:
+    def kind(job: Job) -> tuple[str, str]:
+        return job.benchmark.name, job.method
+
+    return (tuple(replace(job, candidate=True) for job in part) for _, part in groupby(sorted(jobs, key=kind), kind))
+
+
+def _grid(block: Block, runs: Sequence[tuple[Job, ...]]) -> Grid:
+    names = [name for name, _ in block.grid]
+    values = (settings.settings_of(jobs[0].protocol) for jobs in runs)
+    return Grid(block.tried, tuple({name: all_of[name] for name in names} for all_of in values), tuple(runs))
+
+
+def _checked(grid: Grid) -> Grid:
+    trainings = [jobs[0].protocol.training for jobs in grid.runs]
+    if not all(training.validations for training in trainings):
+        raise UserError("a list is tried by validation, and validations=0 has none")
+    seen = {jobs[0].validating().stream("valid").digest for jobs in grid.runs}
+    if len(seen | {training.validation_episodes for training in trainings}) > 2:
+        raise UserError("the values of a list are compared on the same validation episodes, which these change")
+    return grid
+
+
+def choice(grid: Grid) -> Choice:
+    """The candidate whose validation score, as a mean over the seeds, is the best: the first of equals. Raises
+    UserError where a run is not trained, or every candidate diverged."""
+    scores = tuple(_mean_score(jobs) for jobs in grid.runs)
+    measure, known = grid.runs[0][0].benchmark.measure, [place for place, s in enumerate(scores) if s is not None]
+    if not known:
+        raise UserError(f"{grid.runs[0][0].method}: every candidate of the grid diverged: none can be tested")
+    best = known[0]
+    for place in known:
+        best = place if measure.better(scores[place], scores[best]) else best
+    return Choice(grid, scores, best)
+
+
+def _mean_score(jobs: Sequence[Job]) -> float | None:
+    scores = [valid_score(job) for job in jobs]
+    return None if None in scores else fmean(score for score in scores if score is not None)
+
+
+def valid_score(job: Job) -> float | None:
+    """The validation score of the weights that would be tested; None where the training diverged. Raises UserError
+    where there is none yet."""
+    status = RunStatus.read(job)
+    if not status.is_trained:
+        raise UserError(f"{job.name} is not trained yet: another process is training it: try again later")
+    if status.info["status"] == "diverged":
+        return None
+    if job.protocol.evaluation.weights == "best":
+        return float(status.info["best_score"])
+    return float(records.read(job.folder).curve["valid_score"].iloc[-1])
+
+
+def tell(chosen: Choice) -> None:
+    """Has the evaluations of the chosen runs say how they were chosen."""
+    for job in chosen.jobs:
+        with locked(job.folder):
+            for found in RunStatus.read(job).evaluations.values():
+                if found is not None and found.info.get("grid") != chosen.kept:
+                    at_edge = found.info.get("at_edge", {}) | chosen.at_edge
+                    info = found.info | {"grid": chosen.kept, "at_edge": at_edge}
+                    records.write_evaluation(
+                        job.folder, found.evaluation, found.iteration, found.step, found.scores, info
+                    )

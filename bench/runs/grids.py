@@ -100,12 +100,12 @@ def choice(grid: Grid) -> Choice:
     """The candidate whose validation score, as a mean over the seeds, is the best: the first of equals. Raises
     UserError where a run is not trained, or every candidate diverged."""
     scores = tuple(_mean_score(jobs) for jobs in grid.runs)
-    measure, known = grid.runs[0][0].benchmark.measure, [place for place, s in enumerate(scores) if s is not None]
+    measure, known = grid.runs[0][0].benchmark.measure, {k: s for k, s in enumerate(scores) if s is not None}
     if not known:
         raise UserError(f"{grid.runs[0][0].method}: every candidate of the grid diverged: none can be tested")
-    best = known[0]
-    for place in known:
-        best = place if measure.better(scores[place], scores[best]) else best
+    best = next(iter(known))
+    for place, score in known.items():
+        best = place if measure.better(score, known[best]) else best
     return Choice(grid, scores, best)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.data import catalogue, prepared
-from bench.data.arrange import Transform
+from bench.data.arrange import NoImages, Transform
 from bench.data.catalogue import KNOWN, DataSet, command
 from bench.data.images import Source, SourceClass
 from bench.data.prepared import Unusable
-from bench.data.readers.probes import check_colours
+from bench.data.readers.probes import check_photographs
 from bench.data.readers.recognised import recognised, this_is
 from bench.data.splits import (
     check_belongs,
@@ -42,11 +42,14 @@ def add_as(
     folder = catalogue.data_dir(data_dir) / source
     prepared.check_replaceable(folder)
     with prepared.workplace(folder.parent, source) as temporary:
-        manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
+        try:
+            manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
+        except NoImages as error:
+            raise _none_decoded(found.path, found.corrupt) if found.corrupt else error from None
         if manifest["corrupt"] and not partial:
             raise _undecoded(found.path, manifest["corrupt"])
         if source in catalogue.PHOTOGRAPHS:
-            check_colours(prepared.read(temporary / "new"), str(found.path))
+            check_photographs(prepared.read(temporary / "new"), str(found.path))
         if data_set.split is None and not data_set.counts:
             _check_splits(found.path, manifest["counts"])
         status, replaced = _status(folder, data_set, manifest["digest"])
@@ -110,6 +113,12 @@ def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
     files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
     return UserError(
         f"{path}: {files} cannot be decoded ({some(corrupt)}): mend or remove them, or leave them out with --partial"
+    )
+
+
+def _none_decoded(path: Path, corrupt: Sequence[str]) -> UserError:
+    return UserError(
+        f"{path}: not one image can be decoded ({some(corrupt)}): save them as PNG or JPEG of 8 bits a channel"
     )
 
 

@@ -19,6 +19,10 @@ Transform = Callable[[np.ndarray], np.ndarray]
 Sink = Callable[[np.ndarray], Any]
 
 
+class NoImages(UserError):
+    """There is none that can be read."""
+
+
 @dataclass(frozen=True)
 class _Part:
     """One class when its images have gone to the sink. `contents` are the SHA-256 of its images as the source has
@@ -42,7 +46,7 @@ def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: 
     ordered = sorted(classes, key=lambda c: (SPLITS.index(c.split), c.name))
     parts = [part for c in ordered if (part := _arrange(c, transform, sink)).shown]
     if not parts:
-        raise UserError("no image of this data set is there: give the folder or archive that holds them")
+        raise NoImages("no image of this data set is there: give the folder or archive that holds them")
     counts = Counter(part.split for part in parts)
     return {
         "classes": _classes(parts),

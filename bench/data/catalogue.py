@@ -24,7 +24,7 @@ KNOWN = {
     OMNIGLOT_DIGEST: "Omniglot, all 32,460 drawings",
     MINI_IMAGENET_DIGEST: "Ravi & Larochelle split, 84x84 JPEG copy (8 byte-identical pairs)",
 }
-UNKNOWN_COPY = "no copy with this digest is known here: its colours and its resizer could not be checked"
+UNKNOWN_COPY = "no copy with this digest is known here: its colours, orientation and resizer could not be proved"
 
 
 @dataclass(frozen=True)

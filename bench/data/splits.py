@@ -39,6 +39,11 @@ def check_belongs(
     for c in classes:
         if c.name not in expected:
             others = [each.name for each in classes if each.name not in expected]
+            if all(name.isdecimal() for name in others):
+                raise UserError(
+                    f"{where}: {len(others)} of {len(classes)} classes are called by number ({some(others)}), and "
+                    "which class a number is cannot be had back: use a copy that has the names"
+                )
             raise UserError(
                 f"{where}: class {c.name!r} is none of this data set, and so are {len(others)} of {len(classes)} "
                 f"classes ({some(others)}): "

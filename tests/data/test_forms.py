@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import pickle
 import re
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from bench.data import store
 from bench.data.images import ImageClass, ImageSet
-from bench.data.readers.probes import check_colours
+from bench.data.readers.probes import check_photographs
 from tests.data import forms
 from tests.data.forms import FILES, each, images, pack, put
 
@@ -142,6 +145,91 @@ def _no_labels_of_as_many(copy, out):
     put(out / "miniImageNet_category_split_train.pickle", pickle.dumps(content | {"labels": [0]}, 2))
 
 
+def _list_of_names(copy, out):
+    """Labels as words, in the list that Python 3 wrote as bytes."""
+    for split, pixels in ((s, copy.pixels(s)) for s in FILES):
+        labels = [name.encode() for name, found in pixels.items() for _ in found]
+        content = {"data": np.concatenate(list(pixels.values())), "labels": labels}
+        file = "train_phase_train" if split == "train" else FILES[split]
+        put(out / f"miniImageNet_category_split_{file}.pickle", pickle.dumps(content, 4))
+
+
+def _quoted(copy, out):
+    """A table with quotes, a blank after each comma, a mark of its bytes' order, and an index without a name."""
+    images(copy, out, forms.flat)
+    forms.tables(copy, out, lambda c, f: f'7, "{f}", "{c}"', '\ufeff,"filename", "label"\n', "\r\n")
+
+
+def _semicolons(copy, out):
+    images(copy, out, forms.flat), forms.tables(copy, out, lambda c, f: f"{f};{c}", "filename;label\n")
+
+
+def _tabs(copy, out):
+    images(copy, out, forms.flat), forms.tables(copy, out, lambda c, f: f"{f}\t{c}", "filename\tlabel\n")
+    for file in FILES.values():
+        (out / f"{file}.csv").rename(out / f"{file}.tsv")
+
+
+def _without_suffixes(copy, out):
+    images(copy, out, forms.flat), forms.tables(copy, out, lambda c, f: f"{f[:-4]},{c}")
+
+
+def _saved_as_png(copy, out):
+    """Files that were saved again under another suffix than the tables have."""
+    forms.tables(copy, out, lambda c, f: f"{f},{c}")
+    for _, _, file, data in each(copy):
+        again = io.BytesIO()
+        Image.open(io.BytesIO(data)).save(again, "PNG")
+        put(out / "images" / f"{file[:-4]}.png", again.getvalue())
+
+
+def _plain_parquet(copy, out):
+    """Images and names of classes in columns of their own, as pandas writes them."""
+    for split, file in FILES.items():
+        rows = [(data, c) for s, c, _, data in each(copy) if s == split]
+        table = pa.table({"image": [data for data, _ in rows], "label": [c for _, c in rows]})
+        put(out / f"{file}.parquet", b"")
+        pq.write_table(table, out / f"{file}.parquet")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [_list_of_names, _quoted, _semicolons, _tabs, _without_suffixes, _saved_as_png, _plain_parquet],
+)
+def test_variants_of_forms_have_the_one_digest(tmp_path, home, small_copy, digest, write):
+    write(small_copy, tmp_path / "copy")
+    assert _add(tmp_path / "copy", home)["digest"] == digest
+
+
+def _numbered_classes(copy, out):
+    for name, cache in copy.caches().items():
+        numbered = dict(enumerate(cache["class_dict"].values()))
+        put(out / name, pickle.dumps(cache | {"class_dict": numbered}, 4))
+
+
+def _bitmaps(copy, out):
+    for _, name, file, data in each(copy):
+        again = io.BytesIO()
+        Image.open(io.BytesIO(data)).save(again, "BMP")
+        put(out / name / f"{file}.bmp", again.getvalue())
+
+
+def _numbered_folders(copy, out):
+    images(copy, out, lambda s, c, f: f"{s}/{len(c)}/{f[-8:]}")
+
+
+def _one_cache(copy, out):
+    put(out / "mini-imagenet-cache.pkl", pickle.dumps({}, 4))
+
+
+def _of_cifar(copy, out):
+    put(out / "cifar-100-python/meta", b"x")
+
+
+def _wide_text(copy, out):
+    images(copy, out, forms.flat), put(out / "train.csv", "filename,label\n".encode("utf-16"))
+
+
 def _no_names(copy, out):
     content = forms.labelled(copy.pixels("train"), 0)
     put(out / "miniImageNet_category_split_train.pickle", pickle.dumps(content | {"catname2label": {}}, 2))
@@ -169,6 +257,12 @@ def _no_names(copy, out):
         (_torch, ["train.pt", "programs"]),
         (_no_labels_of_as_many, ["1 labels of 8 images"]),
         (_no_names, ["2 labels (0, 1) have no name"]),
+        (_numbered_classes, ["4 of 4 classes are called by number", "use a copy that has the names"]),
+        (_bitmaps, [".bmp is one of the images in formats", "save them as PNG"]),
+        (_numbered_folders, ["its folders (9) are called like no class (n01532829)"]),
+        (_one_cache, ["call the files by their splits"]),
+        (_of_cifar, ["files of CIFAR-FS or FC100 lie there", "data add cifar-fs"]),
+        (_wide_text, ["train.csv", "save it as CSV in UTF-8"]),
     ],
 )
 def test_what_cannot_be_read_is_one_line_that_says_what_to_do(tmp_path, home, small_copy, refused, write, words):
@@ -243,7 +337,17 @@ def _photographs(order: slice, classes: int) -> ImageSet:
 
 def test_channels_in_another_order_are_seen(refused):
     turned = slice(None, None, -1)
-    line = refused(check_colours, _photographs(turned, 12), "copy")
+    line = refused(check_photographs, _photographs(turned, 12), "copy")
     assert "in 12 of 12 classes blue exceeds red" in line and "[..., ::-1]" in line
-    check_colours(_photographs(slice(None), 12), "copy")
-    check_colours(_photographs(turned, 5), "copy")  # so few may be of the sea
+    check_photographs(_photographs(slice(None), 12), "copy")
+    check_photographs(_photographs(turned, 5), "copy")  # so few may be of the sea
+
+
+def test_rows_and_columns_exchanged_and_images_without_colours_are_seen(refused):
+    found = _photographs(slice(None), 12)
+    light = found.images // 2 + np.linspace(60, 0, 84, dtype=np.uint8)[:, None, None]
+    check_photographs(replace(found, images=light), "copy")
+    line = refused(check_photographs, replace(found, images=light.swapaxes(1, 2)), "copy")
+    assert "of 12 classes light comes from one side" in line and "swapaxes(1, 2)" in line
+    grey = np.repeat(light[..., :1], 3, -1)
+    assert "all images are grey" in refused(check_photographs, replace(found, images=grey), "copy")

@@ -19,7 +19,7 @@ from bench.data import catalogue, store
 from bench.data.images import SourceClass
 from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
 from bench.data.splits import check_not_too_many, lost_images, read_split
-from tests.data.forms import parquet, put
+from tests.data.forms import pack, parquet, put
 from tests.data.small import FILES, encoded, python2, tiered_numbers, tiered_words, write_birds, write_tiered
 
 
@@ -107,6 +107,14 @@ def _cifar_metaoptnet(photographs, source, out, pattern="CIFAR_FS_{}.pickle"):
         put(out / pattern.format(file), python2({"data": np.concatenate(list(mine.values())), "labels": labels}))
 
 
+def _cifar_zip(photographs, source, out):
+    """MetaOptNet's downloads."""
+    _cifar_metaoptnet(photographs, source, out, "FC100_{}.pickle" if source == "fc100" else "CIFAR_FS_{}.pickle")
+    pack(out / "pickles.zip", {f"x/{file.name}": file.read_bytes() for file in sorted(out.iterdir())})
+    for file in out.glob("*.pickle"):
+        file.unlink()
+
+
 def _cifar_rfs(photographs, source, out):
     _cifar_metaoptnet(photographs, source, out, "CIFAR-FS/{}.pickle")
 
@@ -139,8 +147,8 @@ def _cifar_parquet(photographs, source, out):
 
 
 CIFAR = [
-    _cifar_bytes, _cifar_channels_last, _cifar_packed, _cifar_metaoptnet, _cifar_rfs, _cifar_bertinetto,
-    _cifar_learn2learn, _cifar_parquet,
+    _cifar_bytes, _cifar_channels_last, _cifar_packed, _cifar_metaoptnet, _cifar_zip, _cifar_rfs,
+    _cifar_bertinetto, _cifar_learn2learn, _cifar_parquet,
 ]  # fmt: skip
 
 
@@ -154,11 +162,30 @@ def test_cifar_in_every_form(tmp_path, home, photographs, digests, write, source
 def test_cifar_of_another_split_or_numbered_anew_is_refused(tmp_path, home, photographs, refused):
     _cifar_metaoptnet(photographs, "cifar-fs", tmp_path / "copy")
     line = refused(_add, "fc100", tmp_path / "copy", home)
-    assert "labels are not the numbers of CIFAR-100" in line and "cifar-100-python" in line
+    assert f"the classes of cifar-fs in its split: `python -m bench data add cifar-fs {tmp_path / 'copy'}`" in line
     for file in FILES.values():
         images = np.zeros((4, 32, 32, 3), np.uint8)
         put(tmp_path / f"anew/CIFAR_FS_{file}.pickle", python2({"data": images, "labels": [0, 1, 2, 3]}))
-    assert "numbered anew" in refused(_add, "cifar-fs", tmp_path / "anew", home)
+    line = refused(_add, "cifar-fs", tmp_path / "anew", home)
+    assert "labels are not the numbers of CIFAR-100" in line and "numbered anew" in line and "cifar-100-python" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cifar-10-batches-py/data_batch_1", "files of CIFAR-10, another data set"),
+        ("cifar-100-binary/train.bin", "in its binary version: give the one for Python"),
+    ],
+)
+def test_what_is_no_cifar_100_says_what_it_is(tmp_path, home, refused, name, words):
+    put(tmp_path / "copy" / name, b"x")
+    assert words in refused(_add, "cifar-fs", tmp_path / "copy", home)
+
+
+def test_cifar_that_lacks_a_file_says_which(tmp_path, home, photographs, refused):
+    _original(photographs, tmp_path / "cifar-100-python", _planes)
+    (tmp_path / "cifar-100-python/test").unlink()
+    assert "cifar-100-python: no file test" in refused(_add, "cifar-fs", tmp_path, home)
 
 
 def test_flattened_cifar_with_the_channels_last_is_seen_by_its_pixels(tmp_path, home, photographs, refused):
@@ -322,6 +349,19 @@ def test_cub_in_class_folders_by_split(tmp_path, home, refused):
     assert "split otherwise there" in refused(_add, "cub", tmp_path / "cropped", home)
 
 
+@pytest.mark.parametrize("form", ["png", "without numbers"])
+def test_cub_as_png_or_without_numbers(tmp_path, home, form):
+    write_birds(tmp_path / "CUB_200_2011")
+    first = _add("cub", tmp_path / "CUB_200_2011", tmp_path / "one")
+    for file in (tmp_path / "CUB_200_2011").rglob("*.jpg"):
+        name = file.parent.name if form == "png" else file.parent.name.partition(".")[2]
+        again = io.BytesIO()
+        Image.open(file).save(again, "PNG")
+        data = again.getvalue() if form == "png" else file.read_bytes()
+        put(tmp_path / "copy" / name / f"{file.stem}{'.png' if form == 'png' else '.jpg'}", data)
+    assert _add("cub", tmp_path / "copy", home)["digest"] == first["digest"]
+
+
 def _drawings(characters, write_png, out, of=lambda name: name, turned=False):
     for name, drawings in characters.items():
         for k, drawing in enumerate(drawings):
@@ -334,6 +374,7 @@ def _drawings(characters, write_png, out, of=lambda name: name, turned=False):
     [
         lambda name: f"omniglot-py/{name}",  # torchvision, one level above
         lambda name: f"data/{name.partition('/')[2]}",  # without the two groups
+        lambda name: name.replace("background", "x").replace("evaluation", "background").replace("x", "evaluation"),
     ],
 )
 def test_omniglot_one_level_down_and_without_groups(tmp_path, home, characters, write_png, of):
@@ -345,7 +386,9 @@ def test_omniglot_one_level_down_and_without_groups(tmp_path, home, characters, 
 def test_other_drawings_beside_the_two_groups_are_not_mixed_in(tmp_path, home, characters, write_png):
     copy = _drawings(characters, write_png, tmp_path / "copy")
     _drawings(characters, write_png, copy, lambda name: name.replace("images_background", "images_background_small1"))
-    assert {c["count"] for c in _add("omniglot", copy, home)["classes"]} == {20}
+    manifest = _add("omniglot", copy, home)
+    assert {c["count"] for c in manifest["classes"]} == {20}
+    assert any(note.endswith("drawings that stand in neither group") for note in manifest["notes"])
 
 
 @pytest.mark.parametrize("form", ["png", "hdf5", "ones"])

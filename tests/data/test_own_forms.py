@@ -87,17 +87,36 @@ def easyfsl(out):
         put(out / f"{file}.json", json.dumps({"class_names": names, "class_roots": [f"./data/{c}" for c in names]}))
 
 
+def split_column(out):
+    """One table with a column of splits, as Kaggle's authors write them."""
+    _write(out, lambda s, c, i: f"images/{c}_{i}.png")
+    rows = "".join(f"{c}_{i}.png;{c};{FILES[SPLIT[c]]}\n" for c, i in IMAGES)
+    put(out / "labels.csv", "\ufefffilename;label;split\n" + rows)
+
+
+def lists_of_classes(out):
+    _write(out, lambda s, c, i: f"images/{c}/{i}.png")
+    for split, file in FILES.items():
+        put(out / f"splits/{file}.txt", "".join(f"{c}\n" for c in CLASSES if SPLIT[c] == split))
+
+
+def one_list(out):
+    _write(out, lambda s, c, i: f"images/{c}/{i}.png")
+    put(out / "split.json", json.dumps({file: [c for c in CLASSES if SPLIT[c] == s] for s, file in FILES.items()}))
+
+
 def below_images(out):
     """Tiny ImageNet's way: <class>/images/."""
     _write(out, lambda s, c, i: f"{FILES[s]}/{c}/images/{i}.png")
 
 
+OWN = (libfewshot, hugging_face, closerlook, easyfsl, split_column, lists_of_classes, one_list, below_images)
 WRITERS = {
     "meta": lambda out: _write(out, lambda s, c, i: f"meta-{FILES[s]}/{c}/{i}.png"),
     "named": lambda out: _write(out, lambda s, c, i: f"flowers_{FILES[s]}/{c}/{i}.png"),
     "base": lambda out: _write(out, lambda s, c, i: f"{forms.NOVEL[s]}/{c}/{i}.png"),
     "one folder down": lambda out: _write(out, lambda s, c, i: f"data/set/{FILES[s]}/{c}/{i}.png"),
-    **{write.__name__: write for write in (libfewshot, hugging_face, closerlook, easyfsl, below_images)},
+    **{write.__name__: write for write in OWN},
 }
 
 
@@ -146,10 +165,65 @@ def test_parts_of_the_training_images_beside_splits_are_not_guessed(tmp_path, ho
     assert "parts of the training classes' images" in refused(_add, path, home)
 
 
-@pytest.mark.parametrize("of", ["{c}/{i}.mask.png", "{c}/masks/{i}.png"])
+LABELS = {
+    "labels.csv": ("id,breed\n", "{c}_{i},{c}\n"),
+    "train.csv": ("image,label\n", "{c}_{i}.png,{c}\n"),
+    "labels.tsv": ("file\tclass\n", "{c}_{i}.png\t{c}\n"),
+    "metadata.jsonl": ("", '{{"file_name": "{c}_{i}.png", "label": "{c}"}}\n'),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_one_table_says_the_classes(tmp_path, home, refused, name):
+    header, row = LABELS[name]
+    path = _write(tmp_path / "copy", lambda s, c, i: f"train/{c}_{i}.png")
+    assert "18 images and no class folders" in refused(_add, path, home)
+    put(path / "train" / name, header + "".join(row.format(c=c, i=i) for c, i in IMAGES))
+    manifest = _add(path, home)
+    assert _splits(manifest).keys() == set(CLASSES) and f"train/{name}, split by seed 0" in manifest["source"]["kind"]
+
+
+def test_tables_that_say_no_split_or_no_classes(tmp_path, home, refused):
+    path = _write(tmp_path / "copy", lambda s, c, i: f"images/{c}_{i}.png")
+    files = ("train", "val", "test")
+    put(path / "labels.csv", "filename,label,split\n" + "".join(f"{c}_{i}.png,{c},{files[i]}\n" for c, i in IMAGES))
+    assert any("are of images, not of classes" in note for note in _add(path, home)["notes"])
+    put(path / "labels.csv", "filename,url\n" + "".join(f"{c}_{i}.png,{c}{i}\n" for c, i in IMAGES))
+    assert "no two images of it are of one class" in refused(_add, path, home)
+    put(path / "labels.csv", "nothing\n")
+    assert "all images lie in one folder" in (line := refused(_add, path, home)) and "labels.csv" in line
+
+
+def test_folders_below_a_class_and_tables_of_images_are_noted(tmp_path, home):
+    path = _write(tmp_path / "copy", lambda s, c, i: f"{c}/{'thumbs/' * (i == 2)}{i}.png")
+    put(path / "train.txt", "".join(f"{c}/{i}.png\n" for c, i in IMAGES))
+    notes = _add(path, home)["notes"]
+    assert any(note.startswith("6 images lie in folders below those of their classes") for note in notes)
+    assert "not read: train.txt" in notes
+
+
+def test_what_stands_beside_splits_and_what_lacks_says_the_step(tmp_path, home, refused):
+    names = {"train": "train", "valid": "dev", "test": "test"}
+    dev = _write(tmp_path / "dev", lambda s, c, i: f"{names[s]}/{c}/{i}.png")
+    assert "call it valid/ if" in refused(_add, dev, home)
+    both = _write(tmp_path / "both", lambda s, c, i: f"{'test' if s == 'test' else 'trainval'}/{c}/{i}.png")
+    assert "trainval says two splits" in refused(_add, both, home)
+    one = _write(tmp_path / "one", lambda s, c, i: f"train/{c}/{i}.png")
+    assert f"to split its classes, give {one / 'train'}" in refused(_add, one, home)
+    deep = io.BytesIO()
+    Image.fromarray(np.full((9, 9), 9000, np.uint16)).save(deep, "PNG")
+    for c in CLASSES:
+        put(tmp_path / "deep" / c / "1.png", deep.getvalue())
+    assert "not one image can be decoded (kind0" in refused(_add, tmp_path / "deep", home)
+
+
+@pytest.mark.parametrize("of", ["{c}/{i}.mask.png", "{c}/masks/{i}.png", "{c}/{i}_mask.png", "masks/{c}/{i}.png"])
 def test_masks_are_no_images(tmp_path, home, of):
     for (c, i), _ in IMAGES.items():
-        put(tmp_path / "copy" / c / f"{i}.jpg", _image(i + 7, kind="JPEG"))
+        put(
+            tmp_path / "copy" / ("images" if of.startswith("masks") else "") / c / f"{i}.jpg",
+            _image(i + 7, kind="JPEG"),
+        )
         put(tmp_path / "copy" / of.replace(".mask", "").format(c=c, i=i), _image(0))
     manifest = _add(tmp_path / "copy", home)
     assert manifest["shape"][0] == 18 and any("18 files that look like masks" in note for note in manifest["notes"])

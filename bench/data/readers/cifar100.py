@@ -64,7 +64,10 @@ def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
 def _in_originals(copy: Copy, split: str) -> Source | None:
     meta = _uppermost(copy, "meta")
     there = copy.paths(*ORIGINAL).values()
-    if meta is None or not all(meta.with_name(name) in there for name in ORIGINAL):
+    lost = [name for name in ORIGINAL if meta is None or meta.with_name(name) not in there]
+    if meta and len(lost) == 1:
+        raise UserError(f"{meta.parent}: no file {lost[0]}: cifar-100-python has {', '.join(ORIGINAL)}: give all three")
+    if meta is None or lost:
         return None
     contents = {name: load_plain(meta.with_name(name)) for name in ORIGINAL}
     return copy.source("original pickles", _classes(meta.parent, contents, split), meta.parent)
@@ -146,6 +149,13 @@ def _in_labelled(copy: Copy, split: str) -> Source | None:
     names, expected = dict(enumerate(fine_names().values())), read_split(split)
     classes = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
     if wrong := [c for c in classes if expected.get(c.name) != c.split]:
+        other = {"cifar_fs": "fc100", "fc100": "cifar_fs"}[split]
+        if all(read_split(other).get(c.name) == c.split for c in classes):
+            source = other.replace("_", "-")
+            raise UserError(
+                f"{copy.path}: these are the classes of {source} in its split: `python -m bench data add {source} "
+                f"{copy.path}`"
+            )
         raise UserError(
             f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the numbers of CIFAR-100 of classes of this "
             f"split (that of {wrong[0].name}, {expected.get(wrong[0].name)} here, stands in {wrong[0].split}): this "

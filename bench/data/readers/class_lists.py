@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
+from typing import Any
 
 from bench.data.readers.copies import IMAGES, Copy
 from bench.data.readers.split_names import as_splits, split_of
@@ -15,17 +17,45 @@ def class_splits(copy: Copy) -> dict[str, str]:
     return _of_folders(copy) | named_classes(copy) | _of_tables(copy)
 
 
-def named_classes(copy: Copy) -> dict[str, str]:
-    """Class -> split, by `{train,val,test}.json` with `class_names`, as easyfsl has them."""
-    names = {PurePosixPath(name).stem: name for name in copy.with_suffix(".json")}
+def named_classes(copy: Copy, folders: Collection[str] | None = None) -> dict[str, str]:
+    """Class -> split, by lists of classes: `{train,val,test}.json` with `class_names`, as easyfsl has them; one JSON
+    file with a list a split; `{train,val,test}.txt` with a class a line. `folders`: what the classes may be called."""
+    lists: list[tuple[str, dict[str, str]]] = []
+    for suffix, names_in in ((".json", _in_json), (".txt", _in_lines)):
+        for name, split in _by_split(copy.with_suffix(suffix)).items():
+            lists.append((name, dict.fromkeys(names_in(copy.files[name]), split)))
+    for name in copy.with_suffix(".json"):
+        value = read_json(copy.files[name])
+        if isinstance(value, dict) and len(splits := as_splits(map(str, value))) == len(value) == 3:
+            lists.append((name, {c: split for key, split in splits.items() for c in _texts(value[key])}))
     found: dict[str, str] = {}
-    for stem, split in as_splits(names).items():
-        value = read_json(copy.files[names[stem]])
-        listed = value.get("class_names") if isinstance(value, dict) else None
-        if isinstance(listed, list) and all(isinstance(name, str) for name in listed):
-            found |= dict.fromkeys(listed, split)
-            copy.used.add(names[stem])
+    for name, listed in lists:
+        known = listed.keys() if folders is None else listed.keys() & folders
+        if known and (len(known) == len(listed) or not name.endswith(".txt")):  # other lines are no classes
+            found.update(listed)
+            copy.used.add(name)
     return found
+
+
+def _by_split(names: Iterable[str]) -> dict[str, str]:
+    """File -> split, of those in one folder whose names differ in the split only."""
+    folders: dict[PurePosixPath, dict[str, str]] = {}
+    for path in map(PurePosixPath, names):
+        folders.setdefault(path.parent, {})[path.stem] = path.as_posix()
+    return {stems[stem]: split for stems in folders.values() for stem, split in as_splits(stems).items()}
+
+
+def _in_json(data: bytes) -> list[str]:
+    value = read_json(data)
+    return _texts(value.get("class_names")) if isinstance(value, dict) else []
+
+
+def _in_lines(data: bytes) -> list[str]:
+    return [line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+
+
+def _texts(value: Any) -> list[str]:
+    return value if isinstance(value, list) and all(isinstance(each, str) for each in value) else []
 
 
 def _of_tables(copy: Copy) -> dict[str, str]:

@@ -11,16 +11,17 @@ from pathlib import Path, PurePosixPath
 
 from bench.data.images import Source, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
+from bench.data.readers.split_names import split_of
 from bench.data.splits import some
 from bench.errors import UserError, reason
 
 MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
 Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
 IMAGES = (".jpg", ".jpeg", ".png")
-TABLES = (".csv", ".json")
+TABLES = (".csv", ".tsv", ".json")
 _DATA = (  # files that may hold a data set, or a part of one
-    *TABLES, ".pkl", ".pickle", ".npz", ".npy", ".pt", ".pth", ".hdf5", ".h5", ".mat", ".parquet", ".tfrecords",
-    ".zip", ".tar", ".gz", ".tgz", ".xz", ".txz", ".bz2", ".cls",
+    *TABLES, ".jsonl", ".pkl", ".pickle", ".npz", ".npy", ".pt", ".pth", ".hdf5", ".h5", ".mat", ".parquet",
+    ".tfrecords", ".zip", ".tar", ".gz", ".tgz", ".xz", ".txz", ".bz2", ".cls",
 )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ class Copy:
 
     def note_unread(self) -> None:
         """Notes which files that may hold data were not read."""
-        left = [name for name in self.names if name.lower().endswith(_DATA) and name not in self.used]
+        left = [name for name in self.names if _may_tell(name) and name not in self.used]
         if left:
             self.notes.append(f"not read: {some(left, 4)}" + (f" ({len(left)} files)" if len(left) > 4 else ""))
 
@@ -153,6 +154,12 @@ def _names(folder: Path) -> Iterator[str]:
 
 def _unreadable(error: OSError) -> None:
     raise UserError(f"{error.filename}: cannot be read: {reason(error)}") from error
+
+
+def _may_tell(name: str) -> bool:
+    """Whether a file may hold data, or say splits."""
+    stem, suffix = PurePosixPath(name).stem, _suffix(name)
+    return name.lower().endswith(_DATA) or (suffix == ".txt" and split_of(stem) is not None)
 
 
 def is_hidden(name: str) -> bool:

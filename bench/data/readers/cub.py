@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from bench.data.images import Source, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
-from bench.data.readers.copies import Copy, Groups, open_copies
+from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
 from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode, fitted
 from bench.data.readers.refusals import refused
@@ -32,9 +32,8 @@ def open_source(path: Path, keep_going: bool) -> Source:
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
             found = image_files(hdf5, SIDE, copy.corrupt, fitted)
             return copy.source("HDF5 of torchmeta", found)
-        birds = by_paths(
-            copy, class_by_folder({name: name for name in read_split("cub")}), read_split("cub"), (".jpg",)
-        )
+        suffixes = (".jpg",) if copy.with_suffix(".jpg") else IMAGES  # beside them PNG are segmentations
+        birds = by_paths(copy, class_by_folder(_called()), read_split("cub"), suffixes)
         _check_split(copy, birds)
         if birds:
             copy.note_unread()
@@ -42,6 +41,11 @@ def open_source(path: Path, keep_going: bool) -> Source:
             found = _in_files(copy.files, birds, copy.corrupt)
             return copy.source(f"original files, {SPLIT}", found)
     raise refused(copy, "CUB-200-2011", "cub")
+
+
+def _called() -> dict[str, str]:
+    """A bird's folder -> its class: with its number, or without."""
+    return {called: name for name in read_split("cub") for called in (name, name.partition(".")[2])}
 
 
 def _is_original(birds: Groups) -> bool:

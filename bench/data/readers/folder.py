@@ -11,13 +11,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bench.data.forms import FORMS
 from bench.data.images import Source, SourceClass
 from bench.data.readers.copies import Copy, FolderFiles
 from bench.data.readers.image_files import Reader, decode, fitted, readable_suffixes, without_banner
-from bench.data.readers.masks import MASKED, without_masks_of
+from bench.data.readers.masks import MASKED, without_mask_folders, without_masks_of
 from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
 from bench.data.readers.own_tables import in_tables
 from bench.data.readers.recognised import are_of, command, recognised
@@ -26,6 +26,10 @@ from bench.data.splits import some
 from bench.errors import UserError
 from bench.protocols.benchmarks import SPLITS
 
+IN_ONE = (
+    ": all images lie in one folder, and nothing there says their classes: put those of each class into PATH/CLASS/, "
+    "or add labels.csv with the columns filename,label"
+)
 SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
 
 
@@ -36,10 +40,13 @@ def open_source(
     found before anything is refused, whatever `keep_going`. `seed` of the split, where nothing there says it: 0 if it
     is None; `levels`: how far down the classes' folders are. Raises UserError where a class or split lacks."""
     copy, images = _files(path)
+    whole, images = images, without_mask_folders(images)
+    copy.notes += [MASKED.format(len(whole) - len(images))] if len(images) < len(whole) else []
     tables, how = in_tables(copy, images) if levels is None else ([], "")
     found = tables or in_folders(path, images, levels or 1)
     classes, how = _with_splits(path, found, seed, how)
     kept = _without_masks(copy, classes)
+    _note_deeper(copy, kept)
     _check_known(copy, kept, side, seed, "seed" in how)
     copy.note_unread()
     shown = sum(len(each.files) for each in classes)
@@ -83,7 +90,7 @@ def _with_splits(path: Path, found: list[OwnClass], seed: int | None, how: str) 
         owner = split_by_seed([each.name for each in found], seed or 0)
     except UserError as error:
         names = f" (there: {some([each.name for each in found])})" if found else ""
-        raise UserError(f"{path}: {error}{names}") from error
+        raise UserError(f"{path}: {error}{names}{IN_ONE if len(found) < 2 else ''}") from error
     by_seed = f"split by seed {seed or 0}"
     return [replace(each, split=owner[each.name]) for each in found], f"{how}, {by_seed}" if how else by_seed
 
@@ -93,6 +100,16 @@ def _without_masks(copy: Copy, classes: Sequence[OwnClass]) -> list[OwnClass]:
     left = sum(len(each.files) for each in classes) - sum(len(each.files) for each in kept)
     copy.notes += [MASKED.format(left)] if left else []
     return kept
+
+
+def _note_deeper(copy: Copy, classes: Sequence[OwnClass]) -> None:
+    """Notes images that lie in folders beside others of their class."""
+    parents = [[PurePosixPath(name).parent for name in each.files] for each in classes]
+    deeper = [p for each in parents for p in each if any(above in p.parents for above in set(each))]
+    if deeper:
+        copy.notes.append(
+            f"{len(deeper)} images lie in folders below those of their classes ({deeper[0]}, ...): taken too"
+        )
 
 
 def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int | None, by_seed: bool) -> None:

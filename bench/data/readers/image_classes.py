@@ -67,22 +67,31 @@ class ImagePlaces:
     """Image files by their names, for tables to find them."""
 
     def __init__(self, where: Path, images: Iterable[str]) -> None:
-        self._where, self._places = where, defaultdict(list)
+        self._where, self._places, self._stems = where, defaultdict(list), defaultdict(list)
         for name in images:
             self._places[name.rpartition("/")[2]].append(name)
+            self._stems[_stem(name.rpartition("/")[2])].append(name)
 
     def of(self, row: str, label: str) -> str | None:
-        """The image file that a row means: the one of that name or, of several, the one whose path ends like the row's
-        or in the class's folder. Raises UserError where that leaves several."""
+        """The image file that a row means: the one of that name or, where there is none, of that name with another
+        suffix; of several the one whose path ends like the row's or in the class's folder. Raises UserError where that
+        leaves several."""
         file = row.rpartition("/")[2]
-        same = self._places.get(file, [])
+        same = self._places.get(file) or self._stems.get(_stem(file), [])
         for ending in (row, f"{label}/{file}"):
-            same = [name for name in same if f"/{name}".endswith(f"/{ending}")] or same if len(same) > 1 else same
+            alike = [name for name in same if f"/{_stem(name)}".endswith(f"/{_stem(ending)}")]
+            same = alike or same if len(same) > 1 else same
         if len(same) > 1 and file != row:
             return None  # a file in a folder of that name, which is not there
         if len(same) > 1:
             raise UserError(f"{self._where}: {file} stands there twice ({some(same, 2)}): keep one of each")
         return same[0] if same else None
+
+
+def _stem(file: str) -> str:
+    """The name without the suffix of an image."""
+    head, dot, suffix = file.rpartition(".")
+    return head if f"{dot}{suffix}".lower() in IMAGES else file
 
 
 def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], groups: Groups) -> None:

@@ -84,6 +84,9 @@ def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> 
     """Class -> indices of its images. Raises UserError where there are not as many labels as images, or one has no
     name."""
     labels = whole_numbers(listed)
+    if labels is None and isinstance(listed, list) and all(isinstance(each, str | bytes) for each in listed):
+        called = sorted({_text(each) for each in listed})
+        labels, names = np.searchsorted(called, [_text(each) for each in listed]), dict(enumerate(called))
     if labels is None or len(labels) != images:
         raise UserError(
             f"{path}: {_count(labels)} labels of {images} images: these do not belong together: get both again"
@@ -109,6 +112,10 @@ def whole_numbers(listed: Any) -> np.ndarray | None:
     return numbers if numbers is not None and numbers.ndim == 1 and numbers.dtype.kind in "ui" else None
 
 
+def _text(name: str | bytes) -> str:
+    return name.decode("latin1") if isinstance(name, bytes) else name
+
+
 def _count(labels: np.ndarray | None) -> str:
     return "no" if labels is None else str(len(labels))
 
@@ -118,6 +125,7 @@ def _names(content: Mapping[Any, Any]) -> dict[int, str]:
     forward, back = content.get("catname2label"), content.get("label2catname")
     if isinstance(forward, dict) and all(type(k) is int for k in forward.values()):
         return {k: str(name) for name, k in forward.items()}
+    back = dict(enumerate(back)) if isinstance(back, list) else back
     return {k: str(name) for k, name in back.items()} if isinstance(back, dict) else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -23,9 +24,15 @@ MASKED = "left out: {} files that look like masks of the images beside them"
 MASKS = {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "groundtruth"}
 
 
+_MASK = re.compile(r"[ _.-](mask|seg|segmentation|gt|groundtruth|annotation|trimap|label)s?$", re.IGNORECASE)
+
+
 def without_masks_of(names: Sequence[str]) -> list[str]:
     """The image files of one class without those that are masks of others."""
     images = [name for name in names if not _in_masks(name)] or names
+    stems = {name.rpartition(".")[0] for name in images}
+    called = [name.rpartition(".")[0] for name in images]
+    images = [name for name, stem in zip(images, called, strict=True) if _MASK.sub("", stem) not in stems - {stem}]
     by_stem = defaultdict(list)
     for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two, the PNG is the mask
         by_stem[name.rpartition(".")[0]].append(name)
@@ -35,3 +42,23 @@ def without_masks_of(names: Sequence[str]) -> list[str]:
 
 def _in_masks(name: str) -> bool:
     return any(part.lower() in MASKS for part in PurePosixPath(name).parts[:-1])
+
+
+def without_mask_folders(names: Sequence[str]) -> list[str]:
+    """The image files without those in folders beside the images' own that are called like masks, such as
+    `masks/fern/1.png` beside `images/fern/1.jpg`."""
+    stems = {name: PurePosixPath(name).with_suffix("").parts for name in names}
+    twins = {
+        (parts[:k], parts[k + 1 :])
+        for parts in stems.values()
+        for k in range(len(parts) - 2)
+        if parts[k].lower() not in _ABOVE
+    }
+    return [name for name, parts in stems.items() if not any(_is_twin(parts, k, twins) for k in range(len(parts) - 2))]
+
+
+_ABOVE = MASKS | {"labels", "trimaps"}
+
+
+def _is_twin(parts: tuple[str, ...], place: int, twins: set[tuple[tuple[str, ...], tuple[str, ...]]]) -> bool:
+    return parts[place].lower() in _ABOVE and (parts[:place], parts[place + 1 :]) in twins

@@ -93,6 +93,8 @@ def open_source(path: Path, keep_going: bool) -> Source:
         pngs = copy.with_suffix(*PNG)
         if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
             check_size(copy, pngs[0], SIDE, NOT_NEEDED)
+            left = len(pngs) - sum(c.count for c in found)
+            copy.notes += [f"left out: {left} drawings that stand in neither group"] if left else []
             copy.notes += [f"{group} is not there" for group in GROUPS if not any(group in c.name for c in found)]
             return copy.source("PNG files", found)
     raise refused(copy, "Omniglot", "omniglot", NOT_NEEDED)
@@ -132,8 +134,8 @@ def characters_in(
     by_character = defaultdict(list)
     for name in sorted(names):
         *_, above, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts
-        group = above if above.startswith("images_") else _groups().get(alphabet)  # `images_background_small1` is none
-        if group in GROUPS:
+        group = _groups().get(alphabet)
+        if group and (above in GROUPS or not above.startswith("images_")):  # `images_background_small1` is neither
             by_character[f"{group}/{alphabet}/{character}"].append(name)
     for character, listed in by_character.items():
         yield _character(character, len(listed), partial(_ink_in_files, files, listed, corrupt, notes))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bench.data.readers.copies import is_hidden
 from bench.data.readers.masks import MASKS
-from bench.data.readers.split_names import HALVES, as_splits, is_phase
+from bench.data.readers.split_names import HALVES, as_splits, is_phase, splits_in
 from bench.data.splits import some
 from bench.errors import UserError
 from bench.protocols.benchmarks import SPLITS
@@ -64,7 +64,9 @@ def _splits(path: Path, tops: Sequence[str], images: Sequence[str]) -> dict[str,
     others = [top for top in tops if top not in named]
     splits = [top for top in named if any(len(p) > 2 and top in p[:-2] for p in map(_parts, images))]
     if splits and others:
-        raise UserError(f"{path}: {some(others, 5)} beside the splits {', '.join(splits)}: {_step(others)}")
+        raise UserError(
+            f"{path}: {some(others, 5)} beside the splits {', '.join(splits)}: {_step(others, named.values())}"
+        )
     return named if not others else {}
 
 
@@ -72,25 +74,34 @@ def _parts(name: str) -> tuple[str, ...]:
     return PurePosixPath(name).parts
 
 
-def _step(others: Sequence[str]) -> str:
+def _step(others: Sequence[str], splits: Collection[str]) -> str:
     if all(map(is_phase, others)):
         return (
             "these look like parts of the training classes' images: move the images of each class into one folder, "
             "train/CLASS/, or, to leave them out, move these folders elsewhere"
         )
-    return "move it elsewhere"
+    if both := [name for name in others if len(splits_in(name)) > 1]:
+        return f"{both[0]} says two splits: move its class folders into one folder each, such as train/ and valid/"
+    return "move it elsewhere" if "valid" in splits else "call it valid/ if its classes are for validation"
 
 
 def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosixPath, str | None]) -> None:
-    if not splits:
-        return
-    halves = " (two parts, and none for validation: move some class folders of the first into `valid/`)"
-    for split in SPLITS:
-        if not any(folders_in(path / folder) for folder, owner in where.items() if owner == split):
+    here = {owner: f for f, owner in where.items() if owner and folders_in(path / f)}
+    for split in SPLITS if splits else ():
+        if split not in here:
             raise UserError(
                 f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}, with a folder "
-                f"per class in each; there are {', '.join(splits)}{halves if splits.keys() == HALVES.keys() else ''}"
+                f"per class in each; there are {', '.join(splits)}{_completed(path, here)}"
             )
+
+
+def _completed(path: Path, here: Mapping[str, PurePosixPath]) -> str:
+    """What to do where splits lack."""
+    if len(here) == 1:
+        return f": to split its classes, give {path / next(iter(here.values()))}"
+    if here.keys() == {"train", "test"}:
+        return f" (two parts, and none for validation: move some class folders of {here['train']}/ into `valid/`)"
+    return ""
 
 
 def _classes(

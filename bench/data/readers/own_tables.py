@@ -13,10 +13,10 @@ from bench.data.readers.copies import Copy
 from bench.data.readers.image_classes import ImagePlaces
 from bench.data.readers.own_classes import OwnClass
 from bench.data.readers.split_names import split_of
-from bench.data.readers.tables import Rows, csv_rows, is_image_table, split_tables
+from bench.data.readers.tables import Rows, csv_rows, csv_splits, is_image_table, json_line_rows, split_tables
 from bench.errors import UserError, reason
 
-_LABELS = ("labels.csv", "metadata.csv")  # Meta-Album's, Hugging Face's
+_LABELS = ("labels", "metadata")  # Meta-Album's, Hugging Face's
 _MOST_MAT = 1 << 16
 Found = list[OwnClass]
 
@@ -40,32 +40,59 @@ def in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
 
 
 def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """easyfsl's `{train,val,test}.json`, which name the classes: these are folders."""
-    split = named_classes(copy)
+    """Lists of classes, easyfsl's JSON among them: these are folders."""
+    split = named_classes(copy, {PurePosixPath(name).parent.name for name in images})
     classes = defaultdict(list)
     for name in images:
         if (folder := PurePosixPath(name).parent.name) in split:
             classes[folder].append(name)
+    left = len(images) - sum(map(len, classes.values()))
+    copy.notes += [f"left out: {left} images of classes that no list names"] if classes and left else []
     return [OwnClass(split[c], c, names) for c, names in sorted(classes.items())], "the split of lists of classes"
 
 
 def _in_labels(copy: Copy, images: list[str]) -> tuple[Found, str]:
     """One table of all images, or one in each of the folders `train/`, `validation/` and `test/`."""
-    found = [name for name in copy.with_suffix(".csv") if PurePosixPath(name).name.lower() in _LABELS]
-    found = [name for name in found if is_image_table(copy.files[name])]
+    tables = [n for n in copy.with_suffix(".csv", ".tsv") if is_image_table(copy.files[n])]
+    lines = [n for n in copy.with_suffix(".jsonl") if PurePosixPath(n).stem.lower() in _LABELS]
+    named = [n for n in tables if PurePosixPath(n).stem.lower() in _LABELS] + lines
+    found = named or (tables if len(tables) == 1 else [])
     splits = {name: split_of(PurePosixPath(name).parent.name) for name in found}
-    copy.used.update(found)
-    rows = [(splits[name], _below(name, csv_rows(copy.files[name], f"{copy.path}: {name}"))) for name in found]
     if None in splits.values() and len(found) > 1:
         raise UserError(
             f"{copy.path}: {', '.join(found[:3])}: several tables of images: give the folder of one data set"
         )
+    copy.used.update(found)
+    rows = [(split if len(found) > 1 else None, _rows(copy, name)) for name, split in splits.items()]
+    if len(found) == 1 and (by_column := _by_column(copy, found[0], rows[0][1])):
+        return _of_rows(copy, images, by_column), f"classes and split of {found[0]}"
     return _of_rows(copy, images, rows), f"the classes of {', '.join(found)}"
 
 
-def _below(table: str, rows: Rows) -> Rows:
-    folder = PurePosixPath(table).parent
+def _rows(copy: Copy, name: str) -> Rows:
+    where, folder = f"{copy.path}: {name}", PurePosixPath(name).parent
+    rows = (json_line_rows if name.lower().endswith(".jsonl") else csv_rows)(copy.files[name], where)
+    if len(rows) > 1 and len({label for _, label in rows}) == len(rows):
+        raise UserError(
+            f"{where}: no two images of it are of one class: move it elsewhere if its columns say no classes"
+        )
     return [((folder / file).as_posix(), label) for file, label in rows]
+
+
+def _by_column(copy: Copy, name: str, rows: Rows) -> list[tuple[str | None, Rows]]:
+    """The rows by the split that a column of the table says; nothing where none does, or it splits classes."""
+    splits = [] if name.lower().endswith(".jsonl") else csv_splits(copy.files[name], name) or []
+    if len(splits) != len(rows):
+        return []
+    by_class: dict[str, set[str]] = defaultdict(set)
+    for split, (_, label) in zip(splits, rows, strict=True):
+        by_class[label].add(split)
+    if any(len(said) > 1 for said in by_class.values()):
+        copy.notes.append(f"the splits in {name} are of images, not of classes: only its classes were taken")
+        return []
+    return [
+        (split, [row for s, row in zip(splits, rows, strict=True) if s == split]) for split in dict.fromkeys(splits)
+    ]
 
 
 def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
@@ -84,6 +111,7 @@ def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
             if variant
         ]
     if names:
+        copy.used.update(n for n in copy.with_suffix(".txt") if PurePosixPath(n).name.startswith("images_"))
         copy.notes.append("images_variant_*.txt split images, not classes: only their classes were taken")
     return _of_rows(
         copy, images, [(None, rows)]

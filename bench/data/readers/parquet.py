@@ -73,6 +73,8 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
         column = _column(path, file, _LABELS)
         names = _names(file, column)
         numbers = file.read([column])[column].to_pylist()
+        if not names and numbers and all(isinstance(k, str) for k in numbers):
+            return [class_of(k) or k for k in numbers]
         if names and all(type(k) is int and 0 <= k < len(names) for k in numbers):
             return [class_of(names[k]) or names[k] for k in numbers]
         paths = [(value or {}).get("path") for value in _column_of_images(path, file).to_pylist()]
@@ -142,11 +144,16 @@ def _content(places: Places) -> Mapping[str, bytes]:
     return found
 
 
+def _file(value: Any) -> bytes:
+    """An image file as the column has it, itself or beside its path."""
+    return value if isinstance(value, bytes) else (value or {}).get("bytes") or b""
+
+
 def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
     """(row, image file) of the rows wanted; none of a row without one."""
     file, first = pq.ParquetFile(path), 0
     for group in range(file.num_row_groups):
         rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]
         column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else ()
-        yield from ((row, (column[row - first].as_py() or {}).get("bytes") or b"") for row in rows)
+        yield from ((row, _file(column[row - first].as_py())) for row in rows)
         first += file.metadata.row_group(group).num_rows

@@ -48,17 +48,39 @@ def _sizes(files: Mapping[str, bytes], names: Sequence[str]) -> Iterator[tuple[i
             continue
 
 
-def check_colours(images: ImageSet, where: str) -> None:
-    """Raises UserError where photographs are bluer than red, class after class, as none of the known data sets is: then
-    their channels are blue, green, red. By a t statistic over at least ten classes, and five levels of 255."""
-    firsts = (images.images[c.offset : c.offset + min(c.count, 20)].mean((0, 1, 2)) for c in images.classes)
-    redder = np.array([mean[0] - mean[2] for mean in firsts])
-    if len(redder) >= 10 and redder.mean() < -5 and redder.mean() < -4 * redder.std(ddof=1) / len(redder) ** 0.5:
+def check_photographs(images: ImageSet, where: str) -> None:
+    """Raises UserError where photographs of a known data set cannot be as they were taken: by a t statistic over at
+    least ten classes, and some levels of 255."""
+    firsts = [images.images[c.offset : c.offset + min(c.count, 20)] for c in images.classes]
+    if len(firsts) >= 3 and all((first == first[..., :1]).all() for first in firsts):
+        raise UserError(f"{where}: all images are grey, and those of this data set are in colour: use a copy in colour")
+    means = [first.astype(np.float32).mean((0, 3)) for first in firsts]  # [height, width] of each class
+    down, right = (_differences(means, axis) for axis in (0, 1))
+    blue = np.array([first[..., 2].mean() - first[..., 0].mean() for first in firsts])
+    if _is_plain(blue, 4, 5):
         raise UserError(
-            f"{where}: in {(redder < 0).sum()} of {len(redder)} classes blue exceeds red (by {-redder.mean():.0f} of "
-            "255 on average), and in photographs it is the other way: the channels are blue, green, red, as "
-            "cv2.imread gives them: turn them (images[..., ::-1]), save the files again and add those"
+            f"{where}: in {(blue > 0).sum()} of {len(blue)} classes blue exceeds red (by {blue.mean():.0f} of 255 on "
+            "average), and in photographs it is the other way: the channels are blue, green, red, as cv2.imread gives "
+            "them, or these are negatives: turn them (images[..., ::-1], or 255 - images), save the files again "
+            "and add those"
         )
+    if _is_plain(np.sign(right.mean()) * right, 5, 3) and abs(right.mean()) > 2 * abs(down.mean()):
+        raise UserError(
+            f"{where}: in {max((right > 0).sum(), (right < 0).sum())} of {len(right)} classes light comes from one "
+            "side, and in photographs it comes from above: rows and columns were exchanged: turn them back "
+            "(images.swapaxes(1, 2)), save the files again and add those"
+        )
+
+
+def _differences(means: Sequence[np.ndarray], axis: int) -> np.ndarray:
+    """By how much the second half of each is lighter than the first."""
+    halves = [np.array_split(mean, 2, axis) for mean in means]
+    return np.array([second.mean() - first.mean() for first, second in halves])
+
+
+def _is_plain(found: np.ndarray, most: float, levels: float) -> bool:
+    """Whether the mean over classes is more than `levels`, and `most` standard errors, above nothing."""
+    return len(found) >= 10 and found.mean() > max(levels, most * found.std(ddof=1) / len(found) ** 0.5)
 
 
 def channels_are_last(images: np.ndarray) -> bool:

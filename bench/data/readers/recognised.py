@@ -32,6 +32,11 @@ def recognised(names: Iterable[str]) -> tuple[Known, ...]:
     return tuple(known for known in _known() if len(given) >= FEWEST and given <= known.split.keys())
 
 
+def example(source: str) -> str:
+    """What a folder of one of its classes is called."""
+    return next(iter(next(known for known in _known() if known.source == source).split))
+
+
 def recognised_files(names: Iterable[str]) -> tuple[Known, ...]:
     """The data sets whose files are called like some of these."""
     lower = [name.lower() for name in names]
@@ -77,7 +82,7 @@ def _known() -> tuple[Known, ...]:
         Known("tieredImageNet", "tiered-imagenet", 84, tiered_imagenet(), r"(train|val|test)_images(_png\.pkl|\.npz)$"),
         Known("CIFAR-FS", "cifar-fs", 32, _last_parts("cifar_fs"), "cifar_fs_|cifar-100-python"),
         Known("FC100", "fc100", 32, _last_parts("fc100"), "fc100_|cifar-100-python"),
-        Known("CUB-200-2011", "cub", 84, read_split("cub"), "cub_200_2011"),
+        Known("CUB-200-2011", "cub", 84, _birds(), "cub_200_2011"),
         Known("Omniglot", "omniglot", 28, _alphabets()),
     )
 
@@ -89,6 +94,12 @@ def tiered_imagenet() -> dict[str, str]:
     return {name: owner for both, owner in split.items() for name in both.split(" ", 1)}
 
 
+def _birds() -> dict[str, str]:
+    """With their numbers, and without."""
+    split = read_split("cub")
+    return dict(split) | {name.partition(".")[2]: owner for name, owner in split.items()}
+
+
 def _last_parts(name: str) -> dict[str, str]:
     return {each.rpartition("/")[2]: split for each, split in read_split(name).items()}
 
@@ -97,4 +108,4 @@ def _alphabets() -> dict[str, str]:
     """Alphabets, and characters with and without their group; an alphabet is in no one split."""
     split = read_split("omniglot")
     characters = {name.partition("/")[2]: owner for name, owner in split.items()}
-    return {name.split("/")[1]: "" for name in split} | characters | dict(split)
+    return characters | {name.split("/")[1]: "" for name in split} | dict(split)

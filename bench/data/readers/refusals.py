@@ -6,7 +6,8 @@ import re
 
 from bench.data.forms import FORMS
 from bench.data.readers.copies import IMAGES, Copy, found, found_folders
-from bench.data.readers.recognised import are_of, class_folders, command, recognised, recognised_files
+from bench.data.readers.recognised import are_of, class_folders, command, example, recognised, recognised_files
+from bench.data.splits import some
 from bench.errors import UserError
 
 _NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
@@ -15,6 +16,8 @@ _IMAGES = "give the images that it was made of, in a folder per class, PATH/CLAS
 # What identifies a form that is not read, by the name of a file; what that file is one of; what to do.
 FOREIGN = (
     (r"\.tfrecords?$", "Meta-Dataset's records", _IMAGES),
+    (r"cifar-10-batches|batches\.meta$", "the files of CIFAR-10, another data set", "give cifar-100-python"),
+    (r"\.bin$", "the files of CIFAR-100 in its binary version", "give the one for Python, cifar-100-python"),
     (r"\.cls$", "the labels in shards of WebDataset", "unpack them, and sort the images into a folder per class"),
     (
         r"mini_imagenet_(train|val|test)\.pickle$",
@@ -27,9 +30,10 @@ FOREIGN = (
     (r"\.mat$", "MATLAB's files", _IMAGES),
     (
         r"\.(pkl|pickle|hdf5|h5)$",
-        "the pickles or HDF5 files of another form",
-        "use a copy in one of the accepted forms",
+        "the pickles or HDF5 files of another form, or not one a split",
+        "call the files by their splits (train, val, test), or use a copy in one of the accepted forms",
     ),
+    (r"\.(bmp|webp|tiff?|gif|ppm)$", "the images in formats that known data sets are not in", "save them as PNG"),
     (
         r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$",
         "the archives that are not looked into, being in another one or too deep",
@@ -44,9 +48,15 @@ def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
     known."""
     there = found_folders(copy.names)
     lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
-    step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy)
+    step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy) or _uncalled(copy, source)
     forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
     return UserError(f"{copy.path}: no {called} there: {step}{lies}; {forms}")
+
+
+def _uncalled(copy: Copy, source: str) -> str:
+    """That the folders of the images are called like no class."""
+    folders = class_folders(copy.with_suffix(*IMAGES))
+    return f"its folders ({some(folders)}) are called like no class ({example(source)}): " if folders else ""
 
 
 def _a_single_file(copy: Copy) -> str:
@@ -57,8 +67,9 @@ def _a_single_file(copy: Copy) -> str:
 
 def _known(copy: Copy, source: str) -> str:
     """That folders or files are called like those of another known data set, if they are."""
-    folders = class_folders(copy.with_suffix(*IMAGES))
-    others = recognised(folders)
+    images = copy.with_suffix(*IMAGES)
+    folders = class_folders(images)
+    others = recognised(folders) or recognised({"/".join(name.split("/")[-3:-1]) for name in images})
     if others and source not in [known.source for known in others]:
         return f"{are_of(folders, others)}: {command(others, copy.path)}; "
     others = recognised_files(copy.names)

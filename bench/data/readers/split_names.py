@@ -15,8 +15,14 @@ HALVES = {"images_background": "train", "images_evaluation": "test"}  # two part
 
 def split_of(name: str) -> str | None:
     """The split that a name's words say, such as `meta-val` or `train_phase_train`; None for none, or for several."""
-    said = {_WORDS[word] for word in _words(name) if word in _WORDS}
+    said = splits_in(name)
     return said.pop() if len(said) == 1 else None
+
+
+def splits_in(name: str) -> set[str]:
+    """The splits that a name's words say, also where two are written as one: `trainval`."""
+    words = [*_words(name), *(["train", "val"] if "trainval" in name.lower() else [])]
+    return {_WORDS[word] for word in words if word in _WORDS}
 
 
 def is_phase(name: str) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from bench.data.readers.copies import IMAGES, TABLES, Copy
-from bench.data.readers.split_names import as_splits
+from bench.data.readers.split_names import as_splits, split_of
 from bench.errors import UserError
 
 FILE_COLUMNS = ("filename", "file_name", "file", "image", "image_name", "image_path", "path", "name", "id", "img")
 CLASS_COLUMNS = ("label", "class", "class_name", "category", "wnid", "labels", "concept_label")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition", "phase")
 Rows = list[tuple[str, str]]
 
 
@@ -54,37 +55,62 @@ def _read(copy: Copy, name: str) -> Rows | None:
     return csv_rows(copy.files[name], where)
 
 
-def csv_rows(
-    data: bytes, where: str, files: Iterable[str] = FILE_COLUMNS, classes: Iterable[str] = CLASS_COLUMNS
-) -> Rows:
+def csv_rows(data: bytes, where: str) -> Rows:
     """(file, label) of every row. Without a header, the column whose cells are all called like images is the file's.
     Raises UserError where the columns cannot be told."""
-    try:
-        text = data.decode("utf-8-sig")
-        delimiter = max(",;\t", key=text.partition("\n")[0].count)
-        lines = [
-            [cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-        ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _no_table(where, "it is no text of rows and columns") from error
-    lines = [row for row in lines if any(row)]
+    lines = _lines(data, where)
     header = [cell.lower() for cell in lines[0]] if lines else ["filename", "label"]
-    file, label = (next((header.index(c) for c in known if c in header), None) for known in (files, classes))
+    file, label = _columns(header)
     if file is None and label is None:
         file, label = _columns_without_header(lines)
     elif file is not None and label is not None:
         lines = lines[1:]
     if file is None or label is None:
-        raise _no_table(where, f"its first line is {','.join(lines[0])[:60]!r}")
+        raise _no_table(where, f"its first line is {','.join(lines[0])[:60]!r}: give it the header filename,label")
     if any(len(row) <= max(file, label) for row in lines):
-        raise _no_table(where, "a row is too short")
+        raise _no_table(where, "a row is too short: give each a file and a class")
     return [(posix(row[file]), row[label]) for row in lines]
+
+
+def csv_splits(data: bytes, where: str) -> list[str] | None:
+    """The split of every row, where a column says one of all of them."""
+    header, *lines = _lines(data, where) or [[]]
+    for column, name in enumerate(header):
+        said = [split_of(row[column]) if column < len(row) else None for row in lines]
+        if name.lower() in SPLIT_COLUMNS and all(said):
+            return [str(split) for split in said]
+    return None
 
 
 def is_image_table(data: bytes) -> bool:
     """Whether the first line names a column of files and one of classes."""
-    header = {cell.strip().lower() for cell in data[:1000].decode("utf-8-sig", "replace").partition("\n")[0].split(",")}
-    return bool(header & set(FILE_COLUMNS)) and bool(header & set(CLASS_COLUMNS))
+    try:
+        lines = _lines(data.partition(b"\n")[0][:1000], "")
+    except UserError:
+        return False
+    return bool(lines) and None not in _columns([cell.lower() for cell in lines[0]])
+
+
+def _lines(data: bytes, where: str) -> list[list[str]]:
+    """The cells of the rows that are not empty."""
+    try:
+        text = data.decode("utf-8-sig")
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)
+        rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, skipinitialspace=True)
+        lines = [[cell.strip() for cell in row] for row in rows]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_table(where, "it is no text of rows and columns: save it as CSV in UTF-8") from error
+    return [row for row in lines if any(row)]
+
+
+def _columns(header: Sequence[str]) -> tuple[int | None, int | None]:
+    """Where the file and the class stand; of two columns with a file the other is the class."""
+    file, label = (
+        next((header.index(c) for c in known if c in header), None) for known in (FILE_COLUMNS, CLASS_COLUMNS)
+    )
+    if file is not None and label is None and len(header) == 2:
+        return file, 1 - file
+    return file, label
 
 
 def posix(path: str) -> str:
@@ -101,7 +127,7 @@ def _columns_without_header(lines: Sequence[Sequence[str]]) -> tuple[int | None,
 
 
 def _no_table(where: str, why: str) -> UserError:
-    return UserError(f"{where}: not a table with the columns filename,label ({why}): give it that header")
+    return UserError(f"{where}: not a table with the columns filename,label ({why})")
 
 
 def read_json(data: bytes) -> Any:
@@ -110,6 +136,19 @@ def read_json(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
+
+
+def json_line_rows(data: bytes, where: str) -> Rows:
+    """(file, label) of every line of Hugging Face's `metadata.jsonl`. Raises UserError where one says none."""
+    rows = []
+    for line in data.splitlines():
+        value = read_json(line)
+        row = {str(k).lower(): v for k, v in value.items()} if isinstance(value, dict) else {}
+        file, label = (next((row[c] for c in known if c in row), None) for known in (FILE_COLUMNS, CLASS_COLUMNS))
+        if line.strip() and (not isinstance(file, str) or not isinstance(label, str | int)):
+            raise UserError(f"{where}: no lines of JSON with file_name and label: give each both")
+        rows += [(posix(file), str(label))] if isinstance(file, str) else []
+    return rows
 
 
 def _json_rows(data: bytes) -> Rows | None:

@@ -20,6 +20,7 @@ from bench.data.readers.image_files import decode, exactly
 from bench.data.readers.npz import read_npz
 from bench.data.readers.own_tables import in_class_lists, in_split_tables
 from bench.data.readers.plain_pickles import load_plain
+from bench.data.readers.probes import check_size
 from bench.data.readers.recognised import WNID, this_is, tiered_imagenet
 from bench.data.readers.refusals import refused
 from bench.data.readers.torchmeta import image_files
@@ -29,6 +30,9 @@ from bench.errors import UserError
 SIDE = 84
 CLASSES = {"train": 351, "valid": 97, "test": 160}
 TOTALS = {"train": 448_695, "valid": 124_261, "test": 206_209}  # images (Ren et al. 2018), 779,165 in all
+OWN_SIZES = (
+    "resize them as its authors do, cv2.resize(image, (84, 84), interpolation=cv2.INTER_CUBIC), and save them as PNG"
+)
 UNNAMED_CLASS = r"(train|valid|test) [0-9]{3,}"  # how those are called here that have numbers alone
 ELSE = "add it as `folder`, a folder per class (torchmeta's doublemnist and triplemnist are of this form too)"
 UNNAMED = "the classes are called by their numbers, because the copy has no names of them"
@@ -101,6 +105,8 @@ def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
 def _in_folders(copy: Copy) -> Source | None:
     named = class_by_folder({name: name for name in tiered_imagenet()})
     groups = by_paths(copy, named, tiered_imagenet()) or _listed(copy)
+    for names in [*groups.values()][:1]:
+        check_size(copy, names[0], SIDE, OWN_SIZES)
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (
         SourceClass(name, split, len(names), partial(read, names=names)) for (split, name), names in groups.items()

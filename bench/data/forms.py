@@ -21,7 +21,8 @@ FORMS = {
     "omniglot": "none needed, it comes along; images_background, images_evaluation, unpacked or .zip; torchmeta's "
     "data.hdf5",
     "folder": "CLASS/, or train/CLASS/, valid/CLASS/ and test/CLASS/ (meta-train, base, novel, ... too); or tables of "
-    "files and classes: train.csv, val.csv, test.csv, labels.csv, metadata.csv, base.json, val.json, novel.json; "
-    "Meta-Album, VGG Flower, FGVC-Aircraft, Stanford Dogs and FSS-1000 as they are packed",
+    "files and classes: train.csv, val.csv, test.csv, labels.csv, metadata.csv or .jsonl, base.json, val.json, "
+    "novel.json; or CLASS/ and lists of classes: train.txt, val.txt, test.txt, split.json; Meta-Album, VGG Flower, "
+    "FGVC-Aircraft, Stanford Dogs and FSS-1000 as they are packed",
 }
 PACKED = "Image files and pickles may also lie in tar or zip archives, but those of `folder`."

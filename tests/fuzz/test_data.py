@@ -243,7 +243,12 @@ LABELS = b"FILE_NAME,CATEGORY\r\n" + b"".join(b"n0153282900000005.jpg,c%d\r\n" %
 
 
 @inputs
-@given(mutated(LABELS), st.sampled_from(["labels.csv", "train.csv", "images_variant_train.txt", "imagelabels.mat"]))
+@given(
+    mutated(LABELS, LABELS.replace(b"\r", b",train\r"), b'{"file_name": "n0153282900000005.jpg", "label": "c1"}\n' * 3),
+    st.sampled_from(
+        ["labels.csv", "train.csv", "images_variant_train.txt", "imagelabels.mat", "metadata.jsonl", "train.txt"]
+    ),
+)
 def test_tables_of_own_images(place: Path, data: bytes, name: str) -> None:
     copy = place / "own" / name
     (copy / "images").mkdir(parents=True, exist_ok=True)

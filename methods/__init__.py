@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from methods.anil import Anil
+from methods.baseline_plus_plus import BaselinePlusPlus
 from methods.contract import Method
 from methods.finetune import Finetune
 from methods.maml import FirstOrderMaml, Maml
@@ -22,6 +23,7 @@ METHODS: dict[str, type[Method]] = {
     "msl": MultiStepLoss,
     "protonet": ProtoNet,
     "finetune": Finetune,
+    "baseline++": BaselinePlusPlus,
     "nearest": Nearest,
     "pretrained": Pretrained,
     "oracle": Oracle,

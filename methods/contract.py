@@ -61,7 +61,10 @@ class Setup:
 
 # Settings of the protocol that not every method uses.
 INNER_LOOP = ("inner_lr", "inner_steps")
-FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
+FINE_TUNING = (
+    *("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes"),
+    *("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay"),
+)
 
 NEEDS = {
     "classes": "classes that episodes share",

@@ -13,10 +13,12 @@ from torch.func import grad_and_value
 
 from methods.batch_norm import features_of, fresh_statistics, moved
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
-from methods.inner_loop import Loss, Outputs, inner_step, outputs_along
+from methods.descent import BatchLoss, Images, descended, minibatches
+from methods.inner_loop import Outputs
 from methods.stacked import Engine, Inner, stacked_outputs
 
-Parts = tuple[Loss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
+Parts = tuple[BatchLoss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
+_EPISODE = "episode."  # what every episode starts from
 
 
 class Finetune:
@@ -32,15 +34,12 @@ class Finetune:
         self.setup = setup
 
     def init(self, generator: torch.Generator) -> State:
-        """A head over all training classes; carried: running statistics, and the head that every episode starts from.
-
-        Both are drawn as convolutions are: the N(0, 1) head of the paper's Omniglot network is meant for a few
-        outputs, and a classifier of a thousand classes hardly learns from it."""
+        """A head over all training classes; carried: running statistics, and what every episode's head starts from."""
         network, setup = self.setup.network, self.setup
         params = network.init(generator, setup.ways)
-        params |= network.init_head(generator, setup.training_classes, like="conv")
-        head = network.init_head(generator, setup.ways, like="conv")
-        fresh = {f"episode.{name}": value for name, value in head.items()}
+        params = {name: value for name, value in params.items() if not name.startswith("head")}
+        params |= self._fresh_head(generator, setup.training_classes)
+        fresh = {f"{_EPISODE}{name}": value for name, value in self._fresh_head(generator, setup.ways).items()}
         return State(params, fresh_statistics(network, params) | fresh)
 
     def loss_and_gradient(self, state: State, batch: ImageBatch) -> tuple[Tensor, Params, Params]:
@@ -49,7 +48,7 @@ class Finetune:
         def loss(params: Params) -> tuple[Tensor, Params]:
             seen: Params = {}
             features = self.setup.network.features(params, batch.images, seen=seen)
-            return self.setup.loss(self.setup.network.head(params, features), batch.labels), seen
+            return self.setup.loss(self._classified(params, features), batch.labels), seen
 
         gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
         return value, gradient, moved(state.carried, seen)
@@ -71,28 +70,28 @@ class Finetune:
         return tuple({"lr": lr} for lr in lrs)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
-        """[steps + 1, query images, ways]: full-batch SGD on the support set from the episodes' common head.
+        """[steps + 1, query images, ways]: SGD on the support set from the episodes' common head.
 
         With running statistics, support and query are both normalised by those."""
         params, head_alone = self._fresh(state), self._head_alone(setting)
         parts = self._of_head if head_alone else self._of_whole_network
-        support_loss, query_outputs, adapted = parts(params, self._running(state), support, labels, query)
-
-        def step(params: Params) -> Params:
-            return inner_step(support_loss, params, adapted, setting["lr"])
-
-        return outputs_along(step, query_outputs, params, self._steps(head_alone))
+        loss, outputs, adapted = parts(params, self._running(state), support, labels, query)
+        how = self.setup.evaluation
+        batches = minibatches(len(support), how.finetune_batch, self._steps(head_alone))
+        return descended(loss, outputs, params, adapted, setting["lr"], how, batches)
 
     def _of_whole_network(
         self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor
     ) -> Parts:
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
 
-        def support_loss(params: Params) -> Tensor:
-            return self.setup.loss(network(params, support, running), labels)
+        def support_loss(params: Params, images: Images) -> Tensor:
+            features = network.features(params, support[images], running)
+            return self.setup.loss(self._classified(params, features), labels[images])
 
         def query_outputs(params: Params) -> Tensor:
-            return network(params, query, network.observed(params, support) if mode == "support" else running)
+            statistics = network.observed(params, support) if mode == "support" else running
+            return self._classified(params, network.features(params, query, statistics))
 
         return support_loss, query_outputs, params.keys()
 
@@ -101,8 +100,11 @@ class Finetune:
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
         anchors, queries, _ = features_of(network, params, support, query, mode, running)
         adapted = [name for name in params if name.startswith("head")]
-        loss = self.setup.loss
-        return lambda p: loss(network.head(p, anchors), labels), lambda p: network.head(p, queries), adapted
+
+        def support_loss(params: Params, images: Images) -> Tensor:
+            return self.setup.loss(self._classified(params, anchors[images]), labels[images])
+
+        return support_loss, lambda params: self._classified(params, queries), adapted
 
     def stacked_predict(
         self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
@@ -115,7 +117,18 @@ class Finetune:
 
     def _fresh(self, state: State) -> Params:
         """What an episode starts from."""
-        return state.params | {name: state.carried[f"episode.{name}"] for name in ("head.weight", "head.bias")}
+        heads = {name: value for name, value in state.carried.items() if name.startswith(_EPISODE)}
+        return state.params | {name.removeprefix(_EPISODE): value for name, value in heads.items()}
+
+    def _fresh_head(self, generator: torch.Generator, outputs: int) -> Params:
+        """Drawn as convolutions are: the N(0, 1) head of the paper's Omniglot network is meant for a few outputs, and a
+        classifier of a thousand classes hardly learns from it."""
+        head: Params = self.setup.network.init_head(generator, outputs, like="conv")
+        return head
+
+    def _classified(self, params: Params, features: Tensor) -> Tensor:
+        outputs: Tensor = self.setup.network.head(params, features)
+        return outputs
 
     def _head_alone(self, setting: Setting) -> bool:
         return setting.get("adapt", self.setup.evaluation.adapt) == "head"

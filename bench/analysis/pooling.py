@@ -31,6 +31,7 @@ _METHODS = (
     "msl",
     "protonet",
     "finetune",
+    "baseline++",
     "nearest",
     "pretrained",
     "oracle",

@@ -53,7 +53,10 @@ SOURCES = {
         omniglot.open_source,
         "omniglot",
         _exactly(omniglot.DRAWINGS),
-        forms={"nearest": omniglot.resize_nearest, "lanczos": omniglot.resize_lanczos},
+        forms={
+            **{"nearest": omniglot.resize_nearest, "lanczos": omniglot.resize_lanczos},
+            "bilinear-crop": omniglot.resize_bilinear_crop,
+        },
     ),
     "mini-imagenet": DataSet(mini_imagenet.open_source, "mini_imagenet", _exactly(mini_imagenet.PER_CLASS)),
     "cifar-fs": DataSet(partial(cifar100.open_source, split="cifar_fs"), "cifar_fs", _exactly(cifar100.PER_CLASS)),

@@ -132,17 +132,28 @@ class ImageEpisodes(EpisodeStream):
         raw = self._raw(first, count, ways * queries, "/order").reshape(count, queries, ways)
         return raw.swapaxes(1, 2).reshape(count, -1).argsort(-1, kind="stable")
 
-    def draw_images(self, first: int, count: int, size: int) -> EpisodeIndices:
-        """Batches `first` .. `first + count - 1` of `size` images drawn uniformly from the split, unturned but for
-        turned copies: each image as an episode of one class, [count, size, 1, 1]."""
+    def draw_images(self, first: int, count: int, size: int, passes: bool = False) -> EpisodeIndices:
+        """Batches `first` .. `first + count - 1` of `size` images of the split, unturned but for turned copies: each
+        image as an episode of one class, [count, size, 1, 1]. Drawn uniformly, or from `passes` over all images, each
+        in an order of its own, which run on where one ends within a batch."""
         sizes = self._each("distinct")
         ends = np.cumsum(sizes)
-        position = sampling.bounded_array(self._raw(first, count, size, "/images"), int(ends[-1]))
+        draw = self._of_passes if passes else self._uniformly
+        position = draw(first, count, size, int(ends[-1]))
         chosen = np.searchsorted(ends, position, side="right")
         images = self._each("offset")[chosen] + position - (ends - sizes)[chosen]
         classes = torch.from_numpy(chosen)[..., None]
         turns, order = classes % self._copies, torch.zeros_like(classes)
         return EpisodeIndices(torch.from_numpy(images)[..., None, None], turns, classes, order)
+
+    def _uniformly(self, first: int, count: int, size: int, total: int) -> np.ndarray:
+        return sampling.bounded_array(self._raw(first, count, size, "/images"), total)
+
+    def _of_passes(self, first: int, count: int, size: int, total: int) -> np.ndarray:
+        number, place = np.divmod(np.arange(first * size, (first + count) * size), total)
+        passes, of = np.unique(number, return_inverse=True)
+        orders = self._raw(int(passes[0]), len(passes), total, "/passes").argsort(-1, kind="stable")
+        return orders[of, place].reshape(count, size)
 
     def as_episodes(self, drawn: EpisodeIndices) -> Episode:
         """What was drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""

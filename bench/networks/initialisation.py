@@ -16,10 +16,12 @@ def linear(name: str, weight: Tensor, generator: torch.Generator, initialisation
         weight.normal_(generator=generator)
     elif initialisation.startswith("glorot"):
         torch.nn.init.xavier_uniform_(weight, generator=generator)
+    elif initialisation == "he" and weight.dim() > 2:  # of fan out (Chen et al. 2019, backbone.py: init_layer)
+        weight.normal_(0, (2 / weight[:, 0].numel()) ** 0.5, generator=generator)
     elif initialisation == "truncated-normal":
         sd = _TRUNCATED_SD
         torch.nn.init.trunc_normal_(weight, std=sd, a=-2 * sd, b=2 * sd, generator=generator)
-    else:  # PyTorch's default: both uniform within 1 / sqrt(fan in)
+    else:  # PyTorch's default, also of the head of `he`: both uniform within 1 / sqrt(fan in)
         bound = weight[0].numel() ** -0.5
         weight.uniform_(-bound, bound, generator=generator)
         bias.uniform_(-bound, bound, generator=generator)

@@ -55,7 +55,10 @@ def milestones(name: str, benchmark: Benchmark, iterations: int) -> tuple[int, .
 
 def names(benchmark: Benchmark) -> tuple[str, ...]:
     """The protocols that there are for this benchmark."""
-    return ("paper", "quick") if benchmark.form == FUNCTIONS else tuple(PRESETS)
+    if benchmark.form == FUNCTIONS:
+        return ("paper", "quick")
+    about = {name: each.data for name, each in PAPERS.items()}
+    return tuple(name for name in PRESETS if about.get(name) in (None, benchmark.source))
 
 
 def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
@@ -64,7 +67,8 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
     if name not in PRESETS:
         raise unknown("protocol", name, PRESETS)
     if name not in names(benchmark):
-        raise UserError(f"protocol {name} is about images, which {benchmark.name} has none of: use paper or quick")
+        about = "images" if benchmark.form == FUNCTIONS else f"the images of {PAPERS[name].data}"
+        raise UserError(f"protocol {name} is about {about}, which {benchmark.name} has none of: use paper or quick")
     found = PRESETS[name](benchmark)
     return replace(found, evaluation=replace(found.evaluation, **choices(name, benchmark, used)))
 

@@ -14,7 +14,7 @@ from typing import Any
 from bench.protocols.benchmarks import Benchmark, EpisodeShape
 
 NO_SETTINGS = ("origin", "code", "benchmark")  # fields that tell trainings or evaluations apart, and that nobody sets
-OF_ELSEWHERE = ("blocks", "inputs")  # what only networks that were trained elsewhere have otherwise
+OF_ELSEWHERE = ("blocks",)  # what only networks that were trained elsewhere have otherwise
 
 
 def _setting(
@@ -25,18 +25,20 @@ def _setting(
     least: float | None = None,
     most: int = 100_000,
     above: float | None = None,
+    below: float = float("inf"),
     later: bool = False,
 ) -> Any:
     """`most`: of whole numbers, far beyond any use: a slip of the keyboard is refused before it fills a machine.
     `later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
     that they keep their keys."""
-    rules = {"help": help, "choices": choices, "least": least, "most": most, "above": above, "later": later}
-    return field(default=default, metadata=rules)
+    bounds = {"least": least, "most": most, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, "choices": choices, **bounds, "later": later})
 
 
 BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an episode of images stood class by class
 INNER_LOOP = ("inner_lr", "inner_steps")
-FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
+DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay")
+FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
@@ -74,7 +76,7 @@ class Training:
     downsampling: str = _setting("max-pool", "after each convolution", choices=("max-pool", "stride"))
     head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
     initialisation: str = _setting(
-        "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "truncated-normal")
+        "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "he", "truncated-normal")
     )
     batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
     batch_norm_gamma: str = _setting(
@@ -85,7 +87,9 @@ class Training:
     batch_statistics: str = _setting(
         BATCH, "that normalise the queries; episode: support and queries together", choices=(BATCH, SUPPORT, EPISODE)
     )
-    resize: str = _setting("nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos"))
+    resize: str = _setting(
+        "nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos", "bilinear-crop")
+    )
     split: str = _setting(
         "random", "of Omniglot's characters: at random, or by alphabet", choices=("random", "vinyals"), later=True
     )
@@ -94,6 +98,7 @@ class Training:
     image_batch: int | None = _setting(
         None, "images per step of an image classifier, or none: those of the episodes", least=1
     )
+    image_order: str = _setting("drawn", "at random, or in passes over all", choices=("drawn", "passes"), later=True)
     validations: int = _setting(20, "times that validation happens in a run, or 0: never", least=0)
     validation_episodes: int = _setting(100, "episodes of one validation", least=1)
     validation_shape: str = _setting(
@@ -127,6 +132,12 @@ class Evaluation:
         None, "the most steps of the head alone, or none: as many", least=0, later=True
     )
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
+    finetune_batch: int | None = _setting(
+        None, "support images of a step, pass after pass, or none: all of them", least=1, later=True
+    )
+    finetune_momentum: float = _setting(0.0, "of its steps", least=0, below=1, later=True)
+    finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
+    finetune_weight_decay: float = _setting(0.0, "of its steps", least=0, later=True)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)

@@ -167,7 +167,8 @@ def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
         and (not rules["choices"] or value in rules["choices"])
         and (rules["least"] is None or value >= rules["least"])
         and (kinds[0] is not int or value <= rules["most"])
-        and (rules["above"] is None or rules["above"] < value < float("inf"))
+        and (rules["above"] is None or rules["above"] < value)
+        and (kinds[0] is not float or value < rules["below"])
     )
 
 
@@ -177,6 +178,8 @@ def _described(declared: Any) -> str:
     text = " or ".join(rules["choices"]) or names.get(kinds[0], "a list of positive numbers such as 0.1,0.01")
     if rules["least"] is not None:
         text += f" of at least {rules['least']}"
+    if rules["below"] < float("inf"):
+        text += f" below {rules['below']}"
     if kinds[0] is int:
         text += f", at most {rules['most']}"
     if rules["above"] is not None:

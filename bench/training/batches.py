@@ -67,7 +67,8 @@ class TrainingBatches:
         size = self.training.meta_batch
         if self._uniform:
             assert isinstance(stream, ImageEpisodes)
-            return stream.draw_images(first, count, self.training.image_batch or size)
+            passes = self.training.image_order == "passes"
+            return stream.draw_images(first, count, self.training.image_batch or size, passes)
         drawn = stream.draw(first * size, count * size)
         return tree_map(lambda part: part.unflatten(0, (count, size)), drawn)
 

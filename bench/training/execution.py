@@ -90,23 +90,26 @@ class Execution:
         return torch.cat(outputs)
 
     def _whole(self, method: Method) -> Callable[[State, Any], Any]:
-        if self._stacks(method, stacked.GRADIENT):
+        if self._stacks_gradient(method):
             return partial(stacked.of_images, method, self._engine(method))
         return _whole(method, self.compiled)
 
     def _summed_chunk(self, method: Method) -> Callable[[State, Episode], Any]:
-        if self._stacks(method, stacked.GRADIENT):
+        if self._stacks_gradient(method):
             return partial(stacked.summed, method, self._engine(method))
         return _summed_chunk(method, self.compiled)
 
     def _predicted_chunk(self, method: Method) -> Callable[..., Tensor]:
-        if not self._stacks(method, stacked.PREDICT) or _setup(method).evaluation.batch_statistics == "running":
+        if not (self._stacked_layers(method) and stacked.predicts(type(method), _setup(method).evaluation)):
             return _predicted_chunk(method, self.compiled)
         engine = self._engine(method)
         return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
 
-    def _stacks(self, method: Method, what: str) -> bool:
-        return self.layers in WITHOUT_AUTOGRAD and stacked.says(type(method), what) and _setup(method).network.may_stack
+    def _stacks_gradient(self, method: Method) -> bool:
+        return self._stacked_layers(method) and stacked.says(type(method), stacked.GRADIENT)
+
+    def _stacked_layers(self, method: Method) -> bool:
+        return self.layers in WITHOUT_AUTOGRAD and bool(_setup(method).network.may_stack)
 
     def _engine(self, method: Method) -> Engine:
         return _setup(method).network.engine(_KEPT_BYTES[self.device.type])

@@ -182,14 +182,16 @@ class Workload:
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
-        candidates to try, of which each takes many, it is not asked to unless by the user."""
+        candidates to try, of which each takes many, or one whose steps differ in their images, it is not asked to
+        unless by the user."""
         found = self._evaluation_executions()
         chosen = self.mode is None and self.method.code is None
-        return found[-1:] if chosen and len(self.build().candidates()) > 1 else found
+        many = len(self.build().candidates()) > 1 or self.protocol.evaluation.finetune_batch is not None
+        return found[-1:] if chosen and many else found
 
     def _evaluation_executions(self) -> tuple[Execution, ...]:
         protocol = self.protocol.evaluation
-        stacks = stacked.says(self.kind, stacked.PREDICT) and protocol.batch_statistics != "running"
+        stacks = stacked.predicts(self.kind, protocol)
         return self._executions(self.evaluation_chunk(), 1, protocol.precision, stacks)
 
     def evaluation_chunk(self) -> int:

@@ -194,6 +194,19 @@ def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: I
     assert stats.chisquare(counts, expected).pvalue > 1e-3
 
 
+def test_passes_take_every_image_once(small: Benchmark, noise: ImageSet) -> None:
+    """95 images: the seventh batch of 15 holds the end of one pass and the beginning of the next."""
+    stream = episodes(small, noise, "train")
+    drawn = stream.draw_images(0, 19, 15, passes=True)
+    images = drawn.images.flatten()
+    assert sorted(images[:95].tolist()) == sorted(images[95:190].tolist()) and len(set(images[:95].tolist())) == 95
+    assert not torch.equal(images[:95], images[95:190])
+    assert torch.equal(stream.draw_images(6, 2, 15, passes=True).images, drawn.images[6:8])
+    classes = noise.split("train")
+    for image, label in zip(images.tolist(), drawn.classes.flatten().tolist(), strict=True):
+        assert classes[label].offset <= image < classes[label].offset + classes[label].distinct
+
+
 def test_too_few_classes_or_images_is_an_error(small: Benchmark, noise: ImageSet) -> None:
     with pytest.raises(UserError, match="at most 9"):
         episodes(small, noise, queries=10).check()

@@ -106,7 +106,7 @@ def test_no_score_of_a_shipped_method_depends_on_the_order_of_the_queries(name: 
             method, stream = asked.build(), asked.stream("test")
             found.append(scores(execution, method, State(moved, state.carried), stream, 40, method.candidates()[0]))
         np.testing.assert_array_equal(found[-1], found[-2])
-        assert 0.2 < found[-1].mean() < 1 and found[-1].std() > 0
+        assert 0.1 < found[-1].mean() < 1 and found[-1].std() > 0  # of 5 ways: about chance, and not one answer to all
     labels = [workload.stream("test").episodes(0, 40).query_labels for workload in (one, other)]
     assert not torch.equal(*labels)
 

@@ -70,3 +70,11 @@ def test_initialisation() -> None:
     reference = torch.nn.Conv2d(64, 64, 3)
     assert default["conv2.weight"].abs().max() == pytest.approx(float(reference.weight.abs().max()), rel=0.02)
     assert default["conv2.bias"].any()
+
+
+def test_he_is_of_the_fan_out() -> None:
+    """N(0, 2 / (9 * filters)), whatever the channels (wyharveychen/CloserLookFewShot, backbone.py: init_layer)."""
+    params = network("omniglot-5w1s", initialisation="he").init(torch.Generator().manual_seed(0), 5)
+    for k in (1, 2, 3, 4):
+        assert float(params[f"conv{k}.weight"].std()) == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.15)
+    assert float(params["head.weight"].abs().max()) <= 64**-0.5

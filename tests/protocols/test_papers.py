@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import EpisodeShape, get
 from bench.protocols.protocol import Protocol
@@ -28,6 +29,16 @@ def test_episodes_of_snell(name: str, train: EpisodeShape, test: EpisodeShape, e
     assert found.evaluation.episodes == episodes
     assert (found.training.batch_statistics, found.evaluation.batch_statistics) == ("episode", "running")
     assert (found.training.meta_batch, found.training.meta_lr_halved_every) == (1, 2000)
+
+
+def test_chen() -> None:
+    """wyharveychen/CloserLookFewShot: train.py, data/datamgr.py and methods/baselinefinetune.py."""
+    one, five = (presets.preset("chen", get(f"omniglot-5w{shots}s")) for shots in (1, 5))
+    assert one.training == five.training and one.training.iterations == 25_700
+    assert (one.evaluation.finetune_steps, five.evaluation.finetune_steps) == (200, 700)
+    assert (one.training.image_batch, one.training.image_order, one.training.classes) == (16, "passes", "train")
+    with pytest.raises(UserError, match="chen is about the images of omniglot"):
+        presets.preset("chen", get("miniimagenet-5w5s"))
 
 
 def test_snell_tests_the_weights_of_one_training_at_any_ways() -> None:

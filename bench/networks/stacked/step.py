@@ -23,6 +23,13 @@ def says(kind: type, what: str) -> bool:
     return what in vars(kind)
 
 
+def predicts(kind: type, evaluation: Any) -> bool:
+    """Whether it says so of predictions under this evaluation: not by running statistics, nor for steps of fine-tuning
+    that take more than a rate."""
+    plain = not (evaluation.finetune_batch or evaluation.finetune_momentum or evaluation.finetune_weight_decay)
+    return says(kind, PREDICT) and plain and evaluation.batch_statistics != "running"
+
+
 @torch.no_grad()
 def summed(method: Any, engine: Any, state: Any, batch: Any) -> Any:
     """(state [seeds, ...], episodes [seeds, episodes, ...]) -> loss, gradient and carried state summed over the

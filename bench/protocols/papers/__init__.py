@@ -8,16 +8,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.papers import article, finn, finn_sources, ravi, snell
+from bench.protocols.papers import article, chen, finn, finn_sources, ravi, snell
 from bench.protocols.protocol import Protocol
 from bench.protocols.source import Sources
 
 
 class Paper(NamedTuple):
-    """`protocol` of a benchmark; its docstring is what `list` says. `sources`: of every setting of that."""
+    """`protocol` of a benchmark; its docstring is what `list` says. `sources`: of every setting of that. `data`: the
+    one data set that it is about; None: any images."""
 
     protocol: Callable[[Benchmark], Protocol]
     sources: Callable[[Benchmark], Sources]
+    data: str | None = None
 
 
 PAPERS: dict[str, Paper] = {
@@ -25,4 +27,5 @@ PAPERS: dict[str, Paper] = {
     "article": Paper(article.article, article.sources),
     "ravi": Paper(ravi.ravi, ravi.sources),
     "snell": Paper(snell.snell, snell.sources),
+    "chen": Paper(chen.chen, chen.sources, data="omniglot"),
 }

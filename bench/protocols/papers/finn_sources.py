@@ -17,6 +17,8 @@ PROJECTS_OWN: Sources = {
     "ways": Source("as at test: none, the benchmark's"),
     "shots": Source("as at test: none, the benchmark's"),
     "classes": Source("this project: those of validation are for validation"),
+    "inputs": Source("values from 0 to 1, as they are"),
+    "image_order": Source("this project"),
     "split": _ELSEWHERE,
     "ones": _ELSEWHERE,
     "rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
@@ -32,6 +34,11 @@ PROJECTS_OWN: Sources = {
     "finetune_head_steps": Source("this project: as many"),
     "finetune_lrs": Source(
         "this project: four rates of Ravi and Larochelle's grid from 0.5 to 1e-5, without its decay"
+    ),
+    "finetune_batch": Source("Ravi and Larochelle 2017, code: the whole support set"),
+    **dict.fromkeys(
+        ("finetune_momentum", "finetune_dampening", "finetune_weight_decay"),
+        Source("Ravi and Larochelle 2017, code: none"),
     ),
     "finetune_episodes": Source("this project; Ravi and Larochelle 2017, code: 100"),
 }

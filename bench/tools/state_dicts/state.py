@@ -25,7 +25,7 @@ def state(weights: Weights, job: Job) -> State:
     like = job.workload.initial_state(job.seed)
     params = dict(like.params)
     for name, value in like.params.items():
-        if name in HEAD and issubclass(job.workload.kind, Finetune):
+        if name.startswith("head.") and issubclass(job.workload.kind, Finetune):
             continue
         found = weights.tensors.get(name)
         if found is None and _MAY_LACK.fullmatch(name):

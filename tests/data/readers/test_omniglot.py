@@ -65,6 +65,16 @@ def test_lanczos_is_pillows_image_by_image():
             assert np.array_equal(resized[..., 0], np.asarray(theirs))
 
 
+def test_bilinear_crop_is_the_middle_of_pillows_image():
+    """Which is torchvision's Scale and CenterCrop of a file in RGB, where paper is white."""
+    for c in omniglot.embedded().classes[::200]:
+        images = c.read()
+        for image, cropped in zip(images, omniglot.resize_bilinear_crop(images), strict=True):
+            colour = Image.fromarray(255 - image[..., 0]).convert("RGB")
+            theirs = colour.resize((32, 32), Image.Resampling.BILINEAR).crop((2, 2, 30, 30))
+            assert np.abs(255 - cropped[..., 0].astype(int) - np.asarray(theirs)[..., 0]).max() <= 1  # by rounding
+
+
 def test_packing_loses_nothing():
     random = np.random.Generator(np.random.Philox(0))
     characters = {f"c{k}": random.integers(0, 2, (20, 105, 105, 1), np.uint8) * np.uint8(255) for k in range(3)}

@@ -1,0 +1,69 @@
+"""Fine-tuning in minibatches, with momentum and weight decay, held against PyTorch's own optimiser and layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from bench.data.images import ImageSet
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Protocol
+from methods.descent import minibatches
+from tests.methods.test_meta_gradient import made
+
+SETTINGS = {"finetune_batch": 4, "finetune_momentum": 0.9, "finetune_dampening": 0.9, "finetune_weight_decay": 0.001}
+
+
+class Cosines(nn.Module):
+    """The authors' distLinear (wyharveychen/CloserLookFewShot, backbone.py)."""
+
+    def __init__(self, features: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = weight_norm(nn.Linear(features, outputs, bias=False, dtype=torch.float64), dim=0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return 2 * self.linear(features / (features.norm(dim=1, keepdim=True) + 0.00001))
+
+
+def head_of(name: str, carried: dict[str, Tensor]) -> nn.Module:
+    """PyTorch's, with what every episode's head starts from."""
+    own = {key.removeprefix("episode.head."): value for key, value in carried.items() if "head" in key}
+    if name == "finetune":
+        head = nn.Linear(own["weight"].shape[1], 3, dtype=torch.float64)
+        head.weight.data.copy_(own["weight"]), head.bias.data.copy_(own["bias"])
+        return head
+    cosines = Cosines(own["direction"].shape[1], 3)
+    weight = cosines.linear.parametrizations.weight
+    weight.original0.data.copy_(own["norm"]), weight.original1.data.copy_(own["direction"])
+    return cosines
+
+
+@pytest.mark.parametrize("name", ["finetune", "baseline++"])
+def test_a_head_is_trained_as_by_pytorch(name: str, small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    evaluation = replace(tiny_protocol.evaluation, adapt="head", finetune_steps=7, batch_statistics="running")
+    method, state, batch = made(name, small, noise, tiny_protocol.training, replace(evaluation, **SETTINGS))
+    support, labels, query, _ = (part[0] for part in batch)
+    found = method.predict(state, support, labels, query, {"lr": 0.1, "adapt": "head"})
+    head, network = head_of(name, state.carried), method.setup.network
+    anchors, queries = (network.features(state.params, images, state.carried) for images in (support, query))
+    optimiser = torch.optim.SGD(head.parameters(), lr=0.1, momentum=0.9, dampening=0.9, weight_decay=0.001)
+    for step, images in enumerate(minibatches(len(support), 4, 7)):
+        torch.testing.assert_close(found[step], head(queries).detach())
+        optimiser.zero_grad()
+        F.cross_entropy(head(anchors[images]), labels[images]).backward()
+        optimiser.step()
+    torch.testing.assert_close(found[7], head(queries).detach())
+    assert len(found) == 8 and not torch.allclose(found[7], found[0])
+
+
+def test_minibatches_are_passes_over_the_support_set() -> None:
+    found = minibatches(25, 4, 14)
+    assert [len(images) for images in found] == [4, 4, 4, 4, 4, 4, 1] * 2
+    first, second = torch.cat(found[:7]), torch.cat(found[7:])
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(25))
+    assert not torch.equal(first, second) and minibatches(25, None, 2) == [slice(None)] * 2

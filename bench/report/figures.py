@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import matplotlib.pyplot as plt
+import matplotlib.style
 from cycler import cycler
 from matplotlib.figure import Figure
 
@@ -19,8 +19,6 @@ from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.panel import PALETTE, TITLE, Drawn, Mark, Panel
 from bench.report.processes import each
-
-matplotlib.use("Agg")  # files only, on machines without a display
 
 _STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
@@ -58,7 +56,8 @@ def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
 @contextmanager
 def _styled() -> Iterator[None]:
     with matplotlib.rc_context():
-        plt.style.use("seaborn-v0_8-whitegrid")  # Matplotlib's own: seaborn itself takes as long to import as all else
+        # Matplotlib's own: seaborn itself takes as long to import as all else.
+        matplotlib.style.use("seaborn-v0_8-whitegrid")
         matplotlib.rcParams.update(_STYLE)
         yield
 
@@ -86,7 +85,8 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
     body = row * (len(panel.rows) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
     draws = (panel.draw, *panel.beside)
-    figure, grid = plt.subplots(1, len(draws), figsize=(_WIDTH, height), sharey=True, squeeze=False)
+    figure = Figure((_WIDTH, height))  # without pyplot, which shows a user's own figures, in a notebook say
+    grid = figure.subplots(1, len(draws), sharey=True, squeeze=False)
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
     marks: list[Mark] = []
     for place, draw in zip(grid[0], draws, strict=True):
@@ -104,7 +104,6 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
     if panel.keys:
         figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
     png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
-    plt.close(figure)
     files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
     return Drawn(kind, panel.title, svg.decode(), values, files)
 

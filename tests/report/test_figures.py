@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,6 +14,7 @@ from matplotlib.lines import Line2D
 from bench import records
 from bench.analysis.sections import sections
 from bench.report import build, figures, labels, panels
+from tests.conftest import ROOT, bench_environment
 from tests.report.synthetic import write_run
 
 
@@ -37,6 +40,13 @@ def test_a_legend_stays_within_the_figure(long: int, columns: int) -> None:
     width = legend.get_window_extent().width / figure.dpi
     plt.close(figure)
     assert found == columns and width < figures._WIDTH and 0 < height < 2
+
+
+def test_a_users_own_figures_are_left_alone() -> None:
+    """In a notebook they go on to be shown: nothing switches pyplot's backend, or opens a figure there."""
+    asked = "import matplotlib; matplotlib.use('pdf'); import bench.report.figures, sys; "
+    asked += "assert matplotlib.get_backend() == 'pdf' and 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", asked], env=bench_environment(ROOT), check=True)
 
 
 def test_one_score_that_explodes_does_not_set_the_axis() -> None:

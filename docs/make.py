@@ -1,9 +1,11 @@
-"""Makes what the documents show of the committed records: the field in the README, and a picture of the report's page.
+"""Makes what the documents show of records: the field in the README, pictures of the report's page and of a run's
+episodes, and the outputs of the example notebook.
 
 python docs/make.py [--out DIR]
 
-Writes README.md and docs/report.png, in place or below DIR. The picture needs Chromium with its driver, and selenium;
-without them it is left as it is, which is said.
+Writes README.md, docs/*.png and examples/first-results.ipynb, in place or below DIR. Pictures of pages need Chromium
+with its driver, and selenium; the notebook needs nbclient and ipykernel; what cannot be made is left as it is, which is
+said.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -25,20 +29,28 @@ from bench.report.tables import Table, markdown_rows
 ROOT = Path(__file__).parents[1]
 REFERENCE = Path("results", "reference")
 PAGE = REFERENCE / "report" / "report.html"
+NOTEBOOK = Path("examples", "first-results.ipynb")
 BEGIN, END = "<!-- field: made by docs/make.py -->\n", "<!-- end of field -->\n"
+TOUR = (  # what docs/tour.md has typed, as far as its pictures show it
+    "run --benchmark tiny --method maml --method fomaml --seeds 3",
+    "show episodes tiny/maml/7384f669/seed0 --hardest 1 --out episodes.png",
+    "report",
+)
 _COLUMNS = ("benchmark", "method", "published", "ours", "difference", "verdict")
 _WIDTH, _HEIGHT = 1366, 768  # pixels of a laptop's screen
 
 
 def main() -> int:
-    """Makes both; 1 where there is no browser."""
+    """Makes all of it; 1 where something cannot be made here."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT, metavar="DIR")
     out = parser.parse_args().out
-    (out / "docs").mkdir(parents=True, exist_ok=True)
+    for name in ("docs", NOTEBOOK.parent):
+        (out / name).mkdir(parents=True, exist_ok=True)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (out / "README.md").write_text(with_field(readme, field()), encoding="utf-8")
-    return int(not picture(out / "docs" / "report.png"))
+    made = [picture(ROOT / PAGE, out / "docs" / "report.png"), *tour(out / "docs"), notebook(out / NOTEBOOK)]
+    return int(not all(made))
 
 
 def field() -> str:
@@ -63,9 +75,21 @@ def with_field(readme: str, text: str) -> str:
     return before + BEGIN + text + END + rest.split(END)[1]
 
 
-def picture(path: Path) -> bool:
-    """The first screen of the committed page, as a laptop shows it, with the SHA-256 of the page that it is of; False
-    where there is no browser."""
+def tour(folder: Path) -> tuple[bool, ...]:
+    """What a reader of docs/tour.md sees: the first screen of the report on a small run, and its hardest episodes."""
+    with tempfile.TemporaryDirectory() as place:
+        for line in TOUR:
+            typed = [sys.executable, "-m", "bench", *line.split()]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            subprocess.run(typed, cwd=place, env=environment, check=True, capture_output=True)
+        with Image.open(Path(place, "episodes.png")) as sheet:
+            sheet.convert("L").quantize(16).save(folder / "tour-episodes.png", optimize=True)
+        return (picture(Path(place, "results", "report", "report.html"), folder / "tour-report.png"),)
+
+
+def picture(page: Path, path: Path) -> bool:
+    """The first screen of a page, as a laptop shows it, with the SHA-256 of the page that it is of; False where there
+    is no browser."""
     if not (shutil.which("chromedriver") and (chromium := shutil.which("chromium") or shutil.which("google-chrome"))):
         print(f"no Chromium with its chromedriver here: {path} is left as it is", file=sys.stderr)
         return False
@@ -81,13 +105,31 @@ def picture(path: Path) -> bool:
         try:
             screen = {"width": _WIDTH, "height": _HEIGHT, "deviceScaleFactor": 1, "mobile": False}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-            driver.get((ROOT / PAGE).as_uri())
+            driver.get(page.as_uri())
             shown = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
         finally:
             driver.quit()
     of = PngInfo()
-    of.add_text(PAGE.name, hashlib.sha256((ROOT / PAGE).read_bytes()).hexdigest())
+    of.add_text(page.name, hashlib.sha256(page.read_bytes()).hexdigest())
     shown.quantize(128).save(path, pnginfo=of, optimize=True)
+    return True
+
+
+def notebook(path: Path) -> bool:
+    """The committed notebook, run from its first cell in an empty folder; False where nothing runs notebooks."""
+    try:
+        import ipykernel  # noqa: F401
+        import nbformat
+        from nbclient import NotebookClient
+    except ImportError as error:
+        print(f"no {error.name} here: {path} is left as it is", file=sys.stderr)
+        return False
+    made = nbformat.read(ROOT / NOTEBOOK, nbformat.NO_CONVERT)
+    with tempfile.TemporaryDirectory() as place:
+        found = {"metadata": {"path": place}}
+        NotebookClient(made, timeout=300, resources=found, record_timing=False).execute()
+    made.metadata["language_info"] = {"name": "python"}  # and no version of this machine's
+    nbformat.write(made, path)
     return True
 
 

@@ -18,6 +18,7 @@ from bench.__main__ import main
 from bench.data.images import ImageSet
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
+from bench.runs import step_times
 from bench.tools.check import toy_data as check
 from bench.training.execution import Execution
 from methods import METHODS
@@ -44,8 +45,9 @@ def _repeatable() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the user's machine remembers is neither seen nor changed."""
+    """What the user's machine remembers is neither seen nor changed; and a dry run takes one step of each kind."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_times, "_SECONDS", 0.0)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

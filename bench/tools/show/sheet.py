@@ -94,7 +94,7 @@ def drawn(sheets: Sequence[Sheet]) -> Image.Image:
 
 
 _KEY = (
-    "Left: class and support. Right: query, below each image what was predicted before → after adaptation: "
+    "Left: class and support. Right: query, with the prediction before → after adaptation: "
     "✓ right, ✗ wrong (thick frame)"
 )
 

@@ -13,7 +13,6 @@ from bench.runs.planning import job_of, methods_named
 from bench.runs.request import Request
 from bench.tools.state_dicts import fit
 from bench.tools.state_dicts.weights import Weights
-from methods.contract import Method
 
 
 def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[str]]:
@@ -28,8 +27,6 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
         raise UserError("--method: weights are evaluated by one method at a time")
     told, rest = fit.told(request.settings)
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
-    if request.protocol is None and uses_running_statistics(weights, methods[0].kind):
-        evaluation = replace(evaluation, batch_statistics="running")
     evaluation = settings.with_evaluation_settings(evaluation, rest)
     base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
     training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
@@ -37,9 +34,4 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     asked = protocol.Protocol(training, evaluation)
     job = job_of(request, benchmark=benchmark, method=methods[0], seed=0, asked=asked, preset="paper", data=data)
     job.check()
-    return job, frozenset({*told, *(text.partition("=")[0].removeprefix("evaluation.") for text in rest)})
-
-
-def uses_running_statistics(weights: Weights, kind: type[Method]) -> bool:
-    """Whether the code that made these weights tests such a method with running statistics, and they are there."""
-    return weights.matching.layout.running and bool(weights.statistics) and "running" in kind.batch_statistics
+    return job, frozenset(told)

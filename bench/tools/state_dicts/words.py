@@ -19,9 +19,7 @@ def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
     yield f"layout      {layout.name}{f' ({layout.source})' * bool(layout.source)}"
     of_code = layout.training(weights.tensors["conv1.weight"].shape[1]) if layout is not UNKNOWN else {}
     values = {name: getattr(job.protocol.training, name) for name in TOLD if name != "iterations"}
-    values |= {"batch_statistics": job.protocol.evaluation.batch_statistics}
-    known = {*of_code, *_EVERYWHERE, *(["batch_statistics"] if _as_theirs(weights, job) else [])} if of_code else ()
-    for source, names in _by_source(values, told, known).items():
+    for source, names in _by_source(values, told, {*of_code, *_EVERYWHERE} if of_code else ()).items():
         yield f"{source:<12}{', '.join(f'{name}={_text(values[name])}' for name in names)}"
     if layout is UNKNOWN:
         yield "assumed     batch norm before ReLU, and ReLU before pooling: weights do not tell"
@@ -30,13 +28,6 @@ def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
     yield from (f"otherwise   {what}" for what in layout.says)
     if weights.matching.unread:
         yield f"not read    {', '.join(weights.matching.unread)}"
-
-
-def _as_theirs(weights: Weights, job: Job) -> bool:
-    """Whether the queries are normalised as the code of these weights does it: all of them test MAML by the batch."""
-    kind, mode = job.workload.kind, job.protocol.evaluation.batch_statistics
-    theirs = "batch" if "running" not in kind.batch_statistics else "running" if weights.matching.layout.running else ""
-    return mode == theirs
 
 
 def _by_source(values: Collection[str], told: Collection[str], of_code: Collection[str]) -> dict[str, list[str]]:

@@ -152,21 +152,6 @@ def test_running_statistics(typed: Command, saved: Callable[..., Path]) -> None:
     )
 
 
-def test_metric_weights_are_tested_as_their_code_does(
-    typed: Command, tmp_path: Path, saved: Callable[..., Path]
-) -> None:
-    """With running statistics, unless the user says otherwise; what their code does not do is assumed."""
-    saved(CloserLook(1, None))
-    said = [line for line in typed(*TINY, "--method", "protonet").stdout.splitlines() if "batch_statistics" in line]
-    assert len(said) == 1 and said[0].startswith("by its code ") and "batch_statistics=running" in said[0]
-    assert record(tmp_path).evaluations[0].evaluation.batch_statistics == "running"
-    batch = typed(*TINY, "--method", "protonet", "--set", "batch_statistics=batch")
-    assert "told        batch_statistics=batch" in batch.stdout
-    saved(plain(1, 1, 1))
-    unknown = typed(*TINY, "--method", "nearest", "--set", "downsampling=max-pool")
-    assert any(line.startswith("assumed ") and "batch_statistics=batch" in line for line in unknown.stdout.splitlines())
-
-
 def test_networks_of_equal_shapes_are_told_apart_by_the_user(typed: Command, saved: Callable[..., Path]) -> None:
     saved(plain(1, 1, 1))
     error = one_line(typed(*TINY))

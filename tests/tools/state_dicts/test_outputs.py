@@ -17,14 +17,12 @@ from bench.protocols import benchmarks, presets
 from bench.protocols.protocol import Training
 from bench.tools.state_dicts import fit
 from bench.tools.state_dicts import weights as weights_module
-from bench.tools.state_dicts.adopt import uses_running_statistics
 from bench.tools.state_dicts.weights import Weights
 from bench.training.objectives import objective
 from methods.contract import Params, Setup, State
 from methods.maml import Maml
-from methods.protonet import ProtoNet
 from tests.conftest import double
-from tests.tools.state_dicts.theirs import NETWORKS, SEEN, CloserLook, LibFewShot, trained_looking
+from tests.tools.state_dicts.theirs import NETWORKS, SEEN, trained_looking
 
 
 def read(path: Path, network: nn.Module, benchmark: str) -> tuple[Weights, Training]:
@@ -71,26 +69,6 @@ def test_outputs_after_two_inner_steps(case: tuple[nn.Module, Weights, Training,
     theirs = adapted(network, "torchmeta" not in weights.matching.layout.name, SEEN[seen](support), labels)
     torch.testing.assert_close(ours[-1], theirs(SEEN[seen](query)), rtol=1e-7, atol=1e-7)
     assert not torch.allclose(ours[-1], ours[0])
-
-
-@pytest.mark.parametrize("made", [lambda: CloserLook(3, None), lambda: LibFewShot(None)], ids=["closer", "libfewshot"])
-def test_metric_outputs_with_running_statistics(tmp_path: Path, made: Callable[[], CloserLook | LibFewShot]) -> None:
-    """Prototypical networks as their code tests them: in `eval` mode."""
-    network = made()
-    weights, training = read(tmp_path / "theirs.pth", trained_looking(network), "miniimagenet-5w1s")
-    assert uses_running_statistics(weights, ProtoNet) and not uses_running_statistics(weights, Maml)
-    found = benchmarks.get("miniimagenet-5w1s")
-    evaluation = replace(presets.paper(found).evaluation, batch_statistics="running")
-    setup = Setup(conv4(found, training), objective(found).loss, 5, 5, training, evaluation)
-    tensors = double(weights.tensors)
-    carried = {name: value for name, value in tensors.items() if name.endswith(("mean", "variance"))}
-    params = {name: value for name, value in tensors.items() if name not in carried}
-    support, query = drawn("miniimagenet-5w1s"), drawn("miniimagenet-5w1s", 10)[5:]
-    ours = ProtoNet(setup).predict(State(params, carried), support, torch.arange(5), query, {})[0]
-    network.double().eval()
-    seen = SEEN["imagenet" if isinstance(network, CloserLook) else "metaoptnet"]
-    distances = torch.cdist(network.embed(seen(query)), network.embed(seen(support))).square()
-    torch.testing.assert_close(ours, -distances, rtol=1e-7, atol=1e-7)
 
 
 def adapted(network: nn.Module, norms: bool, support: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:

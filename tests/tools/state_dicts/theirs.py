@@ -166,11 +166,8 @@ class CloserLook(nn.Module):
         if outputs is not None:
             self.classifier = nn.Linear(filters * (25 if channels == 3 else 1), outputs)
 
-    def embed(self, images: Tensor) -> Tensor:
-        return self.feature.trunk(images)
-
     def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.embed(images))
+        return self.classifier(self.feature.trunk(images))
 
 
 def plain(channels: int, features: int, stride: int, ways: int = 5, filters: int = FILTERS) -> nn.Sequential:

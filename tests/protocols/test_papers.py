@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from bench.data import benchmark_data
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import EpisodeShape, get
 from bench.protocols.protocol import Protocol
+from bench.training.workload import NamedMethod, Workload
 
 
 def snell(name: str) -> Protocol:
@@ -31,12 +36,17 @@ def test_episodes_of_snell(name: str, train: EpisodeShape, test: EpisodeShape, e
     assert (found.training.meta_batch, found.training.meta_lr_halved_every) == (1, 2000)
 
 
-def test_chen() -> None:
+def test_chen(data_dir: Path) -> None:
     """wyharveychen/CloserLookFewShot: train.py, data/datamgr.py and methods/baselinefinetune.py."""
     one, five = (presets.preset("chen", get(f"omniglot-5w{shots}s")) for shots in (1, 5))
     assert one.training == five.training and one.training.iterations == 25_700
     assert (one.evaluation.finetune_steps, five.evaluation.finetune_steps) == (200, 700)
     assert (one.training.image_batch, one.training.image_order, one.training.classes) == (16, "passes", "train")
+    data = benchmark_data.load(get("omniglot-5w5s"), five.training, data_dir)
+    method = NamedMethod("finetune")
+    Workload(
+        benchmark=get("omniglot-5w5s"), method=method, protocol=five, data=data, device=torch.device("cpu")
+    ).check()
     with pytest.raises(UserError, match="chen is about the images of omniglot"):
         presets.preset("chen", get("miniimagenet-5w5s"))
 

@@ -22,6 +22,7 @@ def chen(benchmark: Benchmark) -> Protocol:
     training = Training(
         iterations=_EPOCHS * _IMAGES // _BATCH,
         meta_batch=1,
+        queries=1,  # which a training in images never draws
         image_batch=_BATCH,
         image_order="passes",
         filters=64,

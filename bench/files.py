@@ -30,8 +30,13 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """Writes JSON atomically, with a sum over itself, such as a record's or an evaluation's."""
+    write_json(path, sealed(value))
+
+
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
-    """The same with a sum over itself, in the place of an older one."""
+    """The value with a sum over itself, in the place of an older one."""
     return value | {SUM: _sum(value)}
 
 

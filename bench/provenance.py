@@ -39,7 +39,7 @@ def lock() -> list[str]:
 
 
 def version_of(package: str) -> str | None:
-    """Of an installed package, or None."""
+    """The version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -70,8 +70,8 @@ def sources() -> str:
 
 
 def commit() -> dict[str, Any]:
-    """Of the project's own repository, and whether it was changed since. None where it lies in none: installed, it may
-    lie inside somebody else's."""
+    """The commit of the project's own repository, and whether it was changed since. None where it lies in none:
+    installed, it may lie inside somebody else's."""
     here = Path(__file__)
     own = _git("ls-files", "--full-name", "--error-unmatch", "--", here.name)
     if own is None or own.strip() != here.relative_to(_root()).as_posix():

@@ -14,8 +14,8 @@ _MOMENTUM = 0.1  # of the running statistics; Torch's default
 
 
 class Features(NamedTuple):
-    """Of an episode: support [ways * shots, features], query [ways * queries, features], and the statistics `seen` of
-    the support set, or of all images where they are one batch."""
+    """An episode's features: support [ways * shots, features], query [ways * queries, features]; and the statistics
+    `seen` of the support set, or of all images where they are one batch."""
 
     support: Tensor
     query: Tensor

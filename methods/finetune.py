@@ -22,7 +22,8 @@ _EPISODE = "episode."  # what every episode starts from
 
 
 class Finetune:
-    """Trained on images, not on episodes; the harness chooses its learning rate and steps on validation episodes."""
+    """Fine-tune baseline: trained on images as a classifier, then fine-tuned on each episode; the harness chooses its
+    learning rate and steps on validation episodes."""
 
     training_batch: str | None = "images"
     weights_of: str | None = None

@@ -15,7 +15,7 @@ from methods.stacked import Engine, Inner, back, inner_loop, outer_loss, stacked
 
 
 class Maml:
-    """Algorithm 2: the initialisation from which a few inner steps do best on the query images."""
+    """MAML: learns the initialisation from which a few inner steps do best on the query images (Algorithm 2)."""
 
     training_batch: str | None = "episodes"
     weights_of: str | None = None
@@ -93,7 +93,7 @@ class Maml:
 
 
 class FirstOrderMaml(Maml):
-    """The same without the second derivatives: the query gradient is applied where the inner loop ended."""
+    """First-order MAML: takes the query gradient where the inner loop ends for the meta-gradient."""
 
     def _meta_gradient(self, params: Params, step: Step, outer_loss: Loss) -> tuple[Tensor, Params]:
         gradient, loss = grad_and_value(outer_loss)(trajectory(step, params, self.setup.training.inner_steps)[-1])

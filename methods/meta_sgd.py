@@ -14,7 +14,7 @@ _RATE = "rate."  # before a parameter's name: the rates of its elements
 
 
 class MetaSgd(Maml):
-    """Algorithm 1: beside the initialisation, a rate for each element is learned. theta' = theta - alpha * grad L
+    """Meta-SGD: MAML that learns a rate for each element, too (Algorithm 1). theta' = theta - alpha * grad L
     (equation 3). All begin at the protocol's `inner_lr` (the paper draws them from 0.005 to 0.1), so that training
     begins where MAML's does."""
 

@@ -18,9 +18,9 @@ _FLOOR = 0.03  # of their first value, what the other steps keep (theirs: get_pe
 
 
 class MultiStepLoss(Maml):
-    """The query loss after every inner step counts. L = sum over i of v_i L(theta_i) (section 4, "multi-step loss
-    optimisation", equation 4). All v_i begin alike; those of the earlier steps fall to nearly nothing, as in the
-    authors' code, over the first tenth of the training. Nothing else of MAML++ is here."""
+    """MAML++'s multi-step loss: the query loss after every inner step counts. L = sum over i of v_i L(theta_i) (section
+    4, "multi-step loss optimisation", equation 4). All v_i begin alike; those of the earlier steps fall to nearly
+    nothing, as in the authors' code, over the first tenth of the training. Nothing else of MAML++ is here."""
 
     uses_length = True
 

@@ -14,7 +14,7 @@ from methods.finetune import Finetune
 
 
 class Nearest(Finetune):
-    """Trains nothing and adapts nothing: it evaluates `finetune`'s weights."""
+    """Nearest neighbour on the features of `finetune`'s weights: trains and adapts nothing."""
 
     training_batch: str | None = None
     weights_of: str | None = "finetune"

@@ -13,7 +13,7 @@ from methods.inner_loop import inner_step, outputs_along
 
 
 class Pretrained:
-    """Trained on the points of all functions together, then fine-tuned by gradient descent at a tuned step size."""
+    """Pre-training: on the points of all functions together, then fine-tuned with a tuned step size."""
 
     training_batch: str | None = "episodes"
     weights_of: str | None = None
@@ -53,6 +53,6 @@ class Pretrained:
 
 
 class Oracle(Pretrained):
-    """The same, told amplitude and phase of the function beside each input: what knowing the episode is worth."""
+    """Oracle: pre-training that is given each function's amplitude and phase beside its inputs."""
 
     needs: str | None = "parameters"

@@ -13,7 +13,7 @@ from methods.contract import Episode, Params, Setting, Setup, State
 
 
 class ProtoNet:
-    """Outputs are the negative squared distances to the mean features of each class (equations 1 and 2).
+    """Prototypical networks: the nearest class mean in feature space (equations 1 and 2).
 
     The paper trains on episodes of more ways than it tests on, which the setting `ways` says, with support and queries
     in one batch (`batch_statistics=episode`), and tests with running statistics: the preset `snell`."""

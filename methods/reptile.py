@@ -10,7 +10,8 @@ from methods.maml import Maml
 
 
 class Reptile(Maml):
-    """Algorithm 2, with the move of the inner loop as the gradient: (phi - phi~) / alpha, "plugged into Adam".
+    """Reptile: moves the initialisation to where the inner loop ends (Algorithm 2). The move is taken as the gradient,
+    (phi - phi~) / alpha, "plugged into Adam".
 
     An inner step on the support images and one on the query images take turns, `inner_steps` times: what Reptile
     learns it learns from minibatches that differ (section 5.1). Everything is adapted, for what does not move in the

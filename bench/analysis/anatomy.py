@@ -42,8 +42,8 @@ class Components(NamedTuple):
 
 
 def of_scores(scores: np.ndarray, queries: int) -> Anatomy:
-    """Of the spread of one model's scores, averaged over seeds, [...]. p(1-p) is each seed's own: at the mean over
-    seeds it would hold their spread too."""
+    """What the spread of one model's scores consists of, averaged over seeds, [...]. p(1-p) is each seed's own: at the
+    mean over seeds it would hold their spread too."""
     means = scores.mean(-1)
     return _split(scores.var(-1, ddof=1).mean(-1), (means * (1 - means)).mean(-1), queries)
 
@@ -132,7 +132,7 @@ def needed(
 def needed_of_same_weights(
     scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float
 ) -> Needed:
-    """The same where the claim's own weights are scored again, [episodes]: there are no seeds."""
+    """What would decide it where the claim's own weights are scored again, [episodes]: there are no seeds."""
     difference, variance = float(scores.mean()) - accuracy, float(scores.var(ddof=1))
 
     def decides(tested: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from bench.analysis import statistics
-from bench.analysis.choices import edges_of, said
 from bench.analysis.collapse import collapsed
-from bench.protocols import naming
+from bench.analysis.intervals import NO_INTERVAL, Range, closed_form
+from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark, of_evaluation, of_record
 from bench.protocols.measures import Measure
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
+from bench.records.choices import said
 from bench.records.contents import Evaluated, Record, predicted
 
 _FEW_STEPS = 20
 
 Pair = tuple[Record, Evaluated]
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class Cell:
 
     runs: tuple[Pair, ...]
     diverged: tuple[int, ...] = ()
-    bootstrap: Range = (math.nan, math.nan)
+    bootstrap: Range = NO_INTERVAL
 
     @property
     def record(self) -> Record:
@@ -63,12 +62,12 @@ class Cell:
 
     @property
     def method(self) -> str:
-        """Its name."""
+        """The method's name."""
         return self.record.method
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Those that the method uses of the settings that not every method does."""
+        """The settings that the method uses, of those that not every method does."""
         return self.record.settings(self.evaluated)
 
     @property
@@ -89,7 +88,7 @@ class Cell:
         are where they were not trained here."""
         if self.predicted:
             return f"{self.record.info['origin']['name']}, predicted elsewhere: protocol not known"
-        ours = naming.described(self.benchmark, self.settings, self.protocol)
+        ours = presets.described(self.benchmark, self.settings, self.protocol)
         if self.code:
             ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
         if self.evaluated.evaluation.benchmark:
@@ -103,12 +102,13 @@ class Cell:
 
     @property
     def code(self) -> dict[str, str] | None:
-        """Of a method that does not ship: the name of its file, and the SHA-256; None: it ships."""
+        """The file of a method that does not ship, its name and SHA-256; None: it ships."""
         return self.record.info.get("code")
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """Of weights that were trained elsewhere: name, and the SHA-256 of their files; None: trained here."""
+        """Where weights that were trained elsewhere are from: a name, and the SHA-256 of their files; None: trained
+        here."""
         return self.record.info.get("origin")
 
     @property
@@ -121,16 +121,16 @@ class Cell:
         """[seeds, episodes]: at the step that counts."""
         return self.measure.factor * np.stack([evaluated.final for _, evaluated in self.runs])
 
-    @property
+    @cached_property
     def by_step(self) -> np.ndarray:
         """[inner steps + 1, seeds, episodes]."""
-        steps = min(evaluated.scores.shape[1] for _, evaluated in self.runs)
+        steps = 1 + min(evaluated.last_step for _, evaluated in self.runs)
         return self.measure.factor * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
 
     @property
     def shown_steps(self) -> list[int]:
         """The inner steps that are shown: every one of a few, and 1, 2, 5, 10, ... of many, with the first and last."""
-        last = min(evaluated.scores.shape[1] for _, evaluated in self.runs) - 1
+        last = len(self.by_step) - 1
         if last <= _FEW_STEPS:
             return list(range(last + 1))
         series = [k * 10**power for power in range(len(str(last))) for k in (1, 2, 5)]
@@ -138,7 +138,7 @@ class Cell:
 
     @property
     def iterations(self) -> tuple[int, ...]:
-        """Those evaluated: one, or one a seed where each seed's best weights are."""
+        """The iterations evaluated: one, or one a seed where each seed's best weights are."""
         return tuple(sorted({evaluated.iteration for _, evaluated in self.runs}))
 
     @property
@@ -164,19 +164,8 @@ class Cell:
     @cached_property
     def intervals(self) -> dict[str, Range]:
         """Name -> 95 % interval, inside the measure's bounds; NaN where one seed cannot tell."""
-        drawn = self.measure.clipped(self.bootstrap) if np.ptp(self.scores) else (math.nan, math.nan)
-        return self.intervals_of(self.scores) | {"crossed bootstrap": drawn}
-
-    def intervals_of(self, scores: np.ndarray) -> dict[str, Range]:
-        """Name -> interval of any scores [seeds, episodes], in closed form; NaN where no episode differs from another:
-        that is no precision."""
-        found = {
-            "both": statistics.over_both(scores),
-            "over episodes": statistics.over_episodes(scores),
-            "over seeds": statistics.over_seeds(scores),
-        }
-        ends = {name: self.measure.clipped(estimate.interval()) for name, estimate in found.items()}
-        return ends if np.ptp(scores) else dict.fromkeys(ends, (math.nan, math.nan))
+        drawn = self.measure.clipped(self.bootstrap) if np.ptp(self.scores) else NO_INTERVAL
+        return closed_form(self.scores, self.measure) | {"crossed bootstrap": drawn}
 
     @property
     def covers(self) -> str:
@@ -191,7 +180,7 @@ class Cell:
     @cached_property
     def edges(self) -> dict[int, str]:
         """Seed -> what of its choice on validation lies at the edge of what there was, where something does."""
-        found = {record.seed: said(edges_of(evaluated)) for record, evaluated in self.runs}
+        found = {record.seed: said(evaluated.edges) for record, evaluated in self.runs}
         return {seed: words for seed, words in found.items() if words}
 
     @property
@@ -206,6 +195,6 @@ class Cell:
         return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 
 
-def title(record: Record) -> str:
-    """The benchmark's name, or that this is a part of it."""
-    return f"part of {record.benchmark}" if record.info["data"]["partial"] else record.benchmark
+def spread(iterations: tuple[int, ...]) -> str:
+    """One iteration, or the range of several."""
+    return f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"

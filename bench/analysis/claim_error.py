@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from bench.analysis import anatomy
-from bench.analysis.cells import Cell
 from bench.analysis.claims import OVER_TRAININGS, Claim
 from bench.analysis.statistics import CLAIM_Z, Estimate
 
@@ -42,14 +43,15 @@ def lacking(claim: Claim) -> list[str]:
     return [f"{_what(claim)}, and no number of {missing} to work one out"] if missing else []
 
 
-def of_claim(claim: Claim, cell: Cell) -> Error:
-    """The error of a claim that lacks nothing, held against this cell."""
+def of_claim(claim: Claim, scores: np.ndarray, queries: int) -> Error:
+    """The error of a claim that lacks nothing, held against `scores` [seeds, episodes], in percent, of test episodes
+    with so many `queries`, all classes together."""
     if claim.over_tasks is not None:
         assert claim.tasks is not None
         return Error(claim.over_tasks, claim.tasks, True, "")
     if claim.trainings:
         return _of_trainings(claim.ci95 or 0.0, claim.trainings)
-    return _worked_out(claim, cell)
+    return _worked_out(claim, scores, queries)
 
 
 def _of_trainings(sd: float, n: int) -> Error:
@@ -59,15 +61,15 @@ def _of_trainings(sd: float, n: int) -> Error:
     return Error(CLAIM_Z * se, n, False, said)
 
 
-def _worked_out(claim: Claim, cell: Cell) -> Error:
+def _worked_out(claim: Claim, scores: np.ndarray, queries: int) -> Error:
     """From the variance between our episodes, at the claim's numbers of episodes and queries."""
     assert claim.tasks is not None and claim.queries_per_class is not None
-    between = float(anatomy.of_scores(cell.scores / 100, cell.queries).between) ** 0.5
+    between = float(anatomy.of_scores(scores / 100, queries).between) ** 0.5
     test = (claim.tasks, claim.about.ways * claim.queries_per_class)
-    half = 100 * float(anatomy.half_width_of(float(cell.headline.value) / 100, between, *test))
+    half = 100 * float(anatomy.half_width_of(float(scores.mean((-2, -1))) / 100, between, *test))
     episodes = f"{claim.tasks:,} episodes of {test[1]} quer{'ies' if test[1] > 1 else 'y'}"
     said = f"{_what(claim)}: that of one training on {episodes} is worked out of our episodes' variance, ±{half:.2f}"
-    return Error(half, cell.scores.shape[1], True, said)
+    return Error(half, scores.shape[1], True, said)
 
 
 def _what(claim: Claim) -> str:

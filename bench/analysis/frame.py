@@ -16,7 +16,7 @@ from bench import records
 from bench.analysis.collapse import collapsed
 from bench.analysis.pooling import usable
 from bench.errors import UserError, unknown
-from bench.protocols import naming
+from bench.protocols import presets
 from bench.protocols.benchmarks import of_record
 from bench.protocols.protocol import Protocol, evaluation_hash
 from bench.records import Evaluated, Record
@@ -92,9 +92,9 @@ def _described(record: Record, evaluated: Evaluated | None = None) -> str | None
     if records.predicted(record.info):
         return None
     if evaluated is None:
-        return naming.described_training(of_record(record.info), record.training)
+        return presets.described_training(of_record(record.info), record.training)
     protocol = Protocol(record.training, evaluated.evaluation)
-    return naming.described(of_record(record.info), record.settings(evaluated), protocol)
+    return presets.described(of_record(record.info), record.settings(evaluated), protocol)
 
 
 def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:

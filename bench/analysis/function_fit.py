@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.records import Evaluated
+from bench.records.contents import Evaluated
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Fit:
 
 
 def fit(evaluated: Evaluated) -> Fit | None:
-    """That of an evaluation, where it keeps one. Raises KeyError, TypeError or ValueError on what is none."""
+    """The fit that an evaluation keeps, or None. Raises KeyError, TypeError or ValueError where that is none."""
     kept = evaluated.info.get("fit")
     if kept is None:
         return None

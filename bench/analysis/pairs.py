@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.analysis import paired_tests
 from bench.analysis.cells import Cell
-from bench.protocols.naming import evaluation_differences
+from bench.protocols.presets import evaluation_differences
 from bench.protocols.settings import differences
 
 
@@ -55,7 +55,7 @@ def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
 
 
 def _longest(pairs: Sequence[Compared]) -> list[Compared]:
-    """Of pairs that differ in their number of test episodes only, the one with the most episodes in common."""
+    """The pairs, but of those that differ in their number of test episodes only, the one with the most in common."""
     best: dict[Any, Compared] = {}
     for pair in sorted(pairs, key=lambda pair: -pair.episodes):
         key = [

@@ -185,7 +185,7 @@ def _collapsed(record: Record, measure: Measure) -> list[str]:
 
 
 def _lost(evaluated: Evaluated, measure: Measure) -> str:
-    """Of an evaluation that has no mean."""
+    """What is said of an evaluation that has no mean."""
     others = evaluated.final[np.isfinite(evaluated.final)]
     mean = f" (the mean of the others is {measure.written(others.mean())})" if len(others) else ""
     name = evaluation_stem(evaluated.evaluation, evaluated.iteration)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.cells import Cell, title
+from bench.analysis.cells import Cell
 from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Held, held
 from bench.protocols.benchmarks import Benchmark, of_record, place
 from bench.protocols.presets import milestones, preset
-from bench.records import Record
+from bench.records.contents import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,13 @@ class Section:
 def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[Section], list[str]]:
     """A section a benchmark that was run, in part or whole; and what could not be pooled."""
     cells, problems = grouped(records)
-    titles = {title(record) for record in records} | {cell.title for cell in cells}
+    titles = {_title(record) for record in records} | {cell.title for cell in cells}
     return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
+
+
+def _title(record: Record) -> str:
+    """The benchmark's name, or that this is a part of it."""
+    return f"part of {record.benchmark}" if record.info["data"]["partial"] else record.benchmark
 
 
 def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims: Sequence[Claim]) -> Section:
@@ -63,7 +68,7 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
     about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
     against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
     elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # trained, and evaluated here
-    run = tuple(r for r in records if title(r) == name or r.path in elsewhere)
+    run = tuple(r for r in records if _title(r) == name or r.path in elsewhere)
     return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
 
 

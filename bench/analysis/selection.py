@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from bench.analysis.choices import grid_of
 from bench.analysis.claims import Claim
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark, get, of_record
 from bench.protocols.experiments import Block, Experiment
 from bench.protocols.protocol import Protocol
 from bench.records import Evaluated, Record
+from bench.records.choices import grid_of
 
 
 def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
@@ -27,7 +27,7 @@ def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
 
 
 def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
-    """Those of its benchmarks and methods."""
+    """The claims of an experiment's benchmarks and methods."""
     blocks = experiment.blocks
     asked = {pair for block in blocks for pair in product(block.benchmarks, map(_called, block.methods))}
     return [claim for claim in claims if (claim.benchmark, claim.method) in asked]
@@ -65,7 +65,7 @@ class _Key:
         """Whether an evaluation of its training is one that it wants."""
         if self.protocol is None or evaluated.evaluation != self.protocol.evaluation:
             return False
-        grid = grid_of(evaluated)
+        grid = grid_of(evaluated.info)
         return not self.tried or (grid is not None and tuple(grid[1]) == self.tried)
 
     def is_done(self, record: Record) -> bool:

@@ -157,7 +157,7 @@ def smallest_half_width(
 
 
 def smallest_half_width_of_same_weights(half_width: float, episodes: int, level: float = 0.90) -> float:
-    """The same where the claim's own weights are scored again, on however many episodes: (h/1.96)^2 remains."""
+    """`smallest_half_width` where the claim's own weights are scored again, on any number of episodes: (h/1.96)^2."""
     return float(Estimate(0.0, half_width / CLAIM_Z, episodes - 1).half_width(level))
 
 

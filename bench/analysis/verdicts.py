@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.analysis import anatomy, claim_error, statistics, verdict_words
-from bench.analysis.cells import Cell
+from bench.analysis.cells import Cell, spread
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import said
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.naming import MEANINGS, protocol_differences, written
 from bench.protocols.preset_sources import assumed as assumed_by
-from bench.protocols.presets import preset
+from bench.protocols.presets import MEANINGS, preset, protocol_differences, written
 from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
@@ -144,14 +143,9 @@ def _of_iteration(wanted: int, cell: Cell | Planned) -> list[str]:
     return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
 
 
-def spread(iterations: tuple[int, ...]) -> str:
-    """One iteration, or the range of several."""
-    return f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"
-
-
 def _judged(claim: Claim, cell: Cell) -> Held:
     assert claim.margin is not None
-    half_width, n, one_model, worked_out = claim_error.of_claim(claim, cell)
+    half_width, n, one_model, worked_out = claim_error.of_claim(claim, cell.scores, cell.queries)
     published = (claim.accuracy, half_width, n)
     if same := same_weights(claim, cell):
         difference = statistics.difference_of_same_weights(cell.scores[0], *published)

@@ -59,20 +59,20 @@ def _forms() -> str:
 
 def add_data(options: Namespace) -> int:
     """Prepares a data set."""
-    from bench.data import store
+    from bench.data import adding
     from bench.tools import inventory
 
     o = options
-    manifest = store.add_as(o.name or o.source, _data_set(o), o.path, o.data_dir, o.partial)
+    manifest = adding.add_as(o.name or o.source, _data_set(o), o.path, o.data_dir, o.partial)
     print("\n".join(inventory.manifest(manifest)))
     return 0
 
 
 def _data_set(o: Namespace) -> DataSet:
     """How the copy is read. Raises UserError where options of a user's own images are given for others, or lack."""
-    from bench.data import catalogue
+    from bench.data import catalogue, sources
 
-    if o.source == catalogue.OWN:
+    if o.source == sources.OWN:
         if o.name is None:
             raise UserError("data add folder: call your images something with --name")
         return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed, o.levels)

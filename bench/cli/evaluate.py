@@ -71,12 +71,12 @@ def evaluate(options: Namespace) -> int:
 
 def _jobs(options: Namespace) -> list[Job]:
     """What is to be evaluated; a mistake of the user's ends everything before anything starts."""
-    from bench.runs import planning
+    from bench.runs import reevaluation
 
     if options.checkpoint is not None:
         return [_checkpoint_job(options)]
     request = _request(options)
-    return [planning.evaluation_job(str(folder), request) for folder in chosen_runs.folders(options, finished=True)]
+    return [reevaluation.evaluation_job(str(folder), request) for folder in chosen_runs.folders(options, finished=True)]
 
 
 def _check(options: Namespace) -> None:

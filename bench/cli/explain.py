@@ -99,7 +99,7 @@ def _explain(options: Namespace, emit: Emit) -> int:
 
 def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
     """Lists the cells, and runs what is missing of them."""
-    from bench.runs import display, planning
+    from bench.runs import complete, display, planning
     from bench.runs.workers.in_process import InProcess
     from bench.tools.explain import cells as library
 
@@ -109,7 +109,7 @@ def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
         return 0
     print("\n".join(library.listed(comparison, works)), flush=True)
     groups = [group for work in works for group in planning.groups(work.jobs, options.together)]
-    return run_all(groups, options, InProcess(), emit)
+    return run_all(groups, options, InProcess(complete.work), emit)
 
 
 def _show(comparison: Any, works: Any, request: Any, options: Namespace) -> None:

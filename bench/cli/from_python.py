@@ -19,12 +19,12 @@ from bench.errors import UserError, unknown
 from bench.protocols import presets
 from bench.protocols.benchmarks import SPLITS
 from bench.report import build, csv_file
-from bench.runs import planning
+from bench.runs import complete, planning
 from bench.runs import request as requests
 from bench.runs.display import live_bars
+from bench.runs.groups import Ended, GroupEvent, SeedGroup, WorkOptions
 from bench.runs.workers.board import Board
 from bench.runs.workers.in_process import InProcess
-from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, WorkOptions
 from methods.contract import Episode
 
 _CHECKPOINT_SECONDS = 30.0
@@ -80,7 +80,7 @@ def run(asked: Asked, progress: bool) -> pd.DataFrame:
             if isinstance(event, Ended) and not event.stopped:
                 ended.add(place)
 
-        InProcess().run(groups, options, on_event, stop)
+        InProcess(complete.work).run(groups, options, on_event, stop)
     if len(ended) < len(groups):
         raise KeyboardInterrupt("stopped; the same call goes on")
     return summary(asked.results, {job.folder.resolve() for job in jobs})

@@ -13,8 +13,8 @@ from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
     from bench.records import Evaluated
+    from bench.runs.groups import Ended, GroupEvent, SeedGroup
     from bench.runs.job import Job
-    from bench.runs.workers.work import Ended, GroupEvent, SeedGroup
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Outcomes:
 
     def __call__(self, place: int, event: GroupEvent) -> None:
         """Prints it at the end of a group."""
-        from bench.runs.workers.work import Ended
+        from bench.runs.groups import Ended
 
         if isinstance(event, Ended):
             self._ended.add(place)

@@ -16,10 +16,10 @@ from bench.errors import UserError, unknown
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
     from bench.runs.grids import Grid
+    from bench.runs.groups import Engine
     from bench.runs.job import Job
     from bench.runs.planning import Planned
     from bench.runs.request import Request
-    from bench.runs.workers.work import Engine
 
 
 def add(top: Any) -> None:

@@ -18,8 +18,8 @@ from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, aske
 
 if TYPE_CHECKING:
     from bench.runs import request
+    from bench.runs.groups import Engine, GroupEvent
     from bench.runs.job import Job
-    from bench.runs.workers.work import Engine, GroupEvent
 
 
 TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
@@ -75,8 +75,8 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
     import torch
 
     from bench.runs.display import live_bars
+    from bench.runs.groups import SeedGroup, WorkOptions
     from bench.runs.workers.board import Board, Reporter
-    from bench.runs.workers.work import SeedGroup, WorkOptions
 
     o, all_groups = options, [SeedGroup(tuple(group)) for group in groups]
     work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from bench.runs.workers.work import Engine
+    from bench.runs.groups import Engine
 
 
 _ENGINES = ("local", "ray")
@@ -35,6 +35,7 @@ def add(parser: Any) -> None:
 
 def chosen(options: Namespace, device: torch.device) -> Engine:
     """The engine that is asked for. Raises UserError."""
+    from bench.runs import complete
     from bench.runs.workers import in_process, processes, ray_cluster
 
     if options.engine not in _ENGINES:
@@ -42,11 +43,13 @@ def chosen(options: Namespace, device: torch.device) -> Engine:
     if options.engine == "ray":
         if options.workers is not None:
             raise UserError("--workers is for --engine local; on Ray the cluster has as many as fit")
-        return ray_cluster.connect(options.address, options.threads or 1, device.type == "cuda")
+        return ray_cluster.connect(options.address, options.threads or 1, device.type == "cuda", complete.work_apart)
     if options.address is not None:
         raise UserError("--address is for --engine ray")
     gpus = _gpus(options) if device.type == "cuda" else [None] * (options.workers or 1)
-    return processes.Processes(gpus) if len(gpus) > 1 else in_process.InProcess()
+    if len(gpus) > 1:
+        return processes.Processes(gpus, complete.work_apart)
+    return in_process.InProcess(complete.work)
 
 
 def _gpus(options: Namespace) -> Sequence[str | None]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.data import catalogue, prepared
-from bench.data.arrange import NoImages, Transform
-from bench.data.catalogue import KNOWN, DataSet, command
+from bench.data import catalogue, prepared, sources
+from bench.data.arrange import NoImages, provenance
+from bench.data.catalogue import DataSet
 from bench.data.images import Source, SourceClass
 from bench.data.prepared import Unusable
 from bench.data.readers.probes import check_photographs
@@ -23,7 +24,7 @@ from bench.data.splits import (
     some,
     too_few,
 )
-from bench.errors import UserError, printable
+from bench.errors import UserError
 from bench.protocols.benchmarks import SPLITS
 
 
@@ -36,10 +37,11 @@ def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = F
 def add_as(
     source: str, data_set: DataSet, path: Path, data_dir: Path | None = None, partial: bool = False
 ) -> dict[str, Any]:
-    """The same for a data set that needs not be known, such as a user's own (`catalogue.own`)."""
+    """Prepares a user's copy as `add` does, of a data set that needs not be known, such as a user's own
+    (`catalogue.own`)."""
     found = _opened(source, data_set, Path(path).expanduser(), partial)
     lacking = _lacking(source, data_set, found, partial)
-    folder = catalogue.data_dir(data_dir) / source
+    folder = sources.data_dir(data_dir) / source
     prepared.check_replaceable(folder)
     with prepared.workplace(folder.parent, source) as temporary:
         try:
@@ -55,13 +57,13 @@ def add_as(
         status, replaced = _status(folder, data_set, manifest["digest"])
         if status != "kept":
             prepared.install(temporary / "new", folder)
-    about = {"known_as": KNOWN.get(manifest["digest"]), "where": str(folder), "status": status, "replaced": replaced}
-    return manifest | about
+    known_as = sources.COPIES.get(manifest["digest"])
+    return manifest | {"known_as": known_as, "where": str(folder), "status": status, "replaced": replaced}
 
 
 def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source:
     if not path.exists():
-        raise UserError(f"{path}: no such file or folder: write {command(source)} with the PATH of your copy")
+        raise UserError(f"{path}: no such file or folder: write {sources.command(source)} with the PATH of your copy")
     return data_set.open_source(path, partial)
 
 
@@ -127,29 +129,9 @@ def _write_forms(folder: Path, source: str, data_set: DataSet, found: Source, la
     manifests = []
     for form, transform in data_set.forms.items():
         (folder / form).mkdir(parents=True, exist_ok=True)
-        manifests.append(write_form(folder / form, source, found, form, transform, lacking))
+        about = partial(provenance, found, source, form, lacking)
+        manifests.append(prepared.write(folder / form, found.classes, transform, about))
     return manifests[0]
-
-
-def write_form(
-    folder: Path, source: str, found: Source, form: str, transform: Transform | None, lacking: list[str]
-) -> dict[str, Any]:
-    """Prepares one form of a data set in `folder`; returns its manifest."""
-
-    def described() -> dict[str, Any]:
-        corrupt = sorted(set(found.corrupt))
-        origin = {"path": str(found.path), "kind": found.kind}
-        about = {
-            "name": source,
-            "source": origin,
-            "missing": lacking,
-            "corrupt": corrupt,
-            "partial": bool(lacking or corrupt),
-            "notes": [*map(printable, dict.fromkeys(found.notes))],
-        }
-        return about | ({"resize": form} if form else {})
-
-    return prepared.write(folder, found.classes, transform, described)
 
 
 def _status(folder: Path, data_set: DataSet, digest: str) -> tuple[str, str | None]:

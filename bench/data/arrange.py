@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from bench.data.images import ImageClass, SourceClass
-from bench.errors import UserError
+from bench.data.images import ImageClass, Source, SourceClass
+from bench.errors import UserError, printable
 from bench.protocols.benchmarks import SPLITS
 
 Transform = Callable[[np.ndarray], np.ndarray]
@@ -35,6 +35,21 @@ class _Part:
     contents: list[bytes]
     shown: list[bytes]
     distinct: int
+
+
+def provenance(source: Source, name: str, form: str = "", missing: Sequence[str] = ()) -> dict[str, Any]:
+    """What the manifest of a data set says of the source that it was prepared of, in this form, once all of that is
+    read."""
+    corrupt = sorted(set(source.corrupt))
+    about = {
+        "name": name,
+        "source": {"path": str(source.path), "kind": source.kind},
+        "missing": list(missing),
+        "corrupt": corrupt,
+        "partial": bool(missing or corrupt),
+        "notes": [*map(printable, dict.fromkeys(source.notes))],
+    }
+    return about | ({"resize": form} if form else {})
 
 
 def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: Sink) -> dict[str, Any]:

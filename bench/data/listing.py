@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.data import catalogue, prepared
-from bench.data.arrange import assemble
-from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, SOURCES, command
+from bench.data import embedded_omniglot, prepared, sources
+from bench.data.arrange import Transform, assemble
 from bench.data.prepared import Unusable
-from bench.data.readers import omniglot
 from bench.data.remarks import remarks
+from bench.data.sources import COPIES, OMNIGLOT_DIGEST
 from bench.data.splits import read_split
 from bench.errors import UserError
 from bench.protocols.benchmarks import Shape
@@ -24,13 +23,13 @@ def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """A row for each known source and each data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
     (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that keeps what lies
     there from being used, or None."""
-    home = catalogue.data_dir(data_dir)
-    return [_available(source, home / source) for source in [*SOURCES, *_own(home)]]
+    home = sources.data_dir(data_dir)
+    return [_available(source, home / source) for source in [*sources.NAMES, *_own(home)]]
 
 
 def own_shapes(data_dir: Path | None = None) -> dict[str, Shape]:
     """The user's own data sets that can be used: name -> [channels, height, width] of an image."""
-    home = catalogue.data_dir(data_dir)
+    home = sources.data_dir(data_dir)
     found: dict[str, Shape] = {}
     for name in _own(home):
         with suppress(Unusable):
@@ -39,20 +38,26 @@ def own_shapes(data_dir: Path | None = None) -> dict[str, Shape]:
     return found
 
 
+def forms(source: str) -> Mapping[str, Transform | None]:
+    """The forms in which a data set is prepared, built in or a user's own: name of a subfolder -> how its images are
+    resized."""
+    return embedded_omniglot.FORMS if source == "omniglot" else {"": None}
+
+
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """Everything here, read again whole: `source`, `where`, `ok`, and a `line` that says what was found."""
-    home = catalogue.data_dir(data_dir)
-    here = [source for source in [*SOURCES, *_own(home)] if (home / source).exists()]
-    folders = [(source, home / source / form) for source in here for form in catalogue.forms(source)]
+    home = sources.data_dir(data_dir)
+    here = [source for source in [*sources.NAMES, *_own(home)] if (home / source).exists()]
+    folders = [(source, home / source / form) for source in here for form in forms(source)]
     folders += [("omniglot", folder) for folder in sorted((home / "omniglot-embedded").glob("*"))]
     checks = [_checked(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
-    return [_checked("omniglot", omniglot.EMBEDDED, _verify_embedded), *checks]
+    return [_checked("omniglot", embedded_omniglot.EMBEDDED, _verify_embedded), *checks]
 
 
 def _own(home: Path) -> list[str]:
     """The data sets in a data directory that are no known source."""
     names = (path.parent.name for path in sorted(home.glob(f"*/{prepared.MANIFEST}")))
-    return [name for name in names if name not in SOURCES and not name.startswith(".")]
+    return [name for name in names if name not in sources.NAMES and not name.startswith(".")]
 
 
 def _available(source: str, folder: Path) -> dict[str, Any]:
@@ -61,28 +66,27 @@ def _available(source: str, folder: Path) -> dict[str, Any]:
     if not folder.exists():
         return row | (_embedded_row() if source == "omniglot" else {})
     try:
-        for form in catalogue.forms(source):
+        for form in forms(source):
             prepared.read(folder / form)
         manifest = prepared.read_manifest(folder / form)
     except Unusable as error:
-        return row | {"problem": f"{error}: prepare it again with {command(source)}"}
+        return row | {"problem": f"{error}: prepare it again with {sources.command(source)}"}
     shown = {name: manifest[name] for name in ("counts", "digest", "partial")} | {"remarks": remarks(manifest)}
-    return row | shown | {"here": True, "images": manifest["shape"][0], "known_as": KNOWN.get(manifest["digest"])}
+    return row | shown | {"here": True, "images": manifest["shape"][0], "known_as": COPIES.get(manifest["digest"])}
 
 
 def _embedded_row() -> dict[str, Any]:
     split = read_split("omniglot")
-    counts = {"counts": dict(Counter(split.values())), "images": len(split) * omniglot.DRAWINGS}
-    digests = {"digest": OMNIGLOT_DIGEST, "known_as": KNOWN[OMNIGLOT_DIGEST]}
-    return {"here": True, "embedded": True, "where": str(omniglot.EMBEDDED), **counts, **digests}
+    counts = {"counts": dict(Counter(split.values())), "images": len(split) * embedded_omniglot.DRAWINGS}
+    digests = {"digest": OMNIGLOT_DIGEST, "known_as": COPIES[OMNIGLOT_DIGEST]}
+    return {"here": True, "embedded": True, "where": str(embedded_omniglot.EMBEDDED), **counts, **digests}
 
 
 def _verify_embedded() -> None:
-    found = assemble(omniglot.embedded().classes, None, lambda images: None)["digest"]
+    found = assemble(embedded_omniglot.embedded().classes, None, lambda images: None)["digest"]
     if found != OMNIGLOT_DIGEST:
-        raise Unusable(
-            f"{omniglot.EMBEDDED}: its content has the digest {found[:8]}, not {OMNIGLOT_DIGEST[:8]}: `git checkout` it"
-        )
+        digests = f"{found[:8]}, not {OMNIGLOT_DIGEST[:8]}"
+        raise Unusable(f"{embedded_omniglot.EMBEDDED}: its content has the digest {digests}: `git checkout` it")
 
 
 def _checked(source: str, where: Path, check: Callable[[], None]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _of(images: ImageSet, c: ImageClass) -> np.ndarray:
 
 
 def _split_of(name: str) -> str:
-    """Of a character, group/alphabet/character."""
+    """The split of a character, group/alphabet/character."""
     _, alphabet, character = name.split("/")
     if alphabet in _VALID:
         return "valid"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bench.data.embedded_omniglot import DRAWINGS, pack
 from bench.data.readers.archives import read_archives
-from bench.data.readers.omniglot import DRAWINGS, PNG, characters_in, pack
+from bench.data.readers.omniglot import PNG, characters_in
 from bench.data.splits import missing, read_split
 from bench.errors import UserError
 from bench.files import write_atomically

@@ -52,7 +52,7 @@ def write(
 
 
 def _header(shape: list[int]) -> bytes:
-    """Of a .npy file, of one length whatever the shape, because that is only known at the end."""
+    """The header of a .npy file, of one length whatever the shape, because that is only known at the end."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     length = (HEADER_BYTES - 10).to_bytes(2, "little")
     return b"\x93NUMPY\x01\x00" + length + text.ljust(HEADER_BYTES - 11).encode() + b"\n"

@@ -13,7 +13,7 @@ _WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of a prepared data set: images that stand in two splits, those left out, and the notes of its reader."""
+    """What has to be known of a prepared data set: images in two splits, images left out, and its reader's notes."""
     corrupt = manifest.get("corrupt", ())
     were = "s were" if len(corrupt) > 1 else " was"
     lost = [f"{len(corrupt)} image file{were} left out, being broken"] if corrupt else []

@@ -1,4 +1,4 @@
-"""Data sets: loaded, added, listed, verified.
+"""Data sets by name: benchmarks on them, and their images.
 
 In the data directory, `omniglot/{nearest,lanczos}/` and the folders that are named as a source or as a data set of
 the user's own are what the user added; the embedded Omniglot is prepared under `omniglot-embedded/` when it is first
@@ -8,34 +8,27 @@ used.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bench.data import catalogue, prepared
-from bench.data.adding import add, add_as, write_form
-from bench.data.arrange import Transform, assemble
-from bench.data.catalogue import KNOWN, OMNIGLOT_DIGEST, command, data_dir
+from bench.data import embedded_omniglot, listing, prepared, sources
+from bench.data.arrange import Transform, assemble, provenance
 from bench.data.forms import FORMS
 from bench.data.images import ImageSet, Source
-from bench.data.listing import available, own_shapes, verify
 from bench.data.prepared import Unusable
-from bench.data.readers import omniglot
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Benchmark
-
-__all__ = ["add", "add_as", "available", "benchmark", "data_dir", "load", "own_shapes", "verify"]
-
-_home = data_dir  # which the parameters of that name hide
 
 
 def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
     """The benchmark of that name, on a data set that is known or, a user's own, here. Raises UserError."""
     try:
-        found = benchmarks.get(name, own_shapes(data_dir))
+        found = benchmarks.get(name, listing.own_shapes(data_dir))
     except UserError:
-        for row in available(data_dir):
+        for row in listing.available(data_dir):
             if row["problem"] and name.startswith(f"{row['source']}-"):
                 raise UserError(f"{name}: {row['problem']}") from None
         raise
@@ -46,15 +39,15 @@ def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
 
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
     """The prepared images of a source; `resize` is for Omniglot. Raises UserError where they are missing or damaged."""
-    home = _home(data_dir)
+    home = sources.data_dir(data_dir)
     if not (home / source).exists():
         prepared.recover(home, source)
-    if source not in catalogue.SOURCES and not (home / source).exists():
+    if source not in sources.NAMES and not (home / source).exists():
         raise UserError(
-            f"{unknown('data set', source, [*catalogue.SOURCES, *own_shapes(data_dir)])}; images of your own: "
-            f"{command(source)}"
+            f"{unknown('data set', source, [*sources.NAMES, *listing.own_shapes(data_dir)])}; images of your own: "
+            f"{sources.command(source)}"
         )
-    forms, form = catalogue.forms(source), resize if source == "omniglot" else ""
+    forms, form = listing.forms(source), resize if source == "omniglot" else ""
     if form not in forms:
         raise unknown("resize", resize, forms)
     if (home / source).exists():
@@ -62,28 +55,29 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
     elif source == "omniglot":
         images = _embedded(home, resize)
     else:
-        raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then {command(source)}")
-    return replace(images, name=source, known_as=KNOWN.get(images.digest))  # a user may rename the folder
+        raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then {sources.command(source)}")
+    return replace(images, name=source, known_as=sources.COPIES.get(images.digest))  # a user may rename the folder
 
 
 def _added(folder: Path, source: str) -> ImageSet:
     try:
         return prepared.read(folder)
     except Unusable as error:
-        raise UserError(f"{error}: prepare it again with {command(source)}") from error
+        raise UserError(f"{error}: prepare it again with {sources.command(source)}") from error
 
 
 def _embedded(home: Path, resize: str) -> ImageSet:
     """The embedded Omniglot, prepared if it is not yet; in memory where the directory cannot be written."""
-    folder, transform = home / "omniglot-embedded" / resize, catalogue.get("omniglot").forms[resize]
+    folder, transform = home / "omniglot-embedded" / resize, embedded_omniglot.FORMS[resize]
     try:
         return _current(folder)
     except Unusable:
-        found = omniglot.embedded()
+        found = embedded_omniglot.embedded()
     try:
         with prepared.workplace(home, "omniglot-embedded") as temporary:
             (temporary / "new").mkdir()
-            write_form(temporary / "new", "omniglot", found, resize, transform, [])
+            about = partial(provenance, found, "omniglot", resize)
+            prepared.write(temporary / "new", found.classes, transform, about)
             prepared.install(temporary / "new", folder)
         return _current(folder)
     except (UserError, Unusable):
@@ -92,7 +86,7 @@ def _embedded(home: Path, resize: str) -> ImageSet:
 
 def _current(folder: Path) -> ImageSet:
     images = prepared.read(folder)
-    if images.digest != OMNIGLOT_DIGEST:
+    if images.digest != sources.OMNIGLOT_DIGEST:
         raise Unusable(f"{folder}: prepared from another file")
     return images
 

@@ -23,7 +23,7 @@ def stream(
 
 
 def lacks(data: Data) -> tuple[str, ...]:
-    """Of a part of a data set, the splits that have no class in it."""
+    """The splits that have no class in these data, which are a part of a data set."""
     if not (isinstance(data, ImageSet) and data.partial):
         return ()
     return tuple(split for split in SPLITS if not data.split(split))

@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def mean_and_variance(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each channel: [images, rows, columns, channels] -> two of [channels]."""
+    """The mean and the variance of each channel: [images, rows, columns, channels] -> two of [channels]."""
     centre = mean(images)
     return centre, mean((images - centre).square())
 
 
 def mean(images: Tensor) -> Tensor:
-    """Of each channel, a dimension at a time: compiled, a sum over all three at once is one long chain of additions,
-    and its rounding turned enough ReLUs to move a meta-gradient by half a percent."""
+    """The mean of each channel, a dimension at a time: compiled, a sum over all three at once is one long chain of
+    additions, and its rounding turned enough ReLUs to move a meta-gradient by half a percent."""
     return images.mean(2).mean(1).mean(0)
 
 
@@ -29,8 +29,8 @@ def measured(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def summed(cotangent: Tensor, images: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each channel the sum of the cotangent, and of its product with `images - centre`: in one pass, which is batch
-    norm's own backward, over each column as above. Not differentiable."""
+    """The sums over each channel of the cotangent, and of its product with `images - centre`: in one pass, which is
+    batch norm's own backward, over each column as above. Not differentiable."""
     columns, centres = images[0, 0].numel(), centre.repeat(images.shape[2])
     _, products, sums = torch.ops.aten.native_batch_norm_backward(
         cotangent.reshape(-1, columns), images.reshape(-1, columns), None, None, None, centres,

@@ -1,12 +1,13 @@
 """The network of a benchmark: the field's Conv4, as pure functions of (parameters, images), or an MLP.
 
-A network also knows what it costs, which `bench.training.execution` asks when it chooses how a step runs."""
+A network also knows what it costs, which `bench.training.modes` asks when it chooses how a step runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +16,15 @@ from torch import Tensor
 from bench.networks import initialisation
 from bench.networks.channel_statistics import mean_and_variance
 from bench.networks.conv4_costs import BLOCKS, Conv4Costs
-from bench.networks.geometry import Geometry, max_pool_by_one
+from bench.networks.geometry import max_pool_by_one
 from bench.networks.inputs import seen as seen_inputs
-from bench.networks.layers import KERNELS, LAYERS, STACKED, product
+from bench.networks.layers import KERNELS, LAYERS, product
+from bench.networks.mlp import Mlp
 from bench.networks.pooled_block import pooled_block
+from bench.networks.stacked import torch_operations
 from bench.networks.stacked.engine import Engine
-from bench.networks.stacked.operations import have_kernels, operations
+from bench.protocols.benchmarks import FUNCTIONS, Benchmark
+from bench.protocols.protocol import Training
 
 _LEAST_SCALE = 1e-12  # of a batch norm that is pooled first, and divided by it
 Params = dict[str, Tensor]
@@ -35,31 +39,10 @@ class Conv4(Conv4Costs):
     protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
     """
 
-    @property
-    def may_stack(self) -> bool:
-        """Whether there is an engine (`bench.networks.stacked`) for it: for the paper's blocks and images as they are,
-        where batch norm has no scale, in full precision."""
-        as_in_the_paper = self.training.blocks == "paper" and self.training.inputs == "unit"
-        return as_in_the_paper and not self.training.batch_norm_scale and self.precision == "fp32"
-
     def engine(self, bound_bytes: int) -> Engine:
         """The loss and its derivatives without autograd, whose inner steps may keep so many bytes."""
         averages = self.training.head_input == "mean"
-        used = operations(self.layers)
-        return Engine(used, self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
-
-    def takes_kernels(self, device: str) -> bool:
-        """Whether an engine for it runs on kernels of a GPU (`bench.networks.stacked.triton_operations`)."""
-        return device == "cuda" and self.may_stack and have_kernels(self.training.filters, self._strided)
-
-    @property
-    def _geometry(self) -> Geometry:
-        return Geometry(self.training.blocks, self._strided)
-
-    @property
-    def _may_pool_first(self) -> bool:
-        """Not where layers are rounded."""
-        return not self._strided and not self._geometry.written_here and self.precision != "bf16"
+        return Engine(_operations(self.layers), self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
 
     @property
     def _pools_first(self) -> bool:
@@ -177,18 +160,28 @@ class Conv4(Conv4Costs):
         mean, variance = statistics[f"norm{k}.mean"], statistics[f"norm{k}.variance"]
         return torch.addcmul(shift, hidden - mean, torch.rsqrt(variance + epsilon) * scale)
 
-    def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
-        """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
-        deterministic backward, on an H200 (timed once, without a record): as a graph, three seeds of omniglot-5w1s
-        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time; `stacks`: the method
-        says in terms of an engine what it does. Kernels are estimated at 5.8 ms a step of miniimagenet-5w5s, where
-        104 were measured; nobody has timed them."""
-        if stacks and not compiled and self.takes_kernels(device):
-            return next(iter(KERNELS))
-        if compiled or device == "cuda":
-            return "patches" if self._strided or (compiled and device == "cuda") else "masked"
-        if stacks and self.may_stack and not self._strided:
-            return STACKED
-        if not alone:
-            return "vectorised"
-        return "pooled" if self._may_pool_first else "native"
+
+@cache
+def _operations(layers: str) -> Any:
+    """An engine's operations for layers of this name: torch's own, or Triton's kernels with products of a precision.
+    Triton is imported where it is used."""
+    if layers not in KERNELS:
+        return torch_operations
+    from bench.networks.stacked.triton_operations import TritonOperations
+
+    return TritonOperations(KERNELS[layers])
+
+
+def network(
+    benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0, precision: str = "fp32"
+) -> Conv4 | Mlp:
+    """The benchmark's network under this protocol; `given` more numbers stand beside every input."""
+    if benchmark.form == FUNCTIONS:
+        return Mlp(benchmark.input_shape[0] + given, training, precision)
+    return conv4(benchmark, training, layers, precision)
+
+
+def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
+    """The network of a benchmark of images."""
+    channels, height, width = benchmark.input_shape
+    return Conv4((channels, height, width), training, layers, precision)

@@ -1,15 +1,19 @@
-"""What a Conv4 costs: bytes, seconds, and what compiling saves."""
+"""What a Conv4 costs: bytes, seconds, what compiling saves, and which of its ways is the fastest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
+from bench.networks.geometry import Geometry
+from bench.networks.layers import KERNELS, STACKED
 from bench.protocols.protocol import Training
 
 # Rates of a meta-step that is not compiled: on two CPU cores, and replayed as a graph on an H200 (timed once,
 # without a record: 9.0 ms for three seeds of omniglot-5w1s, 104 ms for one of miniimagenet-5w5s).
 _OPERATIONS_A_SECOND = {"cpu": 30e9, "cuda": 2e12}
 BLOCKS = (1, 2, 3, 4)
+_FILTERS_OF_KERNELS = (16, 32, 64, 128)  # kernels take powers of two
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Conv4Costs:
     fills_a_cpu = True
 
     def compilation_seconds(self, device: str) -> float:
-        """Of meta-step and evaluation: seen on two CPU cores (results/reference/speed); on CUDA read off the logs of
-        one session, on an H200 with 16 cores, of which no record was kept."""
+        """How long meta-step and evaluation are compiled: seen on two CPU cores (results/reference/speed); on CUDA read
+        off the logs of one session, on an H200 with 16 cores, of which no record was kept."""
         return 150.0 if device == "cuda" else 400.0
 
     def saved_by_compiling(self, device: str) -> float:
@@ -52,7 +56,7 @@ class Conv4Costs:
 
     @property
     def _operations(self) -> float:
-        """Of the convolutions of one image, forward."""
+        """The operations of the convolutions of one image, forward."""
         channels, size, total = self.input_shape[0], self.input_shape[1], 0.0
         for _ in BLOCKS:
             size = (size + 1) // 2 if self._strided else size
@@ -60,3 +64,40 @@ class Conv4Costs:
             channels = self.training.filters
             size = size if self._strided else size // 2
         return total
+
+    @property
+    def may_stack(self) -> bool:
+        """Whether there is an engine (`bench.networks.stacked`) for it: for the paper's blocks and images as they are,
+        where batch norm has no scale, in full precision."""
+        as_in_the_paper = self.training.blocks == "paper" and self.training.inputs == "unit"
+        return as_in_the_paper and not self.training.batch_norm_scale and self.precision == "fp32"
+
+    def takes_kernels(self, device: str) -> bool:
+        """Whether an engine for it runs on kernels of a GPU (`bench.networks.stacked.triton_operations`)."""
+        there = self.training.filters in _FILTERS_OF_KERNELS and not self._strided and find_spec("triton") is not None
+        return device == "cuda" and self.may_stack and there
+
+    @property
+    def _geometry(self) -> Geometry:
+        return Geometry(self.training.blocks, self._strided)
+
+    @property
+    def _may_pool_first(self) -> bool:
+        """Not where layers are rounded."""
+        return not self._strided and not self._geometry.written_here and self.precision != "bf16"
+
+    def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
+        """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no
+        deterministic backward, on an H200 (timed once, without a record): as a graph, three seeds of omniglot-5w1s
+        took 9.0 ms a step with patches, 19.6 without. `alone`: one episode of one seed at a time; `stacks`: the method
+        says in terms of an engine what it does. Kernels are estimated at 5.8 ms a step of miniimagenet-5w5s, where
+        104 were measured; nobody has timed them."""
+        if stacks and not compiled and self.takes_kernels(device):
+            return next(iter(KERNELS))
+        if compiled or device == "cuda":
+            return "patches" if self._strided or (compiled and device == "cuda") else "masked"
+        if stacks and self.may_stack and not self._strided:
+            return STACKED
+        if not alone:
+            return "vectorised"
+        return "pooled" if self._may_pool_first else "native"

@@ -19,7 +19,7 @@ LAST = 4
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of one kind of blocks, with or without strides."""
+    """One kind of blocks, with or without strides."""
 
     blocks: str
     strided: bool
@@ -68,6 +68,11 @@ class Geometry:
     def pooled_by_one(self, k: int) -> bool:
         """Whether block k pools 2x2 windows that overlap."""
         return not self.strided and self._narrow(k)
+
+
+def padding(size: int, stride: int) -> tuple[int, int]:
+    """What a 3x3 convolution over `size` pads before and after: as TensorFlow's SAME does."""
+    return (0, 1) if stride == 2 and size % 2 == 0 else (1, 1)
 
 
 def max_pool_by_one(images: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.channel_statistics import mean_and_variance
+from bench.networks.geometry import padding
 
 _TAPS = tuple(itertools.product(range(3), range(3)))
 
@@ -29,11 +30,6 @@ class Layers(NamedTuple):
     pools_first: bool = False
 
 
-def padding(size: int, stride: int) -> tuple[int, int]:
-    """What a 3x3 convolution pads before and after: as TensorFlow's SAME does."""
-    return (0, 1) if stride == 2 and size % 2 == 0 else (1, 1)
-
-
 def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
     """3x3 with `weight` [filters, channels, 3, 3], by torch's own."""
     before, after = padding(images.shape[1], stride)
@@ -43,7 +39,7 @@ def native_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int
 
 
 def patch_convolution(images: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-    """The same as one product of patches, gathered by nine slices: under `vmap` a batched product, where a native
+    """3x3 as one product of patches, gathered by nine slices: under `vmap` a batched product, where a native
     convolution with a weight for each episode becomes a grouped one."""
     count, size, _, channels = images.shape
     before, after = padding(size, stride)
@@ -61,7 +57,7 @@ def native_max_pool(images: Tensor) -> Tensor:
 
 
 def masked_max_pool(images: Tensor) -> Tensor:
-    """The same as a sum under a mask: deterministic everywhere, and cheap to differentiate twice.
+    """The greatest of each 2x2 window, as a sum under a mask: deterministic everywhere, cheap to differentiate twice.
 
     Equals share the gradient, of which torch's own gives all to the first: both are subgradients."""
     rows, columns = (size // 2 for size in images.shape[1:3])
@@ -79,7 +75,7 @@ def native_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: flo
 
 
 def written_batch_norm(images: Tensor, scale: Tensor, shift: Tensor, epsilon: float) -> Tensor:
-    """The same written out."""
+    """Normalised by the statistics of the images at hand, written out."""
     mean, variance = mean_and_variance(images)
     return torch.addcmul(shift, images - mean, torch.rsqrt(variance + epsilon) * scale)
 

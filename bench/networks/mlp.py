@@ -34,7 +34,7 @@ class Mlp:
         return False
 
     def compilation_seconds(self, device: str) -> float:
-        """Of meta-step and evaluation, seen on a CPU core."""
+        """How long meta-step and evaluation are compiled, seen on a CPU core."""
         return 80.0
 
     def saved_by_compiling(self, device: str) -> float:

@@ -6,16 +6,16 @@ numbers is left to normalise, and of the whole layer only sums are taken. Second
 again. Autograd would do that by many passes over the whole layer, by a convolution as large as the image for the
 weights, and for images that are data too; here it is a few passes, and the two products that it has to be.
 
-`of_x` is the cotangent of x that is given, `to_x` the one that is handed on. For a channel with n places, s (`scale`)
-is (variance + epsilon) ** -0.5, a (`active`) the output's cotangent where the ReLU is open, A (`total`) its sum and B
-(`products`) that of its product with (greatest - mean):
+As in PyTorch, `grad_x` is the gradient by x, and `gg_x` what the second derivative is given for `grad_x`. For a channel
+with n places, s (`scale`) is (variance + epsilon) ** -0.5, a (`active`) is `grad_output` where the ReLU is open, A
+(`total`) its sum and B (`products`) that of its product with (greatest - mean):
 
     output  = relu(s (greatest - mean) + shift)
-    spread  = (s a + of_greatest) where the greatest were + (of_mean - s A) / n
-              + (2 of_variance - s**3 B) (layer - mean) / n + of_layer,    the gradient of the layer
+    spread  = (s a + grad_greatest) where the greatest were + (grad_mean - s A) / n
+              + (2 grad_variance - s**3 B) (layer - mean) / n + grad_layer,    the gradient of the layer
     through = the cotangent of the spread: a convolution of those of the images' and of the weight's gradient
 
-The second derivative is that of <spread, through> + <A, of_shift> for everything the spread is made of, written as
+The second derivative is that of <spread, through> + <A, gg_shift> for everything the spread is made of, written as
 cotangents of the layer, its greatest, its mean and its variance, which come back through the first.
 """
 
@@ -64,11 +64,11 @@ class _Block(torch.autograd.Function):
         ctx.save_for_backward(*inputs[:2], *output)
 
     @staticmethod
-    def backward(ctx: Any, of_output: Tensor | None, *of_rest: Tensor | None) -> tuple[Tensor | None, ...]:
-        if of_output is None:
-            of_output = torch.zeros_like(ctx.saved_tensors[2])
+    def backward(ctx: Any, grad_output: Tensor | None, *grad_rest: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad_output is None:
+            grad_output = torch.zeros_like(ctx.saved_tensors[2])
         how = ctx.epsilon, ctx.needs_input_grad[0]
-        return *_Backward.apply(*ctx.saved_tensors, of_output, *of_rest[:-1], *how), None
+        return *_Backward.apply(*ctx.saved_tensors, grad_output, *grad_rest[:-1], *how), None
 
 
 class _Backward(torch.autograd.Function):
@@ -87,20 +87,20 @@ class _Backward(torch.autograd.Function):
 
     @staticmethod
     def backward(
-        ctx: Any, of_images: Any, of_weight: Tensor, of_bias: Tensor, of_shift: Tensor
+        ctx: Any, gg_images: Any, gg_weight: Tensor, gg_bias: Tensor, gg_shift: Tensor
     ) -> tuple[Tensor | None, ...]:
         images, weight, *tensors = ctx.saved_tensors
         at = _Cotangents(*tensors, epsilon=ctx.epsilon)
-        through = _convolved(images, of_weight, of_bias)
+        through = _convolved(images, gg_weight, gg_bias)
         if ctx.wanted:
-            through += _convolved(of_images, weight, None)
+            through += _convolved(gg_images, weight, None)
         # The gradients are linear in the images and in the weight: with those exchanged for their cotangents, the same
         # product gives the derivatives for both. Images may matter to the outer loop alone, or to nobody.
-        to_images = to_weight = None
+        grad_images = grad_weight = None
         if ctx.wanted or ctx.needs_input_grad[0]:
-            exchanged = of_images if ctx.wanted else images
-            to_images, to_weight, _ = _back(
-                at.spread(), exchanged, of_weight, ctx.needs_input_grad[0], weight=ctx.wanted, bias=False
+            exchanged = gg_images if ctx.wanted else images
+            grad_images, grad_weight, _ = _back(
+                at.spread(), exchanged, gg_weight, ctx.needs_input_grad[0], weight=ctx.wanted, bias=False
             )
 
         cube = at.scale**3
@@ -110,28 +110,28 @@ class _Backward(torch.autograd.Function):
         else:
             picked = _rows(through).gather(1, _rows(at.places)).view(at.places.shape)
         overlap = summed(at.active, picked, torch.zeros_like(average))[1]
-        constant = of_shift - average * at.scale + cube * product * at.mean
-        to_active = torch.addcmul(constant, picked, at.scale).addcmul_(at.greatest, -cube * product)
-        to_scale = overlap - at.total * average - 3 * at.scale**2 * at.products * product
-        to_given = through, picked, average, 2 * product
+        constant = gg_shift - average * at.scale + cube * product * at.mean
+        grad_active = torch.addcmul(constant, picked, at.scale).addcmul_(at.greatest, -cube * product)
+        grad_scale = overlap - at.total * average - 3 * at.scale**2 * at.products * product
+        grad_given = through, picked, average, 2 * product
         return (
-            to_images,
-            to_weight,
+            grad_images,
+            grad_weight,
             None,  # of the output only the places where it is open count
-            through * (2 * at.of_variance / at.count),
+            through * (2 * at.grad_variance / at.count),
             -cube * product * at.active,
-            cube * product * at.total - 2 * at.of_variance * average,
-            -cube * to_scale / 2,
+            cube * product * at.total - 2 * at.grad_variance * average,
+            -cube * grad_scale / 2,
             None,
-            torch.ops.aten.threshold_backward(to_active, tensors[0], 0),
-            *(None if of is None else to for of, to in zip(tensors[-4:], to_given, strict=True)),
+            torch.ops.aten.threshold_backward(grad_active, tensors[0], 0),
+            *(None if given is None else grad for given, grad in zip(tensors[-4:], grad_given, strict=True)),
             None,
             None,
         )
 
 
 class _Cotangents:
-    """Of the layer, of its greatest, its mean and its variance: given a block's results and their cotangents."""
+    """The cotangents of the layer, of its greatest, its mean and its variance, of a block's results and theirs."""
 
     def __init__(
         self,
@@ -141,32 +141,32 @@ class _Cotangents:
         mean: Tensor,
         variance: Tensor,
         places: Tensor,
-        of_output: Tensor,
-        of_layer: Tensor | None,
-        of_greatest: Tensor | None,
-        of_mean: Tensor | None,
-        of_variance: Tensor | None,
+        grad_output: Tensor,
+        grad_layer: Tensor | None,
+        grad_greatest: Tensor | None,
+        grad_mean: Tensor | None,
+        grad_variance: Tensor | None,
         *,
         epsilon: float,
     ) -> None:
-        self.layer, self.greatest, self.mean, self.places, self.of_layer = layer, greatest, mean, places, of_layer
+        self.layer, self.greatest, self.mean, self.places, self.grad_layer = layer, greatest, mean, places, grad_layer
         self.count, self.scale = layer[..., 0].numel(), torch.rsqrt(variance + epsilon)
-        self.active = torch.ops.aten.threshold_backward(of_output, output, 0)
+        self.active = torch.ops.aten.threshold_backward(grad_output, output, 0)
         self.total, self.products = summed(self.active, greatest, mean)
-        self.of_greatest = _plus(self.active * self.scale, of_greatest)
-        self.of_mean = _plus(-self.scale * self.total, of_mean)
-        self.of_variance = _plus(-(self.scale**3) * self.products / 2, of_variance)
+        self.grad_greatest = _plus(self.active * self.scale, grad_greatest)
+        self.grad_mean = _plus(-self.scale * self.total, grad_mean)
+        self.grad_variance = _plus(-(self.scale**3) * self.products / 2, grad_variance)
 
     def spread(self) -> Tensor:
         """See above."""
-        slope = 2 * self.of_variance / self.count
-        found = torch.addcmul(self.of_mean / self.count - slope * self.mean, self.layer, slope)
+        slope = 2 * self.grad_variance / self.count
+        found = torch.addcmul(self.grad_mean / self.count - slope * self.mean, self.layer, slope)
         if found.is_cuda:  # where a scatter would sort first
-            torch_places.add_at(found, self.places, self.of_greatest)
+            torch_places.add_at(found, self.places, self.grad_greatest)
         else:
             rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: a copy would lose what is added
-            rows.scatter_add_(1, _rows(self.places), _rows(self.of_greatest))
-        return _plus(found, self.of_layer)
+            rows.scatter_add_(1, _rows(self.places), _rows(self.grad_greatest))
+        return _plus(found, self.grad_layer)
 
 
 def _plus(found: Tensor, given: Tensor | None) -> Tensor:
@@ -187,8 +187,8 @@ def _back(
     cotangent: Tensor, images: Tensor, kernel: Tensor, wanted: bool, weight: bool = True, bias: bool = True
 ) -> tuple[Tensor | None, ...]:
     """A convolution's own: the gradients of images (where wanted), weight and bias (where wanted)."""
-    of_images, of_weight, of_bias = torch.ops.aten.convolution_backward(
+    grad_images, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
         cotangent.permute(0, 3, 1, 2), images.permute(0, 3, 1, 2), kernel, [len(kernel)], [1, 1], [1, 1], [1, 1],
         False, [0, 0], 1, [wanted, weight, bias],
     )  # fmt: skip
-    return of_images.permute(0, 2, 3, 1) if wanted else None, of_weight, of_bias
+    return grad_images.permute(0, 2, 3, 1) if wanted else None, grad_weight, grad_bias

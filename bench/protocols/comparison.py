@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.naming import nearest_preset, written
 from bench.protocols.preset_sources import sources
-from bench.protocols.presets import preset
+from bench.protocols.presets import nearest_preset, preset, written
 from bench.protocols.protocol import Protocol
 from bench.protocols.settings import settings_of, with_settings
 from bench.protocols.source import Source

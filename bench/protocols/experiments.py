@@ -71,7 +71,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """That of its file."""
+        """The name of its file, without suffix."""
         return self.path.stem
 
     @property

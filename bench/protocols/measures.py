@@ -48,7 +48,7 @@ class Measure:
 
     @property
     def shown_bounds(self) -> tuple[float, float]:
-        """Those of what is shown."""
+        """The bounds of what is shown."""
         low, high = self.bounds
         return self.factor * low, self.factor * high
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.papers import PAPERS
-from bench.protocols.papers.finn_sources import sources as of_paper
-from bench.protocols.presets import choices
+from bench.protocols.papers import finn_sources
+from bench.protocols.presets import PAPERS, choices
 from bench.protocols.presets import preset as preset_of
 from bench.protocols.source import Source, Sources
 
@@ -32,4 +31,4 @@ def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
 
 def _quick(benchmark: Benchmark) -> Sources:
     smaller = ("iterations", "validations", "validation_episodes", "episodes")
-    return of_paper(benchmark) | dict.fromkeys(smaller, Source("this project: what a laptop can run"))
+    return finn_sources.sources(benchmark) | dict.fromkeys(smaller, Source("this project: what a laptop can run"))

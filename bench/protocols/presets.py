@@ -1,4 +1,5 @@
-"""The named protocols, each a function of the benchmark: those of papers (`bench.protocols.papers`), and `quick`.
+"""The named protocols, each a function of the benchmark: those of papers (`bench.protocols.papers`), and `quick`. Any
+other is called by the nearest of them, and what differs from it.
 
 Where each value comes from is in `bench.protocols.preset_sources`.
 """
@@ -7,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple
 
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
-from bench.protocols.papers import PAPERS
-from bench.protocols.papers.article import article as article
+from bench.protocols.papers import article, chen, finn_sources, ravi, snell
 from bench.protocols.papers.finn import paper as paper
-from bench.protocols.protocol import Protocol
+from bench.protocols.protocol import NO_SETTINGS, OF_SOME_METHODS, Evaluation, Protocol, Training
+from bench.protocols.settings import differences, setting_of_evaluation
+from bench.protocols.source import Sources
 
 # Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
 _QUICK_ITERATIONS = {
@@ -28,6 +31,12 @@ _QUICK_ITERATIONS = {
 }
 _QUICK_EPISODES = {"omniglot-5w1s": 200, "tiny": 20}
 
+Used = Collection[str]  # of the settings that not every method uses, those that one does
+# What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
+VALIDATION = frozenset({"validations", "validation_episodes", "validation_shape"})
+_APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
+MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # no setting either: what scores of shipped methods do not show
+
 
 def quick(benchmark: Benchmark) -> Protocol:
     """The paper's protocol with fewer iterations, test episodes and validations: what a laptop can run, not judged."""
@@ -38,6 +47,32 @@ def quick(benchmark: Benchmark) -> Protocol:
     return Protocol(training, replace(base.evaluation, episodes=episodes))
 
 
+def _changed(changes: Callable[[Benchmark, Protocol], Protocol]) -> Callable[[Benchmark], Protocol]:
+    """A protocol that is said by what it changes of `paper`."""
+
+    @wraps(changes)
+    def protocol(benchmark: Benchmark) -> Protocol:
+        return changes(benchmark, paper(benchmark))
+
+    return protocol
+
+
+class Paper(NamedTuple):
+    """`protocol` of a benchmark; its docstring is what `list` says. `sources`: of every setting of that. `data`: the
+    one data set that it is about; None: any images."""
+
+    protocol: Callable[[Benchmark], Protocol]
+    sources: Callable[[Benchmark], Sources]
+    data: str | None = None
+
+
+PAPERS: dict[str, Paper] = {
+    "paper": Paper(paper, finn_sources.sources),
+    "article": Paper(_changed(article.article), article.sources),
+    "ravi": Paper(_changed(ravi.ravi), ravi.sources),
+    "snell": Paper(snell.snell, snell.sources),
+    "chen": Paper(chen.chen, chen.sources, data="omniglot"),
+}
 PRESETS: dict[str, Callable[[Benchmark], Protocol]] = {
     **{name: each.protocol for name, each in PAPERS.items()},
     "quick": quick,
@@ -83,3 +118,56 @@ def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str,
     steps, of_head = {"tiny": (5, 20)}.get(benchmark.name, (30, 1000) if name == "quick" else (50, 1000))
     rates = (0.004, 0.02, 0.05, 0.1, 0.2, 0.5)
     return {"adapt": "chosen", "finetune_steps": steps, "finetune_head_steps": of_head, "finetune_lrs": rates}
+
+
+def described(benchmark: Benchmark, used: Used, protocol: Protocol) -> str:
+    """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
+    nearest = nearest_preset(benchmark, protocol.training)
+    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)))
+
+
+def described_training(benchmark: Benchmark, training: Training) -> str:
+    """The name of the training part alone, so that a run is called by one preset, however it is evaluated."""
+    nearest = nearest_preset(benchmark, training)
+    return _written(nearest, training_differences(training, preset(nearest, benchmark).training))
+
+
+@lru_cache(4096)  # asked for by every row and every line of a report
+def nearest_preset(benchmark: Benchmark, training: Training) -> str:
+    """The preset whose training differs in the fewest fields; the first of equals."""
+    return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))
+
+
+def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
+    changed = [f"{field}={written(ours)}" for field, (ours, _) in found.items() if field not in MEANINGS]
+    return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
+
+
+def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
+    """Setting, as `--set` names it -> (ours, theirs), wherever they differ and the method uses the setting."""
+    training = _used(used, training_differences(ours.training, theirs.training))
+    evaluation = evaluation_differences(used, ours.evaluation, theirs.evaluation)
+    return training | {setting_of_evaluation(k): v for k, v in evaluation.items()}
+
+
+def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[Any, Any]]:
+    """Field -> (ours, theirs), but for when validation happens, and for where the weights come from."""
+    return {k: v for k, v in differences(ours, theirs).items() if k not in _APART}
+
+
+def evaluation_differences(used: Used, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
+    """Field -> (ours, theirs), wherever they differ and the method uses the setting."""
+    return _used(used, differences(ours, theirs))
+
+
+def _used(used: Used, found: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+    return {k: v for k, v in found.items() if k in used or k not in OF_SOME_METHODS}
+
+
+def written(value: Any) -> str:
+    """A value as `--set` takes it, rounded to what tells values apart."""
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

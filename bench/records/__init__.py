@@ -12,7 +12,6 @@ from bench.records.record import (
     read_info,
     read_info_if_any,
     write_evaluation,
-    write_json,
 )
 
 __all__ = [
@@ -29,5 +28,4 @@ __all__ = [
     "read_info",
     "read_info_if_any",
     "write_evaluation",
-    "write_json",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.protocols import protocol
+from bench.records.choices import Edges, edges
 from bench.records.layout import run_name
 
 
@@ -28,6 +29,22 @@ class Evaluated:
     def final(self) -> np.ndarray:
         """[episodes]: the score of every test episode at the step that counts."""
         return self.scores[:, self.step]
+
+    @property
+    def last_step(self) -> int:
+        """The last inner step that was taken."""
+        return self.scores.shape[1] - 1
+
+    @property
+    def edges(self) -> Edges:
+        """What validation chose at an edge of what there was to choose from. A record from before that was kept shows
+        it by its rates and its step."""
+        told, setting = self.info.get("at_edge"), self.info.get("setting")
+        if isinstance(told, dict):
+            return {str(name): str(place) for name, place in told.items()}
+        if not isinstance(setting, dict) or setting.keys() != {"lr"}:
+            return {}
+        return edges([{"lr": rate} for rate in self.evaluation.finetune_lrs], setting, self.step, self.last_step)
 
     @property
     def lost(self) -> int:
@@ -55,7 +72,7 @@ class Record:
         return run_name(self.path)
 
     def settings(self, evaluated: Evaluated) -> tuple[str, ...]:
-        """Those that the method uses of the settings that not every method does. A record from before methods declared
+        """The settings that the method uses, of those that not every method does. A record from before methods declared
         them shows it by its evaluation: whatever chose a rate was fine-tuned."""
         known = self.info.get("settings")
         if known is None:

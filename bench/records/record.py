@@ -20,7 +20,7 @@ import pandas as pd
 
 from bench import files
 from bench.errors import UserError
-from bench.files import Unreadable, read_table, sealed, sha256, write_atomically
+from bench.files import Unreadable, read_table, sha256, write_atomically
 from bench.protocols import protocol, settings
 from bench.records.contents import Evaluated, Record
 from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
@@ -99,12 +99,7 @@ def write_evaluation(
         "sha256": sha256(target),
         **info,
     }
-    write_json(target.with_suffix(".json"), described)
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes what a record or an evaluation says of itself, atomically, with a sum over it."""
-    files.write_json(path, sealed(value))
+    files.write_sealed(target.with_suffix(".json"), described)
 
 
 def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:

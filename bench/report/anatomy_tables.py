@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
 
 from bench.analysis import anatomy, statistics
-from bench.analysis.cells import Cell, Range
+from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.sections import Section
+from bench.analysis.intervals import Range
 from bench.report import wording
 from bench.report.reading import ANATOMY, COMPATIBLE
 from bench.report.tables import Row, Table
@@ -24,21 +24,19 @@ _NEAR = 5.0  # points of accuracy within which a run of ours tells what a publis
 _EPISODES, _QUERIES = (600, 1000), (1, 5, 15)  # tests that the field makes, queries per class
 
 
-def tables(section: Section) -> list[Table]:
-    """Of what is counted: the variance of another measure has no binomial part."""
-    if not section.benchmark.measure.counted:
-        return []
+def tables(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Table]:
+    """Tables of cells and claims of a measure that is counted: the variance of another has no binomial part."""
     return [
-        Table("anatomy of the intervals (SDs in points)", _intervals(section), ANATOMY, folded=True),
-        Table("anatomy by inner step (SDs in points)", _inner_steps(section), folded=True),
-        Table("test sizes consistent with the published ±", _compatibilities(section), COMPATIBLE, folded=True),
+        Table("anatomy of the intervals (SDs in points)", _intervals(cells, claims), ANATOMY, folded=True),
+        Table("anatomy by inner step (SDs in points)", list(_inner_steps(cells)), folded=True),
+        Table("test sizes consistent with the published ±", _compatibilities(cells, claims), COMPATIBLE, folded=True),
     ]
 
 
-def _intervals(section: Section) -> list[Row]:
+def _intervals(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row]:
     """A row a cell and a row a claim whose test is known: what its interval consists of."""
-    ours = [_of_cell(cell) for cell in section.cells]
-    return ours + [_of_claim(claim) for claim in section.claims if claim.over_tasks and _test(claim)]
+    ours = [_of_cell(cell) for cell in cells]
+    return ours + [_of_claim(claim) for claim in claims if claim.over_tasks and _test(claim)]
 
 
 def _of_cell(cell: Cell) -> Row:
@@ -65,10 +63,11 @@ def _row(name: str, test: str, parts: anatomy.Anatomy) -> Row:
     }
 
 
-def _inner_steps(section: Section) -> list[Row]:
+def _inner_steps(cells: Sequence[Cell]) -> Iterator[Row]:
     """A row a cell that takes inner steps: its parts at steps 0, 1, ..."""
-    rows = []
-    for cell in section.cells:
+    for cell in cells:
+        if len(cell.by_step) == 1:
+            continue
         shown = cell.shown_steps
         scores = cell.by_step[shown]
         parts, crossed = anatomy.of_scores(scores / 100, cell.queries), anatomy.components(scores)
@@ -80,16 +79,15 @@ def _inner_steps(section: Section) -> list[Row]:
         }
         steps = f"0 to {shown[-1]}" if len(shown) == shown[-1] + 1 else " ".join(map(str, shown))
         run = {"run": f"{cell.method}: {cell.described}", "test episodes": wording.episodes(cell), "after steps": steps}
-        rows += [run | {name: _listed(values) for name, values in parts_in_points.items()}] * (len(scores) > 1)
-    return rows
+        yield run | {name: _listed(values) for name, values in parts_in_points.items()}
 
 
-def _compatibilities(section: Section) -> list[Row]:
+def _compatibilities(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row]:
     """A row a claim with an interval that tells an SD, where something tells what SD between episodes is plausible:
     the tests that could have given it, and those that could not."""
     low, high = (100 * end for end in anatomy.TELLING)
-    telling = [claim for claim in section.claims if claim.over_tasks and low <= claim.accuracy <= high]
-    found = [(claim, plausible(claim, section.cells)) for claim in telling]
+    telling = [claim for claim in claims if claim.over_tasks and low <= claim.accuracy <= high]
+    found = [(claim, plausible(claim, cells)) for claim in telling]
     return [_compatibility(claim, within) for claim, within in found if within]
 
 

@@ -1,6 +1,6 @@
 """The answer of a report: every published number once, and what came of it, or what would tell.
 
-Only one folder's runs answer: those of others, this project's own among them, are asked by themselves.
+Only the runs of one folder answer together, a `Part`: this project's own, where they lie apart, are another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.analysis.claims import Claim
 from bench.analysis.sections import Section, command
 from bench.analysis.verdicts import NOT_JUDGED, Held, telling
 from bench.protocols.benchmarks import FIRST, place
-from bench.records import Record
+from bench.records.contents import Record
 from bench.report import cost, wording
 from bench.report.tables import Row, Table
 
@@ -22,6 +22,7 @@ NOT_RUN = "not run"
 JUDGED = ("agrees", "differs", "inconclusive")
 _ASKED = ("command", "training takes")
 VERDICTS = (*JUDGED, NOT_JUDGED, NOT_RUN)
+OWN = "This project's own runs, not yours"  # what stands above a part that is `reference`
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,27 @@ class Answer:
     def verdict(self) -> str:
         """One of `VERDICTS`."""
         return self.held.verdict if self.held else NOT_RUN
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where records lie, what they say, and what they answer. `reference`: this project's own, shown apart: they
+    answer for nobody else's."""
+
+    origin: str
+    sections: Sequence[Section]
+    answers: Sequence[Answer]
+    reference: bool = False
+
+    @property
+    def records(self) -> list[Record]:
+        """All of them, which also tell how long a training takes."""
+        return [record for section in self.sections for record in section.records]
+
+    @property
+    def judged(self) -> list[Answer]:
+        """The answers that are verdicts."""
+        return [answer for answer in self.answers if answer.verdict in JUDGED]
 
 
 def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
@@ -52,6 +74,17 @@ def headline(found: Sequence[Answer]) -> Answer | None:
     return next((a for a in found if a.claim.benchmark == FIRST and _central(a.claim)), None)
 
 
+def headline_table(parts: Sequence[Part]) -> Table | None:
+    """The number that the project is about, and what came of it; None where the report is not about it."""
+    found = headline(parts[0].answers)
+    return Table("The number that this project is about", [row(found, timed(parts))]) if found else None
+
+
+def timed(parts: Sequence[Part]) -> list[Record]:
+    """The records that tell how long a training takes: the user's own, or where there are none, the project's."""
+    return [record for part in parts for record in part.records]
+
+
 def summary(found: Sequence[Answer]) -> str:
     """The whole answer in a sentence."""
     counts = Counter(answer.verdict for answer in found)
@@ -60,7 +93,7 @@ def summary(found: Sequence[Answer]) -> str:
 
 
 def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
-    """Those that have rows: judged; compared and not judged; not run, with the command for a verdict; and not run,
+    """The tables that have rows: judged; compared and not judged; not run, with the command for a verdict; and not run,
     their protocols not known. `records` tell the hours."""
     judged = [a for a in found if a.verdict in JUDGED]
     compared = [a for a in found if a.verdict == NOT_JUDGED]

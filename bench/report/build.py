@@ -1,12 +1,12 @@
 """Records and claims to tables and figures. Reads results only, and imports no torch.
 
-In the order of the work: `selection` takes what an experiment asks for, `grouping` pools records into `cells` (a matrix
-of scores and its intervals; `protocols` names what was run), `claimed` holds published numbers against them and
-`compared` pairs methods; `sections` gathers a benchmark's; `answers` takes every published number once, with what
-came of it or what would tell (`cost`); `content`, `origins`, `reading` and `words` turn a section into tables, which
-`document` (with `tables` and `matrix`), `rows` and `terminal` write as Markdown, LaTeX, CSV and text; `figures` draws
-`panels` with their `marks` and `labels`; `page` (with `inline`, `pictures` and `kept_effects`) makes one HTML file of
-it all.
+In the order of the work: in `bench.analysis`, `selection` takes what an experiment asks for, `pooling` makes `cells` of
+records (a matrix of scores and its intervals), `verdicts` hold published numbers against them and `pairs` compares
+methods; `sections` gathers what belongs to a benchmark. Here, `answers` takes every published number once, with what
+came of it or what would tell (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and `notes` turn a
+section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and `terminal` write as
+Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page` (with `inline_svg`,
+`episode_pictures` and `kept_effects`) makes one HTML file of it all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import files, records
-from bench.analysis import claims
+from bench.analysis import claims_file
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
@@ -25,8 +25,7 @@ from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
 from bench.report import kept_effects, terminal
-from bench.report.answers import answered
-from bench.report.documents import Part
+from bench.report.answers import Part, answered
 from bench.report.processes import each
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
@@ -91,7 +90,7 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     ran_on = [of_record(record.info) for record in found]
     known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
     own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
-    return claims.published() + (claims.read(path, own) if path else [])
+    return claims_file.published() + (claims_file.read(path, own) if path else [])
 
 
 def _read(results: Path, processes: int) -> list[tuple[Path, Read]]:

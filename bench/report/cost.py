@@ -8,7 +8,7 @@ from dataclasses import replace
 from bench.analysis.claims import SEEDS, Claim
 from bench.protocols.presets import preset
 from bench.protocols.protocol import Training
-from bench.records import Record
+from bench.records.contents import Record
 
 _FEWEST = 20  # iterations of a record that has a rate to speak of
 
@@ -20,8 +20,8 @@ def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -
 
 
 def hours(claim: Claim, records: Sequence[Record]) -> str:
-    """Of the trainings that would give the claim a verdict, on the machine of the longest such training among the
-    records; empty where there is none."""
+    """How long the trainings take that would give the claim a verdict, on the machine of the longest such training of
+    the records; empty where there is none."""
     wanted = preset(claim.protocol, claim.about).training
     iterations = claim.iterations or wanted.iterations
     known = [record for record in records if _tells(record, claim, wanted)]

@@ -1,61 +1,22 @@
-"""A report as Markdown and as LaTeX, and the parts that every form of it shows."""
+"""A report as Markdown and as LaTeX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from bench.analysis.sections import Section
-from bench.records import Record
-from bench.report import answers, result_tables, wording
-from bench.report.answers import JUDGED, Answer
+from bench.report import answers, result_tables
+from bench.report.answers import OWN, Part
 from bench.report.matrix import matrix
+from bench.report.notes import notes
 from bench.report.reading import ANSWERS
-from bench.report.tables import Table, latex, markdown, markdown_text
-
-OWN = "This project's own runs, not yours"  # what stands above a part that is `reference`
-_DEPENDENT = (
-    "Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an "
-    "approximation."
-)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where records lie, what they say, and what they answer. `reference`: this project's own, shown apart: they
-    answer for nobody else's."""
-
-    origin: str
-    sections: Sequence[Section]
-    answers: Sequence[Answer]
-    reference: bool = False
-
-    @property
-    def records(self) -> list[Record]:
-        """All of them, which also tell how long a training takes."""
-        return [record for section in self.sections for record in section.records]
-
-    @property
-    def judged(self) -> list[Answer]:
-        """The answers that are verdicts."""
-        return [answer for answer in self.answers if answer.verdict in JUDGED]
-
-
-def headline(parts: Sequence[Part]) -> Table | None:
-    """The number that the project is about, and what came of it; None where the report is not about it."""
-    found = answers.headline(parts[0].answers)
-    return Table("The number that this project is about", [answers.row(found, timed(parts))]) if found else None
-
-
-def timed(parts: Sequence[Part]) -> list[Record]:
-    """The records that tell how long a training takes: the user's own, or where there are none, the project's."""
-    return [record for part in parts for record in part.records]
+from bench.report.tables import latex, markdown, markdown_text
 
 
 def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping[str, Sequence[str]]) -> str:
     """The whole report. `figures`: title of a section of the first part -> stems of the PNG files beside it."""
     mine, *others = parts
-    first, field = headline(parts), answers.tables(mine.answers, timed(parts))
+    first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
     ran = [table for table in field if not table.caption.startswith("Not run")]
     blocks = ["# Report\n", f"{answers.summary(mine.answers)}\n", f"{ANSWERS}\n"]
     blocks += [markdown(table) for table in ([first] if first else []) + ran]
@@ -87,24 +48,6 @@ def _apart(part: Part) -> list[str]:
     judged = answers.tables(part.judged, part.records)
     blocks = [f"## {OWN}: {markdown_text(part.origin)}\n", f"{answers.summary(part.answers)}\n"]
     return [*blocks, *(markdown(table) for table in [*judged, *results])]
-
-
-def notes(section: Section) -> list[str]:
-    """What a reader of its tables must know besides."""
-    unknown = [] if section.claims else ["No published number is known for this benchmark, so nothing is judged."]
-    counted = section.benchmark.measure.counted
-    modes = {cell.evaluated.evaluation.batch_statistics for cell in section.cells}
-    batch = counted and not modes.isdisjoint({"batch", "episode"})
-    bound = wording.near_bound(section.benchmark.measure)
-    near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
-    edges = [
-        f"{cell.method}, {cell.described}: chosen on validation at the edge of what there was to choose from "
-        f"({wording.at_edge(cell)}): more might be better, of it and in every comparison with it."
-        for cell in section.cells
-        if cell.edges
-    ]
-    tried = [f"{cell.method}, {cell.described}: {wording.grid(cell)}." for cell in section.cells if wording.grid(cell)]
-    return [*unknown, *([_DEPENDENT] if batch else []), *near, *tried, *edges, *section.outcomes]
 
 
 def _bullets(items: Iterable[str]) -> str:

@@ -56,7 +56,7 @@ def _name_points(mark: Element, values: Sequence[str]) -> None:
 
 
 def _restyle(element: Element, prefix: str) -> None:
-    """Its tag without namespace; its style as attributes, which the page's security policy lets pass."""
+    """Leaves the tag without namespace, and the style as attributes, which the page's security policy lets pass."""
     element.tag, element.tail = _local(element.tag), None
     element.text = None if element.text is None or not element.text.strip() else element.text
     found = {_local(name): value for name, value in element.attrib.items()}

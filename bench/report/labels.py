@@ -10,10 +10,9 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
 from bench.protocols.benchmarks import Benchmark, of_record
-from bench.protocols.naming import nearest_preset, protocol_differences, training_differences, written
-from bench.protocols.presets import preset
+from bench.protocols.presets import nearest_preset, preset, protocol_differences, training_differences, written
 from bench.protocols.protocol import Protocol
-from bench.records import Record
+from bench.records.contents import Record
 from bench.report import wording
 
 WIDTH, WIDE = 46, 100  # characters of a line beside a row, and in a legend

@@ -1,4 +1,5 @@
-"""What is drawn into the panels, row by row and run by run, and the values in words that a reader can ask of it."""
+"""What is drawn into the panels, row by row and run by run, and the values in words that a reader can ask of it. `name`
+is what a row or a line is called, on one line."""
 
 from __future__ import annotations
 
@@ -13,9 +14,8 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
 from bench.protocols.benchmarks import of_record
-from bench.records import Record
+from bench.records.contents import Record
 from bench.report import wording
-from bench.report.labels import label, one_line, pair_label
 from bench.report.panel import Mark
 
 GREY = "#555555"
@@ -41,11 +41,11 @@ def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str])
         axes.hlines(rows, low, high, colors=drawn, lw=width, ls=dash, alpha=faint, capstyle="butt")
 
 
-def cell(axes: Axes, y: int, cell: Cell, colour: str) -> Mark:
+def cell(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> Mark:
     """The point that `intervals` lie around, and what they are."""
-    ends = [f"{wording.kind(name)} {wording.ends(cell.intervals[name], cell.measure.form)}" for name in INTERVALS]
+    ends = [f"{wording.kind(kind)} {wording.ends(cell.intervals[kind], cell.measure.form)}" for kind in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
-    return point, [f"{one_line(label(cell))}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
+    return point, [f"{name}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
 
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
@@ -64,7 +64,7 @@ def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, da
     return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]
 
 
-def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: Dash) -> Mark:
+def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, dash: Dash) -> Mark:
     """A cell's scores after each inner step."""
     shown, of, form = cell.shown_steps, wording.kind(cell.covers), cell.measure.form
     scores = cell.by_step[shown]
@@ -76,20 +76,18 @@ def steps(axes: Axes, cell: Cell, offset: float, colour: str, dash: Dash) -> Mar
     axes.vlines(x, low, high, color=colour, lw=1.2)
     ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
     values = zip(shown, estimate.value, ends, strict=True)
-    return line, [f"{one_line(label(cell))}: {v:{form}} after inner step {k}; {of} {end}" for k, v, end in values]
+    return line, [f"{name}: {v:{form}} after inner step {k}; {of} {end}" for k, v, end in values]
 
 
-def pair(axes: Axes, y: int, pair: Compared) -> Mark:
+def pair(axes: Axes, y: int, pair: Compared, name: str) -> Mark:
     """The difference of two methods."""
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
     value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
     (point,) = axes.plot(value, y, "o", color="C0", ms=6)
-    return point, [
-        f"{one_line(pair_label(pair))}: {value:{form}} {measure.points}; {wording.kind(pair.paired.kind)} {ends}"
-    ]
+    return point, [f"{name}: {value:{form}} {measure.points}; {wording.kind(pair.paired.kind)} {ends}"]
 
 
-def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
+def distribution(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> list[Mark]:
     """The share of the episodes at each score, standing on its row, and the mean of each seed below."""
     scores, form = cell.scores, cell.measure.form
     shares, edges = np.histogram(scores, _edges(cell, axes.get_xscale() == "log"))
@@ -98,20 +96,12 @@ def distribution(axes: Axes, y: int, cell: Cell, colour: str) -> list[Mark]:
     means = scores.mean(-1)
     (points,) = axes.plot(means, np.full(len(means), y + 0.1), "|", color=colour, ms=7, mew=1.5)
     seeds = zip(cell.seeds, means, scores.std(-1, ddof=1), strict=True)
-    return [
-        (outline, [f"{one_line(label(cell))}, {scores.shape[1]} episodes: quartiles {quartiles}"]),
-        (
-            points,
-            [
-                f"{one_line(label(cell))}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}"
-                for k, m, sd in seeds
-            ],
-        ),
-    ]
+    each = [f"{name}: seed {k} has mean {m:{form}}, SD between episodes {sd:{form}}" for k, m, sd in seeds]
+    return [(outline, [f"{name}, {scores.shape[1]} episodes: quartiles {quartiles}"]), (points, each)]
 
 
 def _edges(cell: Cell, logarithmic: bool) -> np.ndarray:
-    """Of bins: one for each number of right answers, as long as they are not too many to tell apart."""
+    """The edges of bins: one for each number of right answers, as long as they are not too many to tell apart."""
     if cell.measure.counted and cell.queries < _BINS:
         low, high = cell.measure.shown_bounds
         return low + (np.arange(cell.queries + 2) - 0.5) * (high - low) / cell.queries

@@ -43,7 +43,7 @@ def matrix(sections: Sequence[Section]) -> str:
 
 
 def _chosen(section: Section, method: str) -> tuple[Cell, Held | None]:
-    """Of a method's results the one that tells most of a published number, else the one of most training."""
+    """The result of a method that tells most of a published number, else the one of most training."""
     cells = [cell for cell in section.cells if cell.method == method]
     held = [h for h in section.held if h.cell in cells]
     if not held:

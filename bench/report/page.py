@@ -15,11 +15,11 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.sections import Section
-from bench.report import answers, documents, provenance_tables, result_tables
-from bench.report.answers import JUDGED, VERDICTS
-from bench.report.documents import OWN, Part
+from bench.report import answers, provenance_tables, result_tables
+from bench.report.answers import JUDGED, OWN, VERDICTS, Part
 from bench.report.episode_pictures import pictures
 from bench.report.inline_svg import alternative, inline
+from bench.report.notes import notes
 from bench.report.panel import Drawn
 from bench.report.reading import ANSWERS
 from bench.report.tables import Table
@@ -40,7 +40,7 @@ def as_html(
     """The whole report. `drawn`: title of a section of the first part -> its figures; `effects`: from `explain`."""
     mine, *others = parts
     style, script = _asset("page.css"), _asset("page.js")
-    first, field = documents.headline(parts), answers.tables(mine.answers, documents.timed(parts))
+    first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
     return _template().render(
         verdicts=_VERDICTS,
         policy=f"default-src 'none'; img-src data:; style-src {_pinned(style)}; script-src {_pinned(script)}; "
@@ -91,7 +91,7 @@ def _section(name: str, section: Section, drawn: Sequence[Drawn], is_open: bool)
         "title": section.title,
         "brief": _brief(section),
         "open": is_open,
-        "notes": documents.notes(section),
+        "notes": notes(section),
         "blocks": [*front[:1], *figures[:1], *front[1:], *figures[1:], *seen, *folded],
     }
 

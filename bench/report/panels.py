@@ -16,7 +16,7 @@ from bench.analysis.claims import Claim
 from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
 from bench.protocols.benchmarks import of_record
-from bench.records import Record
+from bench.records.contents import Record
 from bench.report import labels, marks, wording
 from bench.report.panel import PALETTE, Mark, Panel
 
@@ -32,14 +32,16 @@ def accuracy(section: Section) -> Panel | None:
     methods = sorted({cell.method for cell in section.cells}, key=method_order)
     known: list[Row] = [*section.cells, *section.claims]
     rows = [row for method in methods for row in known if row.method == method]
-    colours = _colours(section)
+    colours, called = _colours(section), [labels.label(row) for row in rows]
+
+    def mark(axes: Axes, y: int, row: Row) -> Mark:
+        if isinstance(row, Claim):
+            return marks.claim(axes, y, row)
+        return marks.cell(axes, y, row, labels.one_line(called[y]), colours[row.method])
 
     def draw(axes: Axes) -> list[Mark]:
         marks.intervals(axes, {y: row for y, row in enumerate(rows) if isinstance(row, Cell)}, colours)
-        return [
-            marks.cell(axes, y, row, colours[row.method]) if isinstance(row, Cell) else marks.claim(axes, y, row)
-            for y, row in enumerate(rows)
-        ]
+        return [mark(axes, y, row) for y, row in enumerate(rows)]
 
     keys = [
         Line2D([], [], color="black", lw=width, ls=dash, label=wording.kind(name))
@@ -54,7 +56,6 @@ def accuracy(section: Section) -> Panel | None:
         label="published (its own 95 % interval, if over tasks)",
     )
     title = f"{section.title}: {section.benchmark.measure.name} with 95 % intervals"
-    called = [labels.label(row) for row in rows]
     return Panel(title, _axis(section, "test"), draw, [*keys, published], rows=called) if rows else None
 
 
@@ -85,7 +86,7 @@ def curves(section: Section) -> Panel | None:
 def steps(section: Section) -> Panel | None:
     """The score after each inner step, with the headline interval; of one seed, with that over episodes."""
     cells = [cell for cell in section.cells if len(cell.by_step) > 1]
-    colours = _colours(section)
+    colours, names = _colours(section), [labels.one_line(labels.label(cell)) for cell in cells]
     dashes = [
         marks.DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(marks.DASHES)] for cell in cells
     ]
@@ -99,19 +100,14 @@ def steps(section: Section) -> Panel | None:
             locator.set_params(integer=True)
         _within_reach(axes, "y", np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
-            marks.steps(axes, cell, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
-            for number, (cell, dash) in enumerate(zip(cells, dashes, strict=True))
+            marks.steps(axes, cell, name, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
+            for number, (cell, name, dash) in enumerate(zip(cells, names, dashes, strict=True))
         ]
 
+    called = [f"{labels.label(cell, labels.WIDE)} ({wording.kind(cell.covers)})" for cell in cells]
     keys = [
-        Line2D(
-            [],
-            [],
-            color=colours[cell.method],
-            ls=dash,
-            label=f"{labels.label(cell, labels.WIDE)} ({wording.kind(cell.covers)})",
-        )
-        for cell, dash in zip(cells, dashes, strict=True)
+        Line2D([], [], color=colours[cell.method], ls=dash, label=text)
+        for cell, dash, text in zip(cells, dashes, called, strict=True)
     ]
     title = f"{section.title}: {section.benchmark.measure.name} by inner step, with 95 % intervals"
     return Panel(title, "inner steps taken at test", draw, keys, _axis(section, "test")) if cells else None
@@ -119,33 +115,32 @@ def steps(section: Section) -> Panel | None:
 
 def distributions(section: Section) -> Panel | None:
     """A row a cell: how the scores of its test episodes are distributed, and where the mean of each seed lies."""
-    colours = _colours(section)
+    colours, called = _colours(section), [labels.label(cell) for cell in section.cells]
 
     def draw(axes: Axes) -> list[Mark]:
         if not section.benchmark.measure.counted:
             _within_reach(axes, "x", np.concatenate([cell.scores.ravel() for cell in section.cells]))
-        rows = [marks.distribution(axes, y, cell, colours[cell.method]) for y, cell in enumerate(section.cells)]
-        return [mark for row in rows for mark in row]
+        rows = enumerate(zip(section.cells, map(labels.one_line, called), strict=True))
+        return [m for y, (cell, name) in rows for m in marks.distribution(axes, y, cell, name, colours[cell.method])]
 
     keys = [
         Patch(facecolor="black", alpha=0.45, label="share of the episodes at a score, all seeds"),
         Line2D([], [], color="black", ls="", marker="|", ms=7, mew=1.5, label="mean of a training seed"),
     ]
     title = f"{section.title}: {section.benchmark.measure.name} over test episodes and seeds"
-    called = [labels.label(cell) for cell in section.cells]
     return Panel(title, _axis(section, "test"), draw, keys, rows=called) if called else None
 
 
 def differences(section: Section) -> Panel | None:
     """A row a pair of methods: the difference on common seeds and episodes, with its interval."""
+    called = [labels.pair_label(pair) for pair in section.pairs]
 
     def draw(axes: Axes) -> list[Mark]:
         axes.axvline(0, color="black", lw=1)
         low, high = zip(*(pair.interval for pair in section.pairs), strict=True)
         axes.hlines(range(len(section.pairs)), low, high, color="C0", lw=3, capstyle="butt")
-        return [marks.pair(axes, y, pair) for y, pair in enumerate(section.pairs)]
+        return [marks.pair(axes, y, pair, labels.one_line(called[y])) for y, pair in enumerate(section.pairs)]
 
-    called = [labels.pair_label(pair) for pair in section.pairs]
     title = f"{section.title}: methods compared in pairs, with 95 % intervals"
     measure = section.benchmark.measure
     unit = f" ({measure.points})" if measure.unit else ""

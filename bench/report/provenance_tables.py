@@ -8,14 +8,13 @@ from typing import Any
 
 from bench.analysis.cells import Cell, Pair
 from bench.analysis.sections import Section
-from bench.protocols.naming import MEANINGS, protocol_differences, written
-from bench.protocols.presets import paper
+from bench.protocols.presets import MEANINGS, paper, protocol_differences, written
 from bench.report import cost, wording
 from bench.report.tables import Row, Table
 
 
 def tables(section: Section) -> list[Table]:
-    """Those that have rows: the protocols, and a row for all seeds of a result that were made alike."""
+    """The tables that have rows: the protocols, and a row for all seeds of a result that were made alike."""
     found = {
         "what differs from the paper's protocol": [row for cell in section.cells for row in _protocol(cell)],
         "provenance, and the exact command behind every row": [row for cell in section.cells for row in _made(cell)],

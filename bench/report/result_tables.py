@@ -8,11 +8,12 @@ from math import isfinite
 
 from bench.analysis import statistics
 from bench.analysis.cells import Cell
+from bench.analysis.intervals import closed_form
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section
 from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, telling
 from bench.protocols.comparison import different_settings, sourced
-from bench.protocols.naming import nearest_preset, written
+from bench.protocols.presets import nearest_preset, written
 from bench.protocols.protocol import evaluation_hash
 from bench.report import anatomy_tables, wording
 from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
@@ -20,7 +21,7 @@ from bench.report.tables import Row, Table
 
 
 def tables(section: Section) -> list[Table]:
-    """Those of a section that have rows: what it found comes first, and is not folded."""
+    """The tables of a section that have rows: what it found comes first, and is not folded."""
     measure, unit = section.benchmark.measure, section.benchmark.measure.unit
     points = f" in {measure.points}" if unit else ""
     found = [
@@ -36,7 +37,7 @@ def tables(section: Section) -> list[Table]:
         ),
         Table(
             "what further iterations of the same trainings gain, paired on seeds and test episodes",
-            [_pair(pair, wording.gain(pair)) for pair in section.gains],
+            [_pair(pair, wording.gain(pair.a, pair.b)) for pair in section.gains],
             folded=True,
         ),
         Table(
@@ -45,7 +46,7 @@ def tables(section: Section) -> list[Table]:
             SEEDS,
             folded=True,
         ),
-        *anatomy_tables.tables(section),
+        *(anatomy_tables.tables(section.cells, section.claims) if measure.counted else []),
     ]
     found += [Table(f"how {name} differs from paper", rows, folded=True) for name, rows in _protocols(section).items()]
     return [replace(table, caption=f"{section.title}: {table.caption}") for table in found if table.rows]
@@ -110,7 +111,7 @@ def _steps(cell: Cell) -> Iterator[Row]:
     for step in cell.benchmark.steps:
         if step < len(cell.by_step):
             scores = cell.by_step[step]
-            intervals = cell.intervals_of(scores).items()
+            intervals = closed_form(scores, cell.measure).items()
             yield {
                 "method": cell.method,
                 "inner steps": str(step),
@@ -165,7 +166,7 @@ def _pair(pair: Compared, difference: str) -> Row:
 
 
 def _edges(pair: Compared) -> str:
-    """Of either side, what may have had too little to choose from."""
+    """What of either side was chosen at an edge: it may have had too little to choose from."""
     found = {f"{cell.method}, {wording.at_edge(cell)}": None for cell in (pair.a, pair.b) if cell.edges}
     return "; ".join(found) or wording.NONE
 

@@ -10,8 +10,7 @@ from bench.analysis.sections import Section, command
 from bench.analysis.verdict_words import would_decide
 from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
 from bench.report import wording
-from bench.report.answers import Answer, headline, summary
-from bench.report.documents import OWN, Part
+from bench.report.answers import OWN, Answer, Part, headline, summary
 
 _REASONS_SHOWN = 2
 
@@ -53,7 +52,7 @@ def _gain(pair: Compared) -> str:
     measure, form = pair.a.measure, f"+{pair.a.measure.form}"
     value = f"{pair.paired.difference.value:{form}} {measure.points}"
     interval = f"{wording.ends(pair.interval, form)}, {wording.kind(pair.paired.kind)}"
-    return f"  {wording.gain(pair)} [{pair.a.described}]: {value} ({interval}), paired"
+    return f"  {wording.gain(pair.a, pair.b)} [{pair.a.described}]: {value} ({interval}), paired"
 
 
 def _claim(held: Held) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from math import isfinite
 
-from bench.analysis.cells import Cell
-from bench.analysis.choices import grid_of
+from bench.analysis.cells import Cell, spread
 from bench.analysis.claims import Claim
-from bench.analysis.pairs import Compared
-from bench.analysis.verdicts import spread
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.measures import Measure
+from bench.records.choices import grid_of
 
 NONE = "–"
 # What an interval covers, as the statistics call it -> as a report says it.
@@ -48,7 +46,7 @@ def at_edge(cell: Cell) -> str:
 
 def grid(cell: Cell) -> str:
     """What was tried on validation episodes, and what was chosen to be tested; nothing where nothing was."""
-    found = next((grid for _, evaluated in cell.runs if (grid := grid_of(evaluated))), None)
+    found = next((grid for _, evaluated in cell.runs if (grid := grid_of(evaluated.info))), None)
     if found is None:
         return ""
     chosen, scores = found
@@ -79,7 +77,7 @@ def counted_seeds(cell: Cell) -> str:
 
 
 def iterations(cell: Cell) -> str:
-    """Those evaluated, and of how many where training went on; none where nobody said how many there were."""
+    """The iterations evaluated, and of how many where training went on; none where nobody said how many there were."""
     if cell.predicted or (cell.origin and cell.origin.get("iterations", cell.iterations) is None):
         return NONE
     full = cell.record.training.iterations
@@ -106,9 +104,9 @@ def ends(interval: tuple[float, float], form: str = ".2f") -> str:
     return NONE if low != low else f"{low:{form}} to {high:{form}}"
 
 
-def gain(pair: Compared) -> str:
-    """Such as `maml at 75000 - at 60000 iterations`."""
-    return f"{pair.a.method} at {spread(pair.a.iterations)} − at {spread(pair.b.iterations)} iterations"
+def gain(later: Cell, earlier: Cell) -> str:
+    """Such as `maml at 75000 − at 60000 iterations`."""
+    return f"{later.method} at {spread(later.iterations)} − at {spread(earlier.iterations)} iterations"
 
 
 def p_value(p: float) -> str:

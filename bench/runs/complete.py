@@ -3,18 +3,59 @@
 from __future__ import annotations
 
 import shutil
+import time
+import traceback
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.errors import UserError, kind_and_reason
 from bench.records import layout
 from bench.records.locks import Busy, locked
 from bench.runs import lengthen, tensorboard
 from bench.runs.evaluate import evaluate_at
+from bench.runs.groups import Ended, SeedGroup, WorkOptions
 from bench.runs.job import Job
+from bench.runs.progress import Throttle, ends_something
 from bench.runs.status import Outcome, RunStatus, resumable_groups
 from bench.runs.train import train_runs
-from bench.training.watch import Interrupted, Watch
+from bench.training.watch import Event, Interrupted, Listener, Said, Scored, Step, Stop, Watch
+
+_SHOWN_SECONDS = 0.2  # between two steps that another process reports
+
+
+def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
+    """Does what is missing of a group, in the command's process. Only the first attempt may begin anew (`--force`)."""
+    with tensorboard.logged(options.log, on_event) as listener:
+        watch = Watch(listener, stop, options.checkpoint_every, options.keep)
+        try:
+            return Ended(*complete_runs(group.jobs, watch, options.force and attempt == 0))
+        except Interrupted as interrupted:
+            return Ended(stopped=str(interrupted))
+
+
+def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
+    """Does what is missing of a group in a process that is not the command's: an error ends this group alone."""
+    try:
+        return work(group, options, _throttled(on_event), stop, attempt)
+    except UserError as error:
+        return Ended(error=str(error))
+    except Exception as error:
+        traceback.print_exc()
+        return Ended(error=kind_and_reason(error))
+
+
+def _throttled(on_event: Listener) -> Listener:
+    """Passes on what is shown elsewhere: steps and scored episodes from time to time, and the end of each validation
+    and test."""
+    throttle = Throttle(_SHOWN_SECONDS)
+
+    def pass_on(event: Event) -> None:
+        shown = isinstance(event, Step | Scored) and throttle.due(time.monotonic(), ends_something(event))
+        if shown or isinstance(event, Said):
+            on_event(event)
+
+    return pass_on
 
 
 def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tuple[tuple[Outcome, ...], bool]:

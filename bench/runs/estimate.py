@@ -31,7 +31,7 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> 
 
 
 def training_seconds(job: Job, known: StepTimes) -> float:
-    """Of the whole training of one seed."""
+    """How long the whole training of one seed takes."""
     trained = _trained(job)
     return known.of([trained]).of(trained.protocol.training.iterations)
 

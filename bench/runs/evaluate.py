@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bench import records
-from bench.analysis.choices import edges
 from bench.episodes.functions import FunctionEpisodes
+from bench.records.choices import edges
 from bench.records.layout import weights_of
 from bench.records.locks import locked
 from bench.records.weights import fitted, load_state

@@ -10,10 +10,10 @@ from statistics import fmean
 from typing import Any
 
 from bench import records
-from bench.analysis.choices import Edges, edges
 from bench.errors import UserError
 from bench.protocols import settings
 from bench.protocols.experiments import Block, Experiment
+from bench.records.choices import Edges, edges
 from bench.records.locks import locked
 from bench.runs.job import Job
 from bench.runs.status import RunStatus
@@ -21,8 +21,8 @@ from bench.runs.status import RunStatus
 
 @dataclass(frozen=True)
 class Grid:
-    """Of one benchmark and method: each candidate in words, the values that it has of the settings that are tried, and
-    its runs, one a seed."""
+    """The candidates of one benchmark and method: each in words, the values that it has of the settings that are tried,
+    and its runs, one a seed."""
 
     candidates: tuple[str, ...]
     values: tuple[dict[str, Any], ...]
@@ -63,7 +63,7 @@ class Choice:
 
 
 def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -> list[Grid]:
-    """Those of a block, whose candidates' jobs `made` are. Raises UserError where validation cannot choose."""
+    """The grids of a block, whose candidates' jobs `made` are. Raises UserError where validation cannot choose."""
     for name, _ in block.grid:
         with experiment.at(block, name):
             settings.check_can_be_tried(name)

@@ -53,7 +53,7 @@ def begun(job: Job, keep: Collection[int]) -> dict[str, Any]:
     begun_at = {name: source.info[name] for name in ("episodes_digest", "iteration", "best_iteration")}
     went_on = {"run": layout.run_name(source.folder), "iteration": source.iterations}
     info = job.about | old | begun_at | {"status": "unfinished", "continued": went_on, "files": {}}
-    records.write_json(job.folder / layout.RECORD, info)
+    files.write_sealed(job.folder / layout.RECORD, info)
     return info
 
 
@@ -122,7 +122,7 @@ def _trained(job: Job) -> Job:
 
 
 def _shorter(job: Job) -> Iterator[Shorter]:
-    """Those of the job's seed; none once the job has begun."""
+    """The shorter trainings of the job's seed; none once the job has begun."""
     if (job.folder / layout.RECORD).exists():
         return
     for folder in layout.folders(job.results, job.benchmark.name, job.method):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from bench.protocols.protocol import Training
 from bench.runs.job import Job
-from bench.training import checkpoint
 from bench.training.batches import TrainingBatches
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
 from bench.training.meta_step import MetaStep
+from bench.training.progress import begin
 from bench.training.workload import Workload
 
 _STEPS = 5  # the most that are timed
@@ -56,7 +56,7 @@ def timed(workload: Workload, seeds: Sequence[int], budget: float, runner: Execu
     streams = [workload.stream("train", seed) for seed in seeds]
     batches = TrainingBatches(method.training_batch or "episodes", workload.protocol.training, streams)
     initial, worst = [workload.initial_state(seed) for seed in seeds], workload.benchmark.measure.worst
-    begun = checkpoint.begun(initial, runner, workload.protocol.training, worst)
+    begun = begin(initial, runner, workload.protocol.training, worst)
     step, drawn = MetaStep(runner, method, batches, begun.state, begun.optimiser, begun.loss_sum), batches.at(0)
     step.rehearse(drawn)
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from bench import records
 from bench.data import benchmark_data, listing, store
 from bench.episodes.stream import Data
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Block, Experiment
-from bench.records import layout
-from bench.runs import recorded, user_methods
+from bench.runs import user_methods
 from bench.runs.grids import Grid, grids
 from bench.runs.job import Job
 from bench.runs.request import Request
@@ -139,7 +136,7 @@ def job_of(
 
 
 def _at_once(job: Job) -> int:
-    return seeds_at_once(job.workload.training_benchmark, job.protocol.training, job.workload.device)
+    return seeds_at_once(job.workload.network(), job.workload.training_benchmark, job.workload.device)
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
@@ -152,39 +149,6 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
         size = together or min(share, _at_once(job))
         found.setdefault((job.benchmark.name, seeds.index(job.seed) // size, job.method, job.key.hash), []).append(job)
     return list(found.values())
-
-
-def evaluation_job(run: str, request: Request) -> Job:
-    """A trained run with another evaluation, or on another benchmark. Raises UserError where it is not trained, or the
-    data at hand are not those that it was trained on, or its weights do not fit."""
-    (folder,) = layout.find(request.results, [run], one=True)
-    info = records.read_info(folder)
-    if info["status"] != "finished":
-        mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
-        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
-    method = recorded.method_of(folder, info, request.methods)
-    benchmark, training, data = recorded.trained_on(folder, info, request.data_dir)
-    tested_on = store.benchmark(request.benchmarks[0], request.data_dir) if request.benchmarks else benchmark
-    evaluation = presets.preset(info["preset"], tested_on, method.settings).evaluation
-    changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
-    of_record = {"benchmark": benchmark, "method": method, "seed": info["seed"], "preset": info["preset"]}
-    job = replace(job_of(request, asked=changed, data=data, **of_record), place=folder)
-    if tested_on != benchmark:
-        job = on_benchmark(job, tested_on, request.data_dir)
-    job.check()
-    return job
-
-
-def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
-    """A trained run to be evaluated on another benchmark. Raises UserError where its weights are of other inputs."""
-    trained, evaluation = job.benchmark, replace(job.protocol.evaluation, benchmark=benchmark.name)
-    if (trained.form, trained.input_shape) != (benchmark.form, benchmark.input_shape):
-        raise UserError(
-            f"--benchmark {benchmark.name}: weights of {trained.name} take inputs of {trained.described}, and it has "
-            f"{benchmark.described}"
-        )
-    tested_on = benchmark, benchmark_data.load(benchmark, job.protocol.training, data_dir)
-    return job.with_workload(protocol=replace(job.protocol, evaluation=evaluation), tested_on=tested_on)
 
 
 def methods_named(named: Sequence[str]) -> list[NamedMethod]:

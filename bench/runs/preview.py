@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import torch
 
-from bench.analysis import claims
+from bench.analysis import claims_file
 from bench.analysis.verdicts import Planned, disqualified_by
-from bench.data import catalogue
+from bench.data import sources
 from bench.errors import counted
-from bench.protocols import naming, presets
+from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
 from bench.runs import lengthen
 from bench.runs.grids import Grid
@@ -42,10 +42,10 @@ def described(
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     data, device = job.workload.data, job.workload.device
-    known = catalogue.called(data.name, data.digest, data.known_as)
+    copy = sources.called(data.name, data.digest, data.known_as)
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
-        f"data        {known}",
+        f"data        {copy}",
         *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; seeds {seeds}",
         f"protocol    {_named(job)}: {training.iterations} iterations{_evaluated(job)} of "
@@ -91,7 +91,7 @@ def _how(job: Job) -> str:
 def _named(job: Job) -> str:
     """The protocol by its values, as the report names it."""
     used, training = job.workload.method.settings, replace(job.protocol.training, code=None)
-    return naming.described(job.benchmark, used, replace(job.protocol, training=training))
+    return presets.described(job.benchmark, used, replace(job.protocol, training=training))
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
         data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
         settings = job.workload.method.settings
         planned = Planned(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
-        known = [c for c in claims.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
+        known = [c for c in claims_file.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:
             yield f"compared    {job.method}: no published number"

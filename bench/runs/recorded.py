@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from bench.errors import UserError, unknown
 from bench.protocols import benchmarks, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.runs import known_methods, user_methods
+from bench.runs.job import Job
 from bench.runs.user_methods import UserMethod
 from bench.training.workload import NamedMethod
 from methods import METHODS
@@ -52,6 +54,18 @@ def trained_on(
     if data.digest != theirs and not _has_the_part(benchmark, training, data, info):
         raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
     return benchmark, training, data
+
+
+def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
+    """A trained run to be evaluated on another benchmark. Raises UserError where its weights are of other inputs."""
+    trained, evaluation = job.benchmark, replace(job.protocol.evaluation, benchmark=benchmark.name)
+    if (trained.form, trained.input_shape) != (benchmark.form, benchmark.input_shape):
+        raise UserError(
+            f"--benchmark {benchmark.name}: weights of {trained.name} take inputs of {trained.described}, and it has "
+            f"{benchmark.described}"
+        )
+    tested_on = benchmark, benchmark_data.load(benchmark, job.protocol.training, data_dir)
+    return job.with_workload(protocol=replace(job.protocol, evaluation=evaluation), tested_on=tested_on)
 
 
 def _has_the_part(benchmark: Benchmark, training: protocol.Training, data: Data, info: Mapping[str, Any]) -> bool:

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from bench import devices, files, records
+from bench import devices, files
 from bench.records import layout, weights
 from bench.records.layout import drop_checkpoints
 from bench.training import checkpoint
 from bench.training.execution_record import ExecutionRecord
+from bench.training.progress import Progress, curve
 from methods.contract import State
 
 
@@ -26,7 +27,7 @@ def start_record(folder: Path, about: dict[str, Any], digests: dict[str, str], h
         "execution": how.stated,
         "files": {},
     }
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
     return info
 
 
@@ -45,7 +46,7 @@ def write_adopted_record(folder: Path, about: dict[str, Any], state: State | Non
         "execution": {},
         "files": {name: files.sha256(folder / name) for name in names},
     }
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
 
 
 def resume_record(folder: Path, old: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
@@ -55,19 +56,19 @@ def resume_record(folder: Path, old: dict[str, Any], how: ExecutionRecord) -> di
     if all(latest[name] == value for name, value in here.items()):
         return old
     info = old | {"resumed": [*old.get("resumed", []), here | {"iteration": old["iteration"]}]}
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
     return info
 
 
 def finish_record(
-    folder: Path, info: dict[str, Any], progress: checkpoint.Progress, place: int, device: torch.device
+    folder: Path, info: dict[str, Any], progress: Progress, place: int, device: torch.device
 ) -> dict[str, Any]:
     """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
     the run's among the seeds that were trained together."""
     track = progress.tracks[place]
     weights.save_state(folder / layout.WEIGHTS, progress.of(place))
     weights.save_state(folder / layout.BEST, track.best)
-    frame = checkpoint.curve(track)
+    frame = curve(track)
     files.write_atomically(folder / layout.CURVE, lambda path: frame.to_parquet(path))
     diverged = track.diverged_at is not None  # which never goes on
     if not diverged:
@@ -90,6 +91,6 @@ def finish_record(
     }
     if diverged:
         info["diverged_at"] = track.diverged_at
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
     drop_checkpoints(folder)
     return info

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench import networks, provenance, records
+from bench import provenance, records
 from bench.protocols import settings
 from bench.protocols.protocol import Training, digest
 from bench.records import fields, layout
@@ -43,14 +43,14 @@ class StepTime:
 
 @dataclass
 class StepTimes:
-    """Those of seed groups: each kind of training is looked up or measured once."""
+    """The step times of seed groups: each kind of training is looked up or measured once."""
 
     on_event: Listener
     _spent: float = field(default=0.0, init=False)
     _known: dict[Any, StepTime] = field(default_factory=dict, init=False)
 
     def of(self, group: Sequence[Job]) -> StepTime:
-        """Of runs that train together, each of which trains something."""
+        """The step time of runs that train together, each of which trains something."""
         job = group[0]
         planned = job.workload.training_executions(len(group))[0]
         key = (job.benchmark, job.method, len(group), planned, costly(job.protocol.training))
@@ -96,7 +96,7 @@ class StepTimes:
             told = f"by meta-steps measured here{', beside other work' if busy else ''}"
             if not busy:
                 remembered.remember(key, seconds)
-        saved = _network(group[0]).saved_by_compiling(planned.device.type) if planned.compiled else 0.0
+        saved = group[0].workload.network().saved_by_compiling(planned.device.type) if planned.compiled else 0.0
         how = f"{workload.mode}, and {saved:.0%} less compiled" if planned.compiled else workload.mode
         return StepTime(chunks * seconds * (1 - saved), f"{told}, {how}", _compiling(group[0], planned))
 
@@ -113,7 +113,7 @@ class StepTimes:
         return found
 
     def _key(self, group: Sequence[Job], workload: Workload, planned: Execution) -> str:
-        """Of everything that these seconds depend on: what is computed, by which code, and where."""
+        """A digest of all that these seconds depend on: what is computed, by which code, and where."""
         job, benchmark = group[0], workload.benchmark
         where = {name: self._machine[name] for name in ("processor", "gpu", "packages", "sources")}
         what = [benchmark.form, benchmark.input_shape, benchmark.ways, benchmark.shots, job.method, len(group)]
@@ -126,11 +126,7 @@ class StepTimes:
 
 
 def _compiling(job: Job, planned: Execution) -> float:
-    return _network(job).compilation_seconds(planned.device.type) if planned.compiled else 0.0
-
-
-def _network(job: Job) -> networks.Network:
-    return networks.network(job.workload.training_benchmark, job.protocol.training)
+    return job.workload.network().compilation_seconds(planned.device.type) if planned.compiled else 0.0
 
 
 def _info(folder: Path) -> dict[str, Any] | None:

@@ -14,10 +14,11 @@ from bench.records.locks import locked, was_deleted
 from bench.runs import lengthen, recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
-from bench.training import checkpoint, modes, outer_loop
+from bench.training import modes, outer_loop
 from bench.training.compiling import announced
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
+from bench.training.progress import Progress
 from bench.training.watch import Listener, Said, Watch
 from bench.training.workload import Workload
 
@@ -57,10 +58,10 @@ class _Records:
         """Writes that every run has a checkpoint of this iteration."""
         self.infos = [info | {"iteration": iteration} for info in self.infos]
         for job, info in zip(self.jobs, self.infos, strict=True):
-            records.write_json(job.folder / layout.RECORD, info)
+            files.write_sealed(job.folder / layout.RECORD, info)
             self._warn_if_deleted(job)
 
-    def finish(self, progress: checkpoint.Progress) -> list[dict[str, Any]]:
+    def finish(self, progress: Progress) -> list[dict[str, Any]]:
         """Writes what became of the runs, and returns it."""
         finished = []
         for place, (job, info) in enumerate(zip(self.jobs, self.infos, strict=True)):
@@ -73,7 +74,7 @@ class _Records:
             self.on_event(Said(f"{job.folder} was deleted; it was made anew with all that this run still holds"))
 
 
-def _attempt(workload: Workload, kept: _Records, watch: Watch) -> checkpoint.Progress:
+def _attempt(workload: Workload, kept: _Records, watch: Watch) -> Progress:
     seeds, folders = [job.seed for job in kept.jobs], [job.folder for job in kept.jobs]
     initial = [workload.initial_state(seed) for seed in seeds]
     streams, validates = [workload.stream("train", seed) for seed in seeds], workload.protocol.training.validations > 0
@@ -108,5 +109,5 @@ def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
         path = records.checked(source.folder, name, info["files"])
         files.write_atomically(job.folder / name, partial(shutil.copyfile, path))
     info = info | job.about_run | {"weights_of": source.name, **job.about_request}
-    records.write_json(job.folder / layout.RECORD, info)
+    files.write_sealed(job.folder / layout.RECORD, info)
     return info

@@ -52,7 +52,7 @@ class UserMethod(NamedMethod):
 
     @property
     def described(self) -> str:
-        """Its name and its file."""
+        """The name and the file."""
         return f"{self.name} ({self.file.name}, {self.code})"
 
     @property

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.claims import Claim, published
-from bench.data import catalogue, listing
+from bench.analysis.claims import Claim
+from bench.analysis.claims_file import published
+from bench.data import listing, sources
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
@@ -80,8 +81,8 @@ def manifest(found: Mapping[str, Any]) -> list[str]:
     kinds = ", ".join(f"{count} {kind}" for kind, count in found["identical"]["kinds"].items() if count)
     lines += [f"byte-identical images: {kinds}"] if kinds else []
     lines += [f"  {' = '.join(group)}" for group in found["identical"]["groups"]]
-    unknown = found["name"] in catalogue.SOURCES and not found["known_as"]
-    return [*lines, *map(_note, remarks(found)), *([_note(catalogue.UNKNOWN_COPY)] if unknown else [])]
+    unknown = found["name"] in sources.NAMES and not found["known_as"]
+    return [*lines, *map(_note, remarks(found)), *([_note(sources.UNKNOWN_COPY)] if unknown else [])]
 
 
 def _note(text: str) -> str:
@@ -103,10 +104,10 @@ def _any(data: str, shape: Shape, source: str) -> str:
 
 def _data_set(found: Mapping[str, Any]) -> str:
     if not found["here"]:
-        problem = found["problem"] or f"not here: {catalogue.command(found['source'])}"
+        problem = found["problem"] or f"not here: {sources.command(found['source'])}"
         return f"  {found['source']:<16}{problem}"
     counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
-    named = catalogue.called(found["source"], found["digest"], found["known_as"])
+    named = sources.called(found["source"], found["digest"], found["known_as"])
     where = "embedded" if found["embedded"] else found["where"]
     part = "a part of it, " if found["partial"] else ""
     noted = "".join(f"{text}; " for text in found["remarks"])

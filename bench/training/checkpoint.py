@@ -1,11 +1,9 @@
-"""A training as it stands between two iterations: as it begins, on disk, and as it goes on from there, bit by bit."""
+"""A training as it stands between two iterations, on disk: saved, and gone on with, bit by bit."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +13,13 @@ from torch import Tensor
 
 from bench import files
 from bench.errors import UserError
-from bench.protocols.protocol import Training
 from bench.records import layout, weights
-from bench.training.execution import Execution
-from bench.training.optimiser import adam
-from methods.contract import State
+from bench.training.progress import Progress, curve
 
 _SHARED = ("iteration", "row_start", "seconds")
 _OF_SEED = ("diverged_at", "best_score", "best_iteration", "rows")
-_OF_ANOTHER_RUN = (LookupError, ValueError, RuntimeError, TypeError, AttributeError)  # of what such a file can hold
+_CHECKPOINT_ERRORS = (LookupError, ValueError, RuntimeError, TypeError, AttributeError)  # of a damaged or foreign one
 Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors, and what there is to say
-
-
-@dataclass
-class Track:
-    """What is kept of one seed, beside its place in the tensors of all."""
-
-    best: State
-    best_score: float
-    best_iteration: int = 0
-    diverged_at: int | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class Progress:
-    """Everything that a training carries from one iteration to the next: `state` [seeds, ...], a track for each."""
-
-    state: State
-    optimiser: torch.optim.Adam
-    loss_sum: Tensor
-    tracks: list[Track]
-    iteration: int = 0
-    row_start: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "validation": 0.0})
-    clock: float = 0.0
-
-    def of(self, place: int) -> State:
-        """One seed's state, as views."""
-        return State(*({name: tensor[place] for name, tensor in part.items()} for part in self.state))
-
-    @property
-    def diverged(self) -> bool:
-        """Whether no seed is left to train."""
-        return all(track.diverged_at is not None for track in self.tracks)
-
-    def spend(self, what: str) -> None:
-        """Books the time since it was last booked; called where the device has nothing left to do."""
-        now = time.monotonic()
-        self.seconds[what] += now - self.clock
-        self.clock = now
-
-
-def begun(initial: Sequence[State], execution: Execution, training: Training, worst: float) -> Progress:
-    """A training that begins at these states, one a seed. `worst`: what every score is better than."""
-    parts, device = zip(*initial, strict=True), execution.device
-    state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
-    optimiser = adam(state.params.values(), training, execution.graph, execution.on_kernels)
-    progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
-    progress.tracks = [Track(copied(progress.of(place)), worst) for place in range(len(initial))]
-    return progress
 
 
 def save(progress: Progress, folders: Sequence[Path]) -> None:
@@ -99,7 +44,7 @@ def resume(progress: Progress, folders: Sequence[Path], iterations: int) -> None
             _check_about(about, iterations)
         if saved:
             _restore(progress, saved)
-    except _OF_ANOTHER_RUN as error:
+    except _CHECKPOINT_ERRORS as error:
         raise _no_checkpoint(folders[0]) from error
 
 
@@ -125,17 +70,6 @@ def stages(folder: Path) -> frozenset[int]:
     """The iterations that a training can go on from; 0: from the beginning. Two where a save was cut off. Raises
     UserError."""
     return frozenset(_checkpoints(folder, torch.device("cpu")))
-
-
-def curve(track: Track) -> pd.DataFrame:
-    """The learning curve: iteration, train_loss (mean since the row before), valid_score or NaN, seconds."""
-    columns = {"iteration": "int64", "train_loss": "float64", "valid_score": "float64", "seconds": "float64"}
-    return pd.DataFrame(track.rows, columns=list(columns)).astype(columns)
-
-
-def copied(state: State) -> State:
-    """The same in tensors of its own."""
-    return State(*({name: tensor.clone() for name, tensor in part.items()} for part in state))
 
 
 def _as_saved(progress: Progress, place: int) -> Saved:
@@ -164,7 +98,7 @@ def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved | None]:
         for path in (path for path in (last, following) if path.exists()):
             tensors, about = weights.load(path, device)
             found[about.get("iteration", -1)] = tensors, about
-    except _OF_ANOTHER_RUN as error:
+    except _CHECKPOINT_ERRORS as error:
         raise _no_checkpoint(folder) from error
     return found
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
 from bench import devices
 from bench.errors import UserError, reason, unknown
-from bench.networks import network
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, MODES, Execution
@@ -24,35 +23,51 @@ _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20, "kernels": 256 * 2**20}
 Result = TypeVar("Result")
 
 
+class Costs(Protocol):
+    """What a network knows of its own costs, for a device `cpu` or `cuda`."""
+
+    @property
+    def training(self) -> Training: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def fills_a_cpu(self) -> bool: ...
+    def takes_kernels(self, device: str) -> bool: ...
+    def activation_bytes(self, inputs: int, /) -> int: ...
+    def meta_step_seconds(self, support: int, query: int, device: str) -> float: ...
+    def compilation_seconds(self, device: str) -> float: ...
+    def saved_by_compiling(self, device: str) -> float: ...
+    def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool) -> str: ...
+
+
 def choose(
+    network: Costs,
     benchmark: Benchmark,
-    training: Training,
     device: torch.device,
     chunk: int,
     seeds: int,
     mode: str | None,
-    precision: str = "fp32",
     stacks: bool = False,
 ) -> tuple[Execution, ...]:
     """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
     the whole run, so that a resumed one stays in its mode. `stacks`: whether the method says in terms of an engine what
     it does. Raises UserError on an unknown mode, or where the device has no such mode or precision."""
-    preferred = mode or _mode(benchmark, training, device)
+    preferred = mode or _mode(network, benchmark, device)
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
-    if precision == "tf32" and not devices.has_tf32(device):
+    if network.precision == "tf32" and not devices.has_tf32(device):
         raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
-    made = [Execution(device, chunk, each, precision=precision) for each in simpler.get(preferred, (EAGER,))]
-    fastest, alone = network(benchmark, training, precision=precision).fastest_layers, chunk == seeds == 1
+    made = [Execution(device, chunk, each, precision=network.precision) for each in simpler.get(preferred, (EAGER,))]
+    fastest, alone = network.fastest_layers, chunk == seeds == 1
     return tuple(replace(each, layers=fastest(device.type, each.compiled, alone, stacks)) for each in made)
 
 
 def chunk_size(
+    network: Costs,
     benchmark: Benchmark,
-    training: Training,
     queries: int,
     count: int,
     device: torch.device,
@@ -61,21 +76,21 @@ def chunk_size(
 ) -> int:
     """Episodes at once, so that one copy of their activations stays within bounds: at least one, and a divisor of
     `count`, because every other size would be compiled as well. `stacks`: on kernels, where there are some."""
-    kernels = stacks and network(benchmark, training).takes_kernels(device.type)
-    most = _chunk_bytes(device, kernels) // (seeds * _episode_bytes(benchmark, training, queries))
+    kernels = stacks and network.takes_kernels(device.type)
+    most = _chunk_bytes(device, kernels) // (seeds * _episode_bytes(network, benchmark, queries))
     return max(size for size in range(1, count + 1) if count % size == 0 and size <= max(1, most))
 
 
-def seeds_at_once(benchmark: Benchmark, training: Training, device: torch.device) -> int:
+def seeds_at_once(network: Costs, benchmark: Benchmark, device: torch.device) -> int:
     """How many seeds to train together: as many as fit an episode of each, but where one fills a CPU."""
-    if device.type == "cpu" and network(benchmark, training).fills_a_cpu:
+    if device.type == "cpu" and network.fills_a_cpu:
         return 1
-    return max(1, _chunk_bytes(device) // _episode_bytes(benchmark, training, training.queries))
+    return max(1, _chunk_bytes(device) // _episode_bytes(network, benchmark, network.training.queries))
 
 
-def _episode_bytes(benchmark: Benchmark, training: Training, queries: int) -> int:
+def _episode_bytes(network: Costs, benchmark: Benchmark, queries: int) -> int:
     """One copy of an episode's activations."""
-    return network(benchmark, training).activation_bytes(benchmark.ways * max(benchmark.shots, queries))
+    return network.activation_bytes(benchmark.ways * max(benchmark.shots, queries))
 
 
 def smaller(training_chunk: int, evaluation_chunk: int) -> int:
@@ -114,22 +129,21 @@ def first_that_runs(
     return attempt(executions[-1])
 
 
-def _mode(benchmark: Benchmark, training: Training, device: torch.device) -> str:
+def _mode(network: Costs, benchmark: Benchmark, device: torch.device) -> str:
     """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
-    if training.origin is not None:
+    if network.training.origin is not None:
         return EAGER
-    used = network(benchmark, training)
-    saved = training_seconds(benchmark, training, device) * used.saved_by_compiling(device.type)
-    pays = saved > used.compilation_seconds(device.type)
+    saved = training_seconds(network, benchmark, device) * network.saved_by_compiling(device.type)
+    pays = saved > network.compilation_seconds(device.type)
     if device.type == "cuda":
         return COMPILED_GRAPH if pays else GRAPH
     return COMPILED if pays else EAGER
 
 
-def training_seconds(benchmark: Benchmark, training: Training, device: torch.device) -> float:
-    """Roughly, of all meta-steps of one training, eager."""
-    used, ways = network(benchmark, training), benchmark.ways
-    step = used.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
+def training_seconds(network: Costs, benchmark: Benchmark, device: torch.device) -> float:
+    """Roughly how long all meta-steps of one training take, eager."""
+    ways, training = benchmark.ways, network.training
+    step = network.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
     return training.iterations * step
 
 

@@ -32,7 +32,7 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The same of each episode: two of [..., points, 1] -> [...]."""
+    """The mean squared error of each episode: two of [..., points, 1] -> [...]."""
     return (outputs.double() - targets.double()).square().mean((-2, -1))
 
 
@@ -50,5 +50,5 @@ _OBJECTIVES = {
 
 
 def objective(benchmark: Benchmark) -> Objective:
-    """That of a benchmark."""
+    """The loss and the score of a benchmark."""
     return _OBJECTIVES[benchmark.measure.name]

@@ -19,11 +19,12 @@ from bench.records import weights
 from bench.records.layout import kept
 from bench.training import evaluation
 from bench.training.batches import TrainingBatches
-from bench.training.checkpoint import Progress, Track, begun, copied, resume, save
+from bench.training.checkpoint import resume, save
 from bench.training.evaluation import Choice
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
 from bench.training.optimiser import set_rate
+from bench.training.progress import Progress, SeedProgress, begin, copied
 from bench.training.watch import CurvePoint, Interrupted, Listener, Step, Watch
 from methods.contract import Method, State
 
@@ -52,7 +53,7 @@ class Trainer:
 
         Raises whatever a compiler or a driver throws where the execution cannot run here."""
         training, worst = self.protocol.training, self.train[0].benchmark.measure.worst
-        progress = begun(initial, self.execution, training, worst)
+        progress = begin(initial, self.execution, training, worst)
         resume(progress, self.folders, training.iterations)
         step = MetaStep(
             self.execution, self.method, self._batches, progress.state, progress.optimiser, progress.loss_sum
@@ -144,7 +145,7 @@ class Trainer:
         )
         return choice
 
-    def _validate(self, progress: Progress, track: Track, state: State, on_event: Listener) -> Choice:
+    def _validate(self, progress: Progress, track: SeedProgress, state: State, on_event: Listener) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
         assert self.valid is not None  # or none would be due
         tested = self.as_tested(state)

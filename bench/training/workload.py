@@ -9,19 +9,20 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from bench import networks
 from bench.data.sinusoids import Sinusoids
 from bench.episodes import streams
 from bench.episodes.stream import Data, EpisodeStream
 from bench.errors import UserError
+from bench.networks.conv4 import Conv4, network
+from bench.networks.mlp import Mlp
 from bench.networks.stacked import step as stacked
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import BATCH, BY_CLASS, INNER_LOOP, SUPPORT, WITH_VALIDATION, Protocol
-from bench.training import evaluation, initial, modes
+from bench.protocols.protocol import BY_CLASS, INNER_LOOP, WITH_VALIDATION, Protocol
+from bench.training import evaluation, initial, modes, refusals
 from bench.training.execution import EAGER, GRAPH, Execution
 from bench.training.objectives import objective
 from methods import METHODS
-from methods.contract import NEEDS, Method, Setup, State
+from methods.contract import Method, Setup, State
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,16 @@ class NamedMethod:
 
     @property
     def kind(self) -> type[Method]:
-        """Its class."""
+        """The method's class."""
         return METHODS[self.name]
 
     def mistake(self, error: BaseException) -> UserError | None:
-        """What went wrong in the user's own code while it ran, as one line; None: it is not theirs."""
+        """What went wrong in the user's own code, as one line; None: it is not theirs."""
         return None
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """Those that it uses of the settings that not every method does."""
+        """The settings that it uses, of those that not every method does."""
         return getattr(self.kind, "settings", INNER_LOOP)
 
 
@@ -81,38 +82,18 @@ class Workload:
 
     def check(self, splits: Sequence[str] = ("test", "train", "valid")) -> None:
         """Raises UserError where this can never run with these splits."""
-        kind, name, mode = self.kind, self.method.name, self.protocol.evaluation.batch_statistics
+        kind, name, training = self.kind, self.method.name, self.protocol.training
         if kind.weights_of not in (None, *METHODS):
             raise UserError(f"{name}: weights_of = {kind.weights_of!r} is no method that ships")
-        if kind.needs is not None and kind.needs not in self.benchmark.offers:
-            raise UserError(f"{name} needs {NEEDS[kind.needs]}, and {self.benchmark.name} has none")
-        if mode not in kind.batch_statistics:
-            able = " or ".join(kind.batch_statistics)
-            raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
-        self._check_training()
-        if self.protocol.training.validations and (lacking := streams.lacks(self.data)):
-            raise UserError(
-                f"{self.benchmark.name}: the data here have no {' and no '.join(lacking)} classes: `--set "
-                "validations=0` trains on the others alone, and `evaluate RUN` tests where all are"
-            )
+        refusals.check_method(kind, name, self.protocol)
+        refusals.check_data(kind, name, self.benchmark, training, streams.lacks(self.data))
+        if training.classes == WITH_VALIDATION:
+            refusals.check_choice(name, training, len(self.build().candidates()))
         for split in splits if self.tested_here else set(splits) & {"train"}:
             self.stream(split)
             if split != "train":
                 self.state_for(split, self.initial_state(0))
         self.evaluation_executions()
-
-    def _check_training(self) -> None:
-        kind, name, training = self.kind, self.method.name, self.protocol.training
-        able, mode = getattr(kind, "training_statistics", (BATCH, SUPPORT)), training.batch_statistics
-        if kind.training_batch == "episodes" and mode not in able:
-            raise UserError(f"{name} cannot be trained with batch_statistics={mode}: it has {' or '.join(able)}")
-        if training.classes != WITH_VALIDATION:
-            return
-        if "classes" not in self.benchmark.offers:
-            raise UserError(f"classes={WITH_VALIDATION}: {self.benchmark.name} has no classes")
-        if training.validations or len(self.build().candidates()) > 1:
-            mend = "validations=0" if training.validations else f"classes=train, which leaves {name} some to choose on"
-            raise UserError(f"classes={WITH_VALIDATION} leaves none to validate on: --set {mend}")
 
     @property
     def training_benchmark(self) -> Benchmark:
@@ -146,11 +127,15 @@ class Workload:
     def build(self, layers: str = "vectorised", precision: str = "fp32", split: str = "train") -> Method:
         """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
         what is compiled for one is for all."""
-        training, classes = self.protocol.training, self._stream("train").class_count
+        both, loss = self.protocol, objective(self.benchmark).loss
+        ways, classes = self._stream(split).shape.ways, self._stream("train").class_count
+        setup = Setup(self.network(layers, precision), loss, ways, classes, both.training, both.evaluation)
+        return initial.build(self.kind, setup)
+
+    def network(self, layers: str = "vectorised", precision: str = "fp32") -> Conv4 | Mlp:
+        """The network, whose layers are carried out so."""
         given = self.data.parameters if self._with_parameters and isinstance(self.data, Sinusoids) else 0
-        network = networks.network(self.benchmark, training, layers, given, precision)
-        loss, ways = objective(self.benchmark).loss, self._stream(split).shape.ways
-        return initial.build(self.kind, Setup(network, loss, ways, classes, training, self.protocol.evaluation))
+        return network(self.benchmark, self.protocol.training, layers, given, precision)
 
     def initial_state(self, seed: int) -> State:
         """What training starts from."""
@@ -176,9 +161,8 @@ class Workload:
 
     def training_executions(self, seeds: int) -> tuple[Execution, ...]:
         """How meta-steps of so many seeds together run, and what is left where that cannot."""
-        training = self.protocol.training
-        chunk = self._chunk("train", training.meta_batch, seeds)
-        return self._executions(chunk, seeds, training.precision, stacked.says(self.kind, stacked.GRADIENT))
+        training, stacks = self.protocol.training, stacked.says(self.kind, stacked.GRADIENT)
+        return self._executions(self._chunk("train", training.meta_batch, seeds), seeds, training.precision, stacks)
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
         """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
@@ -203,12 +187,11 @@ class Workload:
         return self._chunk("test", evaluation.BLOCK, 1)
 
     def _chunk(self, split: str, count: int, seeds: int) -> int:
-        training, (ways, shots, queries) = self.protocol.training, self.protocol.shape(split, self._source(split)[0])
+        ways, shots, queries = self.protocol.shape(split, self._source(split)[0])
         benchmark = self.benchmark.with_shape(ways, shots)
         stacks = stacked.says(self.kind, stacked.GRADIENT) and self.mode in (None, EAGER, GRAPH)
-        return self.chunk or modes.chunk_size(benchmark, training, queries, count, self.device, seeds, stacks)
+        return self.chunk or modes.chunk_size(self.network(), benchmark, queries, count, self.device, seeds, stacks)
 
     def _executions(self, chunk: int, seeds: int, precision: str, stacks: bool) -> tuple[Execution, ...]:
-        training = self.protocol.training
-        benchmark = self.training_benchmark
-        return modes.choose(benchmark, training, self.device, chunk, seeds, self.mode, precision, stacks)
+        network = self.network(precision=precision)
+        return modes.choose(network, self.training_benchmark, self.device, chunk, seeds, self.mode, stacks)

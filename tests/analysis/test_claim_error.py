@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from bench.analysis import claim_error, statistics
 from bench.analysis.cells import Cell
+from bench.analysis.claims import Claim
 from bench.analysis.verdicts import held
 from tests.analysis.test_verdicts import PAPER, cell
 
@@ -18,20 +18,17 @@ SD = replace(PAPER, ci95=0.5, ci_meaning="SD of 3 trainings", tasks=None, querie
 NONE = replace(PAPER, ci95=None, ci_meaning="")
 
 
-def of_scores(scores: np.ndarray) -> Cell:
-    """Whatever of a cell is asked for: 5 queries an episode."""
-    found: Any = type("Cell", (), {})()
-    found.scores, found.queries, found.headline = scores, 5, statistics.over_both(scores)
-    return found
+def error_of(claim: Claim, of: Cell) -> claim_error.Error:
+    return claim_error.of_claim(claim, of.scores, of.queries)
 
 
 def test_over_tasks_it_is_what_is_printed(tmp_path: Path) -> None:
-    assert claim_error.of_claim(PAPER, cell(tmp_path)) == (0.4, 600, True, "")
+    assert error_of(PAPER, cell(tmp_path)) == (0.4, 600, True, "")
 
 
 def test_a_standard_deviation_of_three_trainings() -> None:
     """0.5 of three: a standard error of 0.5 / sqrt(3), a 95 % interval of 4.303 of those."""
-    found = claim_error.of_claim(SD, of_scores(np.full((3, 4), 90.0)))
+    found = claim_error.of_claim(SD, np.full((3, 4), 90.0), 5)
     assert found.half_width == pytest.approx(1.96 * 0.28868, abs=1e-4) and (found.n, found.one_model) == (3, False)
     assert "standard deviation of 3 trainings, which is ±1.24 for their mean" in found.said
 
@@ -42,14 +39,14 @@ def test_worked_out_by_hand(tasks: int, queries: int, half_width: float) -> None
     binomial, and (0.18286 - 0.048) * 5/4 = 0.16857 is between episodes. Of 5 queries that gives 0.18286 again, of 75
     0.16857 * 74/75 + 0.24/75 = 0.16952; and the half-width is 1.96 sqrt(variance / tasks), here in points."""
     claim = replace(NONE, tasks=tasks, queries_per_class=queries)
-    found = claim_error.of_claim(claim, of_scores(np.array([[20.0, 100.0] * 4] * 3)))
+    found = claim_error.of_claim(claim, np.array([[20.0, 100.0] * 4] * 3), 5)
     assert found.half_width == pytest.approx(half_width, abs=1e-3) and (found.n, found.one_model) == (8, True)
     assert f"{tasks:,} episodes of {5 * queries} queries is worked out of our episodes' variance" in found.said
 
 
 def test_a_claim_without_an_interval_is_judged(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.80)
-    error = claim_error.of_claim(NONE, of)
+    error = error_of(NONE, of)
     found, same = held(NONE, of), held(replace(PAPER, ci95=error.half_width), of)
     assert found.verdict == "differs" and found.reasons == () and "worked out of our episodes' variance" in found.why
     assert found.interval == pytest.approx(same.interval)

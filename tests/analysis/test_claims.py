@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import claims
+from bench.analysis import claims_file
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
 
-HEADER = claims.PUBLISHED.read_text().splitlines()[0]
+HEADER = claims_file.PUBLISHED.read_text().splitlines()[0]
 ROW = "miniimagenet-5w5s,maml,mine,63.11,0.92,over tasks,600,5,transductive,my thesis,,paper,60000,2.0"
 
 
@@ -22,27 +22,27 @@ def written(path: Path, *lines: str) -> Path:
 
 
 def test_the_paper_is_there() -> None:
-    found = [c for c in claims.published() if c.benchmark == "miniimagenet-5w5s" and c.protocol == "paper"]
+    found = [c for c in claims_file.published() if c.benchmark == "miniimagenet-5w5s" and c.protocol == "paper"]
     assert [(c.method, c.number) for c in found] == [("fomaml", "63.15 ± 0.91"), ("maml", "63.11 ± 0.92")]
 
 
 def test_every_claim_has_a_source_and_its_margin() -> None:
-    for claim in claims.published():
+    for claim in claims_file.published():
         margin = 2.0 if claim.benchmark.startswith("mini") else 0.5 if claim.benchmark == "omniglot-5w5s" else 1.0
         assert claim.source and claim.margin == margin
 
 
 def test_known_protocols() -> None:
-    found = Counter((c.protocol, c.iterations) for c in claims.published())
+    found = Counter((c.protocol, c.iterations) for c in claims_file.published())
     assert found[("paper", 60_000)] == 8 and found[("ravi", 30_000)] == 4
     assert found[("article", 60_000)] == found[("article", 75_000)] == 1
     assert found[("snell", 20_000)] == 10 and found[("chen", 25_700)] == 1
-    assert found[("", None)] == len(claims.published()) - 25
+    assert found[("", None)] == len(claims_file.published()) - 25
 
 
 def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
     modes = {"batch": {"transductive"}, "running": {"inductive", "running"}, "support": {"inductive"}}
-    for claim in claims.published():
+    for claim in claims_file.published():
         if claim.protocol:
             evaluation = presets.preset(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
             assert evaluation.queries == claim.queries_per_class
@@ -50,9 +50,9 @@ def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
 
 
 def test_a_user_s_own(tmp_path: Path) -> None:
-    (claim,) = claims.read(written(tmp_path / "mine.csv", HEADER, ROW))
+    (claim,) = claims_file.read(written(tmp_path / "mine.csv", HEADER, ROW))
     assert (claim.variant, claim.ci95, claim.tasks) == ("mine", 0.92, 600)
-    (bare,) = claims.read(written(tmp_path / "bare.csv", HEADER, "tiny,maml,,50,,,,,,me,,,,"))
+    (bare,) = claims_file.read(written(tmp_path / "bare.csv", HEADER, "tiny,maml,,50,,,,,,me,,,,"))
     assert bare.ci95 is bare.tasks is bare.iterations is bare.margin is None and bare.number == "50.00"
 
 
@@ -71,12 +71,12 @@ def test_what_the_plus_minus_is(
     tmp_path: Path, meaning: str, over_tasks: float | None, trainings: int | None, number: str
 ) -> None:
     row = f"omniglot-20w1s,anil,,96.2,0.5,{meaning},600,1,,me,,,,1"
-    (claim,) = claims.read(written(tmp_path / "mine.csv", HEADER, row))
+    (claim,) = claims_file.read(written(tmp_path / "mine.csv", HEADER, row))
     assert (claim.over_tasks, claim.trainings, claim.number) == (over_tasks, trainings, number)
 
 
 def test_the_published_say_what_their_plus_minus_is() -> None:
-    found = claims.published()
+    found = claims_file.published()
     assert {c.ci_meaning for c in found if c.method == "reptile" and c.variant.startswith("paper")} == {
         "over trainings"
     }
@@ -90,8 +90,8 @@ def test_the_published_say_what_their_plus_minus_is() -> None:
 
 
 def test_each_is_there_once() -> None:
-    names = [(c.benchmark, c.method, c.variant, c.source) for c in claims.published()]
-    assert len(set(names)) == len(names) and not [c for c in claims.published() if "NOT READ" in c.note]
+    names = [(c.benchmark, c.method, c.variant, c.source) for c in claims_file.published()]
+    assert len(set(names)) == len(names) and not [c for c in claims_file.published() if "NOT READ" in c.note]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_each_is_there_once() -> None:
 def test_mistakes_name_file_and_line(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = written(tmp_path / "mine.csv", HEADER, ROW, ROW.replace(old, new))
     with pytest.raises(UserError) as error:
-        claims.read(path)
+        claims_file.read(path)
     assert str(error.value).startswith(f"{path}, line 3: ") and said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -126,10 +126,10 @@ def test_what_is_no_claims_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"mine\.csv") as error:
-        claims.read(path)
+        claims_file.read(path)
     assert "\n" not in str(error.value)
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
-        claims.read(tmp_path / "none.csv")
+        claims_file.read(tmp_path / "none.csv")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench import records
-from bench.analysis import claims, statistics
+from bench.analysis import claims_file, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
@@ -23,7 +23,7 @@ from tests.report.synthetic import write_run
 
 def claim(benchmark: str, method: str, variant: str) -> Claim:
     keys = (benchmark, method, variant)
-    return next(c for c in claims.published() if (c.benchmark, c.method, c.variant) == keys)
+    return next(c for c in claims_file.published() if (c.benchmark, c.method, c.variant) == keys)
 
 
 PAPER = claim("omniglot-5w1s", "maml", "paper")

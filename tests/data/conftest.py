@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import store
-from bench.data.readers import omniglot
+from bench.data import adding, embedded_omniglot
 from bench.errors import UserError
 from bench.tools.torchvision_compat import import_torchvision
 from tests.data.small import Small, encoded, write_torchmeta
@@ -42,7 +41,7 @@ def real_mini_imagenet() -> Path:
 def prepared_mini_imagenet(real_mini_imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data directory with all of the real miniImageNet (1.3 GB, so it does not stay)."""
     home = tmp_path_factory.mktemp("real")
-    store.add("mini-imagenet", real_mini_imagenet, home)
+    adding.add("mini-imagenet", real_mini_imagenet, home)
     yield home
     shutil.rmtree(home)
 
@@ -102,7 +101,7 @@ def small_copy() -> Small:
 @pytest.fixture(scope="session")
 def characters() -> dict[str, np.ndarray]:
     """Three characters of the real Omniglot, out of the embedded file: uint8 [20, 105, 105, 1], ink 255."""
-    classes = omniglot.embedded().classes
+    classes = embedded_omniglot.embedded().classes
     return {c.name: c.read() for c in (classes[0], classes[700], classes[1622])}
 
 

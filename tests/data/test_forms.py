@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from bench.data import store
+from bench.data import adding, store
 from bench.data.images import ImageClass, ImageSet
 from bench.data.readers.probes import check_photographs
 from tests.data import forms
@@ -21,7 +21,7 @@ from tests.data.forms import FILES, each, images, pack, put
 
 
 def _add(path, home):
-    return store.add("mini-imagenet", path, home, partial=True)
+    return adding.add("mini-imagenet", path, home, partial=True)
 
 
 @pytest.fixture(scope="session")
@@ -309,7 +309,7 @@ def test_a_pickle_that_stands_in_two_archives_is_refused(tmp_path, home, small_c
 def test_a_part_is_not_offered_where_no_benchmark_could_run_on_it(tmp_path, home, small_copy, refused):
     copy = small_copy.write_folder(tmp_path / "copy")
     (copy / "val.csv").unlink()
-    line = refused(store.add, "mini-imagenet", copy, home)
+    line = refused(adding.add, "mini-imagenet", copy, home)
     assert "no val.csv lies beside" in line and "without classes of valid" in line and "--partial" not in line
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import catalogue, store
+from bench.data import adding, catalogue, store
 from bench.data.images import SourceClass
 from bench.data.readers import cifar100, cub, omniglot, tiered_imagenet
 from bench.data.splits import check_not_too_many, lost_images, read_split
@@ -24,7 +24,7 @@ from tests.data.small import FILES, encoded, python2, tiered_numbers, tiered_wor
 
 
 def _add(source, path, home):
-    return store.add(source, path, home, partial=True)
+    return adding.add(source, path, home, partial=True)
 
 
 def _pixels(name: str, home: Path) -> dict[str, tuple[str, list[bytes]]]:
@@ -250,7 +250,7 @@ def test_the_608_classes_of_tiered_imagenet_are_recognised(tmp_path, home, refus
     assert this in (line := refused(_add, "mini-imagenet", tmp_path / "flat", home))
     assert f"data add tiered-imagenet {tmp_path / 'flat'}" in line
     own = catalogue.own("mine", 84, False, None)
-    assert this in refused(store.add_as, "mine", own, tmp_path / "flat", home)
+    assert this in refused(adding.add_as, "mine", own, tmp_path / "flat", home)
     _tiered_folders(tmp_path / "turned", lambda s, k, i: f"{FILES[TURNED[s]]}/{tiered_numbers(s)[k]}/{i}.png")
     line = refused(_add, "tiered-imagenet", tmp_path / "turned", home)
     assert "the files of test and valid are exchanged" in line
@@ -303,7 +303,7 @@ def test_too_many_classes_and_lost_images_are_seen(refused):
 
 def test_cub_that_has_lost_photographs_is_a_part(tmp_path, home, refused):
     write_birds(tmp_path / "CUB_200_2011")
-    line = refused(store.add, "cub", tmp_path, home)
+    line = refused(adding.add, "cub", tmp_path, home)
     assert "has 4 of 41 to 60" in line and "11,752 of 11,788 images" in line
 
 
@@ -325,7 +325,7 @@ def test_tables_of_another_split_beside_cub_are_refused_and_its_own_are_not(tmp_
     _bird_tables(copy / folder, {"train": "test", "test": "train"})
     line = refused(_add, "cub", copy, home)
     assert "split otherwise there" in line and f"data add folder {copy} --name birds" in line
-    own = store.add_as("birds", catalogue.own("birds", 32, False, None), copy, home)
+    own = adding.add_as("birds", catalogue.own("birds", 32, False, None), copy, home)
     assert own["counts"] == {"train": 3, "valid": 3, "test": 3} and "another split than" in " ".join(own["notes"])
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.analysis import claims
-from bench.data import catalogue, store
+from bench.analysis import claims_file
+from bench.data import adding, catalogue
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets
 from tests.conftest import Command, one_line
@@ -72,7 +72,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(photos: Path) -> Path:
     """A data directory in which they are `mine`."""
-    store.add_as("mine", catalogue.own("mine", 16, False, 0), photos, photos.parent / "data")
+    adding.add_as("mine", catalogue.own("mine", 16, False, 0), photos, photos.parent / "data")
     return photos.parent / "data"
 
 
@@ -96,7 +96,7 @@ def test_own_images_are_a_benchmark_like_the_others(
     text = (tmp_path / "results" / "report" / "report.md").read_text()
     assert report.returncode == 0 and "no published number" in report.stdout
     assert "### mine-2w1s" in text and "nothing is judged" in text
-    columns = ",".join(claims._COLUMNS)
+    columns = ",".join(claims_file._COLUMNS)
     (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,over tasks,100,1,,A colleague,,quick,,2\n")
     claimed = mine("report", "--claims", "c.csv")
     assert claimed.returncode == 0 and "claim 61.50 ± 1.20 (A colleague)" in claimed.stdout, claimed

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from bench.data import catalogue, store
+from bench.data import adding, catalogue, store
 from tests.data import forms
 from tests.data.forms import put
 
@@ -37,7 +37,7 @@ def _write(out: Path, of) -> Path:
 
 
 def _add(path, home, side=24, seed=None, levels=None, grey=False, name="mine"):
-    return store.add_as(name, catalogue.own(name, side, grey, seed, levels), path, home)
+    return adding.add_as(name, catalogue.own(name, side, grey, seed, levels), path, home)
 
 
 def _splits(manifest):

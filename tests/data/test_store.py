@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data import catalogue, listing, prepared, store
+from bench.data import adding, catalogue, listing, prepared, sources, store
 from bench.data.images import SourceClass
 from bench.errors import UserError
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder(tmp_path, home, small_copy) -> Path:
     """A prepared small miniImageNet."""
-    store.add("mini-imagenet", small_copy.write_folder(tmp_path / "copy"), home, partial=True)
+    adding.add("mini-imagenet", small_copy.write_folder(tmp_path / "copy"), home, partial=True)
     return home / "mini-imagenet"
 
 
@@ -31,11 +31,11 @@ def _rows(rows):
 
 def test_the_data_directory_is_as_said_or_of_the_environment_or_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_DATA", str(tmp_path / "environment"))
-    assert catalogue.data_dir(tmp_path) == tmp_path
-    assert catalogue.data_dir(None) == tmp_path / "environment"
+    assert sources.data_dir(tmp_path) == tmp_path
+    assert sources.data_dir(None) == tmp_path / "environment"
     monkeypatch.delenv("BENCH_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert catalogue.data_dir(None).name == "bench-few-shot"
+    assert sources.data_dir(None).name == "bench-few-shot"
 
 
 def test_what_is_not_here_says_how_to_get_it(home, refused):
@@ -45,7 +45,7 @@ def test_what_is_not_here_says_how_to_get_it(home, refused):
 
 def test_unknown_names_are_told_the_known(home, refused):
     assert "did you mean 'omniglot'" in refused(store.load, "omniglott", home)
-    assert "did you mean 'mini-imagenet'" in refused(store.add, "mini_imagenet", home, home)
+    assert "did you mean 'mini-imagenet'" in refused(adding.add, "mini_imagenet", home, home)
     assert "did you mean 'lanczos'" in refused(store.load, "omniglot", home, "lanzos")
 
 
@@ -60,7 +60,7 @@ def test_omniglot_is_here_at_once_and_prepared_once(home):
     file = home / "omniglot-embedded" / "nearest" / "images.npy"
     written = file.stat().st_mtime_ns
     again = store.load("omniglot", home)
-    assert first.digest == again.digest == catalogue.OMNIGLOT_DIGEST and first.known_as.startswith("Omniglot")
+    assert first.digest == again.digest == sources.OMNIGLOT_DIGEST and first.known_as.startswith("Omniglot")
     assert file.stat().st_mtime_ns == written
     assert first.images.shape == (32_460, 28, 28, 1) and set(np.unique(first.images)) == {0, 255}
     assert [len(first.split(split)) for split in ("train", "valid", "test")] == [1100, 100, 423]
@@ -96,14 +96,14 @@ def test_a_damaged_cache_of_the_embedded_omniglot_mends_itself(home, file):
 def test_a_cache_of_another_embedded_file_is_not_used(home):
     store.load("omniglot", home)
     path = home / "omniglot-embedded" / "nearest" / "manifest.json"
-    path.write_text(path.read_text().replace(catalogue.OMNIGLOT_DIGEST, "0" * 64))
-    assert store.load("omniglot", home).digest == catalogue.OMNIGLOT_DIGEST
+    path.write_text(path.read_text().replace(sources.OMNIGLOT_DIGEST, "0" * 64))
+    assert store.load("omniglot", home).digest == sources.OMNIGLOT_DIGEST
 
 
 @pytest.mark.slow
 def test_several_processes_may_be_the_first(home):
-    code = "import sys; from bench.data.store import *; print(load('omniglot', data_dir(sys.argv[1])).images.sum())"
-    command = [sys.executable, "-c", code, str(home)]
+    code = "from pathlib import Path; from bench.data.store import load; print(load('omniglot', Path({!r})).digest)"
+    command = [sys.executable, "-c", code.format(str(home))]
     runs = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(3)]
     sums = {run.communicate()[0] for run in runs}
     assert len(sums) == 1 and all(run.returncode == 0 for run in runs)
@@ -117,34 +117,34 @@ def test_an_omniglot_that_was_added_goes_before_the_embedded(tmp_path, home, cha
         for k, drawing in enumerate(drawings):
             (tmp_path / "copy" / name / f"{k}.png").write_bytes(write_png(drawing))
     store.load("omniglot", home)
-    store.add("omniglot", tmp_path / "copy", home, partial=True)
+    adding.add("omniglot", tmp_path / "copy", home, partial=True)
     assert len(store.load("omniglot", home).classes) == len(store.load("omniglot", home, "lanczos").classes) == 3
     assert _rows(listing.available(home))["omniglot"]["embedded"] is False
 
 
 def test_the_same_again_is_kept_another_replaces_it_and_a_damaged_one_is_mended(tmp_path, home, folder, small_copy):
     before = (folder / "images.npy").stat().st_ino
-    again = store.add("mini-imagenet", small_copy.write_hdf5(tmp_path / "hdf5"), home, partial=True)
+    again = adding.add("mini-imagenet", small_copy.write_hdf5(tmp_path / "hdf5"), home, partial=True)
     assert (again["status"], again["replaced"]) == ("kept", None) and (folder / "images.npy").stat().st_ino == before
     (tmp_path / "copy" / "images" / "n0193011200000002.jpg").unlink()
-    other = store.add("mini-imagenet", tmp_path / "copy", home, partial=True)
+    other = adding.add("mini-imagenet", tmp_path / "copy", home, partial=True)
     assert (other["status"], other["replaced"]) == ("replaced", again["digest"])
     assert store.load("mini-imagenet", home).digest == other["digest"] != again["digest"]
     _flip(folder / "images.npy")
-    assert store.add("mini-imagenet", tmp_path / "copy", home, partial=True)["status"] == "mended"
+    assert adding.add("mini-imagenet", tmp_path / "copy", home, partial=True)["status"] == "mended"
     assert all(check["ok"] for check in listing.verify(home))
 
 
 def test_what_fails_leaves_what_was_here_and_no_half(tmp_path, home, folder, refused, monkeypatch):
     digest = store.load("mini-imagenet", home).digest
-    refused(store.add, "mini-imagenet", tmp_path / "copy", home)
+    refused(adding.add, "mini-imagenet", tmp_path / "copy", home)
     (tmp_path / "copy" / "images" / "n0193011200000002.jpg").unlink()
 
     def full(path, value):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(prepared, "write_json", full)
-    line = refused(store.add, "mini-imagenet", tmp_path / "copy", home, partial=True)
+    line = refused(adding.add, "mini-imagenet", tmp_path / "copy", home, partial=True)
     assert "No space left on device" in line and "--data-dir" in line
     assert store.load("mini-imagenet", home).digest == digest
     assert [path.name for path in home.iterdir()] == ["mini-imagenet"]
@@ -161,7 +161,7 @@ def test_where_a_folder_cannot_be_put_in_place_the_old_comes_back(tmp_path):
 def test_a_data_directory_that_cannot_be_written_is_one_line(tmp_path, small_copy, refused):
     (tmp_path / "file").touch()
     copy = small_copy.write_folder(tmp_path / "copy")
-    line = refused(store.add, "mini-imagenet", copy, tmp_path / "file" / "below", partial=True)
+    line = refused(adding.add, "mini-imagenet", copy, tmp_path / "file" / "below", partial=True)
     assert "cannot write" in line and "BENCH_DATA" in line
 
 
@@ -211,7 +211,7 @@ def test_damage_that_can_only_be_read_is_found_by_verify(home, folder):
 
 
 def test_a_manifest_that_was_changed_is_found_by_verify(home, folder):
-    _edit(folder / "manifest.json", digest=catalogue.MINI_IMAGENET_DIGEST)
+    _edit(folder / "manifest.json", digest=sources.MINI_IMAGENET_DIGEST)
     check = _rows(listing.verify(home))["mini-imagenet"]
     assert not check["ok"] and "digest" in check["line"]
 

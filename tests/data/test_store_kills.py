@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.data import listing, store
+from bench.data import adding, listing, store
 from tests.killing import KILLS, command
 
 
@@ -24,7 +24,7 @@ def test_data_that_are_prepared(tmp_path: Path, small_copy: Any) -> None:
     for number, copy in enumerate(copies):
         small_copy.write_folder(copy)
         next(iter(sorted((copy / "images").iterdir())[number:])).unlink()
-    digests = {store.add("mini-imagenet", copy, home, partial=True)["digest"] for copy in copies}
+    digests = {adding.add("mini-imagenet", copy, home, partial=True)["digest"] for copy in copies}
     for number in range(max(KILLS, 8)):
         arguments = ("data", "add", "mini-imagenet", str(copies[number % 2]), "--partial")
         command(tmp_path, home, arguments, at=number % 16)

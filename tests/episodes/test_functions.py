@@ -16,6 +16,7 @@ from scipy import stats
 from bench import records
 from bench.data.sinusoids import SINUSOIDS
 from bench.episodes.functions import FunctionEpisodes
+from bench.networks.conv4 import network
 from bench.networks.mlp import Mlp
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
@@ -163,11 +164,9 @@ def test_the_step_size_that_is_chosen_has_the_least_error(sinusoid_protocol: Pro
 
 def test_a_long_training_is_compiled_and_a_short_one_is_not() -> None:
     training = presets.paper(FIVE).training
-    modes = [
-        execution_modes.choose(FIVE, replace(training, iterations=n), CPU, 25, 1, None)[0].mode for n in (70_000, 2_000)
-    ]
-    assert modes == ["compiled", "eager"]
-    assert execution_modes.chunk_size(FIVE, training, 5, 25, CPU) == 25
+    made = [network(FIVE, replace(training, iterations=n)) for n in (70_000, 2_000)]
+    assert [execution_modes.choose(each, FIVE, CPU, 25, 1, None)[0].mode for each in made] == ["compiled", "eager"]
+    assert execution_modes.chunk_size(made[0], FIVE, 5, 25, CPU) == 25
 
 
 def test_a_run_its_baselines_and_its_report(typed: Command, tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data import prepared
+from bench.data import embedded_omniglot, prepared
 from bench.data.images import Source
-from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet, torchmeta
+from bench.data.readers import cifar100, cub, folder, mini_imagenet, tiered_imagenet, torchmeta
 from bench.data.readers.archives import read_archives
 from bench.data.readers.image_files import decode
 from bench.data.readers.plain_pickles import load_plain
@@ -306,11 +306,11 @@ def test_parquet(place: Path, data: bytes) -> None:
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], bytes]:
     folder = tmp_path_factory.mktemp("prepared")
-    classes = list(omniglot.embedded().classes)[:3]
+    classes = list(embedded_omniglot.embedded().classes)[:3]
     prepared.write(
         folder,
         classes,
-        omniglot.resize_nearest,
+        embedded_omniglot.resize_nearest,
         lambda: dict.fromkeys(("name", "source"), "x") | {"corrupt": [], "partial": True},
     )
     return folder, json.loads((folder / "manifest.json").read_text()), (folder / "images.npy").read_bytes()

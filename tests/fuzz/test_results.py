@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import records
-from bench.analysis import claims
+from bench.analysis import claims_file
 from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
 from bench.records import layout
 from bench.report import csv_file, documents, page, terminal
-from bench.report.answers import answered
+from bench.report.answers import Part, answered
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
 
@@ -46,10 +46,10 @@ def reported(reader: str, folder: Path) -> None:
     """Reads the results as a report does, and writes it; what is left out is named, and the other record is there."""
     found, problems = read(reader, lambda: records.read_all(folder.parents[3]))
     good, unusable = usable(found)
-    known = claims.published()
+    known = claims_file.published()
     made, unpooled = sections(good, known)
     left_out = [*problems, *unusable, *unpooled]
-    part = documents.Part("results", made, answered(made, known))
+    part = Part("results", made, answered(made, known))
     texts = (
         documents.as_markdown([part], left_out, {}),
         documents.as_latex(part),
@@ -126,13 +126,13 @@ def test_curves(folder: Path, data: Any) -> None:
     reported("curves", folder)
 
 
-CLAIMS = claims.PUBLISHED.read_bytes()
+CLAIMS = claims_file.PUBLISHED.read_bytes()
 LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis,,paper,60000,1.0\n"
 
 
 @inputs
 @given(mutated(CLAIMS, CLAIMS[: CLAIMS.index(b"\n") + 1] + LINE))
 def test_claims(place: Path, data: bytes) -> None:
-    found = read("claims", lambda: claims.read(written(place, "claims.csv", data)))
+    found = read("claims", lambda: claims_file.read(written(place, "claims.csv", data)))
     if found:
-        documents.as_markdown([documents.Part("results", [], answered([], found))], [], {})
+        documents.as_markdown([Part("results", [], answered([], found))], [], {})

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from bench.data.images import ImageSet
 from bench.episodes.images import ImageEpisodes
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols import benchmarks, presets
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol, Training

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench import records
 from bench.data.images import ImageSet
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol, Training
 from bench.training.execution import Execution

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols import benchmarks, presets
 from tests.conftest import double
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import records
-from bench.analysis import claims
+from bench.analysis import claims_file
 from bench.errors import UserError
 from bench.protocols import benchmarks, experiments, presets
 from methods import METHODS
@@ -101,7 +101,7 @@ def test_table1_is_every_claim_of_the_table_whose_protocol_is_known() -> None:
     }
     table = {
         (c.benchmark, c.method, c.protocol)
-        for c in claims.published()
+        for c in claims_file.published()
         if c.protocol and "Finn et al. 2017 Table 1" in c.source
     }
     assert asked == table

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.protocols import benchmarks, naming, presets, protocol
+from bench.protocols import benchmarks, presets, protocol
 from bench.protocols.settings import (
     differences,
     from_fields,
@@ -89,8 +89,8 @@ def test_the_article_evaluates_one_training_twice_and_can_be_read_in_two_ways() 
     benchmark = benchmarks.get("miniimagenet-5w5s")
     assert presets.milestones("article", benchmark, 75_000) == (60_000,)
     assert presets.milestones("article", benchmark, 60_000) == presets.milestones("paper", benchmark, 60_000) == ()
-    printed = with_values(presets.article(benchmark), presets.READINGS["article"])
-    assert printed.training == replace(presets.article(benchmark).training, meta_update="episode")
+    printed = with_values(presets.preset("article", benchmark), presets.READINGS["article"])
+    assert printed.training == replace(presets.preset("article", benchmark).training, meta_update="episode")
 
 
 def test_ravi_trains_one_classifier_for_every_number_of_shots() -> None:
@@ -186,4 +186,4 @@ def test_a_setting_that_a_method_does_not_use_is_no_difference() -> None:
     ours = paper("miniimagenet-5w5s")
     theirs = with_settings(ours, ["inner_lr=0.3", "finetune_steps=3", "clip=none"])
     for used, wanted in ((protocol.INNER_LOOP, {"inner_lr"}), (protocol.FINE_TUNING, {"finetune_steps"}), ((), set())):
-        assert set(naming.protocol_differences(used, ours, theirs)) == wanted | {"clip"}
+        assert set(presets.protocol_differences(used, ours, theirs)) == wanted | {"clip"}

@@ -58,7 +58,7 @@ def write_run(
         info["weights_of"] = str(folder).replace("nearest", "finetune")
     if status == "diverged":
         info["diverged_at"] = done
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
     if status == "finished":
         write_scores(folder, named, method, seed, of.evaluation, iteration or done, accuracy, episodes_digest)
     return folder

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import bench
-from bench import records
-from bench.analysis import claims, paired_tests
+from bench import files, records
+from bench.analysis import claims_file, paired_tests
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
@@ -117,7 +117,7 @@ def test_a_corrupt_record_is_named_and_left_out(runs: Path, out: Path) -> None:
 def test_a_record_that_lacks_something_is_named(runs: Path, out: Path, lost: str) -> None:
     folder = write_run(runs)
     info = records.read(folder).info
-    records.write_json(folder / layout.RECORD, {k: v for k, v in info.items() if k != lost})
+    files.write_sealed(folder / layout.RECORD, {k: v for k, v in info.items() if k != lost})
     made = build.build(runs, out)
     assert len(made.problems) == 1 and str(folder) in made.problems[0] and lost in made.problems[0]
 
@@ -158,7 +158,7 @@ def test_reference_runs_answer_for_nobody_else(runs: Path, out: Path) -> None:
 def test_claims_of_a_user(runs: Path, out: Path, tmp_path: Path) -> None:
     for seed in range(3):
         write_run(runs, seed=seed)
-    header = claims.PUBLISHED.read_text().splitlines()[0]
+    header = claims_file.PUBLISHED.read_text().splitlines()[0]
     line = "omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis,,paper,60000,1.0\n"
     for path in (tmp_path / "mine.csv", runs / "claims.csv"):
         path.write_text(f"{header}\n{line}")
@@ -191,7 +191,7 @@ def test_pairs_of_methods(runs: Path, out: Path) -> None:
 
 def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None:
     article = {"benchmark": "miniimagenet-5w5s", "preset": "article"}
-    evaluation = presets.article(BENCHMARKS["miniimagenet-5w5s"]).evaluation
+    evaluation = presets.preset("article", BENCHMARKS["miniimagenet-5w5s"]).evaluation
     for seed in range(3):
         folder = write_run(runs, seed=seed, accuracy=0.62, **article)
         write_scores(folder, BENCHMARKS["miniimagenet-5w5s"], "maml", seed, evaluation, 60_000, 0.61)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import provenance, records
+from bench import files, provenance, records
 from bench.data import listing, store
 from bench.errors import UserError
 from bench.files import sha256
@@ -115,7 +115,7 @@ def test_a_milestone_that_was_not_kept_is_said(typed: Command, results: Path) ->
     folder = only(results).path
     info = records.read_info(folder)
     lost = info | {"files": {k: v for k, v in info["files"].items() if "@" not in k}}
-    records.write_json(folder / layout.RECORD, lost)
+    files.write_sealed(folder / layout.RECORD, lost)
     assert "the weights of iteration 20 were not kept" in typed("run", "--benchmark", "tiny", *article).stdout
 
 
@@ -149,8 +149,8 @@ def test_weights_of_another_network_are_refused(typed: Command, results: Path) -
     path = record.path / layout.WEIGHTS
     state = weights.load_state(path, torch.device("cpu"))
     weights.save_state(path, state._replace(params={name: value[:1] for name, value in state.params.items()}))
-    files = record.info["files"] | {path.name: sha256(path)}
-    records.write_json(record.path / layout.RECORD, record.info | {"files": files})
+    sums = record.info["files"] | {path.name: sha256(path)}
+    files.write_sealed(record.path / layout.RECORD, record.info | {"files": sums})
     line = one_line(typed("evaluate", record.name, "--set", "queries=2"))
     assert "of another network" in line and "--force" in line
 

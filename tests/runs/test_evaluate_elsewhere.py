@@ -9,7 +9,7 @@ import pytest
 
 from bench import records
 from bench.analysis.cells import Cell
-from bench.analysis.claims import published
+from bench.analysis.claims_file import published
 from bench.analysis.verdicts import disqualified_by
 from bench.protocols import presets
 from bench.protocols.benchmarks import get

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
+from bench import files, records
 from bench.files import sha256
 from bench.records import layout
 from bench.training import outer_loop
@@ -127,7 +127,7 @@ def test_an_older_record_keeps_no_optimiser(typed: Command, tmp_path: Path) -> N
     assert typed(*RUN, *SHORT).returncode == 0
     old = record(tmp_path / "results" / "runs", 4)
     info = old.info | {"files": {name: total for name, total in old.info["files"].items() if "optim" not in name}}
-    records.write_json(old.path / layout.RECORD, info)
+    files.write_sealed(old.path / layout.RECORD, info)
     assert "its record is of a version that kept no optimiser state" in typed(*RUN, *LONG, "--dry-run").stdout
 
 

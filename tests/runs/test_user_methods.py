@@ -126,7 +126,7 @@ def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: 
 
     info = json.loads((folder / layout.RECORD).read_text())
     info["code"]["sha256"] = 64 * "0"
-    records.write_json(folder / layout.RECORD, info)
+    files.write_sealed(folder / layout.RECORD, info)
     report = typed("report")
     assert report.returncode == 1 and "do not name the file of its method, mine.py" in report.stderr
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.analysis.claims import published
+from bench.analysis.claims_file import published
 from tests.conftest import Command
 
 

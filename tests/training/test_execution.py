@@ -11,7 +11,7 @@ import torch
 
 from bench import records
 from bench.errors import UserError
-from bench.networks import conv4
+from bench.networks.conv4 import conv4, network
 from bench.networks.layers import ALONE
 from bench.networks.stacked import step as stacked
 from bench.protocols import benchmarks, presets
@@ -31,9 +31,8 @@ TINY = ("run", "--benchmark", "tiny", "--method", "maml")
 
 def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: Protocol) -> None:
     def size(benchmark: Benchmark, filters: int, seeds: int = 1) -> int:
-        return execution_modes.chunk_size(
-            benchmark, replace(tiny_protocol.training, filters=filters), 15, 64, CPU, seeds
-        )
+        made = network(benchmark, replace(tiny_protocol.training, filters=filters))
+        return execution_modes.chunk_size(made, benchmark, 15, 64, CPU, seeds)
 
     assert size(small, 2048) < size(small, 64) <= 64
     assert size(small, 2048, seeds=2) <= size(small, 2048)
@@ -54,8 +53,8 @@ def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: 
 def test_the_mode_follows_the_whole_training(name: str, preset: str, modes: list[str]) -> None:
     """A compilation takes minutes: it is for trainings of hours, not for those of minutes."""
     benchmark = benchmarks.get(name)
-    training = presets.preset(preset, benchmark).training
-    assert [each.mode for each in execution_modes.choose(benchmark, training, CPU, 1, 1, None)] == modes
+    made = network(benchmark, presets.preset(preset, benchmark).training)
+    assert [each.mode for each in execution_modes.choose(made, benchmark, CPU, 1, 1, None)] == modes
 
 
 def test_the_engine_is_taken_by_methods_that_say_what_they_do_in_its_terms() -> None:
@@ -97,14 +96,14 @@ def test_images_are_pooled_first_where_there_is_pooling(small: Benchmark, tiny_p
         ("native", {"downsampling": "stride"}),
     ):
         training = replace(tiny_protocol.training, **changed)
-        assert execution_modes.choose(small, training, CPU, 1, 1, "eager")[0].layers == layers
+        assert execution_modes.choose(network(small, training), small, CPU, 1, 1, "eager")[0].layers == layers
 
 
 def test_a_mode_that_was_asked_for_is_taken_or_refused(small: Benchmark, tiny_protocol: Protocol) -> None:
-    training = tiny_protocol.training
-    assert execution_modes.choose(small, training, CPU, 1, 1, "compiled")[0].mode == "compiled"
+    made = network(small, tiny_protocol.training)
+    assert execution_modes.choose(made, small, CPU, 1, 1, "compiled")[0].mode == "compiled"
     with pytest.raises(UserError, match="need --device cuda"):
-        execution_modes.choose(small, training, CPU, 1, 1, "graph")
+        execution_modes.choose(made, small, CPU, 1, 1, "graph")
 
 
 def test_a_mode_that_fails_is_left_with_one_line() -> None:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from bench import devices
 from bench.data.images import ImageClass, ImageSet
 from bench.episodes.images import ImageEpisodes
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols import benchmarks, presets
 from bench.training import execution
 from bench.training.batches import TrainingBatches

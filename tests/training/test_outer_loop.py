@@ -16,8 +16,9 @@ from bench.episodes.images import ImageEpisodes
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
 from bench.records import layout, weights
-from bench.training import checkpoint, evaluation, execution, initial, outer_loop
+from bench.training import evaluation, execution, initial, outer_loop
 from bench.training.execution import Execution
+from bench.training.progress import Progress, curve
 from bench.training.watch import Event, Interrupted, Step, Watch
 from methods import contract
 from tests.conftest import build
@@ -53,7 +54,7 @@ def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
     return trainer
 
 
-def trained(trainer: outer_loop.Trainer, initial: contract.State, watching: Watch) -> checkpoint.Progress:
+def trained(trainer: outer_loop.Trainer, initial: contract.State, watching: Watch) -> Progress:
     return trainer.run(trainer.prepare([initial]), watching)
 
 
@@ -66,12 +67,12 @@ def watch(stop_at: int | None = None, keep: tuple[int, ...] = ()) -> Watch:
     return Watch(on_event, lambda: reached[0] == stop_at, 1e9, keep)
 
 
-def assert_same(one: checkpoint.Progress, other: checkpoint.Progress) -> None:
+def assert_same(one: Progress, other: Progress) -> None:
     assert_equal(one.state, other.state)
     for ours, theirs in zip(one.tracks, other.tracks, strict=True):
         assert_equal(ours.best, theirs.best)
         assert (ours.best_score, ours.best_iteration) == (theirs.best_score, theirs.best_iteration)
-        curves = (checkpoint.curve(track).drop(columns="seconds") for track in (ours, theirs))
+        curves = (curve(track).drop(columns="seconds") for track in (ours, theirs))
         pd.testing.assert_frame_equal(*curves)
 
 
@@ -134,7 +135,7 @@ def test_one_seed_that_diverges_leaves_the_other(make: Make, tiny_protocol: Prot
     initial[0].params["head.weight"].fill_(float("nan"))
     progress = trainer.run(trainer.prepare(initial), watch())
     assert [track.diverged_at for track in progress.tracks] == [1, None] and progress.iteration == 6
-    assert [len(checkpoint.curve(track)) for track in progress.tracks] == [1, 6]
+    assert [len(curve(track)) for track in progress.tracks] == [1, 6]
     assert all(p.isfinite().all() for p in progress.of(1).params.values())
 
 
@@ -218,7 +219,7 @@ def test_best_keeps_the_first_of_equals_and_is_not_the_last(
     track = progress.tracks[0]
     assert (track.best_score, track.best_iteration) == (0.5, 2)
     assert not torch.equal(track.best.params["head.weight"], progress.of(0).params["head.weight"])
-    assert checkpoint.curve(progress.tracks[0]).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
+    assert curve(progress.tracks[0]).dropna()["valid_score"].tolist() == [0.5, 0.5, 0.4]
 
 
 def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: Protocol) -> None:
@@ -226,7 +227,7 @@ def test_divergence_ends_the_run_and_keeps_the_curve(make: Make, tiny_protocol: 
     initial.params["head.weight"].fill_(float("nan"))
     progress = trained(trainer, initial, watch())
     assert progress.tracks[0].diverged_at == 1 and progress.iteration == 1
-    assert checkpoint.curve(progress.tracks[0])["train_loss"].isna().tolist() == [True]
+    assert curve(progress.tracks[0])["train_loss"].isna().tolist() == [True]
 
 
 def test_weights_of_named_iterations_are_kept(make: Make, tiny_protocol: Protocol) -> None:

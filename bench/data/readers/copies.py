@@ -123,7 +123,7 @@ def found_folders(names: Iterable[str]) -> str:
 
 
 def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
-    """Of one archive, or of those in a folder."""
+    """The copy that one archive holds, or all those in a folder."""
     others: Others = []
     files = read_archives(archives, (*IMAGES, *TABLES), others)
     packed: dict[str, Path] = {}

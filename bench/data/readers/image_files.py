@@ -109,7 +109,7 @@ def _why(error: Exception) -> str:
 
 @cache
 def readable_suffixes() -> frozenset[str]:
-    """Those of the files that `fitted` reads, in lower case."""
+    """The suffixes of the files that `fitted` reads, in lower case."""
     formats = _readable()
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
 

@@ -46,7 +46,7 @@ class Compiled(NamedTuple):
     instructions: Counter[str]
 
     def count(self, prefix: str) -> int:
-        """Of the instructions that begin so."""
+        """The number of instructions that begin so."""
         return sum(number for name, number in self.instructions.items() if name.startswith(prefix))
 
 

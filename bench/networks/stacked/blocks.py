@@ -72,7 +72,9 @@ class Blocks:
             done.append(Block(x, weight, layer, greatest, place, mean, variance, output))
         return done
 
-    def backward(self, blocks: list[Block], of_output: Tensor, counted: int, keep: bool) -> tuple[Params, list[Block]]:
+    def backward(
+        self, blocks: list[Block], grad_output: Tensor, counted: int, keep: bool
+    ) -> tuple[Params, list[Block]]:
         """The gradient for the blocks' parameters, given the last output's cotangent; and, to `keep`, the blocks with
         what it was made of. What is not kept leaves the list as soon as it was used."""
         found: Params = {}
@@ -80,16 +82,18 @@ class Blocks:
         nothing = torch.zeros_like(blocks[0].mean)
         while blocks:
             k, block = len(blocks), blocks.pop()
-            active, sums = self.operations.sums(of_output, block.output, block.greatest, block.mean)
+            active, sums = self.operations.sums(grad_output, block.output, block.greatest, block.mean)
             block = block._replace(active=active, sums=sums)
             if block.layer is None:
-                of_weight = self._of_first_weight(block)
+                grad_weight = self._of_first_weight(block)
             else:
                 block = block._replace(spread=self._spread(block, counted))
-                of_weight = self.operations.weight_gradient(block.x, block.spread, self.strided)
+                grad_weight = self.operations.weight_gradient(block.x, block.spread, self.strided)
                 if k > 1:
-                    of_output = self.operations.data_gradient(block.spread, block.weight, _size(block.x), self.strided)
-            found |= _named(k, of_weight, sums[:, 0], nothing)
+                    grad_output = self.operations.data_gradient(
+                        block.spread, block.weight, _size(block.x), self.strided
+                    )
+            found |= _named(k, grad_weight, sums[:, 0], nothing)
             if keep:
                 kept.insert(0, block)
         return found, kept
@@ -109,18 +113,18 @@ class Blocks:
         assert x1 is not None
         return moved, x1
 
-    def backward_tangent(self, blocks: list[Block], moved: list[Moved], of_output1: Tensor) -> Params:
+    def backward_tangent(self, blocks: list[Block], moved: list[Moved], grad_output1: Tensor) -> Params:
         """The gradient's derivative in the direction, given that of the last output's cotangent."""
         found, nothing = Params(), torch.zeros_like(blocks[0].mean)
         for k, block, move in reversed(list(zip(BLOCKS, blocks, moved, strict=True))):
             active1, sums1 = self.operations.sums_tangent(
-                of_output1, block.output, block.active, block.greatest, move.greatest1, block.mean, move.layer_sums1
+                grad_output1, block.output, block.active, block.greatest, move.greatest1, block.mean, move.layer_sums1
             )
             if block.layer is None:
-                of_weight1 = self._of_first_weight_tangent(block, move, active1, sums1)
+                grad_weight1 = self._of_first_weight_tangent(block, move, active1, sums1)
             else:
-                of_weight1, of_output1 = self._back_tangent(block, move, active1, sums1)
-            found |= _named(k, of_weight1, sums1[:, 0], nothing)
+                grad_weight1, grad_output1 = self._back_tangent(block, move, active1, sums1)
+            found |= _named(k, grad_weight1, sums1[:, 0], nothing)
         return found
 
     def _of_first_weight(self, block: Block) -> Tensor:
@@ -155,11 +159,11 @@ class Blocks:
             block.layer, move.layer1, block.active, active1, block.place, block.mean, block.variance,
             move.layer_sums1, block.sums, sums1, len(block.x[0]), self.epsilon,
         )  # fmt: skip
-        of_weight1 = self.operations.weight_gradient_dual(block.x, spread1, move.x1, block.spread, self.strided)
-        of_x1 = self.operations.data_gradient_dual(
+        grad_weight1 = self.operations.weight_gradient_dual(block.x, spread1, move.x1, block.spread, self.strided)
+        grad_x1 = self.operations.data_gradient_dual(
             spread1, block.weight, block.spread, move.weight1, _size(block.x), self.strided
         )
-        return of_weight1, of_x1
+        return grad_weight1, grad_x1
 
 
 def _size(x: Tensor) -> tuple[int, int]:
@@ -183,6 +187,6 @@ def _outside(weight: Tensor) -> Tensor:
     return weight.unflatten(1, (3, 3)).permute(0, 4, 3, 1, 2)
 
 
-def _named(k: int, of_weight: Tensor, of_shift: Tensor, of_bias: Tensor) -> Params:
+def _named(k: int, grad_weight: Tensor, grad_shift: Tensor, grad_bias: Tensor) -> Params:
     """What belongs to the parameters of block k; weights as views of what stands inside."""
-    return {f"conv{k}.weight": _outside(of_weight), f"conv{k}.bias": of_bias, f"norm{k}.shift": of_shift}
+    return {f"conv{k}.weight": _outside(grad_weight), f"conv{k}.bias": grad_bias, f"norm{k}.shift": grad_shift}

@@ -92,13 +92,13 @@ class Engine:
             *_, step = self._gradient(step.params, step.data, step.labels, direction, keep=True)
         assert step.blocks is not None and step.head is not None
         if all(name in (head.WEIGHT, head.BIAS) for name in direction):
-            found, of_features = self.operations.head.derivative(step.head, None, direction)
-            of_output = self._of_output(of_features, step.blocks[-1].output)
-            return found | self._blocks.backward(list(step.blocks), of_output, step.data.counted, keep=False)[0]
+            found, grad_features = self.operations.head.derivative(step.head, None, direction)
+            grad_output = self._of_output(grad_features, step.blocks[-1].output)
+            return found | self._blocks.backward(list(step.blocks), grad_output, step.data.counted, keep=False)[0]
         moved, output1 = self._blocks.tangent(step.blocks, direction)
-        found, of_features1 = self.operations.head.derivative(step.head, self._features(output1), direction)
-        of_output1 = self._of_output(of_features1, output1)
-        return found | self._blocks.backward_tangent(step.blocks, moved, of_output1)
+        found, grad_features1 = self.operations.head.derivative(step.head, self._features(output1), direction)
+        grad_output1 = self._of_output(grad_features1, output1)
+        return found | self._blocks.backward_tangent(step.blocks, moved, grad_output1)
 
     def _gradient(
         self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
@@ -108,10 +108,10 @@ class Engine:
         blocks = self._blocks.forward(params, data)
         moments = [(block.mean, block.variance) for block in blocks]
         value, ends = self.operations.head.loss(params, self._features(blocks[-1].output), labels)
-        found, of_features = self.operations.head.gradient(ends)
+        found, grad_features = self.operations.head.gradient(ends)
         if only is None or not all(name in found for name in only):
-            of_output = self._of_output(of_features, blocks[-1].output)
-            rest, blocks = self._blocks.backward(blocks, of_output, data.counted, keep)
+            grad_output = self._of_output(grad_features, blocks[-1].output)
+            rest, blocks = self._blocks.backward(blocks, grad_output, data.counted, keep)
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
         return value, gradient, Step(params, data, labels, moments, blocks, ends)
@@ -128,12 +128,12 @@ class Engine:
         """[episodes, images, rows, columns, channels] -> [episodes, images, features], channels first."""
         return output.mean((2, 3)) if self.averages else output.movedim(-1, 2).flatten(2)
 
-    def _of_output(self, of_features: Tensor, output: Tensor) -> Tensor:
+    def _of_output(self, grad_features: Tensor, output: Tensor) -> Tensor:
         """The cotangent of the output, given that of the features."""
         rows, columns, channels = output.shape[2:]
         if self.averages:
-            return (of_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
-        return of_features.unflatten(2, (channels, rows, columns)).movedim(2, -1).contiguous()
+            return (grad_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
+        return grad_features.unflatten(2, (channels, rows, columns)).movedim(2, -1).contiguous()
 
 
 def _bytes(blocks: list[Block] | None) -> int:

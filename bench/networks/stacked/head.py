@@ -46,7 +46,7 @@ def loss(params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head
 
 
 def gradient(head: Head) -> tuple[Params, Tensor]:
-    """Of the head's parameters, and of all features."""
+    """The gradient by the head's parameters, and by all features."""
     own = {WEIGHT: head.delta.mT @ head.features, BIAS: head.delta.sum(1)}
     return own, of_all(head.before, head.delta @ head.weight)
 
@@ -64,14 +64,14 @@ def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple
         outputs1 = outputs1 + bias1[:, None]
     p = head.probabilities
     delta1 = p * (outputs1 - (p * outputs1).sum(2, keepdim=True)) / p.shape[1]
-    of_weight1, of_features1 = delta1.mT @ head.features, delta1 @ head.weight
+    grad_weight1, grad_features1 = delta1.mT @ head.features, delta1 @ head.weight
     if features1 is not None:
-        of_weight1 = of_weight1 + head.delta.mT @ features1
+        grad_weight1 = grad_weight1 + head.delta.mT @ features1
     if weight1 is not None:
-        of_features1 = of_features1 + head.delta @ weight1
-    return {WEIGHT: of_weight1, BIAS: delta1.sum(1)}, of_all(head.before, of_features1)
+        grad_features1 = grad_features1 + head.delta @ weight1
+    return {WEIGHT: grad_weight1, BIAS: delta1.sum(1)}, of_all(head.before, grad_features1)
 
 
-def of_all(before: int, of_features: Tensor) -> Tensor:
+def of_all(before: int, grad_features: Tensor) -> Tensor:
     """With zeros for the images without labels, which stand before."""
-    return F.pad(of_features, (0, 0, before, 0)) if before else of_features
+    return F.pad(grad_features, (0, 0, before, 0)) if before else grad_features

@@ -41,7 +41,7 @@ def shipped() -> Tiles:
 
 
 def read(document: Mapping[str, Any]) -> Tiles:
-    """Those of a document as a sweep writes it."""
+    """The tiles in a document as a sweep writes it."""
     return {name: Tile(*numbers) for name, numbers in document["tiles"].items()}
 
 

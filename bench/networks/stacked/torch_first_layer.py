@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.networks.layers import padding
+from bench.networks.geometry import padding
 from bench.networks.stacked.torch_products import channels_first, convolved, correlated, each, placed
 
 _PART_BYTES = 4 * 2**20  # of the layer, at once

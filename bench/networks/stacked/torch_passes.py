@@ -21,9 +21,9 @@ def normalise(greatest: Tensor, mean: Tensor, variance: Tensor, shift: Tensor, e
     return torch.addcmul(_wide(shift - s * mean), greatest, _wide(s)).relu_()
 
 
-def sums(of_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+def sums(grad_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """a, the cotangent of the output where that is open, and A = sum a, B = sum a (G - m) [episodes, 2, channels]."""
-    active = _where_open(of_output, output)
+    active = _where_open(grad_output, output)
     return active, each(lambda *one: torch.stack(summed(*one)), active, greatest, mean)
 
 
@@ -65,7 +65,7 @@ def output_tangent(
 
 
 def sums_tangent(
-    of_output1: Tensor,
+    grad_output1: Tensor,
     output: Tensor,
     active: Tensor,
     greatest: Tensor,
@@ -74,7 +74,7 @@ def sums_tangent(
     layer_sums1: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """a', and A' = sum a', B' = sum a' (G - m) + a (G' - m') [episodes, 2, channels]."""
-    active1 = _where_open(of_output1, output)
+    active1 = _where_open(grad_output1, output)
 
     def both(
         active: Tensor, active1: Tensor, greatest: Tensor, greatest1: Tensor, mean: Tensor, mean1: Tensor

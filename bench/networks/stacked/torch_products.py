@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.channel_statistics import measured, summed
-from bench.networks.layers import padding
+from bench.networks.geometry import padding
 from bench.networks.stacked import torch_places
 
 

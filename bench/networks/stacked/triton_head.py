@@ -22,7 +22,7 @@ class Head(NamedTuple):
     probabilities: Tensor
     delta: Tensor
     before: int
-    of_features: Tensor
+    grad_features: Tensor
 
 
 class Heads(How):
@@ -36,35 +36,35 @@ class Heads(How):
         """Each episode's loss, with labels [episodes, N], and what its gradient is made of."""
         before, weight, bias = features.shape[1] - labels.shape[1], params[WEIGHT].contiguous(), params[BIAS]
         features = features[:, before:].contiguous()
-        losses, of_features = features.new_empty(labels.shape), features.new_empty(features.shape)
+        losses, grad_features = features.new_empty(labels.shape), features.new_empty(features.shape)
         probabilities, delta = (features.new_empty((*labels.shape, weight.shape[1])) for _ in range(2))
         grid, numbers, options = self._blocks(features, weight.shape[1])
         launch(
             head.head, grid,
-            features, weight, bias.contiguous(), labels.contiguous(), losses, probabilities, delta, of_features,
+            features, weight, bias.contiguous(), labels.contiguous(), losses, probabilities, delta, grad_features,
             labels.shape[1], *numbers, **options,
         )  # fmt: skip
-        return losses.mean(1), Head(features, weight, probabilities, delta, before, of_features)
+        return losses.mean(1), Head(features, weight, probabilities, delta, before, grad_features)
 
     def gradient(self, found: Head) -> tuple[Params, Tensor]:
-        """Of the head's parameters, and of all features."""
+        """The gradient by the head's parameters, and by all features."""
         own = self._weight_and_bias(((found.features, found.delta),))
-        return own, twin.of_all(found.before, found.of_features)
+        return own, twin.of_all(found.before, found.grad_features)
 
     def derivative(self, found: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
         """Both in a direction; one that is not of everything goes the twin's way."""
         if features1 is None or WEIGHT not in direction or BIAS not in direction:
             return twin.derivative(twin.Head(*found[:5]), features1, direction)
         features1 = features1[:, found.before :].contiguous()
-        delta1, of_features = found.delta.new_empty(found.delta.shape), features1.new_empty(features1.shape)
+        delta1, grad_features = found.delta.new_empty(found.delta.shape), features1.new_empty(features1.shape)
         grid, numbers, options = self._blocks(features1, found.weight.shape[1])
         launch(
             head.head_tangent, grid,
             found.features, features1, found.weight, direction[WEIGHT].contiguous(), direction[BIAS].contiguous(),
-            found.probabilities, found.delta, delta1, of_features, features1.shape[1], *numbers, **options,
+            found.probabilities, found.delta, delta1, grad_features, features1.shape[1], *numbers, **options,
         )  # fmt: skip
         own = self._weight_and_bias(((found.features, delta1), (features1, found.delta)))
-        return own, twin.of_all(found.before, of_features)
+        return own, twin.of_all(found.before, grad_features)
 
     def _blocks(self, features: Tensor, ways: int) -> tuple[tuple[int, int], tuple[int | str, ...], dict[str, int]]:
         """Grid, (ways, padded, features, images and features at a time, precision), options."""

@@ -13,35 +13,7 @@ from torch import Tensor
 from bench.networks.stacked.tiles import How
 from bench.networks.stacked.triton_kernels import finish, product, weight_gradient
 from bench.networks.stacked.triton_kernels.launch import launch
-
-
-def windows(images: Tensor) -> int:
-    """Of 2x2 places, those at an odd edge too."""
-    _, count, height, width, _ = images.shape
-    return count * ((height + 1) // 2) * ((width + 1) // 2)
-
-
-def rounded(count: int, split: int, step: int) -> int:
-    """How much each of `split` takes of `count`, in whole steps."""
-    return triton.cdiv(triton.cdiv(count, split), step) * step
-
-
-def pooled(layer: Sequence[int]) -> tuple[int, ...]:
-    """The shape that a layer of this shape is pooled to."""
-    episodes, count, height, width, filters = layer
-    return episodes, count, height // 2, width // 2, filters
-
-
-def summed(parts: Tensor, count: int = 1) -> Tensor:
-    """[episodes, parts, ...] -> their sum in a fixed order, divided by `count`, [episodes, ...]."""
-    episodes, many = parts.shape[:2]
-    size = parts[0, 0].numel()
-    block = min(64, triton.next_power_of_2(size))
-    at_once = min(64, triton.next_power_of_2(many))
-    out = parts.new_empty((episodes, *parts.shape[2:]))
-    grid = (triton.cdiv(size, block), episodes)
-    launch(finish.finish_sums, grid, parts, out, many, count, size, triton.cdiv(many, at_once), block, at_once)
-    return out
+from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
 
 
 class Layers(How):
@@ -80,9 +52,9 @@ class Layers(How):
     def data_gradient(self, spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
         """The gradient of a layer's images, of that of the layer."""
         _no_stride(strided)
-        of_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
-        self._product("data", product.PLAIN, (spread, weight), None, (None, None, None, of_x, None), 0)
-        return of_x
+        grad_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
+        self._product("data", product.PLAIN, (spread, weight), None, (None, None, None, grad_x, None), 0)
+        return grad_x
 
     def data_gradient_dual(
         self,
@@ -93,12 +65,12 @@ class Layers(How):
         size: tuple[int, int],
         strided: bool = False,
     ) -> Tensor:
-        """Its derivative."""
+        """The derivative of that gradient, in a direction."""
         _no_stride(strided)
-        of_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
-        tensors = None, None, None, of_x, None
+        grad_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
+        tensors = None, None, None, grad_x, None
         self._product("dual", product.PLAIN, (spread1, weight), (spread, weight1), tensors, 0)
-        return of_x
+        return grad_x
 
     def weight_gradient(self, x: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
         """The gradient of a layer's weight, of that of the layer."""
@@ -108,7 +80,7 @@ class Layers(How):
     def weight_gradient_dual(
         self, x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor, strided: bool = False
     ) -> Tensor:
-        """Its derivative."""
+        """The derivative of that gradient, in a direction."""
         _no_stride(strided)
         return self._weights([(x, spread1), (x1, spread)])
 
@@ -144,10 +116,10 @@ class Layers(How):
         chunk = rounded(count * height * width, max(1, self.programs // (3 * episodes)), tile.depth)
         chunks = triton.cdiv(count * height * width, chunk)
         parts = x.new_empty((episodes, len(pairs) * chunks, 9, channels, spread.shape[-1]))
-        for index, (images, of_layer) in enumerate(pairs):
+        for index, (images, grad_layer) in enumerate(pairs):
             launch(
                 weight_gradient.weight_gradient, (chunks, 3, episodes),
-                images, of_layer, parts, count, index * chunks, len(pairs) * chunks, chunk,
+                images, grad_layer, parts, count, index * chunks, len(pairs) * chunks, chunk,
                 height, width, channels, spread.shape[-1], tile.depth, self.exact(x.dtype), **tile.options,
             )  # fmt: skip
         return summed(parts)

@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.networks.stacked.tiles import How
 from bench.networks.stacked.triton_kernels import passes, tangents
 from bench.networks.stacked.triton_kernels.launch import launch
-from bench.networks.stacked.triton_layers import summed, windows
+from bench.networks.stacked.triton_sums import summed, windows
 
 
 class Passes(How):
@@ -38,7 +38,7 @@ class Passes(How):
         shift1: Tensor | None,
         epsilon: float,
     ) -> Tensor:
-        """Its derivative."""
+        """The derivative of what `normalise` gives, in a direction."""
         output1, moved = torch.empty_like(greatest), None if shift1 is None else shift1.contiguous()
         grid, rows, options = self._grid(greatest)
         count, filters = _rows(greatest)
@@ -49,15 +49,15 @@ class Passes(How):
         )  # fmt: skip
         return output1
 
-    def sums(self, of_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, grad_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
         """a, and the sums of a and of a (greatest - mean), [episodes, 2, filters]."""
         active, (grid, parts, numbers, options) = torch.empty_like(greatest), self._summing(greatest)
-        launch(passes.cotangent_sums, grid, of_output, output, greatest, mean, active, parts, *numbers, **options)
+        launch(passes.cotangent_sums, grid, grad_output, output, greatest, mean, active, parts, *numbers, **options)
         return active, summed(parts)
 
     def sums_tangent(
         self,
-        of_output1: Tensor,
+        grad_output1: Tensor,
         output: Tensor,
         active: Tensor,
         greatest: Tensor,
@@ -69,7 +69,7 @@ class Passes(How):
         active1, (grid, parts, numbers, options) = torch.empty_like(greatest), self._summing(greatest)
         launch(
             tangents.tangent_sums, grid,
-            of_output1, output, active, greatest, greatest1, mean, layer_sums1, active1, parts, *numbers, **options,
+            grad_output1, output, active, greatest, greatest1, mean, layer_sums1, active1, parts, *numbers, **options,
         )  # fmt: skip
         return active1, summed(parts)
 
@@ -107,7 +107,7 @@ class Passes(How):
         counted: int,
         epsilon: float,
     ) -> Tensor:
-        """Its derivative; the statistics are those of all images, of which `counted` is the number."""
+        """The derivative of the layer's gradient, in a direction; the statistics are those of all `counted` images."""
         found, (grid, numbers, options) = torch.empty_like(layer), self._over_windows(layer, epsilon)
         launch(
             tangents.tangent_spread, grid,

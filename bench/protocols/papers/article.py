@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.papers import finn_sources
-from bench.protocols.papers.finn import paper
 from bench.protocols.protocol import Protocol
 from bench.protocols.source import Source, Sources
 
 
-def article(benchmark: Benchmark) -> Protocol:
-    """The PyTorch re-implementation that this project starts from; `sources` says what of it is assumed."""
-    base, tiny = paper(benchmark), benchmark.name == "tiny"
+def article(benchmark: Benchmark, base: Protocol) -> Protocol:
+    """The PyTorch re-implementation that this project starts from; `sources` says what of it is assumed.
+
+    `base`: the protocol `paper`."""
+    tiny = benchmark.name == "tiny"
     training = replace(
         base.training,
         meta_batch=2,
@@ -33,7 +34,7 @@ def article(benchmark: Benchmark) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Sources:
-    """Of every setting of `article`."""
+    """Where each setting of `article` is from."""
     text, printed = "article, text", "article, printed code"
     network = {"filters": "32", "downsampling": "max-pool 2", "head_input": "linear 800 -> 5"}
     its_own = benchmark.source == "mini-imagenet"

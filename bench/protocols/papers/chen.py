@@ -53,7 +53,7 @@ def chen(benchmark: Benchmark) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Sources:
-    """Of every setting of `chen`."""
+    """Where each setting of `chen` is from."""
     shrunk = ("filters", "iterations", "episodes") if benchmark.name == "tiny" else ()
     found = {name: Source(f"authors' code, {where}") for name, where in (_of_training() | _of_test()).items()}
     apart = ("inner_lr", "inner_steps", "evaluation.inner_steps", "ways", "shots", "queries")

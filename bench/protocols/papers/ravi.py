@@ -6,17 +6,16 @@ from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.papers import finn_sources
-from bench.protocols.papers.finn import paper
 from bench.protocols.protocol import Protocol
 from bench.protocols.source import Source, Sources
 
 
-def ravi(benchmark: Benchmark) -> Protocol:
+def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
     """Ravi and Larochelle (ICLR 2017), the fine-tune baseline: 30,000 steps of 64 images, running statistics.
 
-    One classifier serves every number of shots, so nothing of its training depends on them. Their rates were chosen on
-    100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed here."""
-    base = paper(benchmark)
+    `base`: the protocol `paper`. One classifier serves every number of shots, so nothing of its training depends on
+    them. Their rates were chosen on 100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed
+    here."""
     training = replace(
         base.training,
         iterations=30_000,
@@ -38,7 +37,7 @@ def ravi(benchmark: Benchmark) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Sources:
-    """Of every setting of `ravi`."""
+    """Where each setting of `ravi` is from."""
     code, network = "Ravi and Larochelle 2017, code", "its matching-net-classifier.lua"
     changed = {
         "iterations": f"{code}: of an ordinary classifier",

@@ -49,7 +49,7 @@ _NONE_OF_IT = Source("does not concern prototypical networks, which adapt nothin
 
 
 def sources(benchmark: Benchmark) -> Sources:
-    """Of every setting of `snell`."""
+    """Where each setting of `snell` is from."""
     found = PROJECTS_OWN | _everywhere() | (_mini_imagenet() if benchmark.input_shape[0] == 3 else _omniglot())
     if benchmark.source not in ("mini-imagenet", "omniglot"):
         like = "miniImageNet" if benchmark.input_shape[0] == 3 else "Omniglot"

@@ -11,8 +11,8 @@ from rich.progress import Progress
 
 from bench.protocols import presets
 from bench.runs.display import Display
+from bench.runs.groups import Ended, GroupEvent, SeedGroup, Started
 from bench.runs.progress import Pace, Throttle, ends_something
-from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, Started
 from bench.training.watch import Said, Scored, Step
 
 _EVENT_SECONDS = 1.0

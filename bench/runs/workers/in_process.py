@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench.runs.workers.work import GroupListener, SeedGroup, Started, WorkOptions, shows_work, work
+from bench.runs.groups import GroupListener, SeedGroup, Started, Work, WorkOptions, shows_work
 from bench.training.watch import Stop
 
 
@@ -14,6 +14,7 @@ from bench.training.watch import Stop
 class InProcess:
     """Works on one seed group after the other. An error ends all of it, and is the caller's."""
 
+    work: Work
     workers: int = 1
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
@@ -23,6 +24,6 @@ class InProcess:
             if worked and stop():
                 return
             on_event(place, Started())
-            ended = work(group, options, partial(on_event, place), stop)
+            ended = self.work(group, options, partial(on_event, place), stop, 0)
             worked |= shows_work(ended)
             on_event(place, ended)

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from bench import devices
-from bench.runs.workers import work
+from bench.runs import groups as seed_groups
+from bench.runs.groups import ATTEMPTS, Ended, GroupEvent, GroupListener, SeedGroup, Started, Work, WorkOptions
 from bench.runs.workers.mapped_images import by_file, opened
-from bench.runs.workers.work import Ended, GroupEvent, GroupListener, SeedGroup, Started, WorkOptions
 from bench.training.watch import Said, Stop
 
 _LISTEN_SECONDS = 0.2
@@ -35,6 +35,7 @@ class Processes:
     """This machine: a process for each of `gpus`, where None stands for a share of the CPU's threads."""
 
     gpus: Sequence[str | None]
+    work: Work
 
     @property
     def workers(self) -> int:
@@ -45,7 +46,7 @@ class Processes:
         """Does what is missing of every group. A process that dies is replaced, and its group goes on from its
         checkpoint."""
         with ExitStack() as stack:
-            workers = [_Worker(options, gpu) for gpu in self.gpus]
+            workers = [_Worker(self.work, options, gpu) for gpu in self.gpus]
             for worker in workers:
                 stack.callback(worker.end)
             _Scheduler(groups, workers, on_event, list(range(len(groups)))).run(stop)
@@ -84,7 +85,7 @@ class _Scheduler:
     def _assign(self) -> None:
         for worker in (worker for worker in self.workers if worker.place is None):
             running = [other.place for other in self.workers if other.place is not None]
-            place = next(work.startable(self.waiting, running, self.groups), None)
+            place = next(seed_groups.startable(self.waiting, running, self.groups), None)
             if place is None:
                 return
             self.waiting.remove(place)
@@ -96,7 +97,7 @@ class _Scheduler:
         place = worker.place
         assert place is not None
         event = worker.receive() or self._died(worker.reap(), place)
-        self.worked |= work.shows_work(event)
+        self.worked |= seed_groups.shows_work(event)
         if isinstance(event, Ended):
             worker.place = None
         self.on_event(place, event)
@@ -104,8 +105,8 @@ class _Scheduler:
     def _died(self, how: str, place: int) -> GroupEvent:
         if self.stopping:
             return Ended(stopped="whose last checkpoint stands")
-        if self.attempts[place] == work.ATTEMPTS:
-            return Ended(error=f"its worker died {work.ATTEMPTS} times, at last by {how}")
+        if self.attempts[place] == ATTEMPTS:
+            return Ended(error=f"its worker died {ATTEMPTS} times, at last by {how}")
         self.waiting.insert(0, place)
         return Said(f"its worker died ({how}); it goes on from its last checkpoint")
 
@@ -114,6 +115,7 @@ class _Scheduler:
 class _Worker:
     """A process, started when it is first assigned something; `place` is that of the group it works on."""
 
+    work: Work
     options: WorkOptions
     gpu: str | None
     place: int | None = None
@@ -125,11 +127,11 @@ class _Worker:
         if self.pipe is None:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             self.pipe, theirs = context.Pipe()
-            self.process = context.Process(target=_serve, args=(theirs, self.options, self.gpu), daemon=True)
+            self.process = context.Process(target=_serve, args=(theirs, self.work, self.options, self.gpu), daemon=True)
             self.process.start()
             theirs.close()  # so that the pipe ends when the process does
         self.place = place
-        self.pipe.send((by_file(group), attempt))
+        self.pipe.send((group.with_data(by_file(group.data)), attempt))
 
     def receive(self) -> GroupEvent | None:
         """The next thing that it reports; None if it has died."""
@@ -161,7 +163,7 @@ class _Worker:
         self.process.kill()
 
 
-def _serve(pipe: Connection, options: WorkOptions, gpu: str | None) -> None:
+def _serve(pipe: Connection, work: Work, options: WorkOptions, gpu: str | None) -> None:
     """What a worker's process runs. While it works, whatever arrives asks it to stop, and so does the end of the pipe,
     when the command has died."""
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent asks us to stop
@@ -173,6 +175,7 @@ def _serve(pipe: Connection, options: WorkOptions, gpu: str | None) -> None:
     try:
         while (assigned := pipe.recv()) is not None:
             group, attempt = assigned
-            pipe.send(work.work_apart(opened(group), options, pipe.send, pipe.poll, attempt))
+            group = group.with_data(opened(group.data))
+            pipe.send(work(group, options, pipe.send, pipe.poll, attempt))
     except (EOFError, OSError):
         return

@@ -18,9 +18,9 @@ from bench import files, provenance
 from bench.data.images import ImageSet
 from bench.episodes.stream import Data
 from bench.errors import UserError, reason
+from bench.runs.groups import ATTEMPTS, Ended, GroupListener, SeedGroup, Work, WorkOptions, shows_work
 from bench.runs.workers import ray_task
 from bench.runs.workers.ray_task import Mailbox, Shared
-from bench.runs.workers.work import ATTEMPTS, Ended, GroupListener, SeedGroup, WorkOptions, shows_work
 from bench.training.watch import Stop
 
 _LISTEN_SECONDS = 0.5
@@ -34,6 +34,7 @@ class Cluster:
     ray: Any
     needs: dict[str, int]  # of a task
     workers: int
+    work: Work
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
         """Does what is missing of every group."""
@@ -68,12 +69,12 @@ class Cluster:
         put: dict[str, Any] = {}
         tasks: list[Any] = []
         for place, group in enumerate(groups):
-            data = group.jobs[0].workload.data
+            data = group.data
             if data.digest not in put:
                 put[data.digest] = self.ray.put(_plain(data))
             before = [tasks[k] for k in range(place) if not group.folders.isdisjoint(groups[k].folders)]
             sent = (_absolute(group.with_data(None)), put[data.digest])
-            tasks.append(remote.remote(place, *sent, options, shared, mailbox, *before))
+            tasks.append(remote.remote(place, *sent, self.work, options, shared, mailbox, *before))
         return {task: place for place, task in enumerate(tasks)}
 
     def _mailbox(self) -> Any:
@@ -89,7 +90,7 @@ class Cluster:
             return Ended(error=f"its worker died {ATTEMPTS} times: {reason(error)}")
 
 
-def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
+def connect(address: str | None, threads: int, cuda: bool, work: Work) -> Cluster:
     """The cluster at that address, or the one that this machine is part of, or a new one of this machine alone.
     Raises UserError."""
     try:
@@ -108,7 +109,7 @@ def connect(address: str | None, threads: int, cuda: bool) -> Cluster:
     if workers == 0:
         ray.shutdown()
         raise UserError(f"--engine ray: no node of the cluster has {each} {kind}{'s' * (each > 1)}")
-    return Cluster(ray, needs, workers)
+    return Cluster(ray, needs, workers, work)
 
 
 def _check(address: str) -> None:

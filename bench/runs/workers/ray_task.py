@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import devices, provenance
+from bench.runs.groups import Ended, GroupEvent, SeedGroup, Started, Work, WorkOptions
 from bench.runs.progress import Throttle
-from bench.runs.workers.work import Ended, GroupEvent, SeedGroup, Started, WorkOptions, work_apart
 from bench.training.watch import Event, Said
 
 _ASK_SECONDS = 1.0
@@ -65,9 +65,16 @@ class Shared:
 
 
 def run(
-    place: int, group: SeedGroup, data: Any, options: WorkOptions, shared: Shared, mailbox: Any, *_before: Ended
+    place: int,
+    group: SeedGroup,
+    data: Any,
+    work: Work,
+    options: WorkOptions,
+    shared: Shared,
+    mailbox: Any,
+    *_before: Ended,
 ) -> Ended:
-    """A task. Ray begins it again if its worker died."""
+    """A task, which does its work on a group. Ray begins it again if its worker died."""
     import ray
 
     if wrong := shared.missing():
@@ -91,4 +98,4 @@ def run(
 
     if stop():
         return Ended(stopped="before it began")
-    return work_apart(group.with_data(data), options, on_event, stop, attempt)
+    return work(group.with_data(data), options, on_event, stop, attempt)

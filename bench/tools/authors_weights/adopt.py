@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bench.data import benchmark_data, store
 from bench.errors import UserError
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols import presets, protocol, published_weights, settings
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.runs.adopt import adopt_state

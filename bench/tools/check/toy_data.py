@@ -63,12 +63,12 @@ class Subject:
 
     @property
     def benchmark(self) -> Benchmark:
-        """Of this form."""
+        """A benchmark of this form."""
         return BENCHMARK if self.form == IMAGES else get("sinusoid-5s")
 
     @property
     def protocol(self) -> Protocol:
-        """Of this form."""
+        """A protocol of this form."""
         return of_images() if self.form == IMAGES else of_functions()
 
     def build(self, mode: str | None = None) -> Method:
@@ -99,7 +99,7 @@ class GivenMethod(NamedMethod):
 
     @property
     def kind(self) -> type[Method]:
-        """Its class."""
+        """The method's class."""
         return self.given
 
 

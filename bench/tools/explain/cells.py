@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import records
-from bench.analysis.choices import edges_of, said
 from bench.errors import UserError
+from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
+from bench.records.choices import said
 from bench.records.layout import kept, kept_weights, weights_of
 from bench.report import tables
 from bench.runs import planning, request
@@ -83,7 +84,7 @@ def _comes_by(job: Job, at: int) -> bool:
 def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> float:
     training = cell.protocol.training
     benchmark = comparison.benchmark.with_shape(training.ways, training.shots)
-    return modes.training_seconds(benchmark, training, request.device)
+    return modes.training_seconds(network(benchmark, training), benchmark, request.device)
 
 
 def timed(works: Sequence[Work], on_event: Listener) -> list[Work]:
@@ -134,7 +135,7 @@ def at_edge(works: Sequence[Work]) -> dict[str, str]:
     part of rests on that."""
     found = {
         work.cell.name: {
-            job.seed: said(edges_of(evaluated)) for job in work.jobs for evaluated in _evaluated(job, work.cell.at)
+            job.seed: said(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.cell.at)
         }
         for work in works
     }

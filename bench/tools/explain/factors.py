@@ -9,8 +9,7 @@ from typing import Any
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.comparison import Sourced, sourced
-from bench.protocols.naming import VALIDATION, Used, protocol_differences, written
-from bench.protocols.presets import READINGS
+from bench.protocols.presets import READINGS, VALIDATION, Used, protocol_differences, written
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
 
@@ -148,7 +147,7 @@ def _readings(one: Sourced) -> dict[str, Any]:
 
 
 def _chosen(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
-    """Those that were asked for by name, of a factor or of one of its settings; all where none was."""
+    """The factors that were asked for, by name or by one of their settings; all where none was."""
     by_name = {name: Factor(name, (name,)) for factor in factors for name in factor.settings}
     by_name |= {factor.name: factor for factor in factors}
     for name in wanted:

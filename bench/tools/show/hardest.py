@@ -23,7 +23,7 @@ from bench.records import Evaluated, fields, layout
 from bench.records.weights import load_state
 from bench.tools.show import sheet as sheets
 from bench.tools.show.sheet import Sheet
-from bench.tools.verify import findings, promises, repeat, verify
+from bench.tools.verify import findings, promises, repeat
 from bench.training import modes
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
@@ -109,7 +109,7 @@ def _predicted(
     again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]
 ) -> tuple[Execution, list[Predicted]]:
     """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
-    weights = records.checked(again.folder, verify.weights_of(again, recorded), dict(again.info["files"]))
+    weights = records.checked(again.folder, again.weights_of(recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
     state = job.workload.state_for("test", load_state(weights, job.workload.device))
     test = job.stream("test")

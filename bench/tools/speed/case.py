@@ -40,7 +40,7 @@ class Case:
 
     @cached_property
     def protocol(self) -> Protocol:
-        """Of the benchmark, with the sizes asked for."""
+        """The benchmark's protocol, with the sizes asked for."""
         base = presets.paper(self.benchmark)
         training = replace(
             base.training,
@@ -83,7 +83,7 @@ class Case:
 
     @cached_property
     def batches(self) -> TrainingBatches:
-        """Of the method's meta-steps."""
+        """What the method's meta-steps are fed with."""
         kind = self.workload.kind.training_batch or "episodes"
         return TrainingBatches(kind, self.protocol.training, [self.workload.stream("train")])
 

@@ -99,7 +99,7 @@ def _contenders(case: Case, request: Request, say: Callable[[str], None]) -> Ite
 
 
 def _variants(chosen: Execution) -> list[Execution]:
-    """The same mode with each way of the layers, a chunk or an episode at a time."""
+    """The mode with each way of the layers, a chunk or an episode at a time."""
     return [
         replace(chosen, layers=layers, chunk=chunk)
         for layers in LAYERS

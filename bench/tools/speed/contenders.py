@@ -1,4 +1,4 @@
-"""The same meta-step and evaluation by different means: ours, the plain loop of the article, and three libraries.
+"""One meta-step and one evaluation by different means: ours, the plain loop of the article, and three libraries.
 
 A contender is built once from a case. Each call of `meta_step` moves the weights by Adam and leaves the gradient in
 `params`; `evaluation` gives the scores after each inner step.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.networks.layers import padding
+from bench.networks.geometry import padding
 from bench.protocols.protocol import Training
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import UserError, unknown
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 from bench.protocols.settings import names_of_evaluation, with_training_settings
@@ -73,7 +73,7 @@ def training(
 
 
 def _networks(benchmark: Benchmark, base: Training, known: Mapping[str, Any]) -> Iterator[Training]:
-    """Those that are not excluded, no two of them the same function."""
+    """The networks that are not excluded, no two of them one function."""
     options = [[known[name]] if name in known else _CHOICES[name] for name in _CHOICES]
     for downsampling, head_input in product(*options):
         blocks = known["blocks"]

@@ -23,12 +23,12 @@ class Difference:
 
 
 def of_scores(recorded: np.ndarray, found: np.ndarray) -> Difference | None:
-    """Of two [episodes, inner steps + 1]: the first episode, and in it the first inner step."""
+    """Where two [episodes, inner steps + 1] differ first: by episode, then by inner step."""
     return _of_arrays("scores", recorded, found, lambda episode, step: f"episode {episode}, inner step {step}")
 
 
 def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> Difference | None:
-    """Of two sets of weights: in the order of their names the first tensor, and in it the first element."""
+    """Where two sets of weights differ first: by tensor, in the order of their names, then by element."""
     if unlike := recorded.keys() ^ found.keys():
         return Difference(f"tensor {min(unlike)} is in one of them alone", math.inf)
     each = [
@@ -40,7 +40,7 @@ def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarra
 
 
 def of_curves(recorded: pd.DataFrame, found: pd.DataFrame) -> Difference | None:
-    """Of two learning curves, whatever time they took: the first row, and in it the first column."""
+    """Where two learning curves differ first, whatever time they took: by row, then by column."""
     ours, theirs = (frame.reindex(columns=_CURVE).to_numpy(np.float64) for frame in (recorded, found))
 
     def named(row: int, column: int) -> str:

@@ -29,12 +29,12 @@ class Finding:
 
 
 def checked(what: str, wrong: Sequence[str], text: str) -> Finding:
-    """Of something that must be right wherever it is looked at."""
+    """What was found of something that must be right wherever it is looked at."""
     return Finding(what, "; ".join(wrong), DIFFERENT) if wrong else Finding(what, text)
 
 
 def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -> Finding:
-    """Of something trained again; `reasons`: why its bits may be others here."""
+    """What was found of something trained again; `reasons`: why its bits may be others here."""
     if difference is None:
         return Finding(what, "equal, bit for bit")
     text = f"first differs at {difference.first}; by at most {difference.most:.3g}"
@@ -49,8 +49,8 @@ def promise(reasons: Sequence[str]) -> str:
 def scores(
     recorded: Evaluated, found: Evaluated, benchmark: Benchmark, trained: Sequence[str] | None = None
 ) -> Finding:
-    """Of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again, and those are
-    the reasons why they may be others."""
+    """What was found of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again,
+    and these are the reasons why they may be others."""
     what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
     before, now = (ExecutionRecord.read(what, each.info) for each in (recorded, found))
     reasons = [*(trained or []), *promises.reasons(before, now)]

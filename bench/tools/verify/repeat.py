@@ -16,8 +16,9 @@ from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import Benchmark
 from bench.records import fields, layout
 from bench.records.weights import flat, load_state
-from bench.runs import evaluate, planning
+from bench.runs import evaluate
 from bench.runs.job import Job
+from bench.runs.recorded import on_benchmark
 from bench.runs.train import train_runs
 from bench.training import modes, watch
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
@@ -50,8 +51,8 @@ class ReplayedWorkload(Workload):
         on_cuda = self.device.type == "cuda"
         recorded, layers = self.recorded.mode or EAGER, self.recorded.layers or "vectorised"
         mode = recorded if on_cuda else _ON_A_CPU.get(recorded, recorded)
-        training = self.protocol.training
-        chosen = modes.choose(self.training_benchmark, training, self.device, chunk, seeds, mode, precision, stacks)
+        network = self.network(precision=precision)
+        chosen = modes.choose(network, self.training_benchmark, self.device, chunk, seeds, mode, stacks)
         if on_cuda != self.recorded.device.startswith("cuda"):
             return chosen
         return tuple(replace(each, layers=layers) if each.mode == mode else each for each in chosen)
@@ -78,7 +79,7 @@ class RecordedRun:
         job = self._job(self.info["seed"], evaluation, recorded, self.folder)
         if evaluation.benchmark is None:
             return job
-        return planning.on_benchmark(job, store.benchmark(evaluation.benchmark, self.data_dir), self.data_dir)
+        return on_benchmark(job, store.benchmark(evaluation.benchmark, self.data_dir), self.data_dir)
 
     def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
@@ -91,6 +92,14 @@ class RecordedRun:
         if _shapes(load_state(weights, _CPU)) != _shapes(job.workload.initial_state(job.seed)):
             raise fields.Corrupt(f"{weights}: its tensors are not those of the network")
         return job
+
+    def weights_of(self, recorded: records.Evaluated) -> str:
+        """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
+        at = None if recorded.evaluation.weights == "best" else recorded.iteration
+        iteration, name = layout.weights_of(self.folder, dict(self.info), recorded.evaluation, at)
+        if iteration != recorded.iteration:
+            raise fields.Corrupt(f"{self.folder}: its best iteration is {iteration}, not {recorded.iteration}")
+        return name
 
     def trained(self, results: Path, watch: watch.Watch) -> Path:
         """Trains the run again below `results`, with the seeds that it was trained with; returns its folder there.

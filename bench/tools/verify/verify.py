@@ -11,7 +11,7 @@ import torch
 
 from bench import records
 from bench.errors import UserError
-from bench.records import fields, layout, weights
+from bench.records import weights
 from bench.runs.recorded import method_of, trained_on
 from bench.tools.verify import differences, promises
 from bench.tools.verify.findings import DIFFERENT, Finding, checked, compared, promise, scores
@@ -54,7 +54,7 @@ def stored(again: RecordedRun) -> Iterator[Finding]:
 
 
 def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
-    """The same training, done again into `folder`, against the recorded one."""
+    """The training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
     executions = [ExecutionRecord.read(each.path, each.info) for each in (record, here)]
     reasons = promises.reasons(*executions) + _went_on(record)
@@ -68,7 +68,7 @@ def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
         pair = [_tensors(path / name) for path in (record.path, here.path)]
         yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
-        path = here.path / weights_of(again, evaluation)
+        path = here.path / again.weights_of(evaluation)
         yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
 
 
@@ -109,19 +109,10 @@ def _evaluation(again: RecordedRun, path: Path) -> Finding:
     """One evaluation, computed again from the stored weights."""
     try:
         recorded = records.read_evaluation(path)
-        weights = records.checked(again.folder, weights_of(again, recorded), again.info["files"])
+        weights = records.checked(again.folder, again.weights_of(recorded), again.info["files"])
         return scores(recorded, again.evaluated(recorded, weights), again.benchmark)
     except UserError as error:  # damaged, or weights of a network that is not this one
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
-
-
-def weights_of(again: RecordedRun, recorded: records.Evaluated) -> str:
-    """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
-    at = None if recorded.evaluation.weights == "best" else recorded.iteration
-    iteration, name = layout.weights_of(again.folder, dict(again.info), recorded.evaluation, at)
-    if iteration != recorded.iteration:
-        raise fields.Corrupt(f"{again.folder}: its best iteration is {iteration}, not {recorded.iteration}")
-    return name
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:

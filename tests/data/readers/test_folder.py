@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data import catalogue, listing, store
+from bench.data import adding, catalogue, listing, store
 from bench.data.readers import folder, image_files
 
 FORMATS = ["png", "jpg", "bmp", "gif", "webp", "tiff"]
@@ -34,7 +34,7 @@ def write_classes(path: Path, classes: int, images: int = 6) -> Path:
 def add(
     path: Path, home: Path, partial: bool = False, side: int = 16, grey: bool = False, seed: int | None = None
 ) -> dict:
-    return store.add_as("mine", catalogue.own("mine", side, grey, seed), path, home, partial)
+    return adding.add_as("mine", catalogue.own("mine", side, grey, seed), path, home, partial)
 
 
 def splits(manifest: dict) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data import catalogue, listing, store
+from bench.data import adding, listing, sources, store
 from bench.data.readers import mini_imagenet
 from bench.data.splits import read_split
 
@@ -32,7 +32,7 @@ FORMS = {
 
 
 def _add(path, home):
-    return store.add("mini-imagenet", path, home, partial=True)
+    return adding.add("mini-imagenet", path, home, partial=True)
 
 
 def _images(added, name):
@@ -80,7 +80,7 @@ def test_the_order_of_files_and_rows_decides_nothing(tmp_path, small_copy):
 
 def test_a_part_is_refused_unless_asked_for_and_recorded(tmp_path, home, small_copy, refused):
     copy = small_copy.write_folder(tmp_path / "copy")
-    line = refused(store.add, "mini-imagenet", copy, home)
+    line = refused(adding.add, "mini-imagenet", copy, home)
     assert "62 of 64 train classes" in line and "n01532829 has 4 of 600" in line and "--partial" in line
     assert not (home / "mini-imagenet").exists()
     manifest = _add(copy, home)
@@ -265,6 +265,6 @@ def test_the_real_miniimagenet(prepared_mini_imagenet):
     start = time.perf_counter()
     added = store.load("mini-imagenet", prepared_mini_imagenet)
     assert time.perf_counter() - start < 2
-    assert added.digest == catalogue.MINI_IMAGENET_DIGEST and "8 byte-identical pairs" in added.known_as
+    assert added.digest == sources.MINI_IMAGENET_DIGEST and "8 byte-identical pairs" in added.known_as
     assert sum(c.count - c.distinct for c in added.classes) == 1
     assert all(check["ok"] for check in listing.verify(prepared_mini_imagenet))

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.data import store
+from bench.data import adding, store
 from bench.data.readers import omniglot
 from bench.data.splits import read_split
 
@@ -35,7 +35,7 @@ def _ours(image_set, split: str) -> dict[str, list[bytes]]:
 @pytest.mark.parametrize("split", META)
 def test_a_small_miniimagenet_in_torchmetas_format(torchmeta, tmp_path, home, small_copy, split):
     small_copy.write_hdf5(tmp_path)
-    store.add("mini-imagenet", tmp_path, home, partial=True)
+    adding.add("mini-imagenet", tmp_path, home, partial=True)
     theirs = torchmeta.datasets.miniimagenet.MiniImagenetClassDataset(str(tmp_path), **{META[split]: True})
     found = _theirs(theirs)
     assert len(found) == {"train": 2, "valid": 1, "test": 1}[split]
@@ -44,7 +44,7 @@ def test_a_small_miniimagenet_in_torchmetas_format(torchmeta, tmp_path, home, sm
 
 def test_a_task_of_torchmeta_is_made_of_our_images(torchmeta, tmp_path, home, small_copy):
     small_copy.write_hdf5(tmp_path)
-    store.add("mini-imagenet", tmp_path, home, partial=True)
+    adding.add("mini-imagenet", tmp_path, home, partial=True)
     tasks = torchmeta.datasets.MiniImagenet(str(tmp_path), num_classes_per_task=2, meta_train=True)
     split = torchmeta.transforms.ClassSplitter(tasks, shuffle=True, num_train_per_class=1, num_test_per_class=2)
     ours = {image for images in _ours(store.load("mini-imagenet", home), "train").values() for image in images}
@@ -79,7 +79,7 @@ def test_the_real_miniimagenet_in_torchmetas_format(torchmeta, prepared_mini_ima
     folder.mkdir()
     classes = real.split("valid")[:4]
     torchmeta_writer(folder, "val", {c.name: real.images[c.offset : c.offset + c.count] for c in classes})
-    store.add("mini-imagenet", tmp_path, tmp_path / "home", partial=True)
+    adding.add("mini-imagenet", tmp_path, tmp_path / "home", partial=True)
     theirs = _theirs(torchmeta.datasets.miniimagenet.MiniImagenetClassDataset(str(tmp_path), meta_val=True))
     assert len(theirs) == 4 and {len(images) for images in theirs.values()} == {600}
     ours = _ours(store.load("mini-imagenet", tmp_path / "home"), "valid")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data import store
+from bench.data import adding, store
 from bench.data.readers import cifar100, cub, image_files, tiered_imagenet
 from bench.data.splits import read_split
 from tests.data.readers.test_torchmeta import META, _ours
@@ -44,14 +44,14 @@ def test_cifar_in_torchmetas_format(torchmeta, cifar, tmp_path, home, monkeypatc
     theirs = getattr(torchmeta.datasets.cifar100, {"CIFARFS": "cifar_fs", "FC100": "fc100"}[kind])
     made = getattr(theirs, f"{kind}ClassDataset")
     _let_torchmeta_make(made, tmp_path, monkeypatch, base)
-    manifest = store.add(source, tmp_path, home, partial=True)
+    manifest = adding.add(source, tmp_path, home, partial=True)
     assert manifest["missing"] == [f"images of 100 classes ({_first_three(source)}, ...)"]
     images = store.load(source, home)
     assert images.images.shape == (100 * FEW, 32, 32, 3)
     for split, meta in META.items():
         found = _theirs_by_both_names(made(str(tmp_path), **{meta: True}))
         assert found == _ours(images, split)
-    kept = store.add(source, cifar, home, partial=True)  # the original files hold the same
+    kept = adding.add(source, cifar, home, partial=True)  # the original files hold the same
     assert kept["status"] == "kept" and Counter(c["split"] for c in kept["classes"]) == Counter(
         read_split(source.replace("-", "_")).values()
     )
@@ -82,9 +82,9 @@ def test_tiered_imagenet_in_torchmetas_format(torchmeta, tmp_path, home, monkeyp
     module = torchmeta.datasets.tieredimagenet
     _let_torchmeta_make(module.TieredImagenetClassDataset, tmp_path, monkeypatch, module)
     assert "missing 348 of 351 train classes and 96 of 97 valid classes" in refused(
-        store.add, "tiered-imagenet", tmp_path, home
+        adding.add, "tiered-imagenet", tmp_path, home
     )
-    store.add("tiered-imagenet", tmp_path, home, partial=True)
+    adding.add("tiered-imagenet", tmp_path, home, partial=True)
     images = store.load("tiered-imagenet", home)
     for split, meta in META.items():
         theirs = module.TieredImagenetClassDataset(str(tmp_path), **{meta: True})
@@ -95,7 +95,7 @@ def test_tiered_imagenet_in_torchmetas_format(torchmeta, tmp_path, home, monkeyp
                 np.asarray(part[k][0].convert("RGB")).tobytes() for k in range(len(part))
             )
         assert found == _ours(images, split)
-    assert store.add("tiered-imagenet", originals, home, partial=True)["status"] == "kept"
+    assert adding.add("tiered-imagenet", originals, home, partial=True)["status"] == "kept"
 
 
 def test_cub_in_torchmetas_format(torchmeta, tmp_path, home, monkeypatch, refused):
@@ -105,12 +105,12 @@ def test_cub_in_torchmetas_format(torchmeta, tmp_path, home, monkeypatch, refuse
     root.mkdir()
     with tarfile.open(root / "CUB_200_2011.tgz", "w:gz") as archive:
         archive.add(original, "CUB_200_2011")
-    packed = store.add("cub", root / "CUB_200_2011.tgz", home, partial=True)
+    packed = adding.add("cub", root / "CUB_200_2011.tgz", home, partial=True)
     module = torchmeta.datasets.cub
     _let_torchmeta_make(module.CUBClassDataset, tmp_path, monkeypatch, module)
-    assert "missing 97 of 100 train classes" in refused(store.add, "cub", root, home)
-    assert store.add("cub", root, home, partial=True)["status"] == "kept"  # out of torchmeta's HDF5
-    assert store.add("cub", tmp_path / "CUB_200_2011", home, partial=True)["digest"] == packed["digest"]
+    assert "missing 97 of 100 train classes" in refused(adding.add, "cub", root, home)
+    assert adding.add("cub", root, home, partial=True)["status"] == "kept"  # out of torchmeta's HDF5
+    assert adding.add("cub", tmp_path / "CUB_200_2011", home, partial=True)["digest"] == packed["digest"]
     images = store.load("cub", home)
     for split, meta in META.items():
         theirs = module.CUBClassDataset(
@@ -129,7 +129,7 @@ def _theirs_of_birds(data_set: Any) -> dict[str, list[bytes]]:
 
 @pytest.mark.parametrize("source", ["cifar-fs", "fc100", "tiered-imagenet", "cub"])
 def test_nothing_there_says_what_to_give(tmp_path, home, refused, source):
-    line = refused(store.add, source, tmp_path, home)
+    line = refused(adding.add, source, tmp_path, home)
     assert str(tmp_path) in line and "torchmeta" in line
 
 
@@ -147,7 +147,7 @@ def test_nothing_there_says_what_to_give(tmp_path, home, refused, source):
 def test_damaged_cifar_files_are_one_line(cifar, tmp_path, home, refused, file, content, words):
     copy = shutil.copytree(cifar, tmp_path / "copy")
     (copy / file).write_bytes(python2(content))
-    line = refused(store.add, "fc100", copy, home, partial=True)
+    line = refused(adding.add, "fc100", copy, home, partial=True)
     assert words in line and str(copy / file) in line
 
 
@@ -158,10 +158,10 @@ def test_nothing_that_a_pickle_carries_is_run(cifar, tmp_path, home, refused):
 
     copy = shutil.copytree(cifar, tmp_path / "copy")
     (copy / "train").write_bytes(pickle.dumps({"data": Hostile()}, 2))
-    assert "refused" in refused(store.add, "cifar-fs", copy, home)
+    assert "refused" in refused(adding.add, "cifar-fs", copy, home)
     write_tiered(tmp_path / "tiered")
     (tmp_path / "tiered" / "train_images_png.pkl").write_bytes(pickle.dumps([Hostile()], 2))
-    assert "refused" in refused(store.add, "tiered-imagenet", tmp_path / "tiered", home)
+    assert "refused" in refused(adding.add, "tiered-imagenet", tmp_path / "tiered", home)
     assert not (tmp_path / "run").exists()
 
 
@@ -176,7 +176,7 @@ def test_nothing_that_a_pickle_carries_is_run(cifar, tmp_path, home, refused):
 def test_damaged_labels_of_tiered_imagenet_are_one_line(tmp_path, home, refused, content, words):
     write_tiered(tmp_path / "copy")
     (tmp_path / "copy" / "val_labels.pkl").write_bytes(pickle.dumps(content, 2))
-    assert words in refused(store.add, "tiered-imagenet", tmp_path / "copy", home, partial=True)
+    assert words in refused(adding.add, "tiered-imagenet", tmp_path / "copy", home, partial=True)
 
 
 def test_a_broken_bird_is_named_and_left_out_on_demand(tmp_path, home, refused):
@@ -185,7 +185,7 @@ def test_a_broken_bird_is_named_and_left_out_on_demand(tmp_path, home, refused):
     (tmp_path / "CUB_200_2011" / "images" / name / "0.jpg").write_bytes(b"no image")
     found = cub.open_source(tmp_path, False)
     assert f"{name}/0.jpg: cannot be decoded" in refused(next(c for c in found.classes if c.name == name).read)
-    assert len(store.add("cub", tmp_path, home, partial=True)["corrupt"]) == 1
+    assert len(adding.add("cub", tmp_path, home, partial=True)["corrupt"]) == 1
 
 
 def test_the_splits_are_torchmetas(torchmeta):

@@ -18,10 +18,10 @@ from bench.data import store
 from bench.protocols import benchmarks, presets
 from bench.records import layout
 from bench.runs import planning
+from bench.runs.groups import SeedGroup, startable
 from bench.runs.job import Job
 from bench.runs.workers.mapped_images import by_file, opened
 from bench.runs.workers.processes import gpus
-from bench.runs.workers.work import SeedGroup, startable
 from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
 from tests.runs.test_interruption import contents
@@ -95,13 +95,12 @@ def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytes
 
 def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
     group = SeedGroup(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
-    sent = by_file(group)
-    assert not hasattr(sent.jobs[0].workload.data.images, "dtype")
-    back = opened(sent)
+    sent = by_file(group.data)
+    assert not hasattr(sent.images, "dtype")
+    back = group.with_data(opened(sent))
     assert (back.jobs[1].workload.data.images == group.jobs[1].workload.data.images).all()
     assert back.jobs[1].folder == group.jobs[1].folder
-    half = group.with_data(sent.jobs[0].workload.data)  # what is no mapped file goes as it is
-    assert by_file(half) is half
+    assert by_file(sent) is sent  # what is no mapped file goes as it is
 
 
 def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

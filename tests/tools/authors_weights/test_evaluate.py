@@ -81,7 +81,7 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
     path = run_folder(tmp_path) / layout.RECORD
     info = json.loads(path.read_text())
     info["origin"]["files"]["model20.index"] = 64 * "0"
-    records.write_json(path, info)
+    files.write_sealed(path, info)
     report = typed("report")
     assert report.returncode == 1 and "do not name the files of checkpoint model20" in report.stderr
 

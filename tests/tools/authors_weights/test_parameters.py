@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from bench.errors import UserError
-from bench.networks import conv4
-from bench.networks.conv4 import Conv4
+from bench.networks.conv4 import Conv4, conv4
 from bench.protocols import benchmarks, presets
 from bench.tools.authors_weights import parameters
 from tests.tools.authors_weights.conftest import variables

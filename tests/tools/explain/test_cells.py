@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import records
+from bench import files, records
 from bench.cli.running import TIME_IS_UP, Stop
 from bench.protocols import protocol, settings
 from bench.records import layout
@@ -110,9 +110,9 @@ def test_iterations_are_a_factor_that_trains_nothing(typed: Command, tmp_path: P
     assert set(scores) == {20, 25} and effect == pytest.approx(100 * (scores[20] - scores[25]), abs=1e-4)
 
     lost = article.info | {"files": {k: v for k, v in article.info["files"].items() if "@" not in k}}
-    records.write_json(article.path / layout.RECORD, lost)
+    files.write_sealed(article.path / layout.RECORD, lost)
     assert "to do: 1 trainings" in typed(*asked, "--dry-run").stdout  # which is what is left to do then
-    records.write_json(article.path / layout.RECORD, lost | {"status": "diverged"})
+    files.write_sealed(article.path / layout.RECORD, lost | {"status": "diverged"})
     assert "to do: 0 trainings" in typed(*asked, "--dry-run").stdout  # it has no score, whatever is trained beside it
 
 

@@ -94,7 +94,7 @@ def test_the_printed_code_is_the_article_s_wherever_it_stands(ends: tuple[str, s
     (part,) = [part for part in found.parts if part.kind == READING]
     assert (part.plus, part.minus) == ("article with meta_update=episode", "article")
     assert "its printed code steps once an episode" in part.change
-    article = presets.article(FIRST)
+    article = presets.preset("article", FIRST)
     expected = replace(article, training=replace(article.training, meta_update="episode"))
     assert cells(found)[part.plus].protocol == expected
     assert all(part.kind != READING for part in compared(FIRST, "maml", ends, ["meta_update=episode"]).parts)

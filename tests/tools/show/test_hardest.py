@@ -50,7 +50,7 @@ def forge(folder: Path, episode: int) -> None:
         scores[episode] = 1 - scores[episode]
         pd.DataFrame(scores, columns=[str(k) for k in range(scores.shape[1])]).to_parquet(path.with_suffix(".parquet"))
         info = json.loads(path.read_text()) | {"sha256": files.sha256(path.with_suffix(".parquet"))}
-        records.write_json(path, info)  # with a sum that is right, as one who forges it would
+        files.write_sealed(path, info)  # with a sum that is right, as one who forges it would
 
 
 def evaluated(folder: Path, episodes: int) -> records.Evaluated:

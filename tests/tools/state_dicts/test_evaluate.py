@@ -279,6 +279,6 @@ def test_a_record_whose_map_was_changed_is_left_out(typed: Command, tmp_path: Pa
     path = record(tmp_path).path / layout.RECORD
     info = json.loads(path.read_text())
     info["origin"]["files"]["the map of its tensors"] = 64 * "0"
-    records.write_json(path, info)
+    files.write_sealed(path, info)
     report = typed("report")
     assert report.returncode == 1 and "do not name the files of state_dict theirs.pth" in report.stderr

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from bench.networks import conv4
+from bench.networks.conv4 import conv4
 from bench.networks.layers import ALONE, LAYERS
 from bench.protocols import benchmarks, presets
 from bench.protocols.protocol import Training

@@ -49,7 +49,7 @@ def folder(results: Path) -> Path:
 def edit(path: Path, change: Callable[[dict], object]) -> None:
     value = json.loads(path.read_text())
     change(value)
-    records.write_json(path, value)  # with a sum that is right, as one who forges it would
+    files.write_sealed(path, value)  # with a sum that is right, as one who forges it would
 
 
 def vouch(folder: Path, name: str) -> None:

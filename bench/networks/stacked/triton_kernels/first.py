@@ -13,9 +13,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from bench.networks.stacked.triton_kernels.passes import scale_of
+from bench.networks.stacked.triton_kernels.parts import pixel_of, scale_of, window_of
 from bench.networks.stacked.triton_kernels.patches import patches_of, under_covariance
-from bench.networks.stacked.triton_kernels.windows import pixel_of, window_of
 
 
 @triton.jit

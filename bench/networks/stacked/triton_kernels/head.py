@@ -41,7 +41,7 @@ def outputs(
 
 @triton.jit(do_not_specialize=["IMAGES"])
 def head(
-    x_ptr, h_ptr, bias_ptr, labels_ptr, losses_ptr, probability_ptr, delta_ptr, of_x_ptr, IMAGES,
+    x_ptr, h_ptr, bias_ptr, labels_ptr, losses_ptr, probability_ptr, delta_ptr, grad_x_ptr, IMAGES,
     COUNT: tl.constexpr, WAYS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -68,14 +68,14 @@ def head(
     tl.store(delta_ptr + at, delta, mask=there)
     for start in range(0, FEATURES, DEPTH):
         k = start + tl.arange(0, DEPTH)
-        of_x = tl.dot(delta, tile(h_ptr, ways, k, COUNT, FEATURES), input_precision=PRECISION, out_dtype=T)
+        grad_x = tl.dot(delta, tile(h_ptr, ways, k, COUNT, FEATURES), input_precision=PRECISION, out_dtype=T)
         inside = (rows < IMAGES)[:, None] & (k < FEATURES)[None, :]
-        tl.store(of_x_ptr + (e * IMAGES + rows)[:, None] * FEATURES + k[None, :], of_x, mask=inside)
+        tl.store(grad_x_ptr + (e * IMAGES + rows)[:, None] * FEATURES + k[None, :], grad_x, mask=inside)
 
 
 @triton.jit(do_not_specialize=["IMAGES"])
 def head_tangent(
-    x_ptr, x1_ptr, h_ptr, h1_ptr, bias1_ptr, probability_ptr, delta_ptr, delta1_ptr, of_x_ptr, IMAGES,
+    x_ptr, x1_ptr, h_ptr, h1_ptr, bias1_ptr, probability_ptr, delta_ptr, delta1_ptr, grad_x_ptr, IMAGES,
     COUNT: tl.constexpr, WAYS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -98,10 +98,10 @@ def head_tangent(
     tl.store(delta1_ptr + (e * IMAGES + rows)[:, None] * COUNT + ways[None, :], delta1, mask=there)
     for start in range(0, FEATURES, DEPTH):
         k = start + tl.arange(0, DEPTH)
-        of_x = tl.dot(delta1, tile(h_ptr, ways, k, COUNT, FEATURES), input_precision=PRECISION, out_dtype=T)
-        of_x = tl.dot(delta, tile(h1_ptr, ways, k, COUNT, FEATURES), of_x, input_precision=PRECISION, out_dtype=T)
+        grad_x = tl.dot(delta1, tile(h_ptr, ways, k, COUNT, FEATURES), input_precision=PRECISION, out_dtype=T)
+        grad_x = tl.dot(delta, tile(h1_ptr, ways, k, COUNT, FEATURES), grad_x, input_precision=PRECISION, out_dtype=T)
         inside = (rows < IMAGES)[:, None] & (k < FEATURES)[None, :]
-        tl.store(of_x_ptr + (e * IMAGES + rows)[:, None] * FEATURES + k[None, :], of_x, mask=inside)
+        tl.store(grad_x_ptr + (e * IMAGES + rows)[:, None] * FEATURES + k[None, :], grad_x, mask=inside)
 
 
 @triton.jit(do_not_specialize=["IMAGES"])

@@ -10,20 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from bench.networks.stacked.triton_kernels.windows import window_of
-
-
-@triton.jit
-def scale_of(variance_ptr, at, EPSILON: tl.constexpr):
-    """s of some channels."""
-    return 1.0 / tl.sqrt(tl.load(variance_ptr + at) + EPSILON)
-
-
-@triton.jit
-def open_only(of_ptr, output_ptr, at, there):
-    """The cotangent where the ReLU is open, and zero elsewhere."""
-    of = tl.load(of_ptr + at, mask=there, other=0.0)
-    return tl.where(tl.load(output_ptr + at, mask=there, other=0.0) > 0, of, 0.0)
+from bench.networks.stacked.triton_kernels.parts import open_only, scale_of, window_of
 
 
 @triton.jit(do_not_specialize=["POOLED"])

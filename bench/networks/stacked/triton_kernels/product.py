@@ -11,7 +11,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from bench.networks.stacked.triton_kernels.windows import by_place, pixel_of, window_of
+from bench.networks.stacked.triton_kernels.parts import by_place, pixel_of, window_of
 
 # What a product leaves: itself; itself with what it is pooled to and its moments, or with what was picked and the sums
 # of a tangent; or, of the first layer, only what it is pooled to or picked.
@@ -150,7 +150,7 @@ def pick(
     acc, pooled_ptr, place_ptr, tile, e, IMAGES,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, FILTERS: tl.constexpr,
 ):  # fmt: skip
-    """Of each whole window the number at `place`."""
+    """The number at `place` of each whole window."""
     first, second, third, fourth = by_place(acc, ROWS, FILTERS)
     at, whole = pooled_at(tile, e, IMAGES, HEIGHT, WIDTH, ROWS, FILTERS)
     place = tl.load(place_ptr + at, mask=whole, other=0)

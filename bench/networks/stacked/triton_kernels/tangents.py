@@ -9,8 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from bench.networks.stacked.triton_kernels.passes import open_only, scale_of
-from bench.networks.stacked.triton_kernels.windows import window_of
+from bench.networks.stacked.triton_kernels.parts import open_only, scale_of, window_of
 
 
 @triton.jit(do_not_specialize=["POOLED"])

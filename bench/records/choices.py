@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records.contents import Evaluated
-
 Edges = dict[str, str]  # what was chosen, a setting or the `step` -> `least`, `greatest` or `last`
 
 
 def edges(candidates: Sequence[Mapping[str, Any]], setting: Mapping[str, Any], step: int, last: int) -> Edges:
-    """Of a choice between candidates and steps 0 to `last`. A number is compared with those of the candidates that
-    have the same words; where no step was taken, its settings play no part. One candidate is no choice."""
+    """What lies at an edge of a choice between candidates and steps 0 to `last`. A number is compared with those of the
+    candidates that have the same words; where no step was taken, its settings play no part. One candidate is no
+    choice."""
     if len(candidates) < 2 or step == 0 < last:
         return {}
     numbers = {name: value for name, value in setting.items() if _is_number(value)}
@@ -22,21 +21,10 @@ def edges(candidates: Sequence[Mapping[str, Any]], setting: Mapping[str, Any], s
     return {name: place for name, place in found.items() if place} | ({"step": "last"} if step == last > 0 else {})
 
 
-def edges_of(evaluated: Evaluated) -> Edges:
-    """As the evaluation says; of one from before it was recorded, as its rates and steps tell."""
-    told, setting = evaluated.info.get("at_edge"), evaluated.info.get("setting")
-    if isinstance(told, dict):
-        return {str(name): str(place) for name, place in told.items()}
-    if not isinstance(setting, dict) or setting.keys() != {"lr"}:
-        return {}
-    rates = [{"lr": rate} for rate in evaluated.evaluation.finetune_lrs]
-    return edges(rates, setting, evaluated.step, evaluated.scores.shape[1] - 1)
-
-
-def grid_of(evaluated: Evaluated) -> tuple[str, dict[str, float | None]] | None:
-    """The candidate of a grid that was chosen to be tested, and the validation score of each, as it is stored; None
-    where there was no grid, or what the record says of one is none."""
-    told = evaluated.info.get("grid")
+def grid_of(info: Mapping[str, Any]) -> tuple[str, dict[str, float | None]] | None:
+    """The candidate of a grid that was chosen to be tested, and the validation score of each, as an evaluation's `info`
+    stores it; None where there was no grid, or what the record says of one is none."""
+    told = info.get("grid")
     if not isinstance(told, dict):
         return None
     names, scores, chosen = (told.get(name) for name in ("candidates", "valid_scores", "chosen"))

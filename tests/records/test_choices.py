@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from bench import records
-from bench.analysis.choices import edges, edges_of, said
 from bench.data.images import ImageSet
 from bench.episodes import streams
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import BENCHMARKS, IMAGES, Benchmark
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Evaluation, Protocol
+from bench.records.choices import edges, said
 from bench.training import execution, initial
 from methods.contract import Episode
 from tests.conftest import ROOT, Command, build
@@ -49,9 +49,9 @@ def evaluated(info: dict, step: int = 15) -> records.Evaluated:
 
 
 def test_records_from_before_tell_by_their_rates_and_steps() -> None:
-    assert edges_of(evaluated({"setting": {"lr": 0.5}})) == {"lr": "greatest", "step": "last"}
-    assert edges_of(evaluated({"setting": {"lr": 0.1}}, 7)) == edges_of(evaluated({"setting": {}})) == {}
-    assert edges_of(evaluated({"setting": {"lr": 0.1}, "at_edge": {"k": "least"}})) == {"k": "least"}
+    assert evaluated({"setting": {"lr": 0.5}}).edges == {"lr": "greatest", "step": "last"}
+    assert evaluated({"setting": {"lr": 0.1}}, 7).edges == evaluated({"setting": {}}).edges == {}
+    assert evaluated({"setting": {"lr": 0.1}, "at_edge": {"k": "least"}}).edges == {"k": "least"}
     assert said({"lr": "greatest", "step": "last"}) == "greatest lr, last step"
 
 
@@ -60,7 +60,7 @@ def test_the_first_evaluations_of_the_baseline_were_chosen_at_an_edge() -> None:
     found = {}
     for path in sorted((ROOT / "results/reference/omniglot-5w1s/finetune").glob("*/seed*")):
         (narrow,) = (e for e in records.read(path).evaluations if e.evaluation.adapt == "all")
-        found[f"{path.parent.name[0]}{path.name[-1]}"] = said(edges_of(narrow))
+        found[f"{path.parent.name[0]}{path.name[-1]}"] = said(narrow.edges)
     assert found == {"80": "", "81": "last step", "82": "last step", "d0": "", "d1": "", "d2": "greatest lr"}
 
 
@@ -70,7 +70,7 @@ def test_an_evaluation_names_its_edges(typed: Command) -> None:
     assert ran.returncode == 0, ran.stderr
     (path,) = Path("results/runs").glob("tiny/finetune/*/seed0/evaluations/*.json")
     found = records.read_evaluation(path)
-    assert found.info["at_edge"] == edges_of(found)
+    assert found.info["at_edge"] == found.edges
     assert found.step == 0 or found.info["at_edge"]["step"] == "last"
 
 

@@ -1,4 +1,6 @@
-"""Where a row of a tile lies: pixels are ordered window by window, so that pooling 2x2 splits a tile's registers."""
+"""What several kernels share: where a row of a tile lies, and numbers that each program works out anew.
+
+Pixels are ordered window by window, so that pooling 2x2 splits a tile's registers."""
 
 from __future__ import annotations
 
@@ -36,3 +38,16 @@ def by_place(tile, ROWS: tl.constexpr, FILTERS: tl.constexpr):
     first, third = tl.split(left)
     second, fourth = tl.split(right)
     return first, second, third, fourth
+
+
+@triton.jit
+def scale_of(variance_ptr, at, EPSILON: tl.constexpr):
+    """s of some channels."""
+    return 1.0 / tl.sqrt(tl.load(variance_ptr + at) + EPSILON)
+
+
+@triton.jit
+def open_only(of_ptr, output_ptr, at, there):
+    """The cotangent where the ReLU is open, and zero elsewhere."""
+    of = tl.load(of_ptr + at, mask=there, other=0.0)
+    return tl.where(tl.load(output_ptr + at, mask=there, other=0.0) > 0, of, 0.0)

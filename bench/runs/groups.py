@@ -1,26 +1,20 @@
 """Seed groups and what works through them: this process, several of this machine, or a Ray cluster.
 
 A seed group is what trains together: the runs of one benchmark and method that differ in their seeds. Every engine does
-for a group what `complete_runs` does, so that locks, checkpoints and resumption are the same."""
+for a group what `bench.runs.complete` does, so that locks, checkpoints and resumption are the same."""
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bench.episodes.stream import Data
-from bench.errors import UserError, kind_and_reason
-from bench.runs import complete, tensorboard
 from bench.runs.job import Job
-from bench.runs.progress import Throttle, ends_something
-from bench.training.watch import Event, Interrupted, Listener, Said, Scored, Step, Stop, Watch
+from bench.training.watch import Event, Listener, Scored, Step, Stop
 
 ATTEMPTS = 4  # at a group whose worker dies
-_SHOWN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,13 @@ class SeedGroup:
     @property
     def folders(self) -> frozenset[Path]:
         """Every folder that is written to: the runs' own, and those of the runs whose weights they evaluate."""
-        lenders = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
-        return frozenset([*(job.folder for job in self.jobs), *lenders])
+        sources = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
+        return frozenset([*(job.folder for job in self.jobs), *sources])
+
+    @property
+    def data(self) -> Data:
+        """What all of them are trained on."""
+        return self.jobs[0].workload.data
 
     def with_data(self, data: Data | None) -> SeedGroup:
         """This group with other data, or with none, to be sent."""
@@ -75,6 +74,7 @@ class Ended:
 
 GroupEvent = Started | Event | Ended
 GroupListener = Callable[[int, GroupEvent], None]  # hears of every group, by its place among all
+Work = Callable[[SeedGroup, WorkOptions, Listener, Stop, int], Ended]  # the last: how often it was begun before
 
 
 class Engine(Protocol):
@@ -91,40 +91,6 @@ class Engine(Protocol):
 def shows_work(event: GroupEvent) -> bool:
     """Whether something was done of which a record or a checkpoint is left: only then may a command stop."""
     return event.worked if isinstance(event, Ended) else isinstance(event, Step | Scored)
-
-
-def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int = 0) -> Ended:
-    """Does what is missing of a group. Only the first attempt may begin anew (`--force`)."""
-    with tensorboard.logged(options.log, on_event) as listener:
-        watch = Watch(listener, stop, options.checkpoint_every, options.keep)
-        try:
-            return Ended(*complete.complete_runs(group.jobs, watch, options.force and attempt == 0))
-        except Interrupted as interrupted:
-            return Ended(stopped=str(interrupted))
-
-
-def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
-    """Does the same in a process that is not the command's: an error ends this group alone."""
-    try:
-        return work(group, options, _throttled(on_event), stop, attempt)
-    except UserError as error:
-        return Ended(error=str(error))
-    except Exception as error:
-        traceback.print_exc()
-        return Ended(error=kind_and_reason(error))
-
-
-def _throttled(on_event: Listener) -> Listener:
-    """Passes on what is shown elsewhere: steps and scored episodes from time to time, and the end of each validation
-    and test."""
-    throttle = Throttle(_SHOWN_SECONDS)
-
-    def pass_on(event: Event) -> None:
-        shown = isinstance(event, Step | Scored) and throttle.due(time.monotonic(), ends_something(event))
-        if shown or isinstance(event, Said):
-            on_event(event)
-
-    return pass_on
 
 
 def startable(waiting: Sequence[int], running: Sequence[int], groups: Sequence[SeedGroup]) -> Iterator[int]:

@@ -1,0 +1,130 @@
+"""Published numbers read from CSV: `published.csv`, which ships beside this module, and a user's own files. The columns
+are the fields of `Claim`, with the name of the benchmark first."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.analysis.claims import STANDARD_DEVIATION, Claim
+from bench.errors import UserError, unknown
+from bench.protocols import benchmarks
+from bench.protocols.benchmarks import Shape
+from bench.protocols.presets import PRESETS
+
+PUBLISHED = Path(__file__).with_name("published.csv")
+
+
+def published() -> list[Claim]:
+    """The claims that ship with the package."""
+    return read(PUBLISHED)
+
+
+def read(path: Path, own: Mapping[str, Shape] | None = None) -> list[Claim]:
+    """The claims in a CSV file; `own`: a user's data sets, as `benchmarks.get` takes them. Raises UserError, one line
+    that names file and line."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return _claims(path, csv.DictReader(file, strict=True), own)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"cannot read the claims in {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _claims(path: Path, rows: csv.DictReader[str], own: Mapping[str, Shape] | None) -> list[Claim]:
+    _check_columns(path, rows.fieldnames or [])
+    claims = []
+    for row in rows:
+        try:
+            claims.append(_claim(row, own))
+        except UserError as error:
+            raise UserError(f"{path}, line {rows.line_num}: {error}") from error
+    return claims
+
+
+def _check_columns(path: Path, names: list[str] | Any) -> None:
+    for name in names:
+        if name not in _COLUMNS:
+            raise UserError(f"{path}, line 1: {unknown('column', name, _COLUMNS)}")
+    missing = [name for name in _COLUMNS if name not in names]
+    if missing:
+        raise UserError(f"{path}, line 1: no column {', '.join(missing)}; the columns are {','.join(_COLUMNS)}")
+
+
+def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
+    if None in row or None in row.values():
+        raise UserError(f"not {len(_COLUMNS)} cells")
+    values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
+    return Claim(benchmarks.get(values.pop("benchmark"), own), **values)
+
+
+def _text(name: str, text: str) -> str:
+    return text
+
+
+def _meaning(name: str, text: str) -> str:
+    """Any words, of which those above are understood."""
+    found = STANDARD_DEVIATION.fullmatch(text)
+    if found and int(found[1]) < 2:
+        raise UserError(f"{name} {text!r} is of fewer than 2 trainings, which have no standard deviation")
+    return text
+
+
+def _some(name: str, text: str) -> str:
+    if not text:
+        raise UserError(f"{name} is empty")
+    return text
+
+
+def _one_of(known: Any, kind: str, *, may_be_empty: bool = False) -> Callable[[str, str], str]:
+    def checked(name: str, text: str) -> str:
+        if text in known or (may_be_empty and not text):
+            return text
+        raise unknown(kind, text, known)
+
+    return checked
+
+
+def _number(least: float, most: float, *, may_be_empty: bool = True) -> Callable[[str, str], float | None]:
+    def checked(name: str, text: str) -> float | None:
+        if may_be_empty and not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise UserError(f"{name} {text!r} is not a number from {least:g} to {most:g}")
+        return value
+
+    return checked
+
+
+def _whole(least: int) -> Callable[[str, str], int | None]:
+    def checked(name: str, text: str) -> int | None:
+        if not text:
+            return None
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise UserError(f"{name} {text!r} is not a whole number of at least {least}")
+        return int(text)
+
+    return checked
+
+
+_COLUMNS: dict[str, Callable[[str, str], Any]] = {
+    "benchmark": _text,
+    "method": _some,
+    "variant": _text,
+    "accuracy": _number(0, 100, may_be_empty=False),
+    "ci95": _number(0, 100),
+    "ci_meaning": _meaning,
+    "tasks": _whole(2),
+    "queries_per_class": _whole(1),
+    "bn_mode": _one_of(("transductive", "inductive", "running"), "bn_mode", may_be_empty=True),
+    "source": _some,
+    "note": _text,
+    "protocol": _one_of(PRESETS, "protocol", may_be_empty=True),
+    "iterations": _whole(1),
+    "margin": _number(0, 100),
+}

@@ -1,0 +1,36 @@
+"""What is known of data sets before one is read: names, digests of copies, where they lie, and how they are called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+NAMES = ("omniglot", "mini-imagenet", "cifar-fs", "fc100", "tiered-imagenet", "cub")  # read by `catalogue`
+OWN = "folder"  # what a user's own images are added as
+OMNIGLOT_DIGEST = "ae4278357272782c72c132146af3036b75e1038b4158712ba38a44fad7c11bf7"
+MINI_IMAGENET_DIGEST = "0987dcf32175fd81f4a7a2b97aad23b0251c7c564cf2f3575377af0d5d7618f1"
+COPIES = {
+    OMNIGLOT_DIGEST: "Omniglot, all 32,460 drawings",
+    MINI_IMAGENET_DIGEST: "Ravi & Larochelle split, 84x84 JPEG copy (8 byte-identical pairs)",
+}
+UNKNOWN_COPY = "no copy with this digest is known here: its colours, orientation and resizer could not be proved"
+
+
+def command(source: str) -> str:
+    """The command that adds it, or mends it."""
+    own = "" if source in NAMES else f" --name {source}"
+    return f"`python -m bench data add {source if source in NAMES else OWN} PATH{own}`"
+
+
+def called(source: str, digest: str, known_as: str | None) -> str:
+    """Which copy that is, in words."""
+    return known_as or f"{'an unknown copy' if source in NAMES else 'images of your own'} ({digest[:12]})"
+
+
+def data_dir(explicit: Path | None = None) -> Path:
+    """Where prepared data lie: where `explicit` says, else BENCH_DATA, else the user's cache directory."""
+    return Path(
+        explicit or os.environ.get("BENCH_DATA") or platformdirs.user_cache_dir("bench-few-shot", False)
+    ).expanduser()

@@ -1,0 +1,30 @@
+"""What a reader of a section's tables must know besides."""
+
+from __future__ import annotations
+
+from bench.analysis.sections import Section
+from bench.report import wording
+
+_DEPENDENT = (
+    "Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an "
+    "approximation."
+)
+
+
+def notes(section: Section) -> list[str]:
+    """A line each: nothing published, dependent queries, intervals near a bound, choices at an edge, and runs without
+    scores."""
+    unknown = [] if section.claims else ["No published number is known for this benchmark, so nothing is judged."]
+    counted = section.benchmark.measure.counted
+    modes = {cell.evaluated.evaluation.batch_statistics for cell in section.cells}
+    batch = counted and not modes.isdisjoint({"batch", "episode"})
+    bound = wording.near_bound(section.benchmark.measure)
+    near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
+    edges = [
+        f"{cell.method}, {cell.described}: chosen on validation at the edge of what there was to choose from "
+        f"({wording.at_edge(cell)}): more might be better, of it and in every comparison with it."
+        for cell in section.cells
+        if cell.edges
+    ]
+    tried = [f"{cell.method}, {cell.described}: {wording.grid(cell)}." for cell in section.cells if wording.grid(cell)]
+    return [*unknown, *([_DEPENDENT] if batch else []), *near, *tried, *edges, *section.outcomes]

@@ -1,0 +1,36 @@
+"""A run that is trained, to be evaluated in another way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.data import store
+from bench.errors import UserError
+from bench.protocols import presets, protocol, settings
+from bench.records import layout
+from bench.records.record import read_info
+from bench.runs import recorded
+from bench.runs.job import Job
+from bench.runs.planning import job_of
+from bench.runs.request import Request
+
+
+def evaluation_job(run: str, request: Request) -> Job:
+    """A trained run with another evaluation, or on another benchmark. Raises UserError where it is not trained, or the
+    data at hand are not those that it was trained on, or its weights do not fit."""
+    (folder,) = layout.find(request.results, [run], one=True)
+    info = read_info(folder)
+    if info["status"] != "finished":
+        mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
+        raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
+    method = recorded.method_of(folder, info, request.methods)
+    benchmark, training, data = recorded.trained_on(folder, info, request.data_dir)
+    tested_on = store.benchmark(request.benchmarks[0], request.data_dir) if request.benchmarks else benchmark
+    evaluation = presets.preset(info["preset"], tested_on, method.settings).evaluation
+    changed = protocol.Protocol(training, settings.with_evaluation_settings(evaluation, request.settings))
+    of_record = {"benchmark": benchmark, "method": method, "seed": info["seed"], "preset": info["preset"]}
+    job = replace(job_of(request, asked=changed, data=data, **of_record), place=folder)
+    if tested_on != benchmark:
+        job = recorded.on_benchmark(job, tested_on, request.data_dir)
+    job.check()
+    return job

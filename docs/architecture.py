@@ -50,12 +50,11 @@ def drawn() -> str:
     rows = ["| floor | package | what lives there | imports |", "| --- | --- | --- | --- |"]
     for number, floor in enumerate(reversed(floors()), start=1):
         rows[2:2] = [_row(graph, number, package, houses) for package in floor]
-    for allowed in linter()["contracts"][0].get("ignore_imports", []):
-        graph.remove_import(importer=allowed.split(" -> ")[0], imported=allowed.split(" -> ")[1])
     longest = chain(graph)
     arrows = " → ".join(f"`{module.removeprefix('bench.')}`" for module in longest)
-    said = f"The longest chain of imports, has {len(longest)} modules"
-    return "\n".join(rows) + f"\n\n{said}: {arrows}.\n"
+    said = f"The longest chain of imports has {len(longest)} modules: {arrows}."
+    counted = "Imports inside functions and for types alone count like all others; a test keeps it at 14 or below."
+    return "\n".join(rows) + f"\n\n{said} {counted}\n"
 
 
 def _row(graph: grimp.ImportGraph, number: int, package: str, houses: list[str]) -> str:

@@ -6,6 +6,7 @@ tests/documents/test_commands.py."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -19,7 +20,7 @@ import pytest
 
 import bench
 from bench import cli
-from bench.data.catalogue import OMNIGLOT_DIGEST
+from bench.data.sources import OMNIGLOT_DIGEST
 from bench.protocols import benchmarks, presets, protocol, settings
 from methods import METHODS
 from tests.conftest import ROOT, Command
@@ -140,9 +141,28 @@ def test_the_citation_is_of_this_version() -> None:
     assert f"## [{version}]" in TEXTS["CHANGELOG.md"]
 
 
-def test_the_picture_of_the_architecture_is_up_to_date() -> None:
+def test_the_picture_of_the_architecture_is_up_to_date_and_no_chain_of_imports_is_long() -> None:
     drawn = [sys.executable, ROOT / "docs" / "architecture.py", "--check"]
     assert subprocess.run(drawn).returncode == 0, "python docs/architecture.py"
+    found = re.search(r"The longest chain of imports has (\d+) modules", TEXTS["docs/architecture.md"])
+    assert found and int(found[1]) <= 14
+
+
+def test_a_docstring_names_its_subject() -> None:
+    """An editor shows it by itself: `Its derivative.` says nothing there."""
+    kinds, found = (ast.Module, ast.ClassDef, ast.FunctionDef), []
+    for path in [path for top in ("bench", "methods") for path in ROOT.glob(f"{top}/**/*.py")]:
+        nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
+        texts = [ast.get_docstring(node) or "" for node in nodes]
+        found += [f"{path}: {text}" for text in texts if re.match(r"(The same|Of|That of|Those|Its)\b", text)]
+    assert not found
+
+
+def test_no_module_is_long() -> None:
+    lines = {
+        path: len(path.read_text().splitlines()) for top in ("bench", "methods") for path in ROOT.glob(f"{top}/**/*.py")
+    }
+    assert not {path: count for path, count in lines.items() if count > 200}
 
 
 def test_hooks_have_the_versions_of_ci() -> None:

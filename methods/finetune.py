@@ -13,8 +13,7 @@ from torch.func import grad_and_value
 
 from methods.batch_norm import features_of, fresh_statistics, moved
 from methods.contract import FINE_TUNING, ImageBatch, Params, Setting, Setup, State
-from methods.descent import BatchLoss, Images, descended, minibatches
-from methods.inner_loop import Outputs
+from methods.inner_loop import BatchLoss, Images, Outputs, descended, minibatches
 from methods.stacked import Engine, Inner, stacked_outputs
 
 Parts = tuple[BatchLoss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from bench.data.images import ImageSet
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
-from methods.descent import minibatches
+from methods.inner_loop import minibatches
 from tests.methods.test_meta_gradient import made
 
 SETTINGS = {"finetune_batch": 4, "finetune_momentum": 0.9, "finetune_dampening": 0.9, "finetune_weight_decay": 0.001}

@@ -169,9 +169,10 @@ class Workload:
         candidates to try, of which each takes many, or one whose steps differ in their images, it is not asked to
         unless by the user."""
         found = self._evaluation_executions()
-        chosen = self.mode is None and self.method.code is None
-        many = len(self.build().candidates()) > 1 or self.protocol.evaluation.finetune_batch is not None
-        return found[-1:] if chosen and many else found
+        if self.mode is not None or self.method.code is not None:
+            return found
+        many = self.protocol.evaluation.finetune_batch is not None or len(self.build().candidates()) > 1
+        return found[-1:] if many else found
 
     def _evaluation_executions(self) -> tuple[Execution, ...]:
         protocol = self.protocol.evaluation

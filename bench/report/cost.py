@@ -22,16 +22,26 @@ def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -
 def hours(claim: Claim, records: Sequence[Record]) -> str:
     """How long the trainings take that would give the claim a verdict, on the machine of the longest such training of
     the records; empty where there is none."""
-    wanted = preset(claim.protocol, claim.about).training
-    iterations = claim.iterations or wanted.iterations
-    known = [record for record in records if _tells(record, claim, wanted)]
-    if not known:
+    longest, found = _longest(claim, records), training_seconds(claim, records)
+    if longest is None or found is None:
         return ""
-    longest = max(known, key=lambda record: record.info["iteration"])
-    done = longest.info["iteration"]
-    found = SEEDS * iterations * seconds(longest, ("training",)) / done / 3600
-    written = f"{found:,.0f}" if found >= 10 else f"{found:.1f}"
-    return f"about {written} h on {_machine(longest)}, by a record of {done:,} iterations"
+    hours = SEEDS * found / 3600
+    written = f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
+    return f"about {written} h on {_machine(longest)}, by a record of {longest.info['iteration']:,} iterations"
+
+
+def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:
+    """Of one of the claim's trainings, by the longest such training among the records; None where there is none."""
+    longest, wanted = _longest(claim, records), preset(claim.protocol, claim.about).training
+    if longest is None:
+        return None
+    return (claim.iterations or wanted.iterations) * seconds(longest, ("training",)) / longest.info["iteration"]
+
+
+def _longest(claim: Claim, records: Sequence[Record]) -> Record | None:
+    wanted = preset(claim.protocol, claim.about).training
+    known = [record for record in records if _tells(record, claim, wanted)]
+    return max(known, key=lambda record: record.info["iteration"], default=None)
 
 
 def _tells(record: Record, claim: Claim, wanted: Training) -> bool:

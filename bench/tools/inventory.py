@@ -38,20 +38,25 @@ def everything(data_dir: Path | None) -> list[str]:
     ]
 
 
-def claims() -> list[str]:
-    """Every published number in a line, by benchmark, with the protocol that it belongs to and who says so."""
-    return [_claim(claim) for claim in sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))]
+def claims(results: Path) -> list[str]:
+    """Every published number in a line, by benchmark, with the protocol that it belongs to, the hours of training that
+    a verdict would cost on this machine, and who says so."""
+    from bench.tools import claim_costs  # with torch, which nothing else here waits for
+
+    known = claim_costs.records_of_this_machine(results)
+    ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))
+    return [_claim(claim, f"{claim_costs.told(claim, known) or '-':<10}") for claim in ordered]
 
 
 def _judgeable() -> list[str]:
     known = [claim for claim in published() if claim.protocol]
-    others = len(published()) - len(known)
-    return [*map(_claim, known), f"  and {others} whose protocol is not: `list --claims` has every one"]
+    others = f"{len(published()) - len(known)} whose protocol is not"
+    return [*map(_claim, known), f"  and {others}: `list --claims` has every one, and what it costs"]
 
 
-def _claim(claim: Claim) -> str:
+def _claim(claim: Claim, cost: str = "") -> str:
     said = f"{claim.source} ({claim.variant})" if claim.variant else claim.source
-    return f"  {claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<9}{said}"
+    return f"  {claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<9}{cost}{said}"
 
 
 def _generated() -> list[str]:

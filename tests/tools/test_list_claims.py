@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 from bench.analysis.claims_file import published
+from bench.records.record import read_all
+from bench.tools import claim_costs
 from tests.conftest import Command
+from tests.report.synthetic import write_run
 
 
 def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
@@ -19,11 +26,35 @@ def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
             "±",
             "0.20",
             "paper",
+            *(of_paper[0][6], "h"),
             *["Finn", "et", "al.", "2017", "Table", "1", "(paper)"],
         ]
     ]
+    assert re.fullmatch(r"~[\d,.]+", of_paper[0][6])
     sd = next(line for line in lines if line.split()[:2] == ["omniglot-20w1s", "nil"])
-    assert "96.70 ± 0.30 (SD of 3 trainings)" in sd and " - " in sd
+    assert "96.70 ± 0.30 (SD of 3 trainings)" in sd and re.search(" - +- +", sd)
+
+
+def test_what_a_claim_costs(tmp_path: Path) -> None:
+    """By operations where nothing tells: a classifier takes what its images do, a training with inner steps far more;
+    by the longest training of this machine otherwise."""
+    paper, snell, chen = (
+        next(c for c in published() if (c.benchmark, c.method, c.protocol) == wanted)
+        for wanted in (
+            ("omniglot-20w5s", "maml", "paper"),
+            ("omniglot-5w1s", "protonet", "snell"),
+            ("omniglot-5w5s", "finetune", "chen"),
+        )
+    )
+    rough = {c.protocol: claim_costs.told(c, []) for c in (paper, snell, chen)}
+    hours = {name: float(text.strip("~ h").replace(",", "")) for name, text in rough.items()}
+    assert hours["paper"] > hours["snell"] > 10 * hours["chen"] > 1
+    write_run(tmp_path, benchmark="omniglot-5w1s", method="maml", preset="paper", seed=0)
+    (record,) = read_all(tmp_path)[0]
+    info = record.info | {"iteration": 100, "seconds": {"training": 36.0}}
+    known = next(c for c in published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper"))
+    assert claim_costs.told(known, [replace(record, info=info)]) == "30 h"  # five times 60,000 iterations of 0.36 s
+    assert claim_costs.told(replace(known, protocol=""), []) == claim_costs.told(replace(known, method="nil"), []) == ""
 
 
 def test_list_has_those_whose_protocol_is_here_and_counts_the_others(bench: Command) -> None:

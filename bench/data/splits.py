@@ -29,6 +29,12 @@ def check_once(classes: Iterable[SourceClass], where: str) -> None:
         seen.add(c.name)
 
 
+def in_two_splits(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The classes of these (split, class) that stand in more than one split."""
+    owner: dict[str, str] = {}
+    return list(dict.fromkeys(name for split, name in pairs if owner.setdefault(name, split) != split))
+
+
 Range = tuple[int, int]  # least and most
 
 

@@ -10,7 +10,7 @@ from bench.data.readers.copies import IMAGES, Copy, Groups
 from bench.data.readers.recognised import WNID, class_folders, this_is
 from bench.data.readers.split_names import HALVES, is_phase, split_of
 from bench.data.readers.tables import Table, split_tables
-from bench.data.splits import some
+from bench.data.splits import in_two_splits, some
 from bench.errors import UserError
 
 
@@ -159,9 +159,7 @@ def _add_tree(copy: Copy, groups: Groups, tree: Groups, name: str) -> None:
 
 def _check_splits(copy: Copy, groups: Groups) -> None:
     """Raises UserError where a class stands in the folders of two splits."""
-    split_by_class: dict[str, str] = {}
-    twice = list(dict.fromkeys(c for split, c in groups if split_by_class.setdefault(c, split) != split))
-    if twice:
+    if twice := in_two_splits(groups):
         raise UserError(
             f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the folders of two splits: that is a split of "
             "images, for classification, and not of classes: move all images of a class into one folder, PATH/CLASS/"

@@ -19,7 +19,7 @@ from bench.data.readers.copies import Copy
 from bench.data.readers.image_files import decode
 from bench.data.readers.packed import on_disk
 from bench.data.readers.split_names import split_of
-from bench.data.splits import some
+from bench.data.splits import in_two_splits, some
 from bench.errors import UserError, reason
 
 _IMAGES, _LABELS = ("image", "img"), ("label", "fine_label", "labels")
@@ -98,9 +98,7 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
-    owner: dict[str, str] = {}
-    twice = list(dict.fromkeys(c for split, c in keys if owner.setdefault(c, split) != split))
-    if twice:
+    if twice := in_two_splits(keys):
         raise UserError(
             f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the files of two splits: that is a split of "
             "images, for classification (timm/mini-imagenet is one), and not of classes: use a copy in the split of "

@@ -7,6 +7,7 @@ from methods.baseline_plus_plus import BaselinePlusPlus
 from methods.contract import Method
 from methods.finetune import Finetune
 from methods.maml import FirstOrderMaml, Maml
+from methods.maml_plus_plus import MamlPlusPlus
 from methods.meta_sgd import MetaSgd
 from methods.msl import MultiStepLoss
 from methods.nearest import Nearest
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "reptile": Reptile,
     "meta-sgd": MetaSgd,
     "msl": MultiStepLoss,
+    "maml++": MamlPlusPlus,
     "protonet": ProtoNet,
     "finetune": Finetune,
     "baseline++": BaselinePlusPlus,

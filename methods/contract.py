@@ -32,6 +32,17 @@ class Episode(NamedTuple):
     query_labels: Tensor
 
 
+class MinibatchEpisode(NamedTuple):
+    """An `Episode` whose inner steps are taken on minibatches: `minibatches` [inner steps, images] are places among its
+    support images, and, in training, behind those its query images. `predict` gets them as its last argument."""
+
+    support: Tensor
+    support_labels: Tensor
+    query: Tensor
+    query_labels: Tensor
+    minibatches: Tensor
+
+
 class ImageBatch(NamedTuple):
     """Images [images, channels, height, width] and their classes among all training classes [images]."""
 
@@ -61,6 +72,8 @@ class Setup:
 
 # Settings of the protocol that not every method uses.
 INNER_LOOP = ("inner_lr", "inner_steps")
+MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
+MULTI_STEP = ("multi_step_epochs",)
 FINE_TUNING = (
     *("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes"),
     *("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay"),
@@ -82,10 +95,13 @@ class Method(Protocol):
     needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
 
     # Where it declares none:
-    # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP and FINE_TUNING that it uses
+    # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP, FINE_TUNING, MINIBATCHES and MULTI_STEP that
+    # it uses
     # training_statistics: tuple[str, ...] = ("batch", "support"): the modes of the training that it can do
     # uses_length: bool = False: whether its steps depend on how many iterations a training is to have; of a method that
     # does not ship nothing is known unless its class says it
+    # episodes_in_turn: bool = False. True: the episodes of a meta-batch go one after the other, and each finds what is
+    # carried as the one before left it; else each finds the meta-batch's, and the mean of what they leave is kept.
 
     def __hash__(self) -> int:
         """What is compiled for a method is kept with it."""

@@ -19,7 +19,7 @@ class Maml:
 
     training_batch: str | None = "episodes"
     weights_of: str | None = None
-    batch_statistics: tuple[str, ...] = ("batch", "support")
+    batch_statistics: tuple[str, ...] = ("batch", "support", "support+query")
     needs: str | None = None
 
     def __init__(self, setup: Setup) -> None:
@@ -84,8 +84,10 @@ class Maml:
         return gradient_through(step, outer_loss, params, self.setup.training.inner_steps)
 
     def _query_outputs(self, params: Params, support: Tensor, query: Tensor, batch_statistics: str) -> Tensor:
-        statistics = self.setup.network.observed(params, support) if batch_statistics == "support" else None
-        return self.setup.network(params, query, statistics)
+        network = self.setup.network
+        if batch_statistics == "support+query":  # Nichol et al. 2018, code: `_test_predictions`
+            return torch.stack([network(params, torch.cat([support, image[None]]))[-1] for image in query])
+        return network(params, query, network.observed(params, support) if batch_statistics == "support" else None)
 
     def _adapted(self, params: Params) -> frozenset[str]:
         everything = self.setup.training.batch_norm_adapted

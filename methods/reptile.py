@@ -2,32 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.func import grad_and_value
 
-from methods.contract import Episode, Params, State
+from methods import inner_adam
+from methods.contract import INNER_LOOP, MINIBATCHES, Episode, MinibatchEpisode, Params, Setting, State
 from methods.maml import Maml
+
+Part = tuple[Tensor, Tensor]  # images and labels that an inner step is taken on
 
 
 class Reptile(Maml):
-    """Reptile: moves the initialisation to where the inner loop ends (Algorithm 2). The move is taken as the gradient,
-    (phi - phi~) / alpha, "plugged into Adam".
+    """Reptile: moves the initialisation to where the inner loop ends (Algorithm 2).
 
-    An inner step on the support images and one on the query images take turns, `inner_steps` times: what Reptile
-    learns it learns from minibatches that differ (section 5.1). Everything is adapted, for what does not move in the
-    inner loop is not trained. The paper's inner loop is Adam's on minibatches of 10; here it is gradient descent, as
-    for the other methods."""
+    The paper's inner loop takes Adam's steps on minibatches of 10 (`inner_optimiser=adam`, `inner_batch=10`), and its
+    outer step is an interpolation: `meta_optimiser=sgd` at the rate epsilon, on the gradient phi - phi~. Without
+    minibatches, an inner step on the support images and one on the query images take turns, `inner_steps` times: what
+    Reptile learns it learns from batches that differ (section 5.1). Into an outer Adam goes (phi - phi~) / alpha.
+    Everything is adapted, for what does not move in the inner loop is not trained."""
 
-    def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """The loss of support and query before the inner loop, and the direction away from where that ends."""
-        training, loss = self.setup.training, self.setup.loss
-        on_support, on_query = (self._step(*part) for part in (batch[:2], batch[2:]))
-        params = state.params
-        for _ in range(training.inner_steps):
-            params = on_query(on_support(params))
-        gradient = {name: (value - params[name]) / training.inner_lr for name, value in state.params.items()}
-        parts = [loss(self.setup.network(state.params, images), labels) for images, labels in (batch[:2], batch[2:])]
-        return torch.stack(parts).mean(), gradient, state.carried
+    settings: tuple[str, ...] = (*INNER_LOOP, *MINIBATCHES)
 
-    def _adapted(self, params: Params) -> frozenset[str]:
-        return frozenset(params)
+    @property
+    def episodes_in_turn(self) -> bool:
+        """Whether an episode finds the inner optimiser as the one before left it."""
+        return self.setup.training.inner_optimiser == "adam"
+
+    def init(self, generator: torch.Generator) -> State:
+        """As MAML's; carried: what the inner optimiser is to keep."""
+        params = super().init(generator).params
+        return State(params, inner_adam.moments(params, self._beta1) if self.episodes_in_turn else {})
+
+    def loss_and_gradient(self, state: State, batch: Episode | MinibatchEpisode) -> tuple[Tensor, Params, Params]:
+        """The loss of support and query, before the inner loop or, of minibatches, on its way; and the direction away
+        from where that ends."""
+        halves = [(batch.support, batch.support_labels), (batch.query, batch.query_labels)]
+        if isinstance(batch, MinibatchEpisode):
+            everything = tuple(torch.cat(part) for part in zip(*halves, strict=True))
+            *_, (end, losses) = self._steps(state, _chosen(everything, batch.minibatches))
+        else:
+            *_, (end, _) = self._steps(state, halves * self.setup.training.inner_steps)
+            losses = [self._loss(state.params, *half) for half in halves]
+        scale = self.setup.training.inner_lr if self.setup.training.meta_optimiser == "adam" else 1
+        gradient = {name: (value - end.params[name]) / scale for name, value in state.params.items()}
+        return torch.stack(losses).mean(), gradient, end.carried
+
+    def predict(
+        self,
+        state: State,
+        support: Tensor,
+        labels: Tensor,
+        query: Tensor,
+        setting: Setting,
+        minibatches: Tensor | None = None,
+    ) -> Tensor:
+        """[inner steps + 1, query images, ways]: the query's outputs along the inner loop, or [1, ...]: at its end."""
+        evaluation, whole = self.setup.evaluation, (support, labels)
+        parts = [whole] * evaluation.inner_steps if minibatches is None else _chosen(whole, minibatches)
+        outputs = partial(
+            self._query_outputs, support=support, query=query, batch_statistics=evaluation.batch_statistics
+        )
+        along = (at.params for at, _ in self._steps(state, parts))
+        if evaluation.scored_steps == "last":
+            return outputs(list(along)[-1])[None]
+        return torch.stack([outputs(params) for params in along])
+
+    def _steps(self, state: State, parts: Sequence[Part]) -> Iterator[tuple[State, list[Tensor]]]:
+        """Where an inner loop stands before, and after each of, its steps; with the losses that it had on the way."""
+        losses: list[Tensor] = []
+        yield state, losses
+        for part in parts:
+            gradient, loss = grad_and_value(self._loss)(state.params, *part)
+            losses.append(loss)
+            state = self._stepped(state, gradient)
+            yield state, losses
+
+    def _stepped(self, state: State, gradient: Params) -> State:
+        lr = self.setup.training.inner_lr
+        if self.episodes_in_turn:
+            return State(*inner_adam.step(state.params, gradient, state.carried, lr, self._beta1))
+        return State({name: value - lr * gradient[name] for name, value in state.params.items()}, state.carried)
+
+    def _loss(self, params: Params, images: Tensor, labels: Tensor) -> Tensor:
+        return self.setup.loss(self.setup.network(params, images), labels)
+
+    @property
+    def _beta1(self) -> float:
+        found: float = self.setup.training.inner_beta1
+        return found
+
+
+def _chosen(part: Sequence[Tensor], minibatches: Tensor) -> list[Part]:
+    images, labels = part
+    return [(images[places], labels[places]) for places in minibatches]

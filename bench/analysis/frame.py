@@ -101,7 +101,7 @@ def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
     for evaluated in record.evaluations:
         yield {
             **_of_evaluation(folder, record, evaluated),
-            "step": evaluated.step,
+            "step": evaluated.inner_step,
             "score": evaluated.final.mean(),
             "score_sd": math.nan if evaluated.lost else evaluated.final.std(ddof=1),
             "collapsed": collapsed(evaluated.final, of_record(record.info).measure),
@@ -121,12 +121,12 @@ def _episodes(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
 def _steps(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
     for evaluated in record.evaluations:
         episodes, steps = evaluated.scores.shape
-        inner_step = np.tile(np.arange(steps), episodes)
+        inner_step = np.tile(np.arange(steps) + evaluated.inner_step - evaluated.step, episodes)
         scores = {
             "episode": np.repeat(np.arange(episodes), steps),
             "inner_step": inner_step,
             "score": evaluated.scores.ravel(),
-            "counts": inner_step == evaluated.step,
+            "counts": inner_step == evaluated.inner_step,
         }
         yield pd.DataFrame(scores).assign(**_of_evaluation(folder, record, evaluated))
 

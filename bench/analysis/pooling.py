@@ -29,6 +29,7 @@ _METHODS = (
     "reptile",
     "meta-sgd",
     "msl",
+    "maml++",
     "protonet",
     "finetune",
     "baseline++",

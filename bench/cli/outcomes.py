@@ -87,4 +87,4 @@ def score(found: Evaluated, counted: bool = True) -> str:
         mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
     after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
     fault = f"; {said(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
-    return f"{mean} {after}, inner step {found.step}{fault}"
+    return f"{mean} {after}, inner step {found.inner_step}{fault}"

@@ -28,7 +28,11 @@ class FunctionEpisodes(EpisodeStream):
     """Episodes of `Sinusoids`: points of one function each; there are points without end."""
 
     def check(self, option: str = "") -> None:
-        """Raises UserError where an episode is to have several classes: there are points without end."""
+        """Raises UserError where an episode is to have several classes, or minibatches."""
+        if self.minibatches is not None:
+            raise UserError(
+                f"inner_batch: {self.benchmark.name} has no images to make minibatches of: inner_batch=none"
+            )
         if self.shape.ways != self.benchmark.ways:
             raise UserError(
                 f"ways={self.shape.ways}: an episode of {self.benchmark.name} is one function: leave it away"

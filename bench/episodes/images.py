@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -13,26 +13,12 @@ from torch import Tensor
 
 from bench.data.images import ImageClass
 from bench.episodes import sampling
+from bench.episodes.indices import EpisodeIndices, MinibatchIndices
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
 from bench.errors import UserError
 from bench.protocols.benchmarks import EpisodeShape
 from bench.protocols.protocol import CLASSES, TURN, UPRIGHT
-from methods.contract import Episode, ImageBatch
-
-
-class EpisodeIndices(NamedTuple):
-    """Episodes as indices, on the host until a device needs them; any leading dimensions.
-
-    `images` [..., episodes, ways, shots + queries] indexes the image set, the support first; `turns` [..., episodes,
-    ways] are multiples of 90 degrees; `classes` [..., episodes, ways] indexes the split's classes, and a class's
-    column is its label. `order` [..., episodes, ways * queries]: which query stands at each place, counted class by
-    class.
-    """
-
-    images: Tensor
-    turns: Tensor
-    classes: Tensor
-    order: Tensor
+from methods.contract import Episode, ImageBatch, MinibatchEpisode
 
 
 class ImageEpisodes(EpisodeStream):
@@ -98,14 +84,14 @@ class ImageEpisodes(EpisodeStream):
         return hashlib.sha256(self._digest_by_class().encode() + order).hexdigest()
 
     def _digest_by_class(self) -> str:
-        images, turns, _, _ = self.draw(0, DIGEST_EPISODES)
+        images, turns = self.draw(0, DIGEST_EPISODES)[:2]
         total = hashlib.sha256()
         for episode, turned in zip(images.numpy(), turns.numpy(), strict=True):
             total.update(turned.astype("<i8").tobytes())
             total.update(np.ascontiguousarray(self.data.images[episode.ravel()]).tobytes())
         return total.hexdigest()
 
-    def draw(self, first: int, count: int) -> EpisodeIndices:
+    def draw(self, first: int, count: int) -> EpisodeIndices | MinibatchIndices:
         """Episodes `first` .. `first + count - 1`."""
         ways, shots, queries = self.shape
         raw = self._raw(first, count, ways * (2 + shots + queries))
@@ -117,11 +103,21 @@ class ImageEpisodes(EpisodeStream):
         by_class = raw[:, 2 * ways :].reshape(count, shots + queries, ways).swapaxes(1, 2)
         places = sampling.distinct(by_class, self._each("distinct")[chosen])
         images = self._each("offset")[chosen][..., None] + places
-        return EpisodeIndices(*map(torch.from_numpy, (images, turns, chosen, self._order(first, count))))
+        found = EpisodeIndices(*map(torch.from_numpy, (images, turns, chosen, self._order(first, count))))
+        if self.minibatches is None:
+            return found
+        return MinibatchIndices(*found, torch.from_numpy(self._minibatches(first, count, *self.minibatches)))
+
+    def _minibatches(self, first: int, count: int, steps: int, size: int) -> np.ndarray:
+        """[episodes, steps, size]: of all images of a training episode, of the support of another."""
+        ways, shots, queries = self.shape
+        images = ways * (shots + (queries if self.split == "train" else 0))
+        raw = self._raw(first, count, -(-steps * size // images) * images, "/minibatches")
+        return sampling.passes(raw.reshape(count, -1, images), steps, size)
 
     def query_labels(self, first: int, count: int) -> np.ndarray:
         """[episodes, ways * queries]: the label of each query of episodes `first` .. `first + count - 1`."""
-        return self._order(first, count) // self.shape.queries
+        return self._order(first, count) // max(1, self.shape.queries)
 
     def _order(self, first: int, count: int) -> np.ndarray:
         """[episodes, ways * queries]: the queries of each episode in an order of its own, so that a place tells nothing
@@ -155,17 +151,20 @@ class ImageEpisodes(EpisodeStream):
         orders = self._raw(int(passes[0]), len(passes), total, "/passes").argsort(-1, kind="stable")
         return orders[of, place].reshape(count, size)
 
-    def as_episodes(self, drawn: EpisodeIndices) -> Episode:
+    def as_episodes(self, drawn: EpisodeIndices | MinibatchIndices) -> Episode:
         """What was drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""
         ways, shots, queries = self.shape
         labels = torch.arange(ways, device=self.device).repeat_interleave(shots).expand(*drawn.turns.shape[:-1], -1)
-        query_labels = drawn.order // queries
+        query_labels = drawn.order // max(1, queries)  # of which there may be none
         support = drawn.images[..., :shots].flatten(-2)
         query = drawn.images[..., shots:].flatten(-2).gather(-1, drawn.order)
         support, query = (
             self._gathered(images, drawn.turns.gather(-1, of))
             for images, of in ((support, labels), (query, query_labels))
         )
+        if isinstance(drawn, MinibatchIndices):
+            found = MinibatchEpisode(support, labels, query, query_labels, drawn.minibatches)
+            return cast(Episode, found)  # it has all that one has, in the same places
         return Episode(support, labels, query, query_labels)
 
     def as_images(self, drawn: EpisodeIndices) -> ImageBatch:

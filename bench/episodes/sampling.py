@@ -60,3 +60,10 @@ def bounded(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
 def bounded_array(raw: np.ndarray, size: int) -> np.ndarray:
     """int64, uniform in [0, size) for sizes below 2**32, from the upper 32 bits; the bias is below size / 2**32."""
     return ((raw >> np.uint64(32)) * np.uint64(size) >> np.uint64(32)).astype(np.int64)
+
+
+def passes(raw: np.ndarray, steps: int, size: int) -> np.ndarray:
+    """int64 [episodes, steps, size]: minibatches without replacement, running on from pass to pass (Nichol et al. 2018,
+    code: `_mini_batches`). `raw` is [episodes, passes, images]: each pass goes through all images in its order."""
+    order = raw.argsort(-1, kind="stable").reshape(len(raw), -1)
+    return order[:, : steps * size].reshape(-1, steps, size)

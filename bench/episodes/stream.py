@@ -28,7 +28,8 @@ class EpisodeStream(ABC):
 
     `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some. `by_class`:
     queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`). `rotations`:
-    one of `protocol.ROTATIONS`, or None, the benchmark's. `trained_on`: of which splits the classes of training are."""
+    one of `protocol.ROTATIONS`, or None, the benchmark's. `trained_on`: of which splits the classes of training are.
+    `minibatches`: inner steps and images of each, or None: steps are not taken on minibatches."""
 
     benchmark: Benchmark
     data: Any  # of `Data` the subclass's form
@@ -40,6 +41,7 @@ class EpisodeStream(ABC):
     by_class: bool = False
     rotations: str | None = None
     trained_on: str = "train"
+    minibatches: tuple[int, int] | None = None
 
     def on(self, device: torch.device) -> Self:
         """This stream on a device. Raises UserError where the data cannot fill an episode."""

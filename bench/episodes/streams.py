@@ -17,7 +17,7 @@ def stream(
     benchmark: Benchmark, data: Data, split: str, shape: EpisodeShape, training_seed: int = 0, **how: Any
 ) -> EpisodeStream:
     """The episodes of a split: of the training split those of the training seed, of the others the same for all.
-    `how`: with_parameters, by_class, rotations, trained_on."""
+    `how`: with_parameters, by_class, rotations, trained_on, minibatches."""
     seed = training_seed if split == "train" else EVALUATION_SEED
     return _FORMS[benchmark.form](benchmark, data, split, seed, shape, **how)
 

@@ -44,6 +44,9 @@ class Conv4(Conv4Costs):
         averages = self.training.head_input == "mean"
         return Engine(_operations(self.layers), self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
 
+    def _activated(self, hidden: Tensor) -> Tensor:
+        return F.relu(hidden) if self._has_relu else F.leaky_relu(hidden)
+
     @property
     def _pools_first(self) -> bool:
         return self._may_pool_first and LAYERS[self.layers].pools_first
@@ -127,12 +130,12 @@ class Conv4(Conv4Costs):
             convolution = partial(geometry.convolution, k)
         hidden = product(self.precision, convolution, images, weight, bias)
         if geometry.norm_first:
-            hidden = F.relu(self._batch_norm(k, params, hidden, statistics, seen))
+            hidden = self._activated(self._batch_norm(k, params, hidden, statistics, seen))
         else:
-            hidden = self._batch_norm(k, params, F.relu(hidden), statistics, seen)
+            hidden = self._batch_norm(k, params, self._activated(hidden), statistics, seen)
         if geometry.pooled_by_one(k):
             return max_pool_by_one(hidden)
-        return hidden if self._strided else layers.max_pool(hidden)
+        return hidden if self._strided else layers.max_pool(geometry.padded(hidden))
 
     def _pooled_block(self, k: int, params: Params, images: Tensor, seen: Statistics | None) -> Tensor:
         """What batch norm does with scale g and shift b, relu(g z + b), is |g| relu(z' + b / |g|) of the layer whose

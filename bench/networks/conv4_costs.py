@@ -70,7 +70,8 @@ class Conv4Costs:
         """Whether there is an engine (`bench.networks.stacked`) for it: for the paper's blocks and images as they are,
         where batch norm has no scale, in full precision."""
         as_in_the_paper = self.training.blocks == "paper" and self.training.inputs == "unit"
-        return as_in_the_paper and not self.training.batch_norm_scale and self.precision == "fp32"
+        plain = not self._geometry.pools_same and not self.training.batch_norm_scale and self._has_relu
+        return as_in_the_paper and plain and self.precision == "fp32"
 
     def takes_kernels(self, device: str) -> bool:
         """Whether an engine for it runs on kernels of a GPU (`bench.networks.stacked.triton_operations`)."""
@@ -79,12 +80,17 @@ class Conv4Costs:
 
     @property
     def _geometry(self) -> Geometry:
-        return Geometry(self.training.blocks, self._strided)
+        return Geometry(self.training.blocks, self._strided, self.training.downsampling == "max-pool-same")
+
+    @property
+    def _has_relu(self) -> bool:
+        return self.training.activation == "relu"
 
     @property
     def _may_pool_first(self) -> bool:
         """Not where layers are rounded."""
-        return not self._strided and not self._geometry.written_here and self.precision != "bf16"
+        plain = self.training.downsampling == "max-pool" and not self._geometry.written_here and self._has_relu
+        return plain and self.precision != "bf16"
 
     def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
         """What was fastest on two CPU cores, on both benchmarks; on CUDA, where native max-pooling has no

@@ -19,10 +19,12 @@ LAST = 4
 
 @dataclass(frozen=True)
 class Geometry:
-    """One kind of blocks, with or without strides."""
+    """One kind of blocks, with or without strides. `pools_same`: pooling pads an odd size (Nichol et al. 2018, code:
+    TensorFlow's SAME), and does not leave the last row and column out."""
 
     blocks: str
     strided: bool
+    pools_same: bool = False
 
     @property
     def norm_first(self) -> bool:
@@ -49,7 +51,7 @@ class Geometry:
         for k in range(1, LAST + 1):
             size = self._convolved(k, size)
             if not self.strided:
-                size = size - 1 if self._narrow(k) else size // 2
+                size = size - 1 if self._narrow(k) else (size + self.pools_same) // 2
         return max(size, 0)
 
     def _convolved(self, k: int, size: int) -> int:
@@ -68,6 +70,13 @@ class Geometry:
     def pooled_by_one(self, k: int) -> bool:
         """Whether block k pools 2x2 windows that overlap."""
         return not self.strided and self._narrow(k)
+
+    def padded(self, hidden: Tensor) -> Tensor:
+        """What is pooled, [images, rows, columns, channels]: the last row or column again moves no greatest."""
+        for dim in (1, 2):
+            if self.pools_same and hidden.shape[dim] % 2:
+                hidden = torch.cat([hidden, hidden.narrow(dim, -1, 1)], dim)
+        return hidden
 
 
 def padding(size: int, stride: int) -> tuple[int, int]:

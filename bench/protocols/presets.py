@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
-from bench.protocols.papers import article, chen, finn_sources, ravi, snell
+from bench.protocols.papers import antoniou, article, chen, finn_sources, nichol, raghu, ravi, snell
 from bench.protocols.papers.finn import paper as paper
 from bench.protocols.protocol import NO_SETTINGS, OF_SOME_METHODS, Evaluation, Protocol, Training
 from bench.protocols.settings import differences, setting_of_evaluation
@@ -72,6 +72,10 @@ PAPERS: dict[str, Paper] = {
     "ravi": Paper(_changed(ravi.ravi), ravi.sources),
     "snell": Paper(snell.snell, snell.sources),
     "chen": Paper(chen.chen, chen.sources, data="omniglot"),
+    "nichol": Paper(nichol.nichol, nichol.sources),
+    "nichol-transduction": Paper(nichol.nichol_transduction, nichol.sources),
+    "raghu": Paper(_changed(raghu.raghu), raghu.sources),
+    "antoniou": Paper(antoniou.antoniou, antoniou.sources),
 }
 PRESETS: dict[str, Callable[[Benchmark], Protocol]] = {
     **{name: each.protocol for name, each in PAPERS.items()},

@@ -39,16 +39,22 @@ BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an episode of images stood
 INNER_LOOP = ("inner_lr", "inner_steps")
 DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
-OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING)  # a method declares which of these it uses
+MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
+OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # a method declares which it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
 _ROTATIONS = "a random turn for each class of an episode, turned copies as classes, no turns, or none: the benchmark's"
+_MULTI_STEP = "epochs in which the loss after every inner step counts, or none: a tenth of the training"
+_INNER_BATCH = "images per inner step, drawn without replacement, pass after pass, or none: the whole support set"
+DOWNSAMPLING = ("max-pool", "max-pool-same", "stride")  # same: what is left over of an odd size is pooled too
 BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
 # `bench.networks.inputs` says what these are.
 INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")
 WITH_VALIDATION = "train+valid"
-# What normalises the queries: their own statistics, the support set's, those of both together, or running ones.
-BATCH, SUPPORT, EPISODE, RUNNING = STATISTICS = ("batch", "support", "episode", "running")
+# What normalises the queries: their own statistics, the support set's, those of that and each query alone, those of
+# support and queries together, or running ones.
+BATCH, SUPPORT, ONE_QUERY, EPISODE, RUNNING = STATISTICS = ("batch", "support", "support+query", "episode", "running")
+_STATISTICS = "that normalise the queries; episode: support and queries together"
 _PRECISION = "of the products of convolutions and head; all else is fp32"
 
 
@@ -59,34 +65,41 @@ class Training:
     iterations: int = _setting(60_000, "meta-steps", least=1, most=1_000_000_000)
     meta_batch: int = _setting(4, "episodes per meta-step", least=1, most=10_000)
     meta_update: str = _setting("meta-batch", "one optimiser step per ...", choices=("meta-batch", "episode"))
-    meta_lr: float = _setting(1e-3, "learning rate of Adam", above=0)
+    meta_optimiser: str = _setting("adam", "of the outer step", choices=("adam", "sgd"), later=True)
+    meta_lr: float = _setting(1e-3, "learning rate of the outer step", above=0)
     meta_lr_halved_every: int | None = _setting(
         None, "iterations after which that rate is halved, again and again, or none", least=1, later=True
     )
+    meta_lr_final: float | None = _setting(None, "that rate at the end, or none: it stays", least=0, later=True)
+    meta_lr_path: str = _setting("linear", "how it comes there", choices=("linear", "cosine"), later=True)
+    epoch: int = _setting(1, "iterations within which schedules stand still", least=1, later=True)
+    multi_step_epochs: int | None = _setting(None, _MULTI_STEP, least=1, later=True)
     clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
     ways: int | None = _setting(None, "classes of a training episode, or none: the benchmark's", least=2, later=True)
     shots: int | None = _setting(
         None, "support images per class of a training episode, or none: the benchmark's", least=1, later=True
     )
-    queries: int = _setting(15, "query images per class", least=1)
+    queries: int = _setting(15, "query images per class; 0 where a method learns from minibatches", least=0)
     classes: str = _setting("train", "that are trained on", choices=("train", WITH_VALIDATION), later=True)
+    inner_optimiser: str = _setting("sgd", "adam: its moments outlive episodes", choices=("sgd", "adam"), later=True)
+    inner_beta1: float = _setting(0.0, "of that Adam", least=0, below=1, later=True)
+    inner_batch: int | None = _setting(None, _INNER_BATCH, least=1, later=True)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
     filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1, most=1_000_000)
-    downsampling: str = _setting("max-pool", "after each convolution", choices=("max-pool", "stride"))
+    downsampling: str = _setting("max-pool", "after each convolution", choices=DOWNSAMPLING)
     head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
     initialisation: str = _setting(
         "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "he", "truncated-normal")
     )
+    activation: str = _setting("relu", "after each batch norm", choices=("relu", "leaky-relu"), later=True)
     batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
     batch_norm_gamma: str = _setting(
         "ones", "where gamma starts: at 1, or drawn from U(0, 1)", choices=("ones", "uniform"), later=True
     )
     batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
-    batch_statistics: str = _setting(
-        BATCH, "that normalise the queries; episode: support and queries together", choices=(BATCH, SUPPORT, EPISODE)
-    )
+    batch_statistics: str = _setting(BATCH, _STATISTICS, choices=(BATCH, SUPPORT, EPISODE))
     resize: str = _setting(
         "nearest", "of Omniglot's 105 x 105 drawings", choices=("nearest", "lanczos", "bilinear-crop")
     )
@@ -121,8 +134,10 @@ class Evaluation:
     episodes: int = _setting(600, "test episodes", least=2, most=1_000_000)
     queries: int = _setting(15, "query images per class", least=1)
     inner_steps: int = _setting(10, "inner steps at test", least=0)
+    inner_batch: int | None = _setting(None, _INNER_BATCH, least=1, later=True)
+    scored_steps: str = _setting("every", "inner steps that are scored", choices=("every", "last"), later=True)
     batch_statistics: str = _setting(
-        BATCH, "that normalise the queries; episode: support and queries together", choices=STATISTICS
+        BATCH, f"{_STATISTICS}; support+query: the support and each query alone", choices=STATISTICS
     )
     weights: str = _setting("last", "iteration that is evaluated", choices=("last", "best"))
     adapt: str = _setting("all", "what fine-tuning changes; chosen: on validation", choices=("all", "head", "chosen"))

@@ -17,7 +17,8 @@ from bench.records.layout import run_name
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1]; `step` is the column that counts."""
+    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1], or [episodes, 1] where the last step
+    alone was scored; `step` is the column that counts."""
 
     evaluation: protocol.Evaluation
     iteration: int
@@ -34,6 +35,11 @@ class Evaluated:
     def last_step(self) -> int:
         """The last inner step that was taken."""
         return self.scores.shape[1] - 1
+
+    @property
+    def inner_step(self) -> int:
+        """The inner step that counts."""
+        return self.step if self.evaluation.scored_steps == "every" else self.evaluation.inner_steps
 
     @property
     def edges(self) -> Edges:

@@ -179,7 +179,7 @@ def _seeds(cell: Cell) -> Iterator[Row]:
         yield {
             "run": record.name,
             f"{cell.measure.name}, over episodes": f"{value:{form}}{width}",
-            "at inner step": str(evaluated.step),
+            "at inner step": str(evaluated.inner_step),
             "chosen on validation": chosen or wording.NONE,
             "at the edge of its choice": cell.edges.get(record.seed, wording.NONE),
             "iterations": str(evaluated.iteration),

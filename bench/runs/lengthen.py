@@ -84,6 +84,8 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
         return f"{method.name} does not say `uses_length = False`: its steps might depend on the number of iterations"
     if uses:
         return f"the schedule of {method.name} depends on the number of iterations"
+    if job.protocol.training.meta_lr_final is not None:
+        return "the way to meta_lr_final depends on the number of iterations"
     if missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations} - _kept(shorter, None).keys():
         return f"it has no weights of iteration {min(missing)}, which are asked for"
     return _validated_elsewhere(job.protocol.training, shorter.training)

@@ -17,6 +17,8 @@ from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
 from bench.runs.known_methods import offered, shipped
 
+_PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
+
 
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
@@ -26,7 +28,7 @@ def everything(data_dir: Path | None) -> list[str]:
     own = listing.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
     shapes += [_any(data, shape, data) for data, shape in own.items()]
-    protocols = [f"  {name:<12}{_in_short(preset.__doc__ or '')}" for name, preset in presets.PRESETS.items()]
+    protocols = [f"  {name:<{_PROTOCOL}}{_in_short(preset.__doc__ or '')}" for name, preset in presets.PRESETS.items()]
     named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
     return [
         *("methods", *methods),
@@ -56,7 +58,8 @@ def _judgeable() -> list[str]:
 
 def _claim(claim: Claim, cost: str = "") -> str:
     said = f"{claim.source} ({claim.variant})" if claim.variant else claim.source
-    return f"  {claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<9}{cost}{said}"
+    which = f"{claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<{_PROTOCOL}}"
+    return f"  {which}{cost}{said}"
 
 
 def _generated() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +13,16 @@ from torch.utils._pytree import tree_map
 
 from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EpisodeStream
-from bench.protocols.protocol import Training
+from bench.protocols.protocol import Protocol, Training
 
 _AHEAD = 32  # iterations that are drawn at once
+
+
+def minibatches(protocol: Protocol, split: str, used: Collection[str]) -> tuple[int, int] | None:
+    """Inner steps, and the images of each, in training or at test; None where a method, which uses these settings,
+    takes none."""
+    part = protocol.training if split == "train" else protocol.evaluation
+    return (part.inner_steps, part.inner_batch) if part.inner_batch and "inner_batch" in used else None
 
 
 @dataclass(frozen=True)

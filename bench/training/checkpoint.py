@@ -137,7 +137,8 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
         if key.startswith("adam."):
             _, place, name = key.split(".")
             moments.setdefault(int(place), {})[name] = value[0] if name == "step" else value
-    for index, param in enumerate(progress.state.params.values()):
+    kept = isinstance(progress.optimiser, torch.optim.Adam)
+    for index, param in enumerate(progress.state.params.values() if kept else ()):
         for name, like in (("exp_avg", param), ("exp_avg_sq", param), ("step", torch.tensor(0.0))):
             _check_like(like, moments[index][name])
     progress.optimiser.load_state_dict(progress.optimiser.state_dict() | {"state": moments})

@@ -20,6 +20,7 @@ from bench import devices
 from bench.networks.layers import ALONE, KERNELS, WITHOUT_AUTOGRAD
 from bench.networks.stacked import step as stacked
 from bench.networks.stacked.engine import Engine
+from bench.training.initial import in_turn_of
 from methods.contract import Episode, Method, Params, Setting, Setup, State
 
 EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
@@ -61,24 +62,29 @@ class Execution:
 
         `gathered` makes of a chunk of `batch` what the method is fed with, so that a batch of indices never stands
         as images in the memory whole."""
-        assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, (
-            f"{self.layers} layers are for one episode at a time"
-        )
+        assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, _ALONE
         with devices.tf32(self.precision == "tf32"):
             if method.training_batch == "images":
                 return self._whole(method)(state, gathered(batch))
-            step, total = self._summed_chunk(method), None
+            step, total, in_turn = self._summed_chunk(method), None, in_turn_of(method)
+            assert not in_turn or self.chunk == 1, "one episode after the other"
             for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
-                summed = step(state, gathered(type(batch)(*parts)))
-                total = summed if total is None else tree_map(torch.add, total, summed)
-        return tree_map(lambda value: value / batch[0].shape[1], total)
+                *found, carried = step(state, gathered(type(batch)(*parts)))
+                if in_turn:
+                    state = State(state.params, carried)
+                else:
+                    found.append(carried)
+                total = found if total is None else tree_map(torch.add, total, found)
+        mean = tree_map(lambda value: value / batch[0].shape[1], total)
+        return (*mean, state.carried) if in_turn else tuple(mean)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
         """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
         assert self.layers not in ALONE or self.chunk == 1, _ALONE
-        step, chosen = self._predicted_chunk(method), _tensors(setting, self.device)
+        handed = (*batch[:3], *batch[4:])
+        step, chosen = self._predicted_chunk(method, len(handed)), _tensors(setting, self.device)
         outputs = []
-        for parts in zip(*(tensor.split(self.chunk) for tensor in batch[:3]), strict=True):
+        for parts in zip(*(tensor.split(self.chunk) for tensor in handed), strict=True):
             count = len(parts[0])
             if self.compiled:
                 # For one shape and one layout: the last chunk is filled up with its last episode, and all are copied,
@@ -99,9 +105,9 @@ class Execution:
             return partial(stacked.summed, method, self._engine(method))
         return _summed_chunk(method, self.compiled)
 
-    def _predicted_chunk(self, method: Method) -> Callable[..., Tensor]:
+    def _predicted_chunk(self, method: Method, handed: int) -> Callable[..., Tensor]:
         if not (self._stacked_layers(method) and stacked.predicts(type(method), _setup(method).evaluation)):
-            return _predicted_chunk(method, self.compiled)
+            return _predicted_chunk(method, self.compiled, handed)
         engine = self._engine(method)
         return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
 
@@ -143,9 +149,17 @@ def _whole(method: Method, compiled: bool) -> Callable[[State, Any], Any]:
 
 
 @cache
-def _predicted_chunk(method: Method, compiled: bool) -> Callable[..., Tensor]:
-    """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
-    return _maybe_compiled(_mapped(method.predict, (None, 0, 0, 0, None)), compiled)
+def _predicted_chunk(method: Method, compiled: bool, handed: int) -> Callable[..., Tensor]:
+    """(state, support, labels, query [episodes, ...] and, where so many are `handed`, minibatches, setting) -> outputs
+    [episodes, ...]."""
+
+    predict: Callable[..., Tensor] = method.predict
+
+    def one(state: State, *rest: Any) -> Tensor:
+        *episode, setting = rest
+        return predict(state, *episode[:3], setting, *episode[3:])
+
+    return _maybe_compiled(_mapped(one, (None, *(0,) * handed, None)), compiled)
 
 
 def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import torch
 
 from methods.contract import Method, Params, Setup, State
 
+IN_TURN = "episodes_in_turn"  # what a method may say of itself (`methods.contract`)
 EVERY_EPISODES = "episode."  # begins the names of what is carried for each episode to start from: it is drawn anew
 
 
@@ -36,3 +37,8 @@ def initial_state(method: Method, seed: int) -> State:
     """What training starts from: keyed by the seed alone, so that methods of one shape start from the same weights."""
     key = hashlib.sha256(f"init/{seed}".encode()).digest()
     return method.init(torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1))
+
+
+def in_turn_of(method: Method) -> bool:
+    """Whether the episodes of a meta-batch go one after the other."""
+    return getattr(method, IN_TURN, False)

@@ -25,7 +25,7 @@ class MetaStep:
     method: Method
     batches: TrainingBatches
     state: State
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
     loss_sum: Tensor
     _graph: torch.cuda.CUDAGraph | None = field(default=None, init=False)
     _input: Any = field(default=None, init=False)
@@ -101,7 +101,7 @@ class MetaStep:
         moments = {
             f"adam.{name}.{key}": value
             for name, parameter in self.state.params.items()
-            for key, value in self.optimiser.state[parameter].items()
+            for key, value in self.optimiser.state.get(parameter, {}).items()
         }
         params = {f"params.{name}": tensor for name, tensor in self.state.params.items()}
         carried = {f"carried.{name}": tensor for name, tensor in self.state.carried.items()}

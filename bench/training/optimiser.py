@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -10,28 +11,45 @@ from torch import Tensor
 from bench.protocols.protocol import Training
 
 
-def adam(params: Iterable[Tensor], training: Training, capturable: bool, fused: bool = False) -> torch.optim.Adam:
-    """Adam as the protocol has it. `capturable`: its steps go into a CUDA graph, which reads a rate that moves from a
-    tensor; `fused`: one kernel moves all parameters."""
+def outer_optimiser(
+    params: Iterable[Tensor], training: Training, capturable: bool, fused: bool = False
+) -> torch.optim.Optimizer:
+    """The outer step as the protocol has it. `capturable`: its steps go into a CUDA graph, which reads a rate that
+    moves from a tensor; `fused`: one kernel moves all parameters."""
     params, rate = list(params), training.meta_lr
-    moves = capturable and training.meta_lr_halved_every is not None
-    lr = torch.tensor(rate, device=params[0].device) if moves else rate
+    lr = torch.tensor(rate, device=params[0].device) if capturable and _moves(training) else rate
+    if training.meta_optimiser == "sgd":
+        return torch.optim.SGD(params, lr=lr, fused=fused or capturable)
     return torch.optim.Adam(params, lr=lr, capturable=capturable, fused=fused)
 
 
 def rate_at(training: Training, iteration: int) -> float:
-    """The learning rate of an iteration, the first being 0: halved after every so many (Snell et al. 2017, section
+    """The learning rate of an iteration, the first being 0: on its way to the last one (Nichol et al. 2018, code: a
+    line; Antoniou et al. 2019: a cosine, by epochs), and halved after every so many (Snell et al. 2017, section
     3.1)."""
-    every = training.meta_lr_halved_every
-    return training.meta_lr if every is None else training.meta_lr * 0.5 ** (iteration // every)
+    rate, every = _on_the_way(training, iteration), training.meta_lr_halved_every
+    return rate if every is None else rate * 0.5 ** (iteration // every)
 
 
-def set_rate(optimiser: torch.optim.Adam, training: Training, iteration: int) -> None:
+def set_rate(optimiser: torch.optim.Optimizer, training: Training, iteration: int) -> None:
     """Gives the optimiser the rate of this iteration: of nothing before it, so that a training goes on as it began."""
-    if training.meta_lr_halved_every is None:
+    if not _moves(training):
         return
     for group in optimiser.param_groups:
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate_at(training, iteration))
         else:
             group["lr"] = rate_at(training, iteration)
+
+
+def _moves(training: Training) -> bool:
+    return training.meta_lr_halved_every is not None or training.meta_lr_final is not None
+
+
+def _on_the_way(training: Training, iteration: int) -> float:
+    first, last, epoch = training.meta_lr, training.meta_lr_final, training.epoch
+    if last is None:
+        return first
+    done = iteration // epoch * epoch / training.iterations
+    left = (1 + math.cos(math.pi * done)) / 2 if training.meta_lr_path == "cosine" else 1 - done
+    return last + (first - last) * left

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.protocols.protocol import Training
 from bench.training.execution import Execution
-from bench.training.optimiser import adam
+from bench.training.optimiser import outer_optimiser
 from methods.contract import State
 
 
@@ -33,7 +33,7 @@ class Progress:
     """Everything that a training carries from one iteration to the next: `state` [seeds, ...], a track for each."""
 
     state: State
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
     loss_sum: Tensor
     tracks: list[SeedProgress]
     iteration: int = 0
@@ -61,7 +61,7 @@ def begin(initial: Sequence[State], execution: Execution, training: Training, wo
     """A training that begins at these states, one a seed. `worst`: what every score is better than."""
     parts, device = zip(*initial, strict=True), execution.device
     state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
-    optimiser = adam(state.params.values(), training, execution.graph, execution.on_kernels)
+    optimiser = outer_optimiser(state.params.values(), training, execution.graph, execution.on_kernels)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
     progress.tracks = [SeedProgress(copied(progress.of(place)), worst) for place in range(len(initial))]
     return progress

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import BATCH, SUPPORT, WITH_VALIDATION, Protocol, Training
 from methods.contract import NEEDS, Method
 
+_INSIDE = ("inner_optimiser", "inner_batch")  # what an inner loop is made of, where it is no gradient descent
 
-def check_method(kind: type[Method], name: str, protocol: Protocol) -> None:
-    """Raises UserError where a method cannot do what the protocol asks for."""
-    mode = protocol.evaluation.batch_statistics
+
+def check_method(kind: type[Method], name: str, used: Collection[str], protocol: Protocol) -> None:
+    """Raises UserError where a method, which uses these settings, cannot do what the protocol asks for."""
+    training, mode = protocol.training, protocol.evaluation.batch_statistics
     if mode not in kind.batch_statistics:
         able = " or ".join(kind.batch_statistics)
         raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
+    for each in (f for f in fields(training) if f.name in _INSIDE and f.name not in used):
+        if (asked := getattr(training, each.name)) != each.default:
+            usual = "none" if each.default is None else each.default
+            raise UserError(f"{name} has no {each.name}={asked}, which reptile has: --set {each.name}={usual}")
+    in_minibatches = training.inner_batch is not None and "inner_batch" in used
+    if training.queries == 0 and kind.training_batch == "episodes" and not in_minibatches:
+        raise UserError(f"queries=0: {name} learns from queries: --set queries=1, or more")
     trained: tuple[str, ...] = getattr(kind, "training_statistics", (BATCH, SUPPORT))
-    if kind.training_batch == "episodes" and (mode := protocol.training.batch_statistics) not in trained:
+    if kind.training_batch == "episodes" and (mode := training.batch_statistics) not in trained:
         raise UserError(f"{name} cannot be trained with batch_statistics={mode}: it has {' or '.join(trained)}")
 
 

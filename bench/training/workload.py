@@ -19,7 +19,9 @@ from bench.networks.stacked import step as stacked
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import BY_CLASS, INNER_LOOP, WITH_VALIDATION, Protocol
 from bench.training import evaluation, initial, modes, refusals
+from bench.training.batches import minibatches
 from bench.training.execution import EAGER, GRAPH, Execution
+from bench.training.initial import IN_TURN, in_turn_of
 from bench.training.objectives import objective
 from methods import METHODS
 from methods.contract import Method, Setup, State
@@ -85,7 +87,7 @@ class Workload:
         kind, name, training = self.kind, self.method.name, self.protocol.training
         if kind.weights_of not in (None, *METHODS):
             raise UserError(f"{name}: weights_of = {kind.weights_of!r} is no method that ships")
-        refusals.check_method(kind, name, self.protocol)
+        refusals.check_method(kind, name, self.method.settings, self.protocol)
         refusals.check_data(kind, name, self.benchmark, training, streams.lacks(self.data))
         if training.classes == WITH_VALIDATION:
             refusals.check_choice(name, training, len(self.build().candidates()))
@@ -102,8 +104,7 @@ class Workload:
 
     @property
     def tested_here(self) -> bool:
-        """Not where a training without validation has a part of the data, which lacks whole splits: it is tested
-        elsewhere."""
+        """Not where a training without validation has a part of the data: it is tested elsewhere."""
         return self.protocol.training.validations > 0 or not streams.lacks(self.data)
 
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
@@ -112,11 +113,10 @@ class Workload:
         return self._stream(split, training_seed).on(self.device)
 
     def _stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
-        """What `stream` gives, on the host, whether or not the data can fill an episode."""
         part = self.protocol.part(split)
         how: dict[str, Any] = {"with_parameters": self._with_parameters, "rotations": part.rotations}
-        how["trained_on"] = self.protocol.training.classes
-        how["by_class"] = part.meaning == BY_CLASS
+        how |= {"by_class": part.meaning == BY_CLASS, "trained_on": self.protocol.training.classes}
+        how["minibatches"] = minibatches(self.protocol, split, self.method.settings)
         benchmark, data = self._source(split)
         found = streams.stream(benchmark, data, split, self.protocol.shape(split, benchmark), training_seed, **how)
         return found.fitting() if split == "valid" else found
@@ -191,6 +191,8 @@ class Workload:
         ways, shots, queries = self.protocol.shape(split, self._source(split)[0])
         benchmark = self.benchmark.with_shape(ways, shots)
         stacks = stacked.says(self.kind, stacked.GRADIENT) and self.mode in (None, EAGER, GRAPH)
+        if split == "train" and hasattr(self.kind, IN_TURN) and in_turn_of(self.build()):
+            return 1
         return self.chunk or modes.chunk_size(self.network(), benchmark, queries, count, self.device, seeds, stacks)
 
     def _executions(self, chunk: int, seeds: int, precision: str, stacks: bool) -> tuple[Execution, ...]:

@@ -36,16 +36,19 @@ def test_known_protocols() -> None:
     found = Counter((c.protocol, c.iterations) for c in claims_file.published())
     assert found[("paper", 60_000)] == 8 and found[("ravi", 30_000)] == 4
     assert found[("article", 60_000)] == found[("article", 75_000)] == 1
-    assert found[("snell", 20_000)] == 10 and found[("chen", 25_700)] == 1
-    assert found[("", None)] == len(claims_file.published()) - 25
+    assert found[("snell", 20_000)] == 10 and found[("chen", 25_700)] == 1 and found[("raghu", 30_000)] == 8
+    assert [found[(name, 100_000)] for name in ("nichol", "nichol-transduction")] == [8, 8]
+    assert [found[(name, 200_000)] for name in ("nichol", "nichol-transduction")] == [4, 4]
+    assert found[("", None)] == len(claims_file.published()) - 25 - 24 - 8
 
 
 def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
     modes = {"batch": {"transductive"}, "running": {"inductive", "running"}, "support": {"inductive"}}
+    modes["support+query"] = {"inductive"}
     for claim in claims_file.published():
         if claim.protocol:
             evaluation = presets.preset(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
-            assert evaluation.queries == claim.queries_per_class
+            assert claim.queries_per_class in (None, evaluation.queries)
             assert claim.bn_mode in modes[evaluation.batch_statistics]
 
 

@@ -15,7 +15,8 @@ from scipy import stats
 
 from bench.data.images import ImageSet
 from bench.episodes import sampling
-from bench.episodes.images import EpisodeIndices, ImageEpisodes
+from bench.episodes.images import ImageEpisodes
+from bench.episodes.indices import EpisodeIndices
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
 from tests.conftest import ROOT

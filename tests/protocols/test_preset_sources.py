@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -27,18 +28,32 @@ def test_every_setting_of_every_preset_has_a_source(preset: str, name: str) -> N
 
 def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> None:
     """protocols.md: inner lr, inner steps (train, test), meta-lr, clip, initialisation; and the epsilon, whether the
-    meta-lr is ever halved, and where gamma starts."""
+    meta-lr ever moves, whose it is, and where gamma starts."""
     unprinted = {"inner_lr", "inner_steps", "evaluation.inner_steps", "meta_lr", "clip", "initialisation"}
     assert preset_sources.assumed("article", FIRST) == unprinted | {
         "batch_norm_epsilon",
         "meta_lr_halved_every",
+        "meta_lr_final",
+        "meta_optimiser",
         "batch_norm_gamma",
     }
     elsewhere = preset_sources.assumed("article", benchmarks.get("omniglot-5w1s"))
     assert elsewhere == preset_sources.assumed("article", FIRST) | {"filters", "downsampling", "head_input"}
     assert all(
-        not preset_sources.assumed(preset, benchmarks.get(name)) for preset, name in NAMED if preset != "article"
+        not preset_sources.assumed(preset, benchmarks.get(name))
+        for preset, name in NAMED
+        if preset not in ("article", "raghu")
     )
+
+
+def test_what_was_not_read_of_a_paper_is_assumed() -> None:
+    """Of ANIL's the appendix: its networks are Finn's, and so, as far as is known, is all else."""
+    benchmark = benchmarks.get("omniglot-20w1s")
+    found, assumed = presets.preset("raghu", benchmark), preset_sources.assumed("raghu", benchmark)
+    same = presets.paper(benchmark)
+    assert replace(found.training, iterations=60_000) == same.training and found.evaluation == same.evaluation
+    assert {"inner_lr", "inner_steps", "meta_batch", "iterations", "evaluation.inner_steps"} < assumed
+    assert not {"filters", "downsampling", "head_input"} & assumed
 
 
 @pytest.mark.parametrize("name", benchmarks.BENCHMARKS)

@@ -96,6 +96,7 @@ def test_it_is_verified_where_the_points_of_its_curve_lie_otherwise(
     [
         ((), ("--set", "validations=3"), "its validations are at other iterations: --set validations=5 goes on"),
         (("--method", "msl"), ("--method", "msl"), "the schedule of msl depends on the number of iterations"),
+        (("--set", "meta_lr_final=0"), ("--set", "meta_lr_final=0"), "the way to meta_lr_final depends on the number"),
         ((), ("--keep", "3"), "it has no weights of iteration 3, which are asked for"),
         ((), ("--force",), "--force"),
         (("--method", "mine.py"), ("--method", "mine.py"), "mine does not say `uses_length = False`"),

@@ -9,7 +9,7 @@ import torch
 
 from bench.networks.conv4 import Conv4
 from bench.protocols.protocol import Protocol, Training, training_hash
-from bench.training.optimiser import adam, rate_at, set_rate
+from bench.training.optimiser import outer_optimiser, rate_at, set_rate
 from tests.training.test_outer_loop import Interrupted, Make, assert_same, make, trained, watch  # noqa: F401
 
 HALVED = Training(meta_lr=1e-3, meta_lr_halved_every=2000)
@@ -26,19 +26,43 @@ def test_a_step_is_as_long_as_its_rate() -> None:
     """Adam's first step is its rate, whatever the gradient: half of it after 2000 iterations."""
     for iteration, rate in ((0, 1e-3), (2000, 5e-4)):
         parameter = torch.zeros(1, requires_grad=True)
-        optimiser = adam([parameter], HALVED, capturable=False)
+        optimiser = outer_optimiser([parameter], HALVED, capturable=False)
         set_rate(optimiser, HALVED, iteration)
         parameter.grad = torch.ones(1)
         optimiser.step()
         assert float(parameter.detach()) == pytest.approx(-rate)
 
 
+def test_an_interpolation_goes_all_the_way_at_first_and_nowhere_in_the_end() -> None:
+    """Nichol et al. 2018, code: phi + epsilon (phi~ - phi), epsilon in a line from 1 to 0."""
+    training = Training(meta_optimiser="sgd", meta_lr=1.0, meta_lr_final=0.0, iterations=4)
+    for iteration, share in enumerate((1.0, 0.75, 0.5, 0.25)):
+        parameter = torch.tensor([3.0], requires_grad=True)
+        optimiser = outer_optimiser([parameter], training, capturable=False)
+        set_rate(optimiser, training, iteration)
+        parameter.grad = torch.tensor([3.0 - 7.0])
+        optimiser.step()
+        assert float(parameter.detach()) == pytest.approx(3 + share * 4)
+
+
+def test_a_cosine_goes_by_epochs() -> None:
+    """torch's own, stepped once an epoch of 5 iterations, as Antoniou et al. 2019 (code) step it."""
+    training = Training(meta_lr=1e-3, meta_lr_final=1e-5, meta_lr_path="cosine", epoch=5, iterations=20)
+    theirs = torch.optim.Adam([torch.zeros(1)], lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, T_max=4, eta_min=1e-5)
+    for epoch in range(4):
+        rates = [rate_at(training, 5 * epoch + k) for k in range(5)]
+        assert rates == pytest.approx(schedule.get_last_lr() * 5)
+        theirs.step()
+        schedule.step()
+
+
 def test_a_graph_reads_a_rate_that_moves_from_a_tensor() -> None:
-    optimiser = adam([torch.zeros(1)], HALVED, capturable=True)
+    optimiser = outer_optimiser([torch.zeros(1)], HALVED, capturable=True)
     rate = optimiser.param_groups[0]["lr"]
     set_rate(optimiser, HALVED, 2000)
     assert optimiser.param_groups[0]["lr"] is rate and float(rate) == pytest.approx(5e-4)
-    assert adam([torch.zeros(1)], Training(meta_lr=1e-3), capturable=True).param_groups[0]["lr"] == 1e-3
+    assert outer_optimiser([torch.zeros(1)], Training(meta_lr=1e-3), capturable=True).param_groups[0]["lr"] == 1e-3
 
 
 def test_an_interruption_changes_no_bit_of_a_training_whose_rate_is_halved(

@@ -24,10 +24,10 @@ def says(kind: type, what: str) -> bool:
 
 
 def predicts(kind: type, evaluation: Any) -> bool:
-    """Whether it says so of predictions under this evaluation: not by running statistics, nor for steps of fine-tuning
+    """Whether it says so of predictions under this evaluation: not with all statistics, nor for steps of fine-tuning
     that take more than a rate."""
     plain = not (evaluation.finetune_batch or evaluation.finetune_momentum or evaluation.finetune_weight_decay)
-    return says(kind, PREDICT) and plain and evaluation.batch_statistics != "running"
+    return says(kind, PREDICT) and plain and evaluation.batch_statistics in ("batch", "support")
 
 
 @torch.no_grad()

@@ -69,6 +69,8 @@ def _of_training() -> dict[str, str]:
         "image_order": f"{images}: shuffled for each epoch",
         "meta_lr": "train.py: Adam's default",
         "meta_lr_halved_every": "train.py: the rate stays as it is",
+        "meta_optimiser": "train.py: Adam",
+        **dict.fromkeys(("meta_lr_final", "meta_lr_path", "epoch"), "train.py: the rate stays"),
         "clip": "methods/baselinetrain.py: none",
         "filters": f"{network}: 64",
         "downsampling": f"{network}: max-pool 2",

@@ -13,12 +13,21 @@ _METHOD = "paper, section 5.2"
 _ONE_SHOT = "cbfinn/maml, issue 3, the first author: Omniglot's models were trained with 1 shot"
 _SETTINGS = "paper, appendix A.1"
 _ELSEWHERE = Source("does not concern these images")
+_NO_MINIBATCHES = Source("paper, algorithm 2: a gradient step on the whole support set")
+_STAYS = Source("authors' maml.py: the rate stays as it is")
 PROJECTS_OWN: Sources = {
     "ways": Source("as at test: none, the benchmark's"),
     "shots": Source("as at test: none, the benchmark's"),
     "classes": Source("this project: those of validation are for validation"),
     "inputs": Source("values from 0 to 1, as they are"),
     "image_order": Source("this project"),
+    "inner_batch": _NO_MINIBATCHES,
+    "inner_beta1": _NO_MINIBATCHES,
+    "inner_optimiser": Source("paper, equation 1: gradient descent"),
+    "evaluation.inner_batch": _NO_MINIBATCHES,
+    "scored_steps": Source("this project"),
+    "multi_step_epochs": Source("paper, algorithm 2: the loss after the last step"),
+    "activation": Source("paper, section 5: ReLU"),
     "split": _ELSEWHERE,
     "ones": _ELSEWHERE,
     "rotations": Source("none: the benchmark's, a turn a class on Omniglot"),
@@ -65,8 +74,9 @@ def _paper_everywhere(benchmark: Benchmark) -> Sources:
         "iterations": Source(_SETTINGS),
         "meta_batch": Source(_SETTINGS),
         "meta_update": Source("paper, algorithm 2"),
+        "meta_optimiser": Source("authors' maml.py: AdamOptimizer"),
         "meta_lr": Source("authors' main.py: meta_lr, of Adam"),
-        "meta_lr_halved_every": Source("authors' maml.py: the rate stays as it is"),
+        **dict.fromkeys(("meta_lr_halved_every", "meta_lr_final", "meta_lr_path", "epoch"), _STAYS),
         "inner_steps": Source(_SETTINGS),
         "batch_norm_scale": Source("authors' utils.py (normalize): batch_norm's default, no gamma"),
         "batch_norm_gamma": Source("does not concern this batch norm, which has no gamma"),
@@ -111,6 +121,7 @@ def _paper_omniglot(benchmark: Benchmark) -> Sources:
         "head_input": Source("authors' maml.py (forward_conv): the mean over the image"),
         "initialisation": Source("authors' maml.py (construct_conv_weights): Glorot uniform, head from N(0, 1)"),
         "evaluation.inner_steps": Source(f"{_SETTINGS}; the authors' main.py reports steps 0 to 10"),
+        "classes": Source("authors' data_generator.py: 1100 of those 1200, for 100 are for validation"),
         "split": Source("paper, section 5.2: 1200 characters at random for training; which is not known"),
         "ones": Source("authors' data_generator.py: inverted"),
         "rotations": Source("authors' data_generator.py: the benchmark's, a turn a class"),

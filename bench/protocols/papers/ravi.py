@@ -45,7 +45,7 @@ def sources(benchmark: Benchmark) -> Sources:
         "clip": f"{code}: none",
         **dict.fromkeys(("shots", "meta_batch"), "does not concern an image classifier"),
         "validations": f"{code}: none in training",
-        "meta_lr": f"{code}: Adam",
+        **dict.fromkeys(("meta_lr", "meta_optimiser"), f"{code}: Adam"),
         "filters": f"{code}: 64 for the baselines ({network}), 32 for its LSTM's learner alone",
         "initialisation": f"{code}: Torch's (nn, SpatialConvolution.lua, Linear.lua): uniform within 1 / sqrt(fan in)",
         "batch_norm_scale": f"{code}: Torch's batch norm, with gamma",

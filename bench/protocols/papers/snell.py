@@ -65,7 +65,8 @@ def _everywhere() -> Sources:
         "with the classes of validation, for as many and 20,000 more; after 20,000 the rate is 1e-6 and moves nothing",
         "meta_batch": f"{_CODE}, engine.py: a step an episode",
         "meta_update": f"{_CODE}, engine.py: a step an episode",
-        "meta_lr": f"{_PAPER}, section 3.1: Adam, 1e-3",
+        **dict.fromkeys(("meta_lr", "meta_optimiser"), f"{_PAPER}, section 3.1: Adam, 1e-3"),
+        **dict.fromkeys(("meta_lr_final", "meta_lr_path", "epoch"), f"{_PAPER}, section 3.1: halved alone"),
         "meta_lr_halved_every": f"{_PAPER}, section 3.1: 2000 episodes",
         "clip": f"{_CODE}, engine.py: none",
         "shots": f"{_PAPER}, section 3: as at test",
@@ -81,7 +82,10 @@ def _everywhere() -> Sources:
         "validations": f"{_CODE}, train.py: for stopping alone",
         "weights": f"{_CODE}, train.py (trainval): the last",
     }
-    adapting = ("inner_lr", "inner_steps", "evaluation.inner_steps", "batch_norm_adapted", "image_batch")
+    adapting = (
+        *("inner_lr", "inner_steps", "evaluation.inner_steps", "batch_norm_adapted", "image_batch", "scored_steps"),
+        *("inner_optimiser", "inner_beta1", "inner_batch", "evaluation.inner_batch"),
+    )
     fine_tuning = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
     return {name: Source(where) for name, where in said.items()} | dict.fromkeys((*adapting, *fine_tuning), _NONE_OF_IT)
 

@@ -19,7 +19,7 @@ from methods.contract import Method
 
 
 def records_of_this_machine(results: Path) -> list[Record]:
-    """Those of a folder that were trained here."""
+    """The records of a folder that were trained here."""
     here, found = provenance.describe(), read_all(results)[0] if results.is_dir() else []
     return [r for r in found if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
 

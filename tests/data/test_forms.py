@@ -299,6 +299,23 @@ def test_nothing_that_a_packed_pickle_carries_is_run(tmp_path, home, small_copy,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("mini-imagenet-cache-train.pkl", b"<!DOCTYPE html><html>", "a web page, not the file"),
+        ("mini.tar.gz", b"<html>", "a web page, not the file"),
+        ("mini-imagenet-cache-train.pkl", b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
+        ("train_data.hdf5", b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
+        ("mini.tar.gz.crdownload", b"x", "a download that has not ended"),
+        ("mini.7z", b"x", "not opened here: unpack it first"),
+        ("mini-imagenet-cache-train.pkl.gz", b"x", "not opened here: unpack it first"),
+    ],
+)
+def test_what_lies_there_in_place_of_a_copy_is_named(tmp_path, home, refused, name, data, words):
+    put(tmp_path / "copy" / name, data)
+    assert words in refused(_add, tmp_path / "copy", home)
+
+
 def test_a_pickle_that_stands_in_two_archives_is_refused(tmp_path, home, small_copy, refused):
     files = {file: pickle.dumps(cache, 2) for file, cache in small_copy.caches().items()}
     for name in ("one.zip", "two.tar"):

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from bench.data.readers.tar_limits import open_tar
 from bench.errors import UserError, reason
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
@@ -44,6 +44,20 @@ UNREADABLE = (
 def archives_in(folder: Path) -> list[Path]:
     """The tar and zip archives that lie in a folder, by name."""
     return sorted(path for path in folder.iterdir() if is_archive(path))
+
+
+def mistaken(path: Path) -> str:
+    """What a small file is that was left in place of a large one, and what to do; nothing where it is no such file."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(100).lstrip().lower()
+    except OSError:
+        return ""
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not the file, as where a download asks something first: get it again in a browser"
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, not the file: `git lfs pull` gets it"
+    return ""
 
 
 def is_archive(path: Path) -> bool:
@@ -99,7 +113,7 @@ def _read_archive(path: Path, suffixes: tuple[str, ...], others: Others) -> dict
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: damaged or not an archive ({reason(error)}): get it again")
+    return UserError(f"{path}: {mistaken(path) or f'damaged or not an archive ({reason(error)}): get it again'}")
 
 
 def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:

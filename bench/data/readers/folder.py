@@ -90,7 +90,9 @@ def _with_splits(path: Path, found: list[OwnClass], seed: int | None, how: str) 
         owner = split_by_seed([each.name for each in found], seed or 0)
     except UserError as error:
         names = f" (there: {some([each.name for each in found])})" if found else ""
-        raise UserError(f"{path}: {error}{names}{IN_ONE if len(found) < 2 else ''}") from error
+        raise UserError(
+            f"{path}: {error}{names}{IN_ONE if sum(map(bool, (each.files for each in found))) < 2 else ''}"
+        ) from error
     by_seed = f"split by seed {seed or 0}"
     return [replace(each, split=owner[each.name]) for each in found], f"{how}, {by_seed}" if how else by_seed
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.readers.archives import mistaken
 from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
@@ -93,4 +94,4 @@ def read_files(path: Path, array: Any) -> list[bytes]:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: damaged or not HDF5 ({reason(error)}): get it again")
+    return UserError(f"{path}: {mistaken(path) or f'damaged or not HDF5 ({reason(error)}): get it again'}")

@@ -93,7 +93,8 @@ def _ink(images: np.ndarray, where: str, notes: list[str]) -> np.ndarray:
         images = images * np.uint8(255)
     if not np.isin(images, (0, 255)).all():
         raise UserError(
-            f"{where}: grey pixels, but Omniglot's drawings are black and white: use the original files ({NOT_NEEDED})"
+            f"{where}: grey pixels, but Omniglot's drawings are black and white: use the original files "
+            f"({NOT_NEEDED.rstrip('; ')})"
         )
     if images.mean() > 255 / 2:
         notes.append(TURNED)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bench.data.readers.archives import mistaken
 from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, check
 from bench.data.readers.packed import open_file
 from bench.errors import UserError, reason
@@ -129,7 +130,8 @@ def load_plain(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except Exception as error:  # what a damaged or hostile pickle raises has no bounds
-        raise UserError(f"{path}: damaged, or no pickle of plain arrays ({reason(error)}): get it again") from error
+        otherwise = f"damaged, or no pickle of plain arrays ({reason(error)}): get it again"
+        raise UserError(f"{path}: {mistaken(path) or otherwise}") from error
 
 
 def _text(key: Any) -> Any:

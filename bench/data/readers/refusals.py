@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bench.data.forms import FORMS
+from bench.data.readers.archives import is_archive
 from bench.data.readers.copies import IMAGES, Copy, found, found_folders
 from bench.data.readers.recognised import are_of, class_folders, command, example, recognised, recognised_files
 from bench.data.splits import some
@@ -13,8 +14,13 @@ from bench.errors import UserError
 _NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
 _IMAGES = "give the images that it was made of, in a folder per class, PATH/CLASS/"
 
+_PACKED = r"\.(zip|tar|tgz|txz|tbz2|tar\.(gz|xz|bz2))$"
+_UNFINISHED = r"\.(part|crdownload|download|aria2|partial)$"
+_NOT_OPENED = r"\.(rar|7z|zst|lz4|zip\.[0-9]+|z[0-9]+|(pkl|pickle|csv|npz|hdf5)\.(gz|bz2|xz))$"
 # What identifies a form that is not read, by the name of a file; what that file is one of; what to do.
 FOREIGN = (
+    (_UNFINISHED, "the files of a download that has not ended", "let it end, or get it again"),
+    (_NOT_OPENED, "the packed files that are not opened here", "unpack it first, and give the folder"),
     (r"\.tfrecords?$", "Meta-Dataset's records", _IMAGES),
     (r"cifar-10-batches|batches\.meta$", "the files of CIFAR-10, another data set", "give cifar-100-python"),
     (r"\.bin$", "the files of CIFAR-100 in its binary version", "give the one for Python, cifar-100-python"),
@@ -35,12 +41,11 @@ FOREIGN = (
     ),
     (r"\.(bmp|webp|tiff?|gif|ppm)$", "the images in formats that known data sets are not in", "save them as PNG"),
     (
-        r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$",
+        _PACKED,
         "the archives that are not looked into, being in another one or too deep",
         "unpack it first (`tar xf` or `unzip`), and give the folder",
     ),
 )
-PACKED = re.compile(r"\.(zip|tar|tgz|txz|tar\.(gz|xz|bz2))$", re.IGNORECASE)
 
 
 def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
@@ -55,12 +60,12 @@ def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
 
 def _uncalled(copy: Copy, source: str) -> str:
     """That the folders of the images are called like no class."""
-    folders = class_folders(copy.with_suffix(*IMAGES))
+    folders = [name for name in class_folders(copy.with_suffix(*IMAGES)) if name]
     return f"its folders ({some(folders)}) are called like no class ({example(source)}): " if folders else ""
 
 
 def _a_single_file(copy: Copy) -> str:
-    if copy.path.is_file() and re.search(r"\.(pkl|pickle|hdf5|h5|csv|json|parquet)$", copy.path.name, re.IGNORECASE):
+    if copy.path.is_file() and not is_archive(copy.path) and not _is(f"{_UNFINISHED}|{_NOT_OPENED}", copy.path.name):
         return "one file is no copy: give the folder in which the files of all splits lie; "
     return ""
 
@@ -81,14 +86,18 @@ def _known(copy: Copy, source: str) -> str:
 def _foreign(copy: Copy) -> str:
     names = [name for name in copy.names if name not in copy.used]
     for pattern, whose, step in FOREIGN:
-        if first := next((name for name in names if re.search(pattern, name, re.IGNORECASE)), None):
+        if first := next((name for name in names if _is(pattern, name)), None):
             return f"{first} is one of {whose}: {step}; "
     return ""
 
 
+def _is(pattern: str, name: str) -> bool:
+    return re.search(pattern, name, re.IGNORECASE) is not None
+
+
 def no_images(copy: Copy, accepted: str) -> UserError:
     """For a user's own images, where there are none."""
-    archive = next((name for name in copy.names if PACKED.search(name)), "")
+    archive = next((name for name in copy.names if _is(_PACKED, name)), "")
     step = f"{archive} has to be unpacked first; " if archive else ""
     other = "" if step else "what is there is none that is read as a user's own: export its images; "
     return UserError(f"{copy.path}: no image there: {step or other}found {found(copy.names)}; accepted: {accepted}")

@@ -31,7 +31,7 @@ def hours(claim: Claim, records: Sequence[Record]) -> str:
 
 
 def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:
-    """The hours of one of the claim's trainings, by the longest such training among the records; None where there is none."""
+    """What one of the claim's trainings takes, by the longest such among the records; None where there is none."""
     longest, wanted = _longest(claim, records), preset(claim.protocol, claim.about).training
     if longest is None:
         return None

@@ -20,7 +20,7 @@ import pandas as pd
 
 from bench import files
 from bench.errors import UserError
-from bench.files import Unreadable, read_table, sha256, write_atomically
+from bench.files import Unreadable, read_columns, sha256, write_atomically
 from bench.protocols import protocol, settings
 from bench.records.contents import Evaluated, Record
 from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
@@ -113,15 +113,15 @@ def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
 
 
 def _curve(path: Path) -> pd.DataFrame:
-    found = _table(path)
+    found = pd.DataFrame(_columns(path))
     if missing := [name for name in _CURVE_COLUMNS if name not in found]:
         raise Corrupt(f"{path}: no column {', '.join(missing)}")
     return found
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _columns(path: Path) -> dict[str, np.ndarray]:
     try:
-        return read_table(path)
+        return read_columns(path)
     except Unreadable as error:
         raise Corrupt(f"{path}: {error}") from error
 
@@ -140,7 +140,8 @@ def read_evaluation(path: Path) -> Evaluated:
     table = path.with_suffix(".parquet")
     checked(path.parent, table.name, {table.name: info["sha256"]})
     evaluation = _part(path, protocol.Evaluation, info["evaluation"])
-    scores = _table(table).to_numpy(dtype=np.float64)
+    columns = _columns(table)
+    scores = np.column_stack([*columns.values()] or [np.empty(0)]).astype(np.float64)
     if evaluation_stem(evaluation, info["iteration"]) != path.stem:
         raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:

@@ -19,7 +19,8 @@ sys.argv = ["bench", *sys.argv[1:]]
 try:
     main()
 finally:
-    print("loaded", sorted({"torch", "scipy", "matplotlib", "seaborn"} & sys.modules.keys()), file=sys.stderr)
+    costly = {"torch", "scipy", "matplotlib", "seaborn", "pandas", "pyarrow"}
+    print("loaded", sorted(costly & sys.modules.keys()), file=sys.stderr)
 """
 
 

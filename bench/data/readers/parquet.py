@@ -8,11 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench.data.images import SourceClass
 from bench.data.readers.copies import Copy
@@ -21,6 +19,9 @@ from bench.data.readers.packed import on_disk
 from bench.data.readers.split_names import split_of
 from bench.data.splits import in_two_splits, some
 from bench.errors import UserError, reason
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _IMAGES, _LABELS = ("image", "img"), ("label", "fine_label", "labels")
 Places = dict[str, tuple[Path, int]]  # a name for messages -> (file, row)
@@ -58,7 +59,7 @@ def all_together(
 
 def _numbers(path: Path, most: int) -> list[int]:
     with _whole(path):
-        file = pq.ParquetFile(on_disk(path))
+        file = _opened(on_disk(path))
         column = _column(path, file, ("fine_label", "label"))
         numbers = file.read([column])[column].to_pylist()
     if not all(type(k) is int and 0 <= k < most for k in numbers):
@@ -69,7 +70,7 @@ def _numbers(path: Path, most: int) -> list[int]:
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     """The class of every row: the name that the schema has for its number, or what the image's path says."""
     with _whole(path):
-        file = pq.ParquetFile(on_disk(path))
+        file = _opened(on_disk(path))
         column = _column(path, file, _LABELS)
         names = _names(file, column)
         numbers = file.read([column])[column].to_pylist()
@@ -91,10 +92,18 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
     """Raises UserError where what is done with a table shows that it is damaged."""
+    import pyarrow as pa
+
     try:
         yield
     except (pa.ArrowException, OSError, LookupError, AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    import pyarrow.parquet as pq  # which most commands have no use for
+
+    return pq.ParquetFile(path)
 
 
 def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
@@ -149,7 +158,7 @@ def _file(value: Any) -> bytes:
 
 def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
     """(row, image file) of the rows wanted; none of a row without one."""
-    file, first = pq.ParquetFile(path), 0
+    file, first = _opened(path), 0
     for group in range(file.num_row_groups):
         rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]
         column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else ()

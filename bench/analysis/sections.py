@@ -9,7 +9,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
-from bench.analysis.verdicts import Held, held
+from bench.analysis.verdicts import Judgement, held
 from bench.protocols.benchmarks import Benchmark, of_record, place
 from bench.protocols.presets import milestones, preset
 from bench.records.contents import Record
@@ -23,7 +23,7 @@ class Section:
     records: tuple[Record, ...]
     cells: tuple[Cell, ...]
     claims: tuple[Claim, ...]
-    held: tuple[Held, ...]
+    held: tuple[Judgement, ...]
     pairs: tuple[Compared, ...]
     gains: tuple[Compared, ...]  # of later over earlier iterations of the same trainings
 
@@ -39,7 +39,7 @@ class Section:
         """A line for each run without scores, or without some: diverged, unfinished, not evaluated."""
         return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
 
-    def held_against(self, cell: Cell) -> list[Held]:
+    def held_against(self, cell: Cell) -> list[Judgement]:
         """The claims against one cell."""
         return [h for h in self.held if h.cell is cell]
 

@@ -26,7 +26,7 @@ _UNKNOWABLE = {
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class Judgement:
     """One claim against one cell. `difference` is ours minus the claim, in points; `reasons` disqualify it."""
 
     claim: Claim
@@ -54,21 +54,21 @@ class Planned:
     code: None = None
 
 
-def held(claim: Claim, cell: Cell) -> Held:
+def held(claim: Claim, cell: Cell) -> Judgement:
     """The claim of this benchmark and method against the cell."""
     reasons = disqualified_by(claim, cell)
     value = float(cell.headline.value) - claim.accuracy
     if reasons:
-        return Held(claim, cell, tuple(reasons), value, None, None, NOT_JUDGED, "; ".join(reasons))
+        return Judgement(claim, cell, tuple(reasons), value, None, None, NOT_JUDGED, "; ".join(reasons))
     return _judged(claim, cell)
 
 
-def nearest(claims: Sequence[Held]) -> Held:
+def nearest(claims: Sequence[Judgement]) -> Judgement:
     """The claim that a cell comes nearest to: protocol known, fewest reasons against it, first of equals."""
     return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
 
 
-def telling(h: Held) -> tuple[bool, int, int, int]:
+def telling(h: Judgement) -> tuple[bool, int, int, int]:
     """A sort key, what tells most of a claim first: judged, then by what stands in the way and how much was run."""
     return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
 
@@ -143,7 +143,7 @@ def _of_iteration(wanted: int, cell: Cell | Planned) -> list[str]:
     return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
 
 
-def _judged(claim: Claim, cell: Cell) -> Held:
+def _judged(claim: Claim, cell: Cell) -> Judgement:
     assert claim.margin is not None
     half_width, n, one_model, worked_out = claim_error.of_claim(claim, cell.scores, cell.queries)
     published = (claim.accuracy, half_width, n)
@@ -160,7 +160,7 @@ def _judged(claim: Claim, cell: Cell) -> Held:
     low, high = map(float, difference.interval())
     found = verdict_words.why(verdict, difference, claim)
     why = "; ".join([found, *[worked_out] * bool(worked_out), *_beside(cell, same, needed)])
-    return Held(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
+    return Judgement(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
 
 
 def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:

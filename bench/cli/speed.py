@@ -42,7 +42,7 @@ def speed(options: Namespace) -> int:
     devices.keep_memory()
     o, where = options, devices.device(options.device)
     modes = tuple(dict.fromkeys(o.mode)) or compare.default_modes(where)
-    request = compare.Request(
+    request = compare.SpeedRequest(
         o.benchmark, o.method, where, o.data_dir, modes, o.every_layer, o.repeats, o.meta_batches, o.inner_steps
     )
     found = compare.run(request, lambda line: print(line, file=sys.stderr, flush=True))

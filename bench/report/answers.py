@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.sections import Section, command
-from bench.analysis.verdicts import NOT_JUDGED, Held, telling
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, telling
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
 from bench.report import cost, wording
@@ -30,7 +30,7 @@ class Answer:
     """One claim, and the cell of its method that tells most about it; None: nothing was run for it."""
 
     claim: Claim
-    held: Held | None
+    held: Judgement | None
 
     @property
     def verdict(self) -> str:
@@ -61,7 +61,7 @@ class Part:
 
 def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
     """Each claim once, by benchmark; the one that the project is about comes first."""
-    held: dict[int, list[Held]] = {}
+    held: dict[int, list[Judgement]] = {}
     for section in sections:
         for h in section.held:
             held.setdefault(id(h.claim), []).append(h)

@@ -13,7 +13,7 @@ import numpy as np
 from bench.analysis import anatomy, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.sections import Section
-from bench.analysis.verdicts import Held, nearest
+from bench.analysis.verdicts import Judgement, nearest
 from bench.errors import printable
 from bench.protocols.comparison import assumed_settings
 from bench.report import wording
@@ -122,7 +122,7 @@ def _claim(section: Section, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _needed(held: Held | None, what: str) -> str:
+def _needed(held: Judgement | None, what: str) -> str:
     """A number, `none` where no number would do, empty where there is no such question."""
     if held is None or what not in held.needed:
         return ""

@@ -17,7 +17,7 @@ from bench.analysis.sections import Section
 from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
-from bench.report.panel import PALETTE, TITLE, Drawn, Mark, Panel
+from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel
 from bench.report.processes import each
 
 _STYLE: dict[Any, Any] = {
@@ -39,7 +39,7 @@ _CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: of 9-point text, beside the row
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # of the legend's: a row, and each further line of it
 
 
-def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[Drawn]]:
+def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[DrawnFigure]]:
     """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
     with _styled():
         wanted = [(section.title, *figure) for section in sections for figure in _section(section, out)]
@@ -76,7 +76,7 @@ def _section(section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
     return [(kind, panel, out / f"{kind}-{name}") for kind, panel in made.items() if panel]
 
 
-def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
+def _drawn(kind: str, panel: Panel, stem: Path) -> DrawnFigure:
     """Places are computed, not searched for: layout engines and labels that move measure every text again."""
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
@@ -105,7 +105,7 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> Drawn:
         figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
     png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
     files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
-    return Drawn(kind, panel.title, svg.decode(), values, files)
+    return DrawnFigure(kind, panel.title, svg.decode(), values, files)
 
 
 def _legend(labels: Sequence[str]) -> tuple[int, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from bench.report.panel import PALETTE, TITLE, Drawn
+from bench.report.panel import PALETTE, TITLE, DrawnFigure
 
 # What figures are drawn in -> the page's variable, which has another value on a dark ground.
 _COLOURS = {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)} | {
@@ -22,7 +22,7 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#(.*)\)")
 
 
-def inline(drawn: Drawn, prefix: str) -> str:
+def inline(drawn: DrawnFigure, prefix: str) -> str:
     """The `svg` element. `prefix` keeps its ids apart from those of the page's other figures."""
     root = ElementTree.fromstring(drawn.svg)
     for parent in root.iter():
@@ -38,7 +38,7 @@ def inline(drawn: Drawn, prefix: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def alternative(drawn: Drawn) -> list[str]:
+def alternative(drawn: DrawnFigure) -> list[str]:
     """What the figure shows, in words: of a line with many points, where it begins and ends."""
     return [text for values in drawn.values.values() for text in ((*values[:1], *values[-1:])[: len(values)])]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.cells import Cell
 from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, telling
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest, telling
 from bench.report.tables import latex_text
 
 _MARKS = {"agrees": r"\checkmark", "differs": r"\neq", "inconclusive": "?"}
@@ -42,7 +42,7 @@ def matrix(sections: Sequence[Section]) -> str:
     )
 
 
-def _chosen(section: Section, method: str) -> tuple[Cell, Held | None]:
+def _chosen(section: Section, method: str) -> tuple[Cell, Judgement | None]:
     """The result of a method that tells most of a published number, else the one of most training."""
     cells = [cell for cell in section.cells if cell.method == method]
     held = [h for h in section.held if h.cell in cells]
@@ -52,14 +52,14 @@ def _chosen(section: Section, method: str) -> tuple[Cell, Held | None]:
     return cell, nearest(section.held_against(cell))
 
 
-def _rows(method: str, found: Sequence[tuple[Cell, Held | None] | None]) -> list[str]:
+def _rows(method: str, found: Sequence[tuple[Cell, Judgement | None] | None]) -> list[str]:
     ours = " & ".join([latex_text(method), *(_ours(*each) if each else "--" for each in found)])
     published = [latex_text(each[1].claim.number) if each and each[1] else "" for each in found]
     theirs = " & ".join([r"\quad published", *published])
     return [rf"{ours} \\"] + [rf"{theirs} \\"] * any(published)
 
 
-def _ours(cell: Cell, held: Held | None) -> str:
+def _ours(cell: Cell, held: Judgement | None) -> str:
     form = cell.measure.form
     low, high = cell.intervals[cell.covers]
     half = "" if low != low else rf" \pm {(high - low) / 2:{form}}"

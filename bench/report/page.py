@@ -20,7 +20,7 @@ from bench.report.answers import JUDGED, OWN, VERDICTS, Part
 from bench.report.episode_pictures import pictures
 from bench.report.inline_svg import alternative, inline
 from bench.report.notes import notes
-from bench.report.panel import Drawn
+from bench.report.panel import DrawnFigure
 from bench.report.reading import ANSWERS
 from bench.report.tables import Table
 
@@ -35,7 +35,7 @@ _MANY = 12  # results of a benchmark, beyond which only its first figure stands 
 
 
 def as_html(
-    parts: Sequence[Part], problems: Sequence[str], drawn: Mapping[str, Sequence[Drawn]], effects: Sequence[Table]
+    parts: Sequence[Part], problems: Sequence[str], drawn: Mapping[str, Sequence[DrawnFigure]], effects: Sequence[Table]
 ) -> str:
     """The whole report. `drawn`: title of a section of the first part -> its figures; `effects`: from `explain`."""
     mine, *others = parts
@@ -77,7 +77,7 @@ def _apart(name: str, part: Part) -> dict[str, Any]:
     }
 
 
-def _section(name: str, section: Section, drawn: Sequence[Drawn], is_open: bool) -> dict[str, Any]:
+def _section(name: str, section: Section, drawn: Sequence[DrawnFigure], is_open: bool) -> dict[str, Any]:
     """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
     many = len(section.cells) > _MANY
     figures = [_figure(f"{name}-{each.kind}", each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
@@ -103,7 +103,7 @@ def _brief(section: Section) -> str:
     return ", ".join([results, *(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])])
 
 
-def _figure(name: str, drawn: Drawn) -> dict[str, Any]:
+def _figure(name: str, drawn: DrawnFigure) -> dict[str, Any]:
     # The SVG is Matplotlib's, serialised again by ElementTree: every text in it is escaped.
     svg = Markup(inline(drawn, f"{name}-"))
     return {"kind": "figure", "id": name, "title": _short(drawn.title), "svg": svg, "values": alternative(drawn)}

@@ -30,7 +30,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFigure:
     """A figure and its files. `values`: id of a mark in the SVG -> its values in words, one for each of its points."""
 
     kind: str

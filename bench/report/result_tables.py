@@ -11,7 +11,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.intervals import closed_form
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest, telling
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest, telling
 from bench.protocols.comparison import different_settings, sourced
 from bench.protocols.presets import nearest_preset, written
 from bench.protocols.protocol import evaluation_hash
@@ -127,7 +127,7 @@ def _claims(section: Section) -> list[Row]:
     return [_held(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
 
 
-def _held(h: Held) -> Row:
+def _held(h: Judgement) -> Row:
     smallest, form = h.smallest_half_width, h.cell.measure.form
     return {
         "method": h.claim.method,

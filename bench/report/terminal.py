@@ -8,7 +8,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section, command
 from bench.analysis.verdict_words import would_decide
-from bench.analysis.verdicts import NOT_JUDGED, Held, nearest
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest
 from bench.report import wording
 from bench.report.answers import OWN, Answer, Part, headline, summary
 
@@ -55,7 +55,7 @@ def _gain(pair: Compared) -> str:
     return f"  {wording.gain(pair.a, pair.b)} [{pair.a.described}]: {value} ({interval}), paired"
 
 
-def _claim(held: Held) -> str:
+def _claim(held: Judgement) -> str:
     measure, form = held.cell.measure, held.cell.measure.form
     source, difference = held.claim.variant or held.claim.source, f"{held.difference:+{form}} {measure.points}"
     claim = f"claim {held.claim.number} ({source}): {difference}"

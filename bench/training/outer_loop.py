@@ -45,7 +45,7 @@ class Trainer:
     train: Sequence[EpisodeStream]
     valid: EpisodeStream | None  # None: nothing is validated
     folders: Sequence[Path]
-    saved: Callable[[int], None] = lambda iteration: None  # told of every checkpoint
+    on_save: Callable[[int], None] = lambda iteration: None  # hears of every checkpoint
     as_tested: Callable[[State], State] = lambda state: state  # for validation's ways, where they are others
 
     def prepare(self, initial: Sequence[State]) -> tuple[Progress, MetaStep]:
@@ -159,7 +159,7 @@ class Trainer:
         progress.loss_sum.tolist()  # waits for the device
         progress.spend("training")
         save(progress, self.folders)
-        self.saved(progress.iteration)
+        self.on_save(progress.iteration)
 
 
 def validated_at(training: Training) -> frozenset[int]:

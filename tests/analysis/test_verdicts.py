@@ -14,7 +14,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
 from bench.analysis.verdict_words import would_decide
-from bench.analysis.verdicts import NOT_JUDGED, Held, disqualified_by, held
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, held
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
 from tests.conftest import ROOT
@@ -196,7 +196,7 @@ def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> 
     assert len(found.reasons) == 1 and "inner_lr" in found.why and "not known (assumed)" in found.why
 
 
-def fine_tuned(results: Path, *settings: str) -> Held:
+def fine_tuned(results: Path, *settings: str) -> Judgement:
     return held(RAVI, cell(results, benchmark="miniimagenet-5w5s", method="finetune", preset="ravi", settings=settings))
 
 

@@ -47,7 +47,7 @@ class Predicted:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EpisodePictures:
     """Episodes to draw; a line where their scores are not the recorded ones, and whether bits are `promised` here."""
 
     sheets: list[Sheet]
@@ -82,15 +82,15 @@ def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: 
     return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
 
 
-def drawn(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> Drawn:
+def drawn(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> EpisodePictures:
     """These episodes, with what the recorded weights predict there."""
     runner, predicted = _predicted(again, recorded, places)
     reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
     made = [_sheet(again, recorded, each) for each in predicted]
-    return Drawn(made, _problem(recorded, predicted, reasons), not reasons)
+    return EpisodePictures(made, _problem(recorded, predicted, reasons), not reasons)
 
 
-def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: Drawn, out: Path) -> None:
+def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: EpisodePictures, out: Path) -> None:
     """Writes the picture, and beside the record what the report shows of it."""
     picture = sheets.drawn(drawn.sheets)
     files.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))

@@ -26,7 +26,7 @@ _TOLERANCE = 1e-3  # of the gradient's length, in float32
 
 
 @dataclass(frozen=True)
-class Request:
+class SpeedRequest:
     """What to time; `modes` are ours, `every_layer` each of them with each way of the layers."""
 
     benchmark: str
@@ -40,7 +40,7 @@ class Request:
     inner_steps: Sequence[int]
 
 
-def run(request: Request, say: Callable[[str], None]) -> dict[str, Any]:
+def run(request: SpeedRequest, say: Callable[[str], None]) -> dict[str, Any]:
     """Everything that was measured: raw samples, medians, memory, and where. Raises UserError where two contenders
     do not compute the same gradient."""
     case = Case(store.benchmark(request.benchmark, request.data_dir), request.method, request.device, request.data_dir)
@@ -84,7 +84,9 @@ def default_modes(device: torch.device) -> tuple[str, ...]:
     return (COMPILED_GRAPH, GRAPH) if device.type == "cuda" else (COMPILED, EAGER)
 
 
-def _contenders(case: Case, request: Request, say: Callable[[str], None]) -> Iterator[tuple[str, contenders.Contender]]:
+def _contenders(
+    case: Case, request: SpeedRequest, say: Callable[[str], None]
+) -> Iterator[tuple[str, contenders.Contender]]:
     for mode in request.modes:
         chosen = case.execution(mode)
         for execution in _variants(chosen) if request.every_layer else (chosen,):
@@ -123,7 +125,7 @@ def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable
             raise UserError(f"{name} does not compute the gradient of the loop: {away:.1e} away")
 
 
-def _memory(request: Request, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def _memory(request: SpeedRequest, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     """Ours without a compiler, which would be asked for every number of steps, and everybody else."""
     plain = GRAPH if request.device.type == "cuda" else EAGER
     chosen = [f"ours {plain}", *(name for name in names if not name.startswith("ours"))]
@@ -136,7 +138,7 @@ def _memory(request: Request, names: Sequence[str], say: Callable[[str], None]) 
 
 
 def _peak(
-    request: Request, name: str, meta_batch: int | None, inner_steps: int | None, say: Callable[[str], None]
+    request: SpeedRequest, name: str, meta_batch: int | None, inner_steps: int | None, say: Callable[[str], None]
 ) -> int | None:
     if request.every_layer and name.startswith("ours"):
         return None

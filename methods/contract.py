@@ -76,7 +76,7 @@ MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
 MULTI_STEP = ("multi_step_epochs",)
 FINE_TUNING = (
     *("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes"),
-    *("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay"),
+    *("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics"),
 )
 
 NEEDS = {

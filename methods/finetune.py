@@ -6,6 +6,7 @@ The baseline of Ravi and Larochelle (ICLR 2017), which Finn et al. (2017, Table 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,13 +73,35 @@ class Finetune:
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
         """[steps + 1, query images, ways]: SGD on the support set from the episodes' common head.
 
-        With running statistics, support and query are both normalised by those."""
-        params, head_alone = self._fresh(state), self._head_alone(setting)
+        With running statistics, support and query are both normalised by those, or, where steps move them, the support
+        set by its own and the query by what they have come to."""
+        params, head_alone, how = self._fresh(state), self._head_alone(setting), self.setup.evaluation
+        batches = minibatches(len(support), how.finetune_batch, self._steps(head_alone))
+        if how.batch_statistics == "running" and how.finetune_statistics == "moved":
+            return self._moving(state, support, labels, query, setting["lr"], batches, head_alone)
         parts = self._of_head if head_alone else self._of_whole_network
         loss, outputs, adapted = parts(params, self._running(state), support, labels, query)
-        how = self.setup.evaluation
-        batches = minibatches(len(support), how.finetune_batch, self._steps(head_alone))
         return descended(loss, outputs, params, adapted, setting["lr"], how, batches)
+
+    def _moving(
+        self, state: State, support: Tensor, labels: Tensor, query: Tensor, lr: Any, batches: list[Images], head: bool
+    ) -> Tensor:
+        """What `model.train()` does in fine-tuning and `model.eval()` in the test: running statistics are among what a
+        step changes."""
+        network, fresh = self.setup.network, self._fresh(state)
+        running = {name: value for name, value in state.carried.items() if not name.startswith(_EPISODE)}
+
+        def loss(params: Params, images: Images) -> Tensor:
+            return self.setup.loss(self._classified(params, network.features(params, support[images])), labels[images])
+
+        def outputs(params: Params) -> Tensor:
+            return self._classified(params, network.features(params, query, params))
+
+        def follow(params: Params, images: Images) -> Params:
+            return moved({name: params[name] for name in running}, network.observed(params, support[images]))
+
+        adapted = [name for name in fresh if name.startswith("head") or not head]
+        return descended(loss, outputs, fresh | running, adapted, lr, self.setup.evaluation, batches, follow)
 
     def _of_whole_network(
         self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor

@@ -76,6 +76,9 @@ class BatchLoss(Protocol):
     def __call__(self, params: Params, images: Images) -> Tensor: ...
 
 
+BatchStatistics = Callable[[Params, Images], Params]
+
+
 def descended(
     loss: BatchLoss,
     outputs: Outputs,
@@ -84,16 +87,19 @@ def descended(
     lr: Any,
     how: Any,
     batches: list[Images],
+    follow: BatchStatistics | None = None,
 ) -> Tensor:
     """[steps + 1, ...]: `outputs` before, and after each of, the steps on these minibatches. `how`: the evaluation,
-    whose finetune_momentum, finetune_dampening and finetune_weight_decay mean what those of torch.optim.SGD do."""
+    whose finetune_momentum, finetune_dampening and finetune_weight_decay mean what those of torch.optim.SGD do.
+    `follow`: what else of `params` a step changes, by what they were before it."""
     found, velocity = [outputs(params)], Params()
     for images in batches:
         gradient = adapted_gradient(partial(loss, images=images), params, adapted)
         if how.finetune_weight_decay:
             gradient = {name: value + how.finetune_weight_decay * params[name] for name, value in gradient.items()}
         velocity = _moved(velocity, gradient, how.finetune_momentum, how.finetune_dampening)
-        params = params | {name: params[name] - lr * value for name, value in velocity.items()}
+        also = follow(params, images) if follow is not None else {}
+        params = params | {name: params[name] - lr * value for name, value in velocity.items()} | also
         found.append(outputs(params))
     return torch.stack(found)
 

@@ -37,7 +37,7 @@ def _setting(
 
 BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an episode of images stood class by class
 INNER_LOOP = ("inner_lr", "inner_steps")
-DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay")
+DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
 MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # a method declares which it uses
@@ -153,6 +153,12 @@ class Evaluation:
     finetune_momentum: float = _setting(0.0, "of its steps", least=0, below=1, later=True)
     finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
     finetune_weight_decay: float = _setting(0.0, "of its steps", least=0, later=True)
+    finetune_statistics: str = _setting(
+        "kept",
+        "running ones stay, or its steps move them by those of their images",
+        choices=("kept", "moved"),
+        later=True,
+    )
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)

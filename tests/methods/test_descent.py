@@ -61,6 +61,29 @@ def test_a_head_is_trained_as_by_pytorch(name: str, small: Benchmark, noise: Ima
     assert len(found) == 8 and not torch.allclose(found[7], found[0])
 
 
+def test_running_statistics_follow_the_steps(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    """The network in training for each step, and evaluating at test, by PyTorch's functions alone."""
+    settings = {"adapt": "all", "finetune_steps": 3, "batch_statistics": "running", "finetune_statistics": "moved"}
+    training = replace(tiny_protocol.training, batch_norm_scale=True)
+    evaluation = replace(tiny_protocol.evaluation, **settings)
+    method, state, batch = made("finetune", small, noise, training, evaluation)
+    support, labels, query, _ = (part[0] for part in batch)
+    found = method.predict(state, support, labels, query, {"lr": 0.05})
+    network, head = (
+        method.setup.network,
+        {k.removeprefix("episode."): v for k, v in state.carried.items() if "head" in k},
+    )
+    params, running = state.params | head, {k: v for k, v in state.carried.items() if k.startswith("norm")}
+    for step in range(4):
+        torch.testing.assert_close(found[step], network(params, query, running))
+        leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
+        seen = network.observed(params, support)
+        running = {name: 0.9 * value + 0.1 * seen[name] for name, value in running.items()}
+        gradient = torch.autograd.grad(F.cross_entropy(network(leaves, support), labels), list(leaves.values()))
+        params = {name: value - 0.05 * of for (name, value), of in zip(params.items(), gradient, strict=True)}
+    assert not torch.allclose(found[3], found[0])
+
+
 def test_minibatches_are_passes_over_the_support_set() -> None:
     found = minibatches(25, 4, 14)
     assert [len(images) for images in found] == [4, 4, 4, 4, 4, 4, 1] * 2

@@ -108,4 +108,5 @@ def _of_test() -> dict[str, str]:
         "finetune_momentum": f"{head}: 0.9",
         "finetune_dampening": f"{head}: 0.9",
         "finetune_weight_decay": f"{head}: 0.001",
+        "finetune_statistics": "save_features.py: model.eval()",
     }

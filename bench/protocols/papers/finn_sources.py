@@ -49,6 +49,7 @@ PROJECTS_OWN: Sources = {
         ("finetune_momentum", "finetune_dampening", "finetune_weight_decay"),
         Source("Ravi and Larochelle 2017, code: none"),
     ),
+    "finetune_statistics": Source("this project"),
     "finetune_episodes": Source("this project; Ravi and Larochelle 2017, code: 100"),
 }
 

@@ -32,7 +32,14 @@ def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
     )
     return Protocol(
         training,
-        replace(base.evaluation, queries=15, batch_statistics="running", finetune_steps=15, finetune_episodes=100),
+        replace(
+            base.evaluation,
+            queries=15,
+            batch_statistics="running",
+            finetune_steps=15,
+            finetune_episodes=100,
+            finetune_statistics="moved",
+        ),
     )
 
 
@@ -53,6 +60,7 @@ def sources(benchmark: Benchmark) -> Sources:
         "batch_norm_epsilon": f"{code}: 1e-3 ({network})",
         "evaluation.queries": "Ravi and Larochelle 2017: 15",
         "evaluation.batch_statistics": f"{code}: running statistics",
+        "finetune_statistics": f"{code}: network:training() in fine-tuning, network:evaluate() at test",
         "finetune_steps": f"{code}: 15 updates",
         "finetune_episodes": f"{code}: 100",
     }

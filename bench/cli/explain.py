@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
-from bench.cli.parsing import add_command, add_out, report_folder
+from bench.cli.parsing import Parser, add_command, add_out, report_folder
 from bench.cli.running import add_running, requested, run_all
 from bench.protocols.benchmarks import FIRST
 
@@ -27,6 +27,16 @@ def add(top: Any) -> None:
     parser.add_argument("--to", required=True, dest="end", metavar="P", help="such as paper")
     parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"default {FIRST}")
     parser.add_argument("--method", default="maml", metavar="M", help="default maml")
+    _add_factors(parser)
+    add_running(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list the cells and how long they would train, and run nothing"
+    )
+    add_out(parser)
+
+
+def _add_factors(parser: Parser) -> None:
+    """Declares which changes are made, and where."""
     parser.add_argument(
         "--factor", action="append", default=[], metavar="F", help="only this one; may be given several times"
     )
@@ -53,11 +63,6 @@ def add(top: Any) -> None:
         default="from",
         help="change a factor in the start alone (default), in all but the end, or both",
     )
-    add_running(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="list the cells and how long they would train, and run nothing"
-    )
-    add_out(parser)
 
 
 def explain(options: Namespace) -> int:

@@ -55,6 +55,9 @@ WITH_VALIDATION = "train+valid"
 # support and queries together, or running ones.
 BATCH, SUPPORT, ONE_QUERY, EPISODE, RUNNING = STATISTICS = ("batch", "support", "support+query", "episode", "running")
 _STATISTICS = "that normalise the queries; episode: support and queries together"
+_HEAD_STEPS = "the most steps of the head alone, or none: as many"
+_FINETUNE_BATCH = "support images of a step, pass after pass, or none: all of them"
+_MOVED = "running ones stay, or its steps move them by those of their images"
 _PRECISION = "of the products of convolutions and head; all else is fp32"
 
 
@@ -143,22 +146,13 @@ class Evaluation:
     adapt: str = _setting("all", "what fine-tuning changes; chosen: on validation", choices=("all", "head", "chosen"))
     finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)
     finetune_lrs: tuple[float, ...] = _setting((0.5, 0.1, 0.02, 0.004), "rates that fine-tuning chooses from")
-    finetune_head_steps: int | None = _setting(
-        None, "the most steps of the head alone, or none: as many", least=0, later=True
-    )
+    finetune_head_steps: int | None = _setting(None, _HEAD_STEPS, least=0, later=True)
     finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
-    finetune_batch: int | None = _setting(
-        None, "support images of a step, pass after pass, or none: all of them", least=1, later=True
-    )
+    finetune_batch: int | None = _setting(None, _FINETUNE_BATCH, least=1, later=True)
     finetune_momentum: float = _setting(0.0, "of its steps", least=0, below=1, later=True)
     finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
     finetune_weight_decay: float = _setting(0.0, "of its steps", least=0, later=True)
-    finetune_statistics: str = _setting(
-        "kept",
-        "running ones stay, or its steps move them by those of their images",
-        choices=("kept", "moved"),
-        later=True,
-    )
+    finetune_statistics: str = _setting("kept", _MOVED, choices=("kept", "moved"), later=True)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.style  # noqa: F401  which draws from `random` once, when it is first imported
 import torch
 
 from bench import records

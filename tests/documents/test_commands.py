@@ -116,8 +116,11 @@ def _jpegs(random: np.random.Generator, name: str) -> dict[str, bytes]:
     return {f"{name}{k:08d}.jpg": encoded(random, (84, 84), "JPEG") for k in range(20)}
 
 
+_MINUTES = "speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune|verify --all"
+
+
 def _marked(line: str) -> pytest.param:
-    minutes = re.match("speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune", line)
+    minutes = re.match(_MINUTES, line)
     return pytest.param(line, marks=pytest.mark.full if minutes else pytest.mark.slow, id=line)
 
 

@@ -36,7 +36,7 @@ def has_browser() -> bool:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything that the command makes, in a folder of its own."""
     out = tmp_path_factory.mktemp("made")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # another test runs beside it
     if not has_browser():
         environment["PATH"] = "/nowhere"
     script = [sys.executable, str(ROOT / "docs" / "make.py"), "--out", str(out)]

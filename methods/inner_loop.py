@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import partial
+from random import Random
 from typing import Any, Protocol
 
 import torch
@@ -113,10 +114,11 @@ def _moved(velocity: Params, gradient: Params, momentum: float, dampening: float
 
 def minibatches(images: int, size: int | None, steps: int) -> list[Images]:
     """What each step is taken on: all images, or so many of them, pass after pass in an order of its own, of which the
-    last ones may be fewer. The orders are the same in every episode, whose classes stand in an order of its own."""
+    last ones may be fewer. The orders are the same in every episode, whose classes stand in an order of its own; they
+    are drawn by Python, for `vmap` lets torch draw nothing."""
     if size is None:
         return [slice(None)] * steps
-    generator, found = torch.Generator().manual_seed(0), list[Images]()
+    generator, found = Random(0), list[Images]()
     while len(found) < steps:
-        found += torch.randperm(images, generator=generator).split(size)
+        found += torch.tensor(generator.sample(range(images), images)).split(size)
     return found[:steps]

@@ -13,6 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from bench.data.images import ImageSet
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Protocol
+from bench.training.execution import Execution
 from methods.inner_loop import minibatches
 from tests.methods.test_meta_gradient import made
 
@@ -82,6 +83,16 @@ def test_running_statistics_follow_the_steps(small: Benchmark, noise: ImageSet, 
         gradient = torch.autograd.grad(F.cross_entropy(network(leaves, support), labels), list(leaves.values()))
         params = {name: value - 0.05 * of for (name, value), of in zip(params.items(), gradient, strict=True)}
     assert not torch.allclose(found[3], found[0])
+
+
+@pytest.mark.parametrize("name", ["finetune", "baseline++"])
+def test_minibatches_of_episodes_at_once(name: str, small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
+    """Which are those of one at a time."""
+    evaluation = replace(tiny_protocol.evaluation, finetune_steps=4, batch_statistics="running", **SETTINGS)
+    method, state, batch = made(name, small, noise, tiny_protocol.training, evaluation)
+    setting = dict(method.candidates()[0])
+    found = [Execution(torch.device("cpu"), chunk).predict(method, state, batch, setting) for chunk in (1, 2)]
+    torch.testing.assert_close(found[1], found[0])
 
 
 def test_minibatches_are_passes_over_the_support_set() -> None:

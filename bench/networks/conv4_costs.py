@@ -104,6 +104,6 @@ class Conv4Costs:
             return "patches" if self._strided or (compiled and device == "cuda") else "masked"
         if stacks and self.may_stack and not self._strided:
             return STACKED
-        if not alone:
-            return "vectorised"
+        if not alone:  # `vmap` lacks a part of the second derivative of torch's pooling at an odd size that was padded
+            return "masked" if self._geometry.pools_same else "vectorised"
         return "pooled" if self._may_pool_first else "native"

@@ -23,7 +23,8 @@ from bench.training.execution import Execution
 from bench.training.watch import Event, Said
 from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
-from tests.conftest import Command, bench_command, bench_environment, one_line
+from methods.contract import Episode, State
+from tests.conftest import Command, bench_command, bench_environment, build, double, one_line
 
 CPU = torch.device("cpu")
 TINY = ("run", "--benchmark", "tiny", "--method", "maml")
@@ -71,10 +72,33 @@ def test_the_engine_is_taken_by_methods_that_say_what_they_do_in_its_terms() -> 
         for seeds in (1, 2):
             assert workload.training_executions(seeds)[0].layers == layers
         assert workload.evaluation_executions()[0].layers == layers
-    for changed in ({"blocks": "padded"}, {"inputs": "imagenet"}, {"precision": "bf16"}):
+    for changed in (
+        *({"blocks": "padded"}, {"inputs": "imagenet"}, {"precision": "bf16"}, {"activation": "leaky-relu"}),
+        *({"batch_norm_scale": True}, {"downsampling": "max-pool-same"}),
+    ):
         training = replace(presets.quick(benchmarks.get("miniimagenet-5w5s")).training, **changed)
         assert not conv4(benchmarks.get("miniimagenet-5w5s"), training, precision=training.precision).may_stack
     assert stacked.says(METHODS["fomaml"], stacked.GRADIENT) and not stacked.says(Inherits, stacked.GRADIENT)
+
+
+def test_odd_sizes_whose_rest_is_pooled_are_differentiated_twice_under_vmap(
+    small: Benchmark, tiny_protocol: Protocol
+) -> None:
+    """To what an episode at a time gives."""
+    benchmark = replace(small, input_shape=(1, 20, 20))
+    training = replace(tiny_protocol.training, downsampling="max-pool-same")
+    protocol, shape = replace(tiny_protocol, training=training), (1, 2, 6, 1, 20, 20)
+    generator, labels = torch.Generator().manual_seed(0), torch.arange(3).repeat(2).repeat(1, 2, 1)
+    images = [torch.rand(shape, generator=generator, dtype=torch.float64) for _ in range(2)]
+    found = []
+    for chunk in (1, 2):
+        layers = conv4(benchmark, training).fastest_layers("cpu", False, chunk == 1)
+        method = build("maml", benchmark, protocol, layers)
+        params = double(method.init(torch.Generator().manual_seed(1)).params)
+        state = State({name: value[None] for name, value in params.items()}, {})
+        episodes = Episode(images[0], labels, images[1], labels)
+        found.append(Execution(CPU, chunk, layers=layers).loss_and_gradient(method, state, episodes))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-11)
 
 
 def test_some_layers_are_for_an_episode_alone() -> None:

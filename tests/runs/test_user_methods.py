@@ -45,6 +45,11 @@ BROKEN = {
     "seeds": """    def loss_and_gradient(self, state, batch):
         loss, gradient, carried = super().loss_and_gradient(state, batch)
         return loss, {k: v * float(loss) for k, v in gradient.items()}, carried""",
+    "without_autograd": """    stacked_loss_and_gradient = Maml.stacked_loss_and_gradient
+
+    def loss_and_gradient(self, state, batch):
+        loss, gradient, carried = super().loss_and_gradient(state, batch)
+        return loss, {k: 1.1 * v for k, v in gradient.items()}, carried""",
 }
 
 
@@ -159,6 +164,16 @@ def test_check_finds_what_is_broken(tmp_path: Path, rule: str) -> None:
     path.write_text(f"import torch\nfrom methods.maml import Maml\n\n\nclass Wrong(Maml):\n{BROKEN[rule]}\n")
     wanted = {each.__name__: each.__doc__ for each in RULES}[rule]
     assert wanted in [outcome.rule for outcome in checked(str(path)) if outcome.found]
+
+
+def test_check_finds_a_prediction_without_autograd_that_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    body = (
+        "    stacked_predict = Maml.stacked_predict\n\n    def _step(self, *_):\n        return lambda params: params\n"
+    )
+    path.write_text(f"from methods.maml import Maml\n\n\nclass Wrong(Maml):\n{body}")
+    (broken,) = [outcome for outcome in checked(str(path)) if outcome.found and "engine" in outcome.rule]
+    assert broken.found == "in mode batch stacked_predict does not give what predict gives"
 
 
 def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -> None:

@@ -5,21 +5,25 @@ A rule's docstring is what the user is told that it asks for."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from bench.errors import UserError
+from bench.networks.layers import STACKED
+from bench.networks.stacked.step import GRADIENT, PREDICT, predicts, says
 from bench.protocols.benchmarks import IMAGES
 from bench.runs.user_methods import misdeclared
+from bench.tools.check.steps import agree, meta_step
 from bench.tools.check.toy_data import CPU, Subject, flat
 from bench.training.evaluation import scores
 from bench.training.execution import Execution
 from methods.contract import State
 
 Rule = Callable[[Subject], None]
+_BOTH = ("vectorised", STACKED)
 
 
 class Broken(Exception):
@@ -131,7 +135,7 @@ def gradient(subject: Subject) -> None:
     """loss_and_gradient gives a finite loss, a gradient for every one of params and all of carried, and repeats it"""
     if subject.kind.weights_of is not None:
         return
-    state, (first, second) = subject.state(), (_meta_step(subject, [0], 2) for _ in range(2))
+    state, (first, second) = subject.state(), (meta_step(subject, [0], 2) for _ in range(2))
     _demand(bool(torch.isfinite(first[0]).all()), f"a loss of {float(first[0])}")
     for what, wanted, found in (("params", state.params, first[1]), ("carried", state.carried, first[2])):
         _demand(set(found) == set(wanted), f"{what}: {sorted(set(found) ^ set(wanted))} in one of them only")
@@ -145,25 +149,36 @@ def seeds(subject: Subject) -> None:
     """seeds that train together train as they do alone, whatever the chunk"""
     if subject.kind.weights_of is not None:
         return
-    together = _meta_step(subject, [0, 1], 3)
+    together = meta_step(subject, [0, 1], 3)
     for place in (0, 1):
         mine = tree_map(lambda tensor, place=place: tensor[place], together)
-        alone = tree_map(lambda tensor: tensor[0], _meta_step(subject, [place], 1))
+        alone = tree_map(lambda tensor: tensor[0], meta_step(subject, [place], 1))
         for name, value in alone[1].items():
             _demand(torch.allclose(mine[1][name], value, rtol=1e-3, atol=1e-4), f"the gradient of {name} differs")
 
 
-def _meta_step(subject: Subject, numbers: list[int], chunk: int) -> tuple[Tensor, Any, Any]:
-    """Loss, gradient and carried of these seeds [seeds, ...], by the path that trains."""
-    states = [subject.state(number) for number in numbers]
-    stacked = State(*({name: torch.stack([part[name] for part in parts]) for name in parts[0]}
-                      for parts in zip(*states, strict=True)))  # fmt: skip
-    batches = subject.batches(max(numbers) + 1)
-    batch = tree_map(lambda tensor: tensor[numbers], batches.batch(batches.at(0)))
-    return Execution(CPU, chunk).loss_and_gradient(subject.build(), stacked, batch)
+def without_autograd(subject: Subject) -> None:
+    """what it says in terms of the engine, if anything, is what it says for one episode"""
+    if says(subject.kind, GRADIENT):
+        _demand(
+            agree(*(meta_step(subject, [0], 2, layers) for layers in _BOTH)),
+            f"{GRADIENT} does not give what loss_and_gradient gives",
+        )
+    state, batch, evaluation = subject.state(), subject.stream("test").episodes(0, 2), subject.protocol.evaluation
+    modes = subject.kind.batch_statistics
+    for mode in (m for m in modes if predicts(subject.kind, replace(evaluation, batch_statistics=m))):
+        for setting in subject.build(mode).candidates():
+            expected, found = (
+                Execution(CPU, 2, layers=layers).predict(subject.build(mode, layers), state, batch, setting)
+                for layers in _BOTH
+            )
+            _demand(agree(found, expected), f"in mode {mode} {PREDICT} does not give what predict gives")
 
 
-RULES: tuple[Rule, ...] = (declared, initial, shapes, neighbours, query_order, batch_norm, chance, gradient, seeds)
+RULES: tuple[Rule, ...] = (
+    *(declared, initial, shapes, neighbours, query_order, batch_norm, chance, gradient, seeds),
+    without_autograd,
+)
 
 
 def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:

@@ -71,10 +71,10 @@ class Subject:
         """A protocol of this form."""
         return of_images() if self.form == IMAGES else of_functions()
 
-    def build(self, mode: str | None = None) -> Method:
+    def build(self, mode: str | None = None, layers: str = "vectorised") -> Method:
         """The method, evaluated with this mode of batch norm (None: the first that it has)."""
         evaluation = replace(self.protocol.evaluation, batch_statistics=mode or self.kind.batch_statistics[0])
-        return workload(self.kind, self.benchmark, replace(self.protocol, evaluation=evaluation)).build()
+        return workload(self.kind, self.benchmark, replace(self.protocol, evaluation=evaluation)).build(layers)
 
     def state(self, seed: int = 0) -> State:
         """What training starts from, of the method whose weights it evaluates."""

@@ -99,11 +99,12 @@ class Blocks:
         return found, kept
 
     def tangent(self, blocks: list[Block], direction: Params) -> tuple[list[Moved], Tensor]:
-        """How the blocks, and the last output, move in a direction; what it does not name, of shifts, stays."""
+        """How the blocks, and the last output, move in a direction; what it does not name stays."""
         moved: list[Moved] = []
         x1 = None
         for k, block in enumerate(blocks, 1):
-            weight1 = _inside(direction[f"conv{k}.weight"])
+            name = f"conv{k}.weight"
+            weight1 = _inside(direction[name]) if name in direction else torch.zeros_like(block.weight)
             moved.append(self._moved(block, x1, weight1))
             greatest1, sums1 = moved[-1].greatest1, moved[-1].layer_sums1
             x1 = self.operations.output_tangent(

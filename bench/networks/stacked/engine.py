@@ -87,7 +87,7 @@ class Engine:
 
     def derivative(self, step: Step, direction: Params) -> Params:
         """H v: the derivative, in a direction, of the gradient for all parameters. What the direction does not name
-        stays: it names all weights of the convolutions, or none of them and no shift."""
+        stays."""
         if step.blocks is None:
             *_, step = self._gradient(step.params, step.data, step.labels, direction, keep=True)
         assert step.blocks is not None and step.head is not None

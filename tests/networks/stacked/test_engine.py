@@ -85,12 +85,18 @@ def direction(case: Case, seed: int, names: list[str]) -> Params:
     }
 
 
-@pytest.mark.parametrize("only", ["all", "no shifts", "head"])
+@pytest.mark.parametrize("only", ["all", "no shifts", "last", "shifts", "head"])
 @pytest.mark.parametrize("strided", [False, True])
 def test_the_derivative_is_the_finite_difference_of_the_gradient(strided: bool, only: str) -> None:
     case = Case((1, 17, 17), strided=strided)
     engine, episode, params = case.engine(), case.episode, case.params
-    kinds = {"all": ("",), "no shifts": ("conv", "head"), "head": ("head",)}[only]
+    kinds = {
+        "all": ("",),
+        "no shifts": ("conv", "head"),
+        "last": ("conv4", "head"),
+        "shifts": ("norm",),
+        "head": ("head",),
+    }[only]
     names = [name for name in params if name.startswith(kinds)]
     v, data = direction(case, 1, names), engine.data(episode.support)
 

@@ -204,6 +204,9 @@ def test_values_on_hover_and_by_key(page: Any, kind: str) -> None:
     assert focused(page) == labels[0]
     page.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert tip(page) == ""
+    stir = "arguments[0].dispatchEvent(new PointerEvent('pointermove', {clientX: 1, clientY: 1}))"
+    page.execute_script(stir, figure.find_element(By.CSS_SELECTOR, "svg"))  # as when the page scrolls under a pointer
+    assert tip(page) == "" and focused(page) == labels[0]
 
 
 def test_a_value_of_a_figure_is_that_of_the_table(page: Any) -> None:

@@ -84,20 +84,22 @@ function show(mark) {
 // A figure is one stop of the Tab key; the arrows go from value to value.
 function askable(svg) {
   const marks = all(".value", svg);
+  let dismissed = null; // by Escape: it stays away until another value is asked for
   const current = mark => marks.forEach(other => other.setAttribute("tabindex", other === mark ? 0 : -1));
   for (const mark of marks) {
     const title = mark.querySelector("title");
     mark.setAttribute("role", "img");
     mark.setAttribute("aria-label", title.textContent);
     title.remove();
-    mark.addEventListener("focus", () => { current(mark); show(mark); });
+    mark.addEventListener("focus", () => { current(mark); dismissed = null; show(mark); });
     mark.addEventListener("blur", () => show(null));
   }
   if (!marks.length) return;
   current(marks[0]);
+  const ask = mark => { if (!mark || mark !== dismissed) { dismissed = null; show(mark); } };
   const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
   svg.addEventListener("keydown", event => {
-    if (event.key === "Escape") show(null);
+    if (event.key === "Escape") { dismissed = svg.querySelector(".value.on"); show(null); }
     if (!(event.key in steps)) return;
     event.preventDefault();
     const next = marks.indexOf(document.activeElement) + steps[event.key];
@@ -109,9 +111,9 @@ function askable(svg) {
     const inside = event.target.closest(".value");
     const away = mark => { const [x, y] = centre(mark); return Math.hypot(x - event.clientX, y - event.clientY); };
     const near = marks.reduce((best, mark) => away(mark) < away(best) ? mark : best);
-    show(away(near) < 16 ? near : inside ?? focused());
+    ask(away(near) < 16 ? near : inside ?? focused());
   });
-  svg.addEventListener("pointerleave", () => show(focused()));
+  svg.addEventListener("pointerleave", () => ask(focused()));
 }
 
 all("table").forEach(sortable);

@@ -16,6 +16,7 @@ from bench.training.progress import begin
 from bench.training.workload import Workload
 
 _STEPS = 5  # the most that are timed
+_SLOW = 2.5  # seconds of the first step, which also warms up (threads, memory): a slower one has little of that in it
 _UNDISTURBED = 0.8  # of a core, at the least: what a step gets that shares the machine with nobody
 _UNCOMPILED = {COMPILED: EAGER, COMPILED_GRAPH: GRAPH}  # compiling takes longer than there is
 _COSTS_NOTHING = {
@@ -51,7 +52,8 @@ def one_chunk(job: Job, planned: Execution) -> tuple[Workload, float]:
 
 
 def timed(workload: Workload, seeds: Sequence[int], budget: float, runner: Execution) -> Timed:
-    """The fastest of some meta-steps, after one that warms up, as far as the budget goes: one is taken anyway."""
+    """The fastest of some meta-steps after the first, which warms up, as far as the budget goes: two are taken anyway,
+    or one that is slow."""
     method = workload.build(runner.layers, runner.precision)
     streams = [workload.stream("train", seed) for seed in seeds]
     batches = TrainingBatches(method.training_batch or "episodes", workload.protocol.training, streams)
@@ -71,9 +73,13 @@ def timed(workload: Workload, seeds: Sequence[int], budget: float, runner: Execu
 def _fastest(action: Callable[[], None], budget: float) -> Timed:
     times: list[float] = []
     begun, begun_work = time.monotonic(), time.process_time()
-    while not times or (len(times) <= _STEPS and time.monotonic() + times[-1] < begun + budget):
+    while _wanting(times) or (len(times) <= _STEPS and time.monotonic() + times[-1] < begun + budget):
         started = time.monotonic()
         action()
         times.append(time.monotonic() - started)
     worked = (time.process_time() - begun_work) / (time.monotonic() - begun)
     return Timed(min(times[1:] or times), worked < _UNDISTURBED)
+
+
+def _wanting(times: Sequence[float]) -> bool:
+    return not times or (len(times) == 1 and times[0] < _SLOW)

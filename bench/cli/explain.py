@@ -66,7 +66,7 @@ def _add_factors(parser: Parser) -> None:
 
 
 def explain(options: Namespace) -> int:
-    """Runs what is missing of the cells, and shows the effect of each factor; 1 where a run diverged."""
+    """Runs what is missing of the variants, and shows the effect of each factor; 1 where a run diverged."""
     with json_events.lines(options.json) as emit:
         return _explain(options, emit)
 
@@ -75,8 +75,8 @@ def _explain(options: Namespace, emit: Emit) -> int:
     from bench import devices
     from bench.data import store
     from bench.runs import user_methods
-    from bench.tools.explain import cells as library
     from bench.tools.explain import effects, factors, pairs
+    from bench.tools.explain import variants as library
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
@@ -103,10 +103,10 @@ def _explain(options: Namespace, emit: Emit) -> int:
 
 
 def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
-    """Lists the cells, and runs what is missing of them."""
+    """Lists the variants, and runs what is missing of them."""
     from bench.runs import complete, display, planning
     from bench.runs.workers.in_process import InProcess
-    from bench.tools.explain import cells as library
+    from bench.tools.explain import variants as library
 
     if options.dry_run:
         timed = library.timed(works, display.print_notes)
@@ -119,12 +119,12 @@ def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
 
 def _show(comparison: Any, works: Any, request: Any, options: Namespace) -> None:
     from bench.report.tables import text
-    from bench.tools.explain import cells as library
     from bench.tools.explain import effects, tables
+    from bench.tools.explain import variants as library
 
     scores, edges, seeds = library.scores(comparison, works), library.at_edge(works), request.seeds
     found = effects.effects(comparison, scores)
-    print("\n".join(["", *text(tables.cells(comparison, seeds, scores, edges)), ""]))
+    print("\n".join(["", *text(tables.variants(comparison, seeds, scores, edges)), ""]))
     print("\n".join(text(tables.rows(comparison, found))))
     out = options.out or report_folder(options.results)
     files = tables.write(comparison, seeds, scores, found, edges, options.command_line, out)

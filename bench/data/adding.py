@@ -10,7 +10,7 @@ from typing import Any
 from bench.data import catalogue, prepared, sources
 from bench.data.arrange import NoImages, provenance
 from bench.data.catalogue import DataSet
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.prepared import Unusable
 from bench.data.readers.probes import check_photographs
 from bench.data.readers.recognised import recognised, this_is
@@ -61,13 +61,13 @@ def add_as(
     return manifest | {"known_as": known_as, "where": str(folder), "status": status, "replaced": replaced}
 
 
-def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> Source:
+def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> DataSetCopy:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: write {sources.command(source)} with the PATH of your copy")
     return data_set.open_source(path, partial)
 
 
-def _lacking(source: str, data_set: DataSet, found: Source, partial: bool) -> list[str]:
+def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) -> list[str]:
     """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
     classes, where = found.classes, str(found.path)
     if data_set.split is None:
@@ -93,11 +93,11 @@ def _check_other(source: str, classes: Sequence[SourceClass], path: Path) -> Non
         raise UserError(f"{path}: {this_is(names, path)}")
 
 
-def _noted(found: Source) -> str:
+def _noted(found: DataSetCopy) -> str:
     return f" ({'; '.join(found.notes)})" if found.notes else ""
 
 
-def _completed(found: Source) -> str:
+def _completed(found: DataSetCopy) -> str:
     """What to do about a copy that lacks something: a part is of use where each split has a class."""
     lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
     if lost:
@@ -124,7 +124,9 @@ def _none_decoded(path: Path, corrupt: Sequence[str]) -> UserError:
     )
 
 
-def _write_forms(folder: Path, source: str, data_set: DataSet, found: Source, lacking: list[str]) -> dict[str, Any]:
+def _write_forms(
+    folder: Path, source: str, data_set: DataSet, found: DataSetCopy, lacking: list[str]
+) -> dict[str, Any]:
     """Prepares every form of a data set below `folder`; returns the manifest of the first."""
     manifests = []
     for form, transform in data_set.forms.items():

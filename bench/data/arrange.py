@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.images import ImageClass, Source, SourceClass
+from bench.data.images import DataSetCopy, ImageClass, SourceClass
 from bench.errors import UserError, printable
 from bench.protocols.benchmarks import SPLITS
 
@@ -37,7 +37,7 @@ class _Part:
     distinct: int
 
 
-def provenance(source: Source, name: str, form: str = "", missing: Sequence[str] = ()) -> dict[str, Any]:
+def provenance(source: DataSetCopy, name: str, form: str = "", missing: Sequence[str] = ()) -> dict[str, Any]:
     """What the manifest of a data set says of the source that it was prepared of, in this form, once all of that is
     read."""
     corrupt = sorted(set(source.corrupt))

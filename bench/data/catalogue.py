@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.data import embedded_omniglot
 from bench.data.arrange import Transform
-from bench.data.images import Source
+from bench.data.images import DataSetCopy
 from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
 from bench.data.sources import OWN
 from bench.data.splits import Range
@@ -27,7 +27,7 @@ class DataSet:
     far as that is known; `totals` how many images a split has, or `all`. `forms`: the name of a subfolder -> how its
     images are resized."""
 
-    open_source: Callable[[Path, bool], Source]
+    open_source: Callable[[Path, bool], DataSetCopy]
     split: str | None = None
     per_class: Range | None = None
     counts: Mapping[str, int] = field(default_factory=dict)

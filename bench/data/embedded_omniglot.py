@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.splits import read_split
 from bench.errors import UserError
 
@@ -77,13 +77,13 @@ def drawings(columns: np.ndarray) -> np.ndarray:
     return np.unpackbits(columns.transpose(0, 2, 1), axis=2, count=SIDE)[..., None] * np.uint8(255)
 
 
-def embedded() -> Source:
+def embedded() -> DataSetCopy:
     """All of Omniglot, out of the file beside this one. Raises UserError where that is damaged."""
     try:
         packed = unpack(EMBEDDED.read_bytes())
     except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
         raise UserError(f"{EMBEDDED}: missing or damaged: `git checkout` it, or install the project again") from error
-    return Source(
+    return DataSetCopy(
         EMBEDDED, "embedded", tuple(class_of(name, DRAWINGS, partial(drawings, packed[name])) for name in packed)
     )
 

@@ -63,7 +63,7 @@ class SourceClass:
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSetCopy:
     """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be, and
     `notes` with what else is to be said of the copy: what could not be checked, and what lies there and was not
     read."""

@@ -16,7 +16,7 @@ import numpy as np
 from bench.data import embedded_omniglot, listing, prepared, sources
 from bench.data.arrange import Transform, assemble, provenance
 from bench.data.forms import FORMS
-from bench.data.images import ImageSet, Source
+from bench.data.images import DataSetCopy, ImageSet
 from bench.data.prepared import Unusable
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks
@@ -91,7 +91,7 @@ def _current(folder: Path) -> ImageSet:
     return images
 
 
-def _in_memory(found: Source, transform: Transform | None) -> ImageSet:
+def _in_memory(found: DataSetCopy, transform: Transform | None) -> ImageSet:
     blocks: list[np.ndarray] = []
     manifest = assemble(found.classes, transform, blocks.append)
     return prepared.as_set({**manifest, "name": "omniglot", "partial": False}, np.concatenate(blocks))

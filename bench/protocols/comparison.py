@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation
 from bench.protocols.preset_sources import sources
 from bench.protocols.presets import nearest_preset, preset, written
 from bench.protocols.protocol import Protocol
 from bench.protocols.settings import settings_of, with_settings
-from bench.protocols.source import Source
 
-_SET = Source("--set")
+_SET = Citation("--set")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Sourced:
 
     name: str
     protocol: Protocol
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Citation]
 
     @property
     def values(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where every value of the named protocols comes from: a `Source` for each setting of each preset.
+"""Where every value of the named protocols comes from: a `Citation` for each setting of each preset.
 
 What no source gives is assumed, is marked so wherever it is shown, and counts as not known when a claim is judged.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers import finn_sources
 from bench.protocols.presets import PAPERS, choices
 from bench.protocols.presets import preset as preset_of
-from bench.protocols.source import Source, Sources
 
-_WIDE = Source("this project: a wide choice, for a fair chance")
+_WIDE = Citation("this project: a wide choice, for a fair chance")
 
 
-def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Source]:
+def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Citation]:
     """Setting, as `--set` names it -> source, for a method that uses the settings `used`. Raises UserError, with a
     suggestion."""
     preset_of(preset, benchmark)  # which says so where there is none
@@ -29,6 +29,6 @@ def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
     return frozenset(name for name, source in sources(preset, benchmark).items() if source.assumed)
 
 
-def _quick(benchmark: Benchmark) -> Sources:
+def _quick(benchmark: Benchmark) -> Citations:
     smaller = ("iterations", "validations", "validation_episodes", "episodes")
-    return finn_sources.sources(benchmark) | dict.fromkeys(smaller, Source("this project: what a laptop can run"))
+    return finn_sources.sources(benchmark) | dict.fromkeys(smaller, Citation("this project: what a laptop can run"))

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from bench.errors import UserError, unknown
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
+from bench.protocols.citation import Citations
 from bench.protocols.papers import antoniou, article, chen, finn_sources, nichol, raghu, ravi, snell
 from bench.protocols.papers.finn import paper as paper
 from bench.protocols.protocol import NO_SETTINGS, OF_SOME_METHODS, Evaluation, Protocol, Training
 from bench.protocols.settings import differences, setting_of_evaluation
-from bench.protocols.source import Sources
 
 # Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
 _QUICK_ITERATIONS = {
@@ -62,7 +62,7 @@ class Paper(NamedTuple):
     one data set that it is about; None: any images."""
 
     protocol: Callable[[Benchmark], Protocol]
-    sources: Callable[[Benchmark], Sources]
+    sources: Callable[[Benchmark], Citations]
     data: str | None = None
 
 

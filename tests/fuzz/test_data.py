@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bench.data import embedded_omniglot, prepared
-from bench.data.images import Source
+from bench.data.images import DataSetCopy
 from bench.data.readers import cifar100, cub, folder, mini_imagenet, tiered_imagenet, torchmeta
 from bench.data.readers.archives import read_archives
 from bench.data.readers.image_files import decode
@@ -68,7 +68,7 @@ def test_pickles_as_data_sets(place: Path, data: Any) -> None:
     read("pickle caches as data sets", lambda: _all(mini_imagenet.open_source(place / "pickles", False)))
 
 
-def _all(source: Source) -> list[np.ndarray]:
+def _all(source: DataSetCopy) -> list[np.ndarray]:
     return [c.read() for c in source.classes]
 
 

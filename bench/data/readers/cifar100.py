@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
@@ -27,7 +27,7 @@ SIDE, PER_CLASS = 32, 600
 HDF5, ORIGINAL = "data.hdf5", ("train", "test", "meta")
 
 
-def open_source(path: Path, keep_going: bool, split: str) -> Source:
+def open_source(path: Path, keep_going: bool, split: str) -> DataSetCopy:
     """A user's copy, by the committed `split`. Raises UserError where it is none, or damaged; `keep_going`: broken
     images are only noted."""
     for copy in open_copies(path, keep_going):
@@ -51,7 +51,7 @@ def _uppermost(copy: Copy, name: str) -> Path | None:
     return first
 
 
-def _in_hdf5(copy: Copy, split: str) -> Source | None:
+def _in_hdf5(copy: Copy, split: str) -> DataSetCopy | None:
     path = _uppermost(copy, HDF5)
     return copy.source("HDF5 of torchmeta", _hdf5_classes(path, split), path) if path else None
 
@@ -61,7 +61,7 @@ def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
         yield _class(name, split, count_of(path, name, array, (SIDE, SIDE, 3)), partial(read_array, path, array))
 
 
-def _in_originals(copy: Copy, split: str) -> Source | None:
+def _in_originals(copy: Copy, split: str) -> DataSetCopy | None:
     meta = _uppermost(copy, "meta")
     there = copy.paths(*ORIGINAL).values()
     lost = [name for name in ORIGINAL if meta is None or meta.with_name(name) not in there]
@@ -143,7 +143,7 @@ def fine_names() -> dict[str, str]:
     }
 
 
-def _in_labelled(copy: Copy, split: str) -> Source | None:
+def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
     """The pickles of MetaOptNet and RFS, whose labels are the numbers of CIFAR-100."""
     files = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
     names, expected = dict(enumerate(fine_names().values())), read_split(split)
@@ -165,7 +165,7 @@ def _in_labelled(copy: Copy, split: str) -> Source | None:
     return copy.source("labelled pickles", classes) if files else None
 
 
-def _in_parquet(copy: Copy, split: str) -> Source | None:
+def _in_parquet(copy: Copy, split: str) -> DataSetCopy | None:
     """Hugging Face's two files, which are no splits here."""
     numbered = list(fine_names().values())
     found = parquet.all_together(copy, SIDE, numbered, copy.corrupt)
@@ -173,7 +173,7 @@ def _in_parquet(copy: Copy, split: str) -> Source | None:
     return copy.source("Parquet", classes) if classes else None
 
 
-def _in_folders(copy: Copy, split: str) -> Source | None:
+def _in_folders(copy: Copy, split: str) -> DataSetCopy | None:
     groups = by_paths(copy, class_by_folder(fine_names()), read_split(split))
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (SourceClass(name, s, len(names), partial(read, names=names)) for (s, name), names in groups.items())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
 from bench.data.readers.split_names import split_of
 from bench.data.splits import some
@@ -79,9 +79,11 @@ class Copy:
         """Counts a file as read."""
         self.used.update(name for name, found in self.paths(path.suffix).items() if found == path)
 
-    def source(self, kind: str, classes: Iterable[SourceClass], path: Path | None = None) -> Source:
+    def source(self, kind: str, classes: Iterable[SourceClass], path: Path | None = None) -> DataSetCopy:
         """What was found in the copy, or, of all that lies there, in `path`."""
-        return Source(path or self.path, kind, tuple(classes), [] if self.corrupt is None else self.corrupt, self.notes)
+        return DataSetCopy(
+            path or self.path, kind, tuple(classes), [] if self.corrupt is None else self.corrupt, self.notes
+        )
 
     def note_unread(self) -> None:
         """Notes which files that may hold data were not read."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
 from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
@@ -26,7 +26,7 @@ NOT_ORIGINAL = "whether the photographs were cut to the birds' boxes, as some co
 SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
 
-def open_source(path: Path, keep_going: bool) -> Source:
+def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):

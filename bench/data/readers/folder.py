@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bench.data.forms import FORMS
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.copies import Copy, FolderFiles
 from bench.data.readers.image_files import Reader, decode, fitted, readable_suffixes, without_banner
 from bench.data.readers.masks import MASKED, without_mask_folders, without_masks_of
@@ -35,7 +35,7 @@ SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
 
 def open_source(
     path: Path, keep_going: bool, side: int, grey: bool, seed: int | None, levels: int | None = None
-) -> Source:
+) -> DataSetCopy:
     """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
     found before anything is refused, whatever `keep_going`. `seed` of the split, where nothing there says it: 0 if it
     is None; `levels`: how far down the classes' folders are. Raises UserError where a class or split lacks."""
@@ -55,7 +55,7 @@ def open_source(
     reader = without_banner if "banner" in how else fitted
     corrupt: list[str] = []
     made = tuple(_class(copy, each, side, "L" if grey else "RGB", corrupt, reader) for each in kept)
-    return Source(path, f"{'tables' if tables else 'a folder per class'}, {how}", made, corrupt, copy.notes)
+    return DataSetCopy(path, f"{'tables' if tables else 'a folder per class'}, {how}", made, corrupt, copy.notes)
 
 
 def _files(path: Path) -> tuple[Copy, list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers import labelled_arrays, parquet
 from bench.data.readers.copies import Copy, Groups, open_copies
 from bench.data.readers.image_classes import by_paths, by_tables, class_by_folder
@@ -27,7 +27,7 @@ RESIZED = (
 )
 
 
-def open_source(path: Path, keep_going: bool) -> Source:
+def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
     for copy in open_copies(path, keep_going):
         for read in (_in_arrays, _in_tables, _in_folders, _in_parquet):
@@ -37,7 +37,7 @@ def open_source(path: Path, keep_going: bool) -> Source:
     raise refused(copy, "miniImageNet", "mini-imagenet")
 
 
-def _in_arrays(copy: Copy) -> Source | None:
+def _in_arrays(copy: Copy) -> DataSetCopy | None:
     """Split by split: what torchmeta has not made HDF5 of yet is still a pickle."""
     hdf5 = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
     pickles = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
@@ -55,16 +55,16 @@ def _class_of() -> Callable[[str], str | None]:
     return class_by_folder({name: name for name in read_split("mini_imagenet")}, WNID_LETTERS)
 
 
-def _in_tables(copy: Copy) -> Source | None:
+def _in_tables(copy: Copy) -> DataSetCopy | None:
     return _of_images(copy, "tables and image files", by_tables(copy, _class_of()))
 
 
-def _in_folders(copy: Copy) -> Source | None:
+def _in_folders(copy: Copy) -> DataSetCopy | None:
     groups = by_paths(copy, _class_of(), read_split("mini_imagenet"))
     return _of_images(copy, "image files by the names of their classes", groups)
 
 
-def _of_images(copy: Copy, kind: str, groups: Groups) -> Source | None:
+def _of_images(copy: Copy, kind: str, groups: Groups) -> DataSetCopy | None:
     if not groups:
         return None
     groups = without_masks(copy, groups)
@@ -79,6 +79,6 @@ def _of_images(copy: Copy, kind: str, groups: Groups) -> Source | None:
     return copy.source(kind, found)
 
 
-def _in_parquet(copy: Copy) -> Source | None:
+def _in_parquet(copy: Copy) -> DataSetCopy | None:
     found = tuple(parquet.classes(copy, SIDE, _class_of(), copy.corrupt))
     return copy.source("Parquet", found) if found else None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.data.embedded_omniglot import SIDE, class_of
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
 from bench.data.readers.image_files import decode
@@ -28,7 +28,7 @@ NOT_NEEDED = (
 TURNED = "ink and paper were exchanged in it, and have been turned back"
 
 
-def open_source(path: Path, keep_going: bool) -> Source:
+def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := _hdf5_in(copy):
@@ -69,7 +69,7 @@ def characters_in(
     names: Iterable[str], corrupt: list[str] | None, files: Mapping[str, bytes], notes: list[str]
 ) -> Iterator[SourceClass]:
     """The classes in PNG files by path, which ends in alphabet/character/file; `corrupt` as in `decode`, and `notes` as
-    in a `Source`."""
+    in a `DataSetCopy`."""
     by_character = defaultdict(list)
     for name in sorted(names):
         *_, above, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts

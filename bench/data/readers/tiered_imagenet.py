@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.images import Source, SourceClass
+from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers import labelled_arrays
 from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
 from bench.data.readers.image_classes import by_paths, class_by_folder
@@ -39,7 +39,7 @@ UNNAMED = "the classes are called by their numbers, because the copy has no name
 TURNED = "channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the files says"
 
 
-def open_source(path: Path, keep_going: bool) -> Source:
+def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
     for copy in open_copies(path, keep_going):
         for read in (_in_hdf5, _in_pickles, _in_npz, _in_folders):
@@ -65,12 +65,12 @@ def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
     copy.notes += [f"not known here by these names: {some(unknown)} ({len(unknown)} classes)"] if unknown else []
 
 
-def _in_hdf5(copy: Copy) -> Source | None:
+def _in_hdf5(copy: Copy) -> DataSetCopy | None:
     files = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
     return copy.source("HDF5 of torchmeta", image_files(files, SIDE, copy.corrupt, exactly)) if files else None
 
 
-def _in_pickles(copy: Copy) -> Source | None:
+def _in_pickles(copy: Copy) -> DataSetCopy | None:
     files = labelled_arrays.by_split(copy, "_images_png.pkl", but=())
     classes = (c for split, path in files.items() for c in _in_pickle(copy, split, path))
     return copy.source("original pickles", classes) if files else None
@@ -88,7 +88,7 @@ def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
         yield SourceClass(name, split, len(indices), partial(_decoded, path, images, indices, copy.corrupt))
 
 
-def _in_npz(copy: Copy) -> Source | None:
+def _in_npz(copy: Copy) -> DataSetCopy | None:
     files = labelled_arrays.by_split(copy, "_images.npz", but=())
     classes = (c for split, path in files.items() for c in _in_array(copy, split, path))
     return copy.source("NumPy arrays of MetaOptNet", classes) if files else None
@@ -102,7 +102,7 @@ def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
     return (SourceClass(n, split, len(i), partial(images.__getitem__, i)) for n, i in found.items())
 
 
-def _in_folders(copy: Copy) -> Source | None:
+def _in_folders(copy: Copy) -> DataSetCopy | None:
     named = class_by_folder({name: name for name in tiered_imagenet()})
     groups = by_paths(copy, named, tiered_imagenet()) or _listed(copy)
     for names in [*groups.values()][:1]:

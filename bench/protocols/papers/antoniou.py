@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers import finn_sources
 from bench.protocols.protocol import TURN, UPRIGHT, Evaluation, Protocol, Training
-from bench.protocols.source import Source, Sources
 
 
 def antoniou(benchmark: Benchmark) -> Protocol:
@@ -52,16 +52,16 @@ _CONFIG, _SYSTEM = "authors' experiment_config", "authors' few_shot_learning_sys
 _NETWORK, _DATA = "authors' meta_neural_network_architectures.py", "authors' data.py"
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """A source of every setting of `antoniou`."""
     coloured = benchmark.input_shape[0] == 3
-    found = finn_sources.sources(benchmark) | {name: Source(where) for name, where in _everywhere().items()}
+    found = finn_sources.sources(benchmark) | {name: Citation(where) for name, where in _everywhere().items()}
     if coloured:
-        found["clip"] = Source(f"{_SYSTEM} (meta_update): of ImageNet's data alone, on the mean loss")
-        found["inputs"] = Source(f"{_DATA}: value / 255, then ImageNet's mean and standard deviation")
-        found["meta_lr_final"] = Source(f"{_CONFIG}: min_learning_rate is the rate itself")
+        found["clip"] = Citation(f"{_SYSTEM} (meta_update): of ImageNet's data alone, on the mean loss")
+        found["inputs"] = Citation(f"{_DATA}: value / 255, then ImageNet's mean and standard deviation")
+        found["meta_lr_final"] = Citation(f"{_CONFIG}: min_learning_rate is the rate itself")
     if benchmark.source == "omniglot":
-        found |= {name: Source(where) for name, where in _omniglot().items()}
+        found |= {name: Citation(where) for name, where in _omniglot().items()}
     if benchmark.name == "tiny":
         shrunk = ("filters", "iterations", "epoch", "validations", "validation_episodes", "episodes")
         found |= dict.fromkeys(shrunk, finn_sources.SHRUNK)

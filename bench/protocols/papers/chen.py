@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers.finn_sources import PROJECTS_OWN, SHRUNK
 from bench.protocols.protocol import CLASSES, Evaluation, Protocol, Training
-from bench.protocols.source import Source, Sources
 
 _EPOCHS, _IMAGES, _BATCH = 5, 4112 * 20, 16
 _PASSES, _SUPPORT_BATCH = 100, 4  # of a test episode's head
@@ -52,12 +52,12 @@ def chen(benchmark: Benchmark) -> Protocol:
     return Protocol(training, evaluation)
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """Where each setting of `chen` is from."""
     shrunk = ("filters", "iterations", "episodes") if benchmark.name == "tiny" else ()
-    found = {name: Source(f"authors' code, {where}") for name, where in (_of_training() | _of_test()).items()}
+    found = {name: Citation(f"authors' code, {where}") for name, where in (_of_training() | _of_test()).items()}
     apart = ("inner_lr", "inner_steps", "evaluation.inner_steps", "ways", "shots", "queries")
-    elsewhere = dict.fromkeys((*apart, "meta_batch", "meta_update"), Source("does not concern an image classifier"))
+    elsewhere = dict.fromkeys((*apart, "meta_batch", "meta_update"), Citation("does not concern an image classifier"))
     return PROJECTS_OWN | found | elsewhere | dict.fromkeys(shrunk, SHRUNK)
 
 

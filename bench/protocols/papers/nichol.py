@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers import finn_sources
 from bench.protocols.protocol import CLASSES, UPRIGHT, Evaluation, Protocol, Training
-from bench.protocols.source import Source, Sources
 
 
 def nichol(benchmark: Benchmark) -> Protocol:
@@ -66,10 +66,10 @@ _REPTILE = "authors' reptile.py"
 _OMNIGLOT = "authors' omniglot.py"
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """Setting, as `--set` names it -> source, of every setting of both."""
     coloured = benchmark.input_shape[0] == 3
-    found = {name: Source(where) for name, where in (_of_training() | _of_evaluation()).items()}
+    found = {name: Citation(where) for name, where in (_of_training() | _of_evaluation()).items()}
     base = finn_sources.sources(benchmark)
     found = base | found | (_of_mini_imagenet() if coloured else {})
     if benchmark.source == "omniglot":
@@ -125,16 +125,16 @@ def _of_evaluation() -> dict[str, str]:
     }
 
 
-def _of_mini_imagenet() -> Sources:
-    return {"downsampling": Source(f"{_MODELS}: max_pooling2d, padded as SAME: 84, 42, 21, 11, 6")}
+def _of_mini_imagenet() -> Citations:
+    return {"downsampling": Citation(f"{_MODELS}: max_pooling2d, padded as SAME: 84, 42, 21, 11, 6")}
 
 
-def _of_omniglot() -> Sources:
+def _of_omniglot() -> Citations:
     return {
-        "classes": Source(f"{_OMNIGLOT} (split_dataset): 1200 characters, and none for validation"),
-        "split": Source(f"{_OMNIGLOT} (split_dataset): at random; which is not known"),
-        "ones": Source(f"{_OMNIGLOT} (_read_image): as they are read, paper is 1"),
-        "rotations": Source(f"{_OMNIGLOT} (augment_dataset): each turned copy is a class"),
-        "evaluation.rotations": Source("authors' run_omniglot.py: the test's characters are not turned"),
-        "resize": Source(f"{_OMNIGLOT} (_read_image): Pillow's resize of 1-bit files, for which it uses NEAREST"),
+        "classes": Citation(f"{_OMNIGLOT} (split_dataset): 1200 characters, and none for validation"),
+        "split": Citation(f"{_OMNIGLOT} (split_dataset): at random; which is not known"),
+        "ones": Citation(f"{_OMNIGLOT} (_read_image): as they are read, paper is 1"),
+        "rotations": Citation(f"{_OMNIGLOT} (augment_dataset): each turned copy is a class"),
+        "evaluation.rotations": Citation("authors' run_omniglot.py: the test's characters are not turned"),
+        "resize": Citation(f"{_OMNIGLOT} (_read_image): Pillow's resize of 1-bit files, for which it uses NEAREST"),
     }

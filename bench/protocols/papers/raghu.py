@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers import finn_sources
 from bench.protocols.protocol import Protocol
-from bench.protocols.source import Source, Sources
 
 
 def raghu(benchmark: Benchmark, base: Protocol) -> Protocol:
@@ -34,11 +34,11 @@ _UNREAD = (
 _SAME = "Raghu et al. 2020, section 3: the architectures of Finn et al. 2017"
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """A source of every setting of `raghu`."""
     found = finn_sources.sources(benchmark)
-    assumed = {name: Source(f"as Finn et al. 2017: {found[name].where}", found[name].own, True) for name in _UNREAD}
-    network = {name: Source(_SAME) for name in ("filters", "downsampling", "head_input")}
-    shown = {"iterations": Source("Raghu et al. 2020 shows a model after 30,000", assumed=True)}
+    assumed = {name: Citation(f"as Finn et al. 2017: {found[name].where}", found[name].own, True) for name in _UNREAD}
+    network = {name: Citation(_SAME) for name in ("filters", "downsampling", "head_input")}
+    shown = {"iterations": Citation("Raghu et al. 2020 shows a model after 30,000", assumed=True)}
     shrunk = {name: source for name, source in found.items() if source == finn_sources.SHRUNK}
     return found | assumed | network | shown | shrunk

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers import finn_sources
 from bench.protocols.protocol import Protocol
-from bench.protocols.source import Source, Sources
 
 
 def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
@@ -43,7 +43,7 @@ def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
     )
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """Where each setting of `ravi` is from."""
     code, network = "Ravi and Larochelle 2017, code", "its matching-net-classifier.lua"
     changed = {
@@ -64,5 +64,5 @@ def sources(benchmark: Benchmark) -> Sources:
         "finetune_steps": f"{code}: 15 updates",
         "finetune_episodes": f"{code}: 100",
     }
-    found = finn_sources.sources(benchmark) | {name: Source(where) for name, where in changed.items()}
+    found = finn_sources.sources(benchmark) | {name: Citation(where) for name, where in changed.items()}
     return found | {"filters": finn_sources.SHRUNK} if benchmark.name == "tiny" else found

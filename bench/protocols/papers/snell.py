@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.citation import Citation, Citations
 from bench.protocols.papers.finn_sources import PROJECTS_OWN, SHRUNK
 from bench.protocols.protocol import CLASSES, Evaluation, Protocol, Training
-from bench.protocols.source import Source, Sources
 
 
 def snell(benchmark: Benchmark) -> Protocol:
@@ -45,21 +45,21 @@ def _training() -> Training:
 
 _CODE, _PAPER = "authors' code", "paper"
 _TORCH = "of PyTorch 0.4, which it names"
-_NONE_OF_IT = Source("does not concern prototypical networks, which adapt nothing")
+_NONE_OF_IT = Citation("does not concern prototypical networks, which adapt nothing")
 
 
-def sources(benchmark: Benchmark) -> Sources:
+def sources(benchmark: Benchmark) -> Citations:
     """Where each setting of `snell` is from."""
     found = PROJECTS_OWN | _everywhere() | (_mini_imagenet() if benchmark.input_shape[0] == 3 else _omniglot())
     if benchmark.source not in ("mini-imagenet", "omniglot"):
         like = "miniImageNet" if benchmark.input_shape[0] == 3 else "Omniglot"
         found = {name: replace(source, where=f"as on {like}: {source.where}") for name, source in found.items()}
-        found["split"] = found["classes"] = Source("Omniglot's alone")
+        found["split"] = found["classes"] = Citation("Omniglot's alone")
     shrunk = ("filters", "iterations", "ways", "episodes") if benchmark.name == "tiny" else ()
     return found | dict.fromkeys(shrunk, SHRUNK)
 
 
-def _everywhere() -> Sources:
+def _everywhere() -> Citations:
     said = {
         "iterations": f"{_CODE}, train.py: until the validation loss has not fallen for 20,000 episodes, then anew, "
         "with the classes of validation, for as many and 20,000 more; after 20,000 the rate is 1e-6 and moves nothing",
@@ -87,10 +87,11 @@ def _everywhere() -> Sources:
         *("inner_optimiser", "inner_beta1", "inner_batch", "evaluation.inner_batch"),
     )
     fine_tuning = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
-    return {name: Source(where) for name, where in said.items()} | dict.fromkeys((*adapting, *fine_tuning), _NONE_OF_IT)
+    unused = dict.fromkeys((*adapting, *fine_tuning), _NONE_OF_IT)
+    return {name: Citation(where) for name, where in said.items()} | unused
 
 
-def _omniglot() -> Sources:
+def _omniglot() -> Citations:
     said = {
         "ways": f"{_PAPER}, section 3.1: 60",
         "queries": f"{_PAPER}, section 3.1: 5",
@@ -103,11 +104,11 @@ def _omniglot() -> Sources:
         "episodes": f"{_PAPER}, section 3.1: 1000",
         "evaluation.queries": f"{_CODE}, run_train.py: 15",
     }
-    return {name: Source(where) for name, where in said.items()}
+    return {name: Citation(where) for name, where in said.items()}
 
 
-def _mini_imagenet() -> Sources:
-    elsewhere = dict.fromkeys(("resize", "split", "ones"), Source("does not concern these images"))
+def _mini_imagenet() -> Citations:
+    elsewhere = dict.fromkeys(("resize", "split", "ones"), Citation("does not concern these images"))
     said = {
         "ways": f"{_PAPER}, section 3.2: 30 for 1 shot, 20 for 5",
         "queries": f"{_PAPER}, section 3.2: 15",
@@ -117,4 +118,4 @@ def _mini_imagenet() -> Sources:
         "episodes": f"{_PAPER}, section 3.2: 600",
         "evaluation.queries": f"{_PAPER}, section 3.2: 15, as in training; its interval is that of so many",
     }
-    return elsewhere | {name: Source(where) for name, where in said.items()}
+    return elsewhere | {name: Citation(where) for name, where in said.items()}

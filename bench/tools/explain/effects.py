@@ -11,14 +11,14 @@ import numpy as np
 from bench.analysis import paired_tests
 from bench.tools.explain.factors import FROM, READING, TO, Comparison, Pair
 
-Scores = Mapping[str, Mapping[int, np.ndarray]]  # cell -> seed -> [episodes], as they are shown
+Scores = Mapping[str, Mapping[int, np.ndarray]]  # variant -> seed -> [episodes], as they are shown
 GAP, SUM, REST, PAIR = "gap", "sum", "rest", "pair"
 LEVEL = 0.05  # of a corrected p, under which an effect is told from none
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of cells. `kind`: FROM, TO, READING, PAIR, or GAP, SUM, REST; `paired` is None where no seed has
+    """A difference of variants. `kind`: FROM, TO, READING, PAIR, or GAP, SUM, REST; `paired` is None where no seed has
     all."""
 
     name: str
@@ -75,14 +75,15 @@ def _of_pair(pair: Pair, scores: Scores) -> Effect:
 
 
 def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], scores: Scores) -> Effect:
-    """The weighted sum of cells, on the seeds and the first test episodes that all of them have."""
-    used = {cell: weight for cell, weight in weights.items() if weight}
-    seeds = sorted(set.intersection(*(set(scores[cell]) for cell in used))) if used else []
-    difference = " ".join(f"{'+' if weight > 0 else '-'} {cell}" for cell, weight in used.items()).removeprefix("+ ")
+    """The weighted sum of variants, on the seeds and the first test episodes that all of them have."""
+    used = {variant: weight for variant, weight in weights.items() if weight}
+    seeds = sorted(set.intersection(*(set(scores[variant]) for variant in used))) if used else []
+    signed = [f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in used.items()]
+    difference = " ".join(signed).removeprefix("+ ")
     if not seeds:
         return Effect(name, kind, change, difference, (), 0, None)
-    episodes = min(len(scores[cell][seed]) for cell in used for seed in seeds)
-    weighted = [w * np.stack([scores[cell][seed][:episodes] for seed in seeds]) for cell, w in used.items()]
+    episodes = min(len(scores[variant][seed]) for variant in used for seed in seeds)
+    weighted = [w * np.stack([scores[variant][seed][:episodes] for seed in seeds]) for variant, w in used.items()]
     found = np.sum(weighted, axis=0)
     paired = paired_tests.paired(found, np.zeros_like(found))
     return Effect(name, kind, change, difference, tuple(seeds), episodes, paired)
@@ -94,7 +95,7 @@ def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]],
         weights[plus] = weights.get(plus, 0) + 1
         weights[minus] = weights.get(minus, 0) - 1
     total = _effect("sum of the parts", SUM, f"every factor of kind {kind}", weights, scores)
-    left = {cell: -weight for cell, weight in weights.items()}
+    left = {variant: -weight for variant, weight in weights.items()}
     left[comparison.end.name] = left.get(comparison.end.name, 0) + 1
     left[comparison.start.name] = left.get(comparison.start.name, 0) - 1
     why = "what the factors do to one another" if comparison.whole else "that, and the factors not asked for"

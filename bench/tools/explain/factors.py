@@ -1,4 +1,4 @@
-"""Two protocols taken apart: the factors in which they differ, and the cells that tell what each factor does."""
+"""Two protocols taken apart: the factors in which they differ, and the variants that tell what each factor does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Variant:
     """One protocol to be run; `at`: evaluated at this iteration, before the last of its training."""
 
     name: str
@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Part:
-    """What a factor does: the scores of cell `plus` minus those of `minus`, by their names. `kind`: FROM, the factor
+    """What a factor does: the scores of variant `plus` minus those of `minus`, by their names. `kind`: FROM, the factor
     changed in the one end alone; TO, in all but the other end; READING, no difference between the two, but the other
     reading of what one of them says."""
 
@@ -59,7 +59,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Pair:
-    """What two factors do to one another: `both`, minus each `alone`, plus `base`, all names of cells."""
+    """What two factors do to one another: `both`, minus each `alone`, plus `base`, all names of variants."""
 
     factors: tuple[str, str]
     both: str
@@ -69,13 +69,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two protocols on a benchmark and the cells between them; `whole`: no factor was left out."""
+    """Two protocols on a benchmark and the variants between them; `whole`: no factor was left out."""
 
     benchmark: Benchmark
     method: str
     start: Sourced
     end: Sourced
-    cells: tuple[Cell, ...]
+    variants: tuple[Variant, ...]
     parts: tuple[Part, ...]
     whole: bool
     pairs: tuple[Pair, ...] = ()
@@ -91,7 +91,7 @@ def compared(
     used: Used = INNER_LOOP,
     groups: Sequence[str] = (),
 ) -> Comparison:
-    """The presets `names`, each with `settings`, and what lies between them. Every cell is evaluated on as many
+    """The presets `names`, each with `settings`, and what lies between them. Every variant is evaluated on as many
     episodes as the larger of the two has. `groups`: factors or settings that are one, `a+b`; one name alone is a factor
     by itself. Raises UserError where nothing differs, or on a factor that does not."""
     start, end = _of_equal_episodes(*(sourced(name, benchmark, settings, used) for name in names))
@@ -104,9 +104,9 @@ def compared(
     found = [each.forwards() for each in made if FROM in DIRECTIONS[direction]]
     found += [each.backwards() for each in made if TO in DIRECTIONS[direction]]
     found += [_reading(*reading) for reading in readings if not wanted or reading[1] in wanted]
-    ends = [Cell(one.name, one.name, one.protocol) for one in (start, end)]
-    cells = (*ends, *(cell for cell, _ in found))
-    return Comparison(benchmark, method, start, end, cells, tuple(part for _, part in found), chosen == factors)
+    ends = [Variant(one.name, one.name, one.protocol) for one in (start, end)]
+    variants = (*ends, *(variant for variant, _ in found))
+    return Comparison(benchmark, method, start, end, variants, tuple(part for _, part in found), chosen == factors)
 
 
 def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = ()) -> list[Factor]:
@@ -158,23 +158,23 @@ def _chosen(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str
 
 @dataclass(frozen=True)
 class _Made:
-    """The cells of one factor between two protocols."""
+    """The variants of one factor between two protocols."""
 
     start: Sourced
     end: Sourced
     factor: Factor
 
-    def forwards(self) -> tuple[Cell, Part]:
+    def forwards(self) -> tuple[Variant, Part]:
         """The start with the factor of the end, minus the start."""
-        cell = self._crossed(self.start, self.end)
-        return cell, Part(self.factor, FROM, self._change(), cell.name, self.start.name)
+        variant = self._crossed(self.start, self.end)
+        return variant, Part(self.factor, FROM, self._change(), variant.name, self.start.name)
 
-    def backwards(self) -> tuple[Cell, Part]:
+    def backwards(self) -> tuple[Variant, Part]:
         """The end minus the end with the factor of the start."""
-        cell = self._crossed(self.end, self.start)
-        return cell, Part(self.factor, TO, self._change(), self.end.name, cell.name)
+        variant = self._crossed(self.end, self.start)
+        return variant, Part(self.factor, TO, self._change(), self.end.name, variant.name)
 
-    def _crossed(self, base: Sourced, other: Sourced) -> Cell:
+    def _crossed(self, base: Sourced, other: Sourced) -> Variant:
         """Fewer iterations are an earlier evaluation of the same training, more of them are validated as the other
         end's, so that one training may serve both; unless the best weights are evaluated. A training on the classes of
         validation has none."""
@@ -182,11 +182,11 @@ class _Made:
         at = other.values["iterations"]
         last = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"
         if last and at < base.values["iterations"]:
-            return Cell(name, base.name, base.protocol, at)
+            return Variant(name, base.name, base.protocol, at)
         validated_alike = last or "classes" in self.factor.settings
         settings = (*self.factor.settings, *(VALIDATION if validated_alike else ()))
         values = {setting: other.values[setting] for setting in settings}
-        return Cell(name, base.name, with_values(base.protocol, values))
+        return Variant(name, base.name, with_values(base.protocol, values))
 
     def _change(self) -> str:
         one, other = self.start, self.end
@@ -194,7 +194,7 @@ class _Made:
         return ", ".join(f"{'' if single else n + ' '}{one.said(n)} -> {other.said(n)}" for n in self.factor.settings)
 
 
-def _reading(one: Sourced, name: str, value: Any) -> tuple[Cell, Part]:
-    cell = Cell(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
+def _reading(one: Sourced, name: str, value: Any) -> tuple[Variant, Part]:
+    variant = Variant(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
     change = f"{one.said(name)} -> {written(value)} ({one.sources[name]})"
-    return cell, Part(Factor(name, (name,)), READING, change, cell.name, one.name)
+    return variant, Part(Factor(name, (name,)), READING, change, variant.name, one.name)

@@ -8,18 +8,18 @@ from itertools import combinations
 
 from bench.errors import UserError, unknown
 from bench.protocols.settings import with_values
-from bench.tools.explain.factors import FROM, Cell, Comparison, Factor, Pair
+from bench.tools.explain.factors import FROM, Comparison, Factor, Pair, Variant
 
 
 def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
-    """The comparison with a cell more for each pair `a+b` of its factors: the start with both of them changed. Raises
-    UserError where those are no two factors of it, each with a cell of its own."""
+    """The comparison with one more variant for each pair `a+b` of its factors: the start with both of them changed.
+    Raises UserError unless both are factors of the comparison, each with a variant of its own."""
     alone = {part.factor.name: (part.factor, part.plus) for part in comparison.parts if part.kind == FROM}
     if named and not alone:
         raise UserError("--pair: what two factors do to one another is told from the start: --direction from, or both")
     found = [_pair(comparison, *_two(text, alone)) for text in dict.fromkeys(named)]
-    cells = (*comparison.cells, *(cell for cell, _ in found))
-    return replace(comparison, cells=cells, pairs=tuple(pair for _, pair in found))
+    variants = (*comparison.variants, *(variant for variant, _ in found))
+    return replace(comparison, variants=variants, pairs=tuple(pair for _, pair in found))
 
 
 def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float], count: int) -> list[str]:
@@ -36,7 +36,7 @@ def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float],
 
 
 def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Factor, str], tuple[Factor, str]]:
-    """The two factors, each with its own cell. A group's name has a + of its own."""
+    """The two factors, each with its own variant. A group's name has a + of its own."""
     splits = [(text[:k], text[k + 1 :]) for k, letter in enumerate(text) if letter == "+"]
     two = next((names for names in splits if set(names) <= alone.keys()), None)
     if two is None or len(set(two)) < 2:
@@ -47,9 +47,9 @@ def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Fact
     return alone[two[0]], alone[two[1]]
 
 
-def _pair(comparison: Comparison, one: tuple[Factor, str], other: tuple[Factor, str]) -> tuple[Cell, Pair]:
+def _pair(comparison: Comparison, one: tuple[Factor, str], other: tuple[Factor, str]) -> tuple[Variant, Pair]:
     start, end = comparison.start, comparison.end
     values = {name: end.values[name] for factor, _ in (one, other) for name in factor.settings}
     name = f"{start.name} with {end.name}'s {one[0].name} and {other[0].name}"
-    cell = Cell(name, start.name, with_values(start.protocol, values))
-    return cell, Pair((one[0].name, other[0].name), name, (one[1], other[1]), start.name)
+    variant = Variant(name, start.name, with_values(start.protocol, values))
+    return variant, Pair((one[0].name, other[0].name), name, (one[1], other[1]), start.name)

@@ -25,7 +25,7 @@ from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison
 
 _READING = """\
-All cells are scored on the same test episodes, with the same training seeds; every effect is paired on both, and its
+All variants are scored on the same test episodes, with the same training seeds; every effect is paired on both, and its
 interval, at 95 %, is that of other trainings *and* other episodes ("both"), or of these models only, under three seeds.
 One factor is changed at a time: *from* changes it in the start alone, *to* takes it away from the end alone. Factors
 act on one another, so the parts need not add up to the gap: what is left is shown with an interval of its own, and a
@@ -59,17 +59,18 @@ def _value(effect: Effect, form: str) -> str:
     return f"{effect.paired.difference.value:{form}}" if effect.paired else "no seed: diverged"
 
 
-def cells(
+def variants(
     comparison: Comparison, seeds: Sequence[int], scores: Scores, edges: Mapping[str, str] = MappingProxyType({})
 ) -> list[Row]:
-    """A row a cell: its mean score with its interval, which of the seeds diverged, and what was chosen at an edge
-    (`edges`, by cell), which every effect of the cell rests on."""
-    found = [_cell(cell.name, comparison.benchmark.measure, seeds, scores[cell.name]) for cell in comparison.cells]
-    chosen = [{"chosen at an edge": edges.get(cell.name, wording.NONE)} if edges else {} for cell in comparison.cells]
+    """A row a variant: its mean score with its interval, which of the seeds diverged, and what was chosen at an edge
+    (`edges`, by variant), which every effect of the variant rests on."""
+    names, measure = [variant.name for variant in comparison.variants], comparison.benchmark.measure
+    found = [_row(name, measure, seeds, scores[name]) for name in names]
+    chosen = [{"chosen at an edge": edges.get(name, wording.NONE)} if edges else {} for name in names]
     return [row | more for row, more in zip(found, chosen, strict=True)]
 
 
-def _cell(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
+def _row(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
     diverged = ", ".join(str(seed) for seed in seeds if seed not in scores) or wording.NONE
     mean = interval = which = wording.NONE
     if scores:
@@ -94,7 +95,7 @@ def write(
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
     figure = draw_panel(_panel(comparison, found), stem)
-    shown = cells(comparison, seeds, scores, edges)
+    shown = variants(comparison, seeds, scores, edges)
     texts = {".md": _markdown(comparison, shown, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():
         write_atomically(Path(f"{stem}{suffix}"), methodcaller("write_text", text))
@@ -106,7 +107,7 @@ def _markdown(comparison: Comparison, shown: Sequence[Row], found: Sequence[Effe
     title = f"From {start.name} to {end.name} on {comparison.benchmark.name}: {comparison.method}"
     tables = [
         Table("what each factor does", rows(comparison, found)),
-        Table("the cells", shown),
+        Table("the variants", shown),
         Table("the settings that differ, with their sources", different_settings(start, end)),
     ]
     written = [markdown(table) for table in tables if table.rows]

@@ -15,7 +15,7 @@ from bench.tools.explain.effects import PAIR, Effect, effects
 from bench.tools.explain.effects import values as sizes
 from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compared
 from bench.tools.explain.pairs import most_apart, with_pairs
-from bench.tools.explain.tables import cells as cells_shown
+from bench.tools.explain.tables import variants as shown_variants
 from bench.training.workload import NamedMethod
 
 OMNIGLOT, FIRST = benchmarks.get("omniglot-5w1s"), benchmarks.get("miniimagenet-5w5s")
@@ -23,8 +23,8 @@ ENDS = ("article", "paper")
 NORM = tuple(name for name in GROUPS["batch_norm"] if name != "batch_norm_gamma")  # starts alike at both ends
 
 
-def cells(comparison: Comparison) -> dict[str, object]:
-    return {cell.name: cell for cell in comparison.cells}
+def variants(comparison: Comparison) -> dict[str, object]:
+    return {variant.name: variant for variant in comparison.variants}
 
 
 def factors(comparison: Comparison, kind: str) -> list[str]:
@@ -44,7 +44,7 @@ def test_the_factors_between_article_and_paper() -> None:
         "evaluation.queries", "evaluation.inner_steps",
     ]  # fmt: skip
     assert factors(found, TO) == [] and factors(found, READING) == ["meta_update"] and found.whole
-    assert {cell.protocol.evaluation.episodes for cell in found.cells} == {1000}
+    assert {variant.protocol.evaluation.episodes for variant in found.variants} == {1000}
     (norm,) = [part for part in found.parts if part.factor.name == "batch_norm"]
     assert norm.factor.settings == NORM and "batch_norm_epsilon 1e-05 (assumed) -> 0.001" in norm.change
 
@@ -68,10 +68,10 @@ def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, st
 
 def test_each_cell_differs_in_its_factor_alone() -> None:
     found = compared(OMNIGLOT, "maml", ENDS, ["iterations=50"], direction="both")
-    by_name, ends = cells(found), {"article": found.start, "paper": found.end}
+    by_name, ends = variants(found), {"article": found.start, "paper": found.end}
     for part in found.parts:
-        cell, base = (part.plus, part.minus) if part.kind != TO else (part.minus, part.plus)
-        moved, before = settings_of(by_name[cell].protocol), ends[base].values
+        variant, base = (part.plus, part.minus) if part.kind != TO else (part.minus, part.plus)
+        moved, before = settings_of(by_name[variant].protocol), ends[base].values
         assert {name for name in moved if moved[name] != before[name]} == set(part.factor.settings)
         if part.kind != READING:
             other = ends["paper" if base == "article" else "article"]
@@ -80,11 +80,11 @@ def test_each_cell_differs_in_its_factor_alone() -> None:
 
 
 def test_fewer_iterations_are_an_earlier_evaluation_of_the_same_training() -> None:
-    found = cells(compared(FIRST, "maml", ENDS, direction="both"))
+    found = variants(compared(FIRST, "maml", ENDS, direction="both"))
     shorter, longer = found["article with paper's iterations"], found["paper with article's iterations"]
     assert (shorter.protocol, shorter.at) == (found["article"].protocol, 60_000)
     assert (longer.protocol.training.iterations, longer.at) == (75_000, None)
-    best = cells(compared(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
+    best = variants(compared(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
     assert (best.protocol.training.iterations, best.at) == (60_000, None)
 
 
@@ -96,14 +96,14 @@ def test_the_printed_code_is_the_article_s_wherever_it_stands(ends: tuple[str, s
     assert "its printed code steps once an episode" in part.change
     article = presets.preset("article", FIRST)
     expected = replace(article, training=replace(article.training, meta_update="episode"))
-    assert cells(found)[part.plus].protocol == expected
+    assert variants(found)[part.plus].protocol == expected
     assert all(part.kind != READING for part in compared(FIRST, "maml", ends, ["meta_update=episode"]).parts)
 
 
 def test_some_factors_only() -> None:
     some = compared(OMNIGLOT, "maml", ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
     assert [part.factor.name for part in some.parts] == ["batch_norm_epsilon", "inner_lr", "meta_update"]
-    assert len(some.cells) == 5 and not some.whole
+    assert len(some.variants) == 5 and not some.whole
     assert [part.kind for part in compared(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
 
 
@@ -113,7 +113,7 @@ def test_the_inner_loop_s_rate_and_steps_are_one_factor() -> None:
     assert loop.factor.settings == ("inner_lr", "inner_steps") and loop.change == (
         "inner_lr 0.01 (assumed) -> 2, inner_steps 5 (assumed) -> 1"
     )
-    values = settings_of(cells(found)[loop.plus].protocol)
+    values = settings_of(variants(found)[loop.plus].protocol)
     assert (values["inner_lr"], values["inner_steps"], values["evaluation.inner_steps"]) == (2.0, 1, 10)
 
 
@@ -141,12 +141,12 @@ def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
     """The scores of both at once are 70 above the sum of each alone, as one inner step and its own rate are."""
     alone = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
     found = with_pairs(alone, ["inner_lr+inner_steps"])
-    (cell,) = [cell for cell in found.cells if cell not in alone.cells]
-    values, before = settings_of(cell.protocol), found.start.values
+    (variant,) = [variant for variant in found.variants if variant not in alone.variants]
+    values, before = settings_of(variant.protocol), found.start.values
     assert {name for name in values if values[name] != before[name]} == {"inner_lr", "inner_steps"}
     common = np.random.default_rng(0).normal(80, 5, (3, 40))
     total = {"article": 0.0, "article with paper's inner_lr": -11.0, "article with paper's inner_steps": -58.0}
-    total |= {cell.name: 1.0, "paper": 2.0, "paper with article's inner_lr": -60.0}
+    total |= {variant.name: 1.0, "paper": 2.0, "paper with article's inner_lr": -60.0}
     total |= {"paper with article's inner_steps": -10.0}
     scores = {name: dict(enumerate(common + value)) for name, value in total.items()}
     rows = effects(found, scores)
@@ -202,13 +202,13 @@ def test_what_cannot_be_explained_is_one_line() -> None:
 
 
 def scored(comparison: Comparison, effect_of: dict[str, float], together: float, seeds: int = 3) -> dict:
-    """Scores with seed and episode effects that all cells share; two factors at once add `together`."""
+    """Scores with seed and episode effects that all variants share; two factors at once add `together`."""
     generator = np.random.default_rng(3)
     common = 50 + generator.normal(0, 2, (seeds, 1)) + generator.normal(0, 6, (1, 40))
     start = comparison.start.name
     total = {start: 0.0, comparison.end.name: sum(effect_of.values()) + together}
     total |= {part.plus: effect_of[part.factor.name] for part in comparison.parts}
-    return {cell: {seed: row for seed, row in enumerate(common + value)} for cell, value in total.items()}
+    return {variant: {seed: row for seed, row in enumerate(common + value)} for variant, value in total.items()}
 
 
 def value(found: list[Effect], name: str) -> float:
@@ -236,14 +236,14 @@ def test_the_interval_of_an_effect_is_the_paired_one() -> None:
     noisy = {c: {s: row + noise.normal(0, 3, row.shape) for s, row in of.items()} for c, of in scores.items()}
     found = {effect.name: effect for effect in effects(comparison, noisy)}
     effect, p_values = found["inner_lr"], [found[name].paired.p_value for name in ("inner_lr", "queries")]
-    cell, base = (np.stack(list(noisy[name].values())) for name in ("article with paper's inner_lr", "article"))
-    expected = paired_tests.paired(cell, base)
+    variant, base = (np.stack(list(noisy[name].values())) for name in ("article with paper's inner_lr", "article"))
+    expected = paired_tests.paired(variant, base)
     assert effect.interval == pytest.approx(expected.difference.interval())
     assert effect.paired.p_value == pytest.approx(expected.p_value) and effect.paired.kind == "both"
     assert [found[name].holm for name in ("inner_lr", "queries")] == pytest.approx(paired_tests.holm(p_values))
 
 
-def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
+def test_a_seed_that_diverged_is_in_no_effect_of_its_variant() -> None:
     comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
     del scores["article with paper's queries"][1]
@@ -252,7 +252,7 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
     assert found["paper - article"].seeds == (0, 1, 2)
     assert found["queries"].seeds == (0, 2) and found["queries"].paired.kind == "for these models"
     assert found["inner_lr"].paired is None and found["rest of the gap"].paired is None
-    table = {row["cell"]: row for row in cells_shown(comparison, (0, 1, 2, 3), scores)}
+    table = {row["cell"]: row for row in shown_variants(comparison, (0, 1, 2, 3), scores)}
     assert table["article"]["diverged seeds"] == "3" and table["article"]["which"] == "both"
     of_queries = table["article with paper's queries"]
     assert (of_queries["diverged seeds"], of_queries["which"]) == ("1, 3", "for these models")
@@ -261,12 +261,12 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_cell() -> None:
 
 def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
     comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
-    scores = {cell.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for cell in comparison.cells}
-    row = cells_shown(comparison, (0, 1), scores)[0]
+    scores = {variant.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for variant in comparison.variants}
+    row = shown_variants(comparison, (0, 1), scores)[0]
     assert row["95 % interval"].endswith("to 100.00") and "for these models" in row["which"]
 
 
 def test_more_iterations_are_the_other_end_s_training() -> None:
     """Where nothing else differs: validations move no last weights."""
     found = compared(OMNIGLOT, "maml", ("quick", "paper"))
-    assert cells(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training
+    assert variants(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

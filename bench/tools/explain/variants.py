@@ -1,4 +1,4 @@
-"""The cells between two protocols as runs: what they cost, what of them is there, and their scores."""
+"""The variants between two protocols as runs: what they cost, what of them is there, and their scores."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from bench.runs.job import Job
 from bench.runs.progress import duration
 from bench.runs.status import RunStatus
 from bench.runs.step_times import StepTimes
-from bench.tools.explain.factors import Cell, Comparison
+from bench.tools.explain.factors import Comparison, Variant
 from bench.training import checkpoint, modes
 from bench.training.watch import Listener
 
 
 @dataclass(frozen=True)
 class Work:
-    """A cell's runs, one a seed. `seconds`: roughly, of one training; 0 where another cell's is used."""
+    """A variant's runs, one a seed. `seconds`: roughly, of one training; 0 where another variant's is used."""
 
-    cell: Cell
+    variant: Variant
     jobs: tuple[Job, ...]
     seconds: float
 
     @property
     def trainings(self) -> int:
-        """How many are still to be done, if only their ends, unless another cell does them."""
+        """How many are still to be done, if only their ends, unless another variant does them."""
         return sum(RunStatus.read(job).left == "training" for job in self.jobs) if self.seconds else 0
 
     @property
@@ -45,34 +45,34 @@ class Work:
 
 
 def planned(comparison: Comparison, request: request.Request) -> list[Work]:
-    """Every cell's runs, cheap trainings first. Raises UserError before anything starts."""
-    cells = [_reachable(cell, comparison, request) for cell in comparison.cells]
-    cells.sort(key=lambda cell: _seconds(comparison, cell, request))
+    """Every variant's runs, cheap trainings first. Raises UserError before anything starts."""
+    variants = [_reachable(variant, comparison, request) for variant in comparison.variants]
+    variants.sort(key=lambda variant: _seconds(comparison, variant, request))
     works: list[Work] = []
-    for cell in cells:
-        shared = any(cell.protocol.training == work.cell.protocol.training for work in works)
-        also = tuple(c.at for c in cells if c.at and c.protocol.training == cell.protocol.training)
-        seconds = 0.0 if shared else _seconds(comparison, cell, request)
-        works.append(Work(cell, tuple(_jobs(cell, comparison, request, also)), seconds))
+    for variant in variants:
+        shared = any(variant.protocol.training == work.variant.protocol.training for work in works)
+        also = tuple(c.at for c in variants if c.at and c.protocol.training == variant.protocol.training)
+        seconds = 0.0 if shared else _seconds(comparison, variant, request)
+        works.append(Work(variant, tuple(_jobs(variant, comparison, request, also)), seconds))
     return works
 
 
-def _jobs(cell: Cell, comparison: Comparison, request: request.Request, also: tuple[int, ...]) -> list[Job]:
-    made = planning.runs(request, comparison.benchmark, cell.preset, lambda method: cell.protocol)
+def _jobs(variant: Variant, comparison: Comparison, request: request.Request, also: tuple[int, ...]) -> list[Job]:
+    made = planning.runs(request, comparison.benchmark, variant.preset, lambda method: variant.protocol)
     return [replace(job, milestones=tuple(sorted({*job.milestones, *also}))) for job in made]
 
 
-def _reachable(cell: Cell, comparison: Comparison, request: request.Request) -> Cell:
-    """The cell; as a training of its own where one that is there did not keep the weights on the way."""
-    if cell.at is None:
-        return cell
-    if all(_comes_by(job, cell.at) for job in _jobs(cell, comparison, request, ())):
-        return cell
-    return replace(cell, protocol=with_values(cell.protocol, {"iterations": cell.at}), at=None)
+def _reachable(variant: Variant, comparison: Comparison, request: request.Request) -> Variant:
+    """The variant; as a training of its own where one that is there did not keep the weights on the way."""
+    if variant.at is None:
+        return variant
+    if all(_comes_by(job, variant.at) for job in _jobs(variant, comparison, request, ())):
+        return variant
+    return replace(variant, protocol=with_values(variant.protocol, {"iterations": variant.at}), at=None)
 
 
 def _comes_by(job: Job, at: int) -> bool:
-    """Whether the weights of that iteration are there or going to be; of a run that diverged no cell wants them."""
+    """Whether the weights of that iteration are there or going to be; of a run that diverged no variant wants them."""
     status = RunStatus.read(job)
     if not status.is_trained and job.kind.weights_of is not None:
         return _comes_by(job.weights_job, at)
@@ -81,8 +81,8 @@ def _comes_by(job: Job, at: int) -> bool:
     return status.info["status"] == "diverged" or at in kept_weights(status.info)
 
 
-def _seconds(comparison: Comparison, cell: Cell, request: request.Request) -> float:
-    training = cell.protocol.training
+def _seconds(comparison: Comparison, variant: Variant, request: request.Request) -> float:
+    training = variant.protocol.training
     benchmark = comparison.benchmark.with_shape(training.ways, training.shots)
     return modes.training_seconds(network(benchmark, training), benchmark, request.device)
 
@@ -94,16 +94,16 @@ def timed(works: Sequence[Work], on_event: Listener) -> list[Work]:
 
 
 def listed(comparison: Comparison, works: Sequence[Work], how: str = "very roughly") -> list[str]:
-    """What is going to run, before it does: a line for each cell, and the sum; `how` its seconds are known."""
-    start = next(work for work in works if work.cell.name == comparison.start.name)
-    whole = max(work.seconds for work in works if work.cell.protocol.training == start.cell.protocol.training)
+    """What is going to run, before it does: a line for each variant, and the sum; `how` its seconds are known."""
+    start = next(work for work in works if work.variant.name == comparison.start.name)
+    whole = max(work.seconds for work in works if work.variant.protocol.training == start.variant.protocol.training)
     rows = [_row(work, whole) for work in works]
     hours = duration(sum(work.seconds * work.trainings for work in works))
     trainings, evaluations = sum(work.trainings for work in works), sum(work.evaluations for work in works)
     seeds = ", ".join(str(job.seed) for job in start.jobs)
     return [
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
-        f"seeds {seeds}, {start.cell.protocol.evaluation.episodes} test episodes",
+        f"seeds {seeds}, {start.variant.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
         f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, {how} {hours} on "
         f"{start.jobs[0].workload.device}, and {evaluations} evaluations",
@@ -113,7 +113,7 @@ def listed(comparison: Comparison, works: Sequence[Work], how: str = "very rough
 def _row(work: Work, whole: float) -> tables.Row:
     training = f"{work.seconds / whole:.2g}x, {duration(work.seconds)} a seed" if work.seconds else "shared"
     return {
-        "cell": work.cell.name,
+        "cell": work.variant.name,
         "training": training,
         "to train": str(work.trainings),
         "to evaluate": str(work.evaluations),
@@ -121,21 +121,21 @@ def _row(work: Work, whole: float) -> tables.Row:
 
 
 def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int, np.ndarray]]:
-    """Cell -> seed -> [episodes], as they are shown (percent). A seed that diverged is missing. Raises UserError
+    """Variant -> seed -> [episodes], as they are shown (percent). A seed that diverged is missing. Raises UserError
     where a run is not finished."""
     factor = comparison.benchmark.measure.factor
     return {
-        work.cell.name: {job.seed: factor * values for job in work.jobs for values in _final(job, work.cell.at)}
+        work.variant.name: {job.seed: factor * values for job in work.jobs for values in _final(job, work.variant.at)}
         for work in works
     }
 
 
 def at_edge(works: Sequence[Work]) -> dict[str, str]:
-    """Cell -> what its runs chose on validation at the edge of what there was, where they did: every effect that it is
-    part of rests on that."""
+    """Variant -> what its runs chose on validation at the edge of the range on offer, if they did: every effect that
+    the variant is part of rests on that choice."""
     found = {
-        work.cell.name: {
-            job.seed: said(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.cell.at)
+        work.variant.name: {
+            job.seed: said(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.variant.at)
         }
         for work in works
     }
@@ -148,7 +148,7 @@ def _final(job: Job, at: int | None) -> list[np.ndarray]:
 
 
 def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
-    """The cell's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
+    """The variant's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:
         raise UserError(f"{job.name} is not finished: another process is training it: try again later")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Sources = dict[str, "Source"]
+Citations = dict[str, "Citation"]
 
 
 @dataclass(frozen=True)
-class Source:
+class Citation:
     """`where` a value stands; `own`: as it stands there, where it was converted; `assumed`: no source gives it."""
 
     where: str

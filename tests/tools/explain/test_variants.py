@@ -16,7 +16,7 @@ from bench import files, records
 from bench.cli.running import TIME_IS_UP, Stop
 from bench.protocols import protocol, settings
 from bench.records import layout
-from bench.tools.explain import cells
+from bench.tools.explain import variants
 from tests.conftest import ROOT, Command, one_line
 
 SMALL = ("--set", "inner_steps=1", "--set", "evaluation.inner_steps=2", "--set", "queries=2", "--set", "episodes=10")
@@ -31,7 +31,7 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def mean(found: list[records.Record], **values: object) -> float:
-    """In percent, over seeds and episodes, of the one cell with these values."""
+    """In percent, over seeds and episodes, of the one variant with these values."""
     scores = [
         e.final
         for record in found
@@ -89,7 +89,7 @@ def test_runs_that_are_there_are_shared_and_it_goes_on_where_time_ran_out(typed:
 
 
 def test_cheap_cells_come_first(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "timed", lambda works, on_event: works)  # in the order of the costs that are estimated
+    monkeypatch.setattr(variants, "timed", lambda works, on_event: works)  # in the order of the estimated costs
     listing = typed("explain", "--from", "article", "--to", "paper", "--benchmark", "omniglot-5w1s", "--dry-run")
     lines = [line for line in listing.stdout.splitlines() if "x, " in line or "shared" in line]
     costs = [float(line.split("x, ")[0].split()[-1]) for line in lines if "x, " in line]

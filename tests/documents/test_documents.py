@@ -12,8 +12,10 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from argparse import Namespace
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,16 @@ def test_no_module_and_no_function_is_long() -> None:
 def test_hooks_have_the_versions_of_ci() -> None:
     named = re.findall(r"\[((?:ruff|import-linter)==[\d.]+)\]", (ROOT / ".pre-commit-config.yaml").read_text())
     assert named and set(named) <= set((ROOT / ".ci" / "constraints.txt").read_text().split())
+
+
+def test_whatever_ci_installs_has_its_version() -> None:
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    tox = ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    lines += [line for section in tox.values() for line in section.get("deps", "").splitlines()]
+    named = {re.match(r"[\w-]*", line)[0] for line in lines if not line.startswith(("#", "{"))} - {""}
+    pinned = {line.split("==")[0].lower() for line in (ROOT / ".ci" / "constraints.txt").read_text().splitlines()}
+    assert {"tox", "nbclient", "ruff", "torch"} <= named | {"tox"} <= pinned
 
 
 @pytest.mark.parametrize(

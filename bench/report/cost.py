@@ -1,16 +1,20 @@
-"""What a verdict would cost: hours of training, told by records of the same training."""
+"""What a verdict would cost: hours of training, told by records of the same training or estimated from operations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bench.analysis import training_operations
 from bench.analysis.claims import SEEDS, Claim
 from bench.protocols.presets import preset
 from bench.protocols.protocol import Training
 from bench.records.contents import Record
 
 _FEWEST = 20  # iterations of a record that has a rate to speak of
+# Measured on two CPU cores: eight kinds of training ran at 26 (Reptile, in minibatches of ten) to 116 billion (MAML on
+# miniImageNet).
+_OPERATIONS_A_SECOND = 75e9
 
 
 def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -> float:
@@ -20,14 +24,29 @@ def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -
 
 
 def hours(claim: Claim, records: Sequence[Record]) -> str:
-    """How long the trainings take that would give the claim a verdict, on the machine of the longest such training of
-    the records; empty where there is none."""
+    """How long the trainings take that would give the claim a verdict: on the machine of the longest such training of
+    the records, or estimated from their operations; empty where these have not been counted."""
     longest, found = _longest(claim, records), training_seconds(claim, records)
-    if longest is None or found is None:
-        return ""
-    hours = SEEDS * found / 3600
-    written = f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
-    return f"about {written} h on {_machine(longest)}, by a record of {longest.info['iteration']:,} iterations"
+    if longest is not None and found is not None:
+        by = f"by a record of {longest.info['iteration']:,} iterations"
+        return f"about {in_hours(SEEDS * found)} h on {_machine(longest)}, {by}"
+    estimate = estimated_seconds(claim)
+    return "" if estimate is None else f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, by its operations"
+
+
+def in_hours(seconds: float) -> str:
+    """Such as `1,234` or `5.6`."""
+    return f"{seconds / 3600:,.0f}" if seconds >= 36_000 else f"{seconds / 3600:.1f}"
+
+
+def estimated_seconds(claim: Claim) -> float | None:
+    """What one of the claim's trainings takes on two CPU cores, by its operations, within a factor of three. Returns
+    None if these have not been counted."""
+    counted = training_operations.an_iteration(claim)
+    if counted is None:
+        return None
+    iterations = claim.iterations or preset(claim.protocol, claim.about).training.iterations
+    return iterations * counted / _OPERATIONS_A_SECOND
 
 
 def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:

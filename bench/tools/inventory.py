@@ -16,6 +16,7 @@ from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
 from bench.runs.known_methods import offered, shipped
+from bench.tools import claim_costs
 
 _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
 
@@ -43,8 +44,6 @@ def everything(data_dir: Path | None) -> list[str]:
 def claims(results: Path) -> list[str]:
     """Every published number in a line, by benchmark, with the protocol that it belongs to, the hours of training that
     a verdict would cost on this machine, and who says so."""
-    from bench.tools import claim_costs  # with torch, which nothing else here waits for
-
     known = claim_costs.records_of_this_machine(results)
     ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))
     return [_claim(claim, f"{claim_costs.told(claim, known) or '-':<10}") for claim in ordered]

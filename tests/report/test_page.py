@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench import files, records
-from bench.analysis import claims_file
+from bench.analysis import claims_file, training_operations
 from bench.records import layout
 from bench.report import answers, build, cost
 from bench.report.answers import Answer, summary
@@ -100,7 +100,9 @@ def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     (one, other) = sorted(records.read_all(runs)[0], key=lambda record: record.info["iteration"])
     # Five seeds of 60,000 iterations, at 600 a second.
     assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), by a record of 600 iterations"
-    assert cost.hours(claim, [other]) == ""
+    estimate = 5 * 60_000 * training_operations.an_iteration(claim) / 75e9 / 3600
+    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, by its operations"
+    assert cost.hours(replace(claim, method="mine"), [other]) == ""
     shared = replace(one, info=one.info | {"execution": {"seeds": [0, 1, 2]}})
     assert cost.seconds(shared) == pytest.approx(cost.seconds(one) / 3)
 

@@ -36,8 +36,7 @@ def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
 
 
 def test_what_a_claim_costs(tmp_path: Path) -> None:
-    """By operations where nothing tells: a classifier takes what its images do, a training with inner steps far more;
-    by the longest training of this machine otherwise."""
+    """By operations where nothing tells; by the longest training of this machine otherwise."""
     paper, snell, chen = (
         next(c for c in published() if (c.benchmark, c.method, c.protocol) == wanted)
         for wanted in (
@@ -48,7 +47,7 @@ def test_what_a_claim_costs(tmp_path: Path) -> None:
     )
     rough = {c.protocol: claim_costs.told(c, []) for c in (paper, snell, chen)}
     hours = {name: float(text.strip("~ h").replace(",", "")) for name, text in rough.items()}
-    assert hours["paper"] > hours["snell"] > 10 * hours["chen"] > 1
+    assert hours["paper"] > 5 * hours["snell"] > 10 * hours["chen"] > 1
     write_run(tmp_path, benchmark="omniglot-5w1s", method="maml", preset="paper", seed=0)
     (record,) = read_all(tmp_path)[0]
     info = record.info | {"iteration": 100, "seconds": {"training": 36.0}}

@@ -9,6 +9,8 @@ from methods.maml import Maml
 class Anil(Maml):
     """MAML whose inner loop adapts the head alone, in training and at test; the body is trained through it."""
 
+    ignores = ("batch_norm_adapted",)
+
     def _adapted(self, params: Params) -> frozenset[str]:
         return frozenset(name for name in params if name.startswith("head"))
 

@@ -97,6 +97,7 @@ class Method(Protocol):
     # Where it declares none:
     # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP, FINE_TUNING, MINIBATCHES and MULTI_STEP that
     # it uses
+    # ignores: tuple[str, ...] = (): of the others, by the names that `--set` has for them, those that it does not use
     # training_statistics: tuple[str, ...] = ("batch", "support"): the modes of the training that it can do
     # uses_length: bool = False: whether its steps depend on how many iterations a training is to have; of a method that
     # does not ship nothing is known unless its class says it

@@ -30,6 +30,7 @@ class Finetune:
     batch_statistics: tuple[str, ...] = ("batch", "support", "running")
     needs: str | None = "classes"
     settings: tuple[str, ...] = FINE_TUNING
+    ignores = ("batch_norm_adapted", "batch_statistics")  # it learns from batches of images, in no inner loop
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

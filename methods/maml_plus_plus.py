@@ -23,6 +23,7 @@ class MamlPlusPlus(Maml):
     is one."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MULTI_STEP)
+    ignores = ("batch_norm_adapted",)
     uses_length = True
 
     def init(self, generator: torch.Generator) -> State:

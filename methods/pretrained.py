@@ -20,6 +20,7 @@ class Pretrained:
     batch_statistics: tuple[str, ...] = ("batch", "support")
     needs: str | None = "functions"
     settings = FINE_TUNING
+    ignores = ("batch_norm_adapted", "batch_statistics")
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

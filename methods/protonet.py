@@ -24,6 +24,7 @@ class ProtoNet:
     training_statistics: tuple[str, ...] = ("batch", "support", "episode")
     needs: str | None = "classes"
     settings = ()
+    ignores = ("batch_norm_adapted",)
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

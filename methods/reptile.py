@@ -26,6 +26,7 @@ class Reptile(Maml):
     Everything is adapted, for what does not move in the inner loop is not trained."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MINIBATCHES)
+    ignores = ("batch_norm_adapted", "batch_statistics")  # each batch by its own, and no queries after the inner loop
 
     @property
     def episodes_in_turn(self) -> bool:

@@ -13,6 +13,7 @@ from bench.analysis import paired_tests
 from bench.analysis.cells import Cell
 from bench.protocols.presets import evaluation_differences
 from bench.protocols.settings import differences
+from bench.protocols.usage import uses
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ def _factors(a: Cell, b: Cell) -> set[str]:
     training = differences(a.record.training, b.record.training).keys()
     return {
         *({"method"} if not same else ()),
-        *(training if same else training - {"code"}),  # a method's own file is part of the method
+        # A method's own file is part of the method, and so is what it alone uses.
+        *(training if same else {name for name in training - {"code"} if uses(both_use, name)}),
         *(f"evaluation.{name}" for name in evaluation),
     }

@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.claims import Claim
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark, get, of_record
 from bench.protocols.experiments import Block, Experiment
-from bench.protocols.protocol import Protocol
+from bench.protocols.protocol import INNER_LOOP, Protocol
+from bench.protocols.usage import as_used
 from bench.records import Evaluated, Record
 from bench.records.choices import grid_of
 
@@ -43,13 +45,15 @@ def progress(records: Sequence[Record], experiment: Experiment) -> str:
 @dataclass(frozen=True)
 class _Key:
     """One run that an experiment asks for. `protocol`: None where nothing is known of its benchmark, of which there is
-    no record then. `codes` of an own method: the one that its file has, or where that is not here, any. `tried`: the
-    candidates of the grid that it is one of, which is tested only if it was chosen from them."""
+    no record then. `used`: the settings that its method uses. `codes` of an own method: the one that its file has, or
+    where that is not here, any. `tried`: the candidates of the grid that it is one of, which is tested only if it was
+    chosen from them."""
 
     benchmark: str
     method: str
     seed: int
     protocol: Protocol | None
+    used: tuple[str, ...]
     codes: tuple[str, ...]
     tried: tuple[str, ...] = ()
 
@@ -59,11 +63,11 @@ class _Key:
         if self.protocol is None or (self.codes and code not in self.codes):
             return False
         same = (record.benchmark, record.method, record.seed) == (self.benchmark, self.method, self.seed)
-        return same and replace(record.training, code=None) == self.protocol.training
+        return same and self._alike(replace(record.training, code=None), self.protocol.training)
 
     def asks_for(self, evaluated: Evaluated) -> bool:
         """Whether an evaluation of its training is one that it wants."""
-        if self.protocol is None or evaluated.evaluation != self.protocol.evaluation:
+        if self.protocol is None or not self._alike(evaluated.evaluation, self.protocol.evaluation):
             return False
         grid = grid_of(evaluated.info)
         return not self.tried or (grid is not None and tuple(grid[1]) == self.tried)
@@ -72,24 +76,32 @@ class _Key:
         """Whether the record is of it, with everything that is asked for."""
         return self.is_of(record) and bool(_found(record, [self]) or (self.tried and record.status == "finished"))
 
+    def _alike(self, ours: Any, theirs: Any) -> bool:
+        return bool(as_used(ours, self.used) == as_used(theirs, self.used))
+
 
 def _found(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
     return tuple(each for each in record.evaluations if any(key.asks_for(each) for key in keys))
 
 
-def _asked(experiment: Experiment, records: Iterable[Record]) -> list[_Key]:
+def _asked(experiment: Experiment, records: Sequence[Record]) -> list[_Key]:
     """What all blocks ask for, each once. Raises UserError where one is of no protocol."""
     known = {record.benchmark: of_record(record.info) for record in records}
-    return list(dict.fromkeys(key for block in experiment.blocks for key in _keys(experiment, block, known)))
+    used = {record.method: record.settings(*record.evaluations[:1]) for record in records}
+    return list(dict.fromkeys(key for block in experiment.blocks for key in _keys(experiment, block, known, used)))
 
 
-def _keys(experiment: Experiment, block: Block, known: Mapping[str, Benchmark]) -> Iterator[_Key]:
+def _keys(
+    experiment: Experiment, block: Block, known: Mapping[str, Benchmark], used: Mapping[str, tuple[str, ...]]
+) -> Iterator[_Key]:
     for name in block.benchmarks:
         benchmark = known.get(name) or _built_in(name)
         for candidate in block.candidates:
-            protocol = experiment.protocol_of(candidate, benchmark) if benchmark is not None else None
-            for method, seed in product(block.methods, block.seeds):
-                yield _Key(name, _called(method), seed, protocol, _codes(method), block.tried)
+            for method in block.methods:
+                ours = used.get(_called(method), INNER_LOOP)  # of what there is no record, whatever it uses
+                protocol = experiment.protocol_of(candidate, benchmark, ours) if benchmark is not None else None
+                for seed in block.seeds:
+                    yield _Key(name, _called(method), seed, protocol, ours, _codes(method), block.tried)
 
 
 def _built_in(name: str) -> Benchmark | None:

@@ -74,7 +74,7 @@ def explain(options: Namespace) -> int:
 def _explain(options: Namespace, emit: Emit) -> int:
     from bench import devices
     from bench.data import store
-    from bench.runs import user_methods
+    from bench.runs import used_settings, user_methods
     from bench.tools.explain import effects, factors, pairs
     from bench.tools.explain import variants as library
 
@@ -82,6 +82,7 @@ def _explain(options: Namespace, emit: Emit) -> int:
     devices.keep_memory()
     o = options
     request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
+    used_settings.check(request.settings, [method])
     benchmark, ends = store.benchmark(o.benchmark, o.data_dir), (o.start, o.end)
     asked = (request.settings, o.factor, o.direction, method.settings, o.group)
     alone = factors.compared(benchmark, method.name, ends, *asked)

@@ -64,7 +64,7 @@ def protocol(options: Namespace) -> int:
     from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    shown = comparison.sourced(options.name, benchmark, options.settings, _used(options.method))
+    shown = comparison.sourced(options.name, benchmark, options.settings, _used(options.method, options.settings))
     last = shown.protocol.training.iterations
     iterations = [*presets.milestones(options.name, benchmark, last), last]
     evaluated = " and ".join(map(str, iterations))
@@ -73,11 +73,16 @@ def protocol(options: Namespace) -> int:
     return 0
 
 
-def _used(method: str) -> tuple[str, ...]:
-    """The settings that a method declares, none where none was named. Raises UserError on an unknown one."""
-    from bench.runs import user_methods
+def _used(method: str, settings: list[str]) -> tuple[str, ...]:
+    """The settings that a method declares, none where none was named. Raises UserError on an unknown one, and on
+    settings that it does not use."""
+    if not method:
+        return ()
+    from bench.runs import used_settings, user_methods
 
-    return user_methods.find(method).settings if method else ()
+    found = user_methods.find(method)
+    used_settings.check(settings, [found])
+    return found.settings
 
 
 def episodes(options: Namespace) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -28,6 +28,7 @@ from bench.errors import UserError, unknown
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiment_values import KEYS
+from bench.protocols.method_settings import with_used_settings
 
 SHIPPED = Path(__file__).with_name("shipped")
 _MOST_BYTES = 1 << 16
@@ -79,15 +80,18 @@ class Experiment:
         """What the record of a run keeps of it."""
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
 
-    def protocol_of(self, block: Block, benchmark: Benchmark) -> protocol.Protocol:
-        """The protocol of a block's runs, of one without a grid. Raises UserError, with the place of what is wrong."""
+    def protocol_of(
+        self, block: Block, benchmark: Benchmark, used: Collection[str] = protocol.OF_SOME_METHODS
+    ) -> protocol.Protocol:
+        """The protocol of the runs of a method that uses these settings, in a block without a grid. Raises UserError,
+        with the place of what is wrong."""
         with self.at(block, "protocol"):
-            preset = presets.preset(block.protocol, benchmark)
+            preset = presets.preset(block.protocol, benchmark, used)
         for setting in block.settings:
             with self.at(block, setting.partition("=")[0]):
                 settings.with_settings(preset, [setting])
         with self.at(block):
-            return settings.with_settings(preset, block.settings)
+            return with_used_settings(preset, block.settings, used)
 
     @contextmanager
     def at(self, block: Block, key: str = "") -> Iterator[None]:

@@ -16,8 +16,9 @@ from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.protocols.citation import Citations
 from bench.protocols.papers import antoniou, article, chen, finn_sources, nichol, raghu, ravi, snell
 from bench.protocols.papers.finn import paper as paper
-from bench.protocols.protocol import NO_SETTINGS, OF_SOME_METHODS, Evaluation, Protocol, Training
+from bench.protocols.protocol import NO_SETTINGS, Evaluation, Protocol, Training
 from bench.protocols.settings import differences, setting_of_evaluation
+from bench.protocols.usage import uses
 
 # Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
 _QUICK_ITERATIONS = {
@@ -165,7 +166,7 @@ def evaluation_differences(used: Used, ours: Evaluation, theirs: Evaluation) -> 
 
 
 def _used(used: Used, found: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
-    return {k: v for k, v in found.items() if k in used or k not in OF_SOME_METHODS}
+    return {k: v for k, v in found.items() if uses(used, k)}
 
 
 def written(value: Any) -> str:

@@ -77,12 +77,12 @@ class Record:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
         return run_name(self.path)
 
-    def settings(self, evaluated: Evaluated) -> tuple[str, ...]:
+    def settings(self, evaluated: Evaluated | None = None) -> tuple[str, ...]:
         """The settings that the method uses, of those that not every method does. A record from before methods declared
         them shows it by its evaluation: whatever chose a rate was fine-tuned."""
         known = self.info.get("settings")
         if known is None:
-            return protocol.FINE_TUNING if evaluated.info.get("setting") else protocol.INNER_LOOP
+            return protocol.FINE_TUNING if evaluated and evaluated.info.get("setting") else protocol.INNER_LOOP
         return tuple(map(str, known))
 
 

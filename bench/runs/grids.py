@@ -11,12 +11,13 @@ from typing import Any
 
 from bench import records
 from bench.errors import UserError
-from bench.protocols import settings
+from bench.protocols import settings, usage
 from bench.protocols.experiments import Block, Experiment
 from bench.records.choices import Edges, edges
 from bench.records.locks import locked
 from bench.runs.job import Job
 from bench.runs.status import RunStatus
+from bench.runs.used_settings import moved_by
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,18 @@ def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -
     for name, _ in block.grid:
         with experiment.at(block, name):
             settings.check_can_be_tried(name)
+            _check_all_use(name, made[0])
     if not block.grid:
         return []
     with experiment.at(block, "set"):
         return [_checked(_grid(block, runs)) for runs in zip(*map(_by_method, made), strict=True)]
+
+
+def _check_all_use(name: str, jobs: Sequence[Job]) -> None:
+    """Raises UserError on a list for a method of which every candidate would be the same run."""
+    for job in jobs:
+        if not usage.uses(moved_by(job.workload.method), name):
+            raise UserError(f"a list is tried by every method, and {job.method} has no {name}: a [[run]] of its own")
 
 
 def _by_method(jobs: Sequence[Job]) -> Iterator[tuple[Job, ...]]:

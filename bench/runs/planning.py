@@ -12,10 +12,11 @@ import torch
 from bench.data import benchmark_data, listing, store
 from bench.episodes.stream import Data
 from bench.errors import UserError
-from bench.protocols import benchmarks, presets, protocol, settings
+from bench.protocols import benchmarks, presets, protocol
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiments import Block, Experiment
-from bench.runs import user_methods
+from bench.protocols.method_settings import with_used_settings
+from bench.runs import used_settings, user_methods
 from bench.runs.grids import Grid, grids
 from bench.runs.job import Job
 from bench.runs.request import Request
@@ -80,8 +81,10 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
     name = request.protocol or default_protocol(request.device)
 
     def asked(method: NamedMethod) -> protocol.Protocol:
-        return settings.with_settings(presets.preset(name, benchmark, method.settings), request.settings)
+        preset = presets.preset(name, benchmark, method.settings)
+        return with_used_settings(preset, request.settings, used_settings.moved_by(method))
 
+    used_settings.check(request.settings, methods_named(request.methods))
     return runs(request, benchmark, name, asked)
 
 

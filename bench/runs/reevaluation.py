@@ -9,7 +9,7 @@ from bench.errors import UserError
 from bench.protocols import presets, protocol, settings
 from bench.records import layout
 from bench.records.record import read_info
-from bench.runs import recorded
+from bench.runs import recorded, used_settings
 from bench.runs.job import Job
 from bench.runs.planning import job_of
 from bench.runs.request import Request
@@ -24,6 +24,7 @@ def evaluation_job(run: str, request: Request) -> Job:
         mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = recorded.method_of(folder, info, request.methods)
+    used_settings.check_evaluation(request.settings, method)
     benchmark, training, data = recorded.trained_on(folder, info, request.data_dir)
     tested_on = store.benchmark(request.benchmarks[0], request.data_dir) if request.benchmarks else benchmark
     evaluation = presets.preset(info["preset"], tested_on, method.settings).evaluation

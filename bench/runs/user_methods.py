@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, kind_and_reason, reason, unknown
-from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS
+from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
+from bench.protocols.settings import settings_of
 from bench.runs.known_methods import GROUP, is_file
 from bench.training.workload import NamedMethod
 from methods import METHODS
@@ -110,6 +111,9 @@ def misdeclared(kind: type[Method]) -> str:
     settings = getattr(kind, "settings", ())
     if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
         return f"settings is {settings!r}, not a tuple of some of {', '.join(OF_SOME_METHODS)}"
+    ignores = getattr(kind, "ignores", ())
+    if not (isinstance(ignores, tuple) and set(ignores) <= settings_of(Protocol(Training(), Evaluation())).keys()):
+        return f"ignores is {ignores!r}, not a tuple of settings, as `bench show protocol` names them"
     return ""
 
 

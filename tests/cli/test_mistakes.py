@@ -74,6 +74,17 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("show", "episode", "--benchmark", "tiny", "--index", "-1", "--out", "x.png"), "from 0 to"),
         (("report", "--results", 300 * "x"), "File name too long"),
         (("speed", "--method", "anil"), "time maml, fomaml, finetune"),
+        (
+            (*TINY, "--set", "multi_step_epochs=2"),
+            "used by msl, maml++, not by maml: leave it out",
+        ),
+        ((*TINY, "--set", "evaluation.inner_batch=3"), "evaluation.inner_batch=3: used by reptile, not by maml"),
+        ((*TINY, "--method", "nearest", "--set", "finetune_steps=3"), "not by nearest"),
+        ((*TINY, "--set", "image_batch=16"), "image_batch=16: used by finetune, baseline++, nearest, "),
+        ((*TINY, "--method", "anil", "--set", "batch_norm_adapted=true"), "meta-sgd, msl, not by anil"),
+        ((*TINY, "--method", "nearest", "--method", "protonet", "--set", "inner_lr=0.1"), "not by nearest, protonet"),
+        (("explain", "--from", "article", "--to", "paper", "--set", "scored_steps=last"), "scored_steps=last: used by"),
+        (("show", "protocol", "paper", "--method", "maml", "--set", "adapt=head"), "adapt=head: used by finetune"),
     ],
 )
 def test_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:

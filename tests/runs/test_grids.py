@@ -30,7 +30,7 @@ finetune_lrs = [0.5, 0.1]
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "grid.toml"
-    path.write_text(FILE.replace('"maml", "finetune"', '"maml"'))
+    path.write_text(FILE.replace('"maml", "finetune"', '"maml"').replace("finetune_lrs = [0.5, 0.1]\n", ""))
     return path
 
 
@@ -133,6 +133,8 @@ def test_time_that_is_up_comes_before_the_choice(typed: Command, tmp_path: Path,
         ("inner_lr = [0.0001, 0.5, 2.0]", "validation_episodes = [3, 4]", ", set", "the same validation episodes"),
         ("[0.0001, 0.5, 2.0]", str([k / 200 for k in range(1, 102)]), ", set", "at most 100"),
         ("[0.0001, 0.5, 2.0]", "[]", ", set", "inner_lr is neither"),
+        ('"maml"', '"maml", "finetune"', ", inner_lr", "finetune has no inner_lr: a [[run]] of its own"),
+        ("inner_lr =", "finetune_steps = 3\ninner_lr =", "", "finetune_steps=3: used by finetune, "),
     ],
 )
 def test_mistakes(typed: Command, tmp_path: Path, file: Path, old: str, new: str, place: str, words: str) -> None:

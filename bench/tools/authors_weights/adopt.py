@@ -9,6 +9,7 @@ from bench.errors import UserError
 from bench.networks.conv4 import conv4
 from bench.protocols import presets, protocol, published_weights, settings
 from bench.protocols.benchmarks import FUNCTIONS
+from bench.runs import used_settings
 from bench.runs.adopt import adopt_state
 from bench.runs.job import Job
 from bench.runs.planning import job_of
@@ -22,7 +23,7 @@ from methods.contract import State
 def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
     of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
-    benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
+    benchmark, method = store.benchmark(request.benchmarks[0], request.data_dir), NamedMethod("maml")
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
     known = published_weights.known(checkpoint.files)
@@ -30,13 +31,12 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
         raise UserError(f"--benchmark {benchmark.name}: {known.name} are of {known.benchmark}")
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, request.settings)
+    used_settings.check_evaluation(request.settings, method)
     training = presets.paper(benchmark).training
     training = replace(training, iterations=checkpoint.iteration, origin=checkpoint.origin)
     data = benchmark_data.load(benchmark, training, request.data_dir)
     asked = protocol.Protocol(training, evaluation)
-    job = job_of(
-        request, benchmark=benchmark, method=NamedMethod("maml"), seed=0, asked=asked, preset="paper", data=data
-    )
+    job = job_of(request, benchmark=benchmark, method=method, seed=0, asked=asked, preset="paper", data=data)
     job.check()
     return job
 

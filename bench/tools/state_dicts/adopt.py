@@ -8,6 +8,7 @@ from bench.data import benchmark_data, store
 from bench.errors import UserError
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import FUNCTIONS
+from bench.runs import used_settings
 from bench.runs.job import Job
 from bench.runs.planning import job_of, methods_named
 from bench.runs.request import Request
@@ -28,6 +29,8 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     told, rest = fit.told(request.settings)
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, rest)
+    used_settings.check_evaluation(rest, methods[0])
+    used_settings.check([text for text in request.settings if text not in rest], methods)
     base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
     training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
     data = benchmark_data.load(benchmark, training, request.data_dir)

@@ -1,0 +1,44 @@
+"""Whether what `--set` says can move the runs of a method, by what the method declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from bench.errors import UserError
+from bench.protocols.method_settings import moves
+from bench.protocols.protocol import INNER_LOOP, Training
+from bench.training.workload import NamedMethod
+from methods import METHODS
+
+OF_IMAGES = ("image_batch", "image_order")  # of methods that are trained on images, not on episodes
+
+
+def check(settings: Sequence[str], methods: Sequence[NamedMethod]) -> None:
+    """Raises UserError on a `name=value` that can move the runs of none of these methods."""
+    for text in settings:
+        if not any(_is_moved_by(method, text) for method in methods):
+            able = ", ".join(name for name in METHODS if _is_moved_by(NamedMethod(name), text))
+            ours = ", ".join(method.name for method in methods)
+            raise UserError(f"{text}: used by {able}, not by {ours}: leave it out, or name such a method")
+
+
+def check_evaluation(settings: Sequence[str], method: NamedMethod) -> None:
+    """`check` of what `evaluate` is told, where a name is that of a field of the evaluation. Raises UserError."""
+    check([f"evaluation.{text.removeprefix('evaluation.')}" for text in settings], [method])
+
+
+def moved_by(method: NamedMethod) -> tuple[str, ...]:
+    """The settings that not every method uses, and that move this one's runs: its own, and of the training those of the
+    method whose weights it evaluates."""
+    lender = METHODS.get(method.kind.weights_of or "")
+    lent = getattr(lender, "settings", INNER_LOOP) if lender else ()
+    return (*method.settings, *(f.name for f in fields(Training) if f.name in lent))
+
+
+def _is_moved_by(method: NamedMethod, setting: str) -> bool:
+    kind = method.kind
+    trained = METHODS.get(kind.weights_of or "", kind)
+    ignored = {name for each in (kind, trained) for name in getattr(each, "ignores", ())}
+    of_episodes = set(OF_IMAGES) if trained.training_batch != "images" else set()
+    return moves(setting, moved_by(method)) and setting.partition("=")[0] not in ignored | of_episodes

@@ -17,6 +17,9 @@ from bench.records import layout
 from tests.killing import KILLS, command
 
 RUN = ("run", "--benchmark", "tiny", "--iterations", "12", "--seeds", "2", "--threads", "1", "--checkpoint-every", "0")
+# Adam's moments and count, which outlive the episodes, are what is carried.
+REPTILE = "--method reptile --protocol nichol --iterations 6 --set meta_batch=2 --set inner_steps=2"
+REPTILE += " --set evaluation.episodes=2 --set evaluation.inner_steps=2"
 _AT_MOST = 100  # operations on files: a third of what a run does
 
 Snapshot = dict[str, str]
@@ -76,9 +79,9 @@ def killed_until_done(cwd: Path, data_dir: Path, arguments: Sequence[str], chanc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("together", ["1", "2"])
-def test_runs(tmp_path: Path, data_dir: Path, together: str) -> None:
-    arguments = (*RUN, "--together", together)
+@pytest.mark.parametrize(("method", "together"), [("", "1"), ("", "2"), (REPTILE, "2")])
+def test_runs(tmp_path: Path, data_dir: Path, method: str, together: str) -> None:
+    arguments = (*RUN, "--together", together, *method.split())
     assert command(tmp_path, data_dir, (*arguments, "--results", "whole")).code == 0
     expected = contents(tmp_path / "whole")
     chance = random.Random(KILLS)

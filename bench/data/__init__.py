@@ -1,1 +1,1 @@
-"""Sources of images: each prepares one uint8 array of images, class after class, and a manifest."""
+"""Data sets: each is prepared as one uint8 array of images, class by class, and a manifest."""

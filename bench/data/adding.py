@@ -1,4 +1,4 @@
-"""Adds a user's copy of a data set: checks it against what is known of it, prepares it, and replaces what was there."""
+"""Adds a user's copy of a data set: checks it, prepares it, and replaces an earlier copy."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def add_as(
 
 def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> DataSetCopy:
     if not path.exists():
-        raise UserError(f"{path}: no such file or folder: write {sources.command(source)} with the PATH of your copy")
+        raise UserError(f"{path}: no such file or folder: use {sources.command(source)} with the PATH of your copy")
     return data_set.open_source(path, partial)
 
 
@@ -101,26 +101,26 @@ def _completed(found: DataSetCopy) -> str:
     """What to do about a copy that lacks something: a part is of use where each split has a class."""
     lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
     if lost:
-        return f"complete it: without classes of {' and '.join(lost)} no benchmark could run on it"
-    return "complete it, or add what there is with --partial"
+        return f"complete it: without {' and '.join(lost)} classes no benchmark could run on it"
+    return "complete it, or add what it has with --partial"
 
 
 def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
     """Raises UserError where a split of a user's own has lost all of its classes."""
     if lost := [split for split, count in counts.items() if not count]:
-        raise UserError(f"{path}: no class of {' and '.join(lost)} has an image that can be read: mend some")
+        raise UserError(f"{path}: no readable image in any {' or '.join(lost)} class: repair some")
 
 
 def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
     files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
     return UserError(
-        f"{path}: {files} cannot be decoded ({some(corrupt)}): mend or remove them, or leave them out with --partial"
+        f"{path}: {files} cannot be decoded ({some(corrupt)}): repair or remove them, or skip them with --partial"
     )
 
 
 def _none_decoded(path: Path, corrupt: Sequence[str]) -> UserError:
     return UserError(
-        f"{path}: not one image can be decoded ({some(corrupt)}): save them as PNG or JPEG of 8 bits a channel"
+        f"{path}: no image can be decoded ({some(corrupt)}): save them as PNG or JPEG with 8 bits per channel"
     )
 
 

@@ -1,4 +1,4 @@
-"""Images of a source in their canonical order, and all that can be said of them."""
+"""Puts the images of a copy into their canonical order, and describes them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: 
     ordered = sorted(classes, key=lambda c: (SPLITS.index(c.split), c.name))
     parts = [part for c in ordered if (part := _arrange(c, transform, sink)).shown]
     if not parts:
-        raise NoImages("no image of this data set is there: give the folder or archive that holds them")
+        raise NoImages("no image of this data set in it: give the folder or archive that holds the images")
     counts = Counter(part.split for part in parts)
     return {
         "classes": _classes(parts),

@@ -29,4 +29,4 @@ def check_variant(benchmark: Benchmark, training: Training) -> None:
     asked = {"split": (training.split, RANDOM), "ones": (training.ones, INK)}
     for name, (value, usual) in asked.items():
         if value != usual and benchmark.source != OMNIGLOT:
-            raise UserError(f"{name}={value}: there is such a variant of Omniglot only, not of {benchmark.name}")
+            raise UserError(f"{name}={value}: only Omniglot has this variant, not {benchmark.name}")

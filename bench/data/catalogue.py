@@ -1,4 +1,4 @@
-"""The data sets that this project knows, and how a user's own become some."""
+"""The known data sets, and those that users add."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ _TAKEN = {*SOURCES, *BUILT_IN, *BENCHMARKS, *(each.source for each in BENCHMARKS
 def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None = None) -> DataSet:
     """A user's own images, a folder per class. Raises UserError where the name cannot be a data set's."""
     if name in _TAKEN or is_name(name):
-        raise UserError(f"--name {name}: this is the name of something else here: take another")
+        raise UserError(f"--name {name}: this name is taken: use another")
     if not _OWN_NAME.fullmatch(name):
-        raise UserError(f"--name {name!r}: up to 40 small letters, digits, - and _, the first a letter")
+        raise UserError(f"--name {name!r}: use up to 40 lower-case letters, digits, - and _, starting with a letter")
     if not SMALLEST <= side <= LARGEST:
-        raise UserError(f"--size {side}: from {SMALLEST} to {LARGEST} pixels")
+        raise UserError(f"--size {side}: give {SMALLEST} to {LARGEST} pixels")
     return DataSet(partial(folder.open_source, side=side, grey=grey, seed=seed, levels=levels))
 
 
 def get(source: str) -> DataSet:
     """The data set of that name. Raises UserError, with a suggestion, where there is none."""
     if source not in SOURCES:
-        own = f"images of your own: `python -m bench data add {OWN} PATH --name {source}`"
+        own = f"for your own images: `python -m bench data add {OWN} PATH --name {source}`"
         raise UserError(f"{unknown('data set', source, [*SOURCES, OWN])}; {own}")
     return SOURCES[source]

@@ -1,4 +1,4 @@
-"""Omniglot (Lake, Salakhutdinov and Tenenbaum 2015), all of which is packed into this project, and how it is resized.
+"""Omniglot (Lake, Salakhutdinov and Tenenbaum 2015), which this project includes completely, and how it is resized.
 
 The drawings are 105 x 105 bits; here ink is 255 and paper 0.
 """
@@ -82,7 +82,9 @@ def embedded() -> DataSetCopy:
     try:
         packed = unpack(EMBEDDED.read_bytes())
     except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
-        raise UserError(f"{EMBEDDED}: missing or damaged: `git checkout` it, or install the project again") from error
+        raise UserError(
+            f"{EMBEDDED}: missing or damaged: restore it with `git checkout`, or reinstall the project"
+        ) from error
     return DataSetCopy(
         EMBEDDED, "embedded", tuple(class_of(name, DRAWINGS, partial(drawings, packed[name])) for name in packed)
     )

@@ -1,4 +1,4 @@
-"""Which files each data set is read from: what `data add --help` lists, and refusals name."""
+"""The files that each data set can be read from, for `data add --help` and error messages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMS = {
     "tiered-imagenet": "{train,val,test}_images_png.pkl or _images.npz, each with its _labels.pkl; folders n01530575/ "
     f"or train/n01530575/ of 84x84; tables of SimpleShot, lists of easyfsl; {TORCHMETA}",
     "cub": f"CUB_200_2011 or its .tgz; folders train/CLASS/ in the split of Chen et al. (2019); {TORCHMETA}",
-    "omniglot": "none needed, it comes along; images_background, images_evaluation, unpacked or .zip; torchmeta's "
+    "omniglot": "nothing to add, it is included; images_background, images_evaluation, unpacked or .zip; torchmeta's "
     "data.hdf5",
     "folder": "CLASS/, or train/CLASS/, valid/CLASS/ and test/CLASS/ (meta-train, base, novel, ... too); or tables of "
     "files and classes: train.csv, val.csv, test.csv, labels.csv, metadata.csv or .jsonl, base.json, val.json, "
     "novel.json; or CLASS/ and lists of classes: train.txt, val.txt, test.txt, split.json; Meta-Album, VGG Flower, "
-    "FGVC-Aircraft, Stanford Dogs and FSS-1000 as they are packed",
+    "FGVC-Aircraft, Stanford Dogs and FSS-1000 as they are distributed",
 }
-PACKED = "Image files and pickles may also lie in tar or zip archives, but those of `folder`."
+PACKED = "Image files and pickles may also be inside tar or zip archives, except for `folder`."

@@ -1,4 +1,4 @@
-"""The one form that images have here, whatever their source, and how it lies on disk.
+"""The common form of all images, whatever their source, and its files on disk.
 
 A prepared data set is a folder: `images.npy`, uint8 [images, height, width, channels], memory-mapped, and
 `manifest.json`. The images of a class stand together, ordered by their content, because the order of a directory is
@@ -31,7 +31,7 @@ class ImageSet:
 
     `digest` is the SHA-256 of the content; `known_as` names the published copy that has this digest, or None;
     `partial` is true where classes of the full data set are missing; `remarks` are what whoever reads a result of
-    these images has to know: lines such as "3 images stand in training and in test".
+    these images has to know: lines such as "3 images are in training and in test".
     """
 
     name: str

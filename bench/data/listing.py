@@ -1,4 +1,4 @@
-"""What data are here, and whether they are still what they were."""
+"""Lists the prepared data, and checks that they are unchanged."""
 
 from __future__ import annotations
 
@@ -86,13 +86,15 @@ def _verify_embedded() -> None:
     found = assemble(embedded_omniglot.embedded().classes, None, lambda images: None)["digest"]
     if found != OMNIGLOT_DIGEST:
         digests = f"{found[:8]}, not {OMNIGLOT_DIGEST[:8]}"
-        raise Unusable(f"{embedded_omniglot.EMBEDDED}: its content has the digest {digests}: `git checkout` it")
+        raise Unusable(
+            f"{embedded_omniglot.EMBEDDED}: its content has the digest {digests}: restore it with `git checkout`"
+        )
 
 
 def _checked(source: str, where: Path, check: Callable[[], None]) -> dict[str, Any]:
     try:
         check()
-        ok, line = True, f"{where}: as it was written"
+        ok, line = True, f"{where}: unchanged since it was written"
     except (Unusable, UserError) as error:
         ok, line = False, str(error)
     return {"source": source, "where": str(where), "ok": ok, "line": line}

@@ -71,7 +71,7 @@ def workplace(data_dir: Path, name: str) -> Iterator[Path]:
             yield Path(temporary)
     except OSError as error:
         raise UserError(
-            f"cannot write {data_dir / name} ({reason(error)}): name another folder with --data-dir or BENCH_DATA"
+            f"cannot write {data_dir / name} ({reason(error)}): give another folder with --data-dir or BENCH_DATA"
         ) from error
 
 
@@ -80,7 +80,7 @@ def check_replaceable(folder: Path) -> None:
     files = (path for path in folder.rglob("*") if not path.is_dir())
     if foreign := next((path for path in files if path.name not in (IMAGES, MANIFEST)), None):
         raise UserError(
-            f"{folder} is no prepared data set ({foreign.name} lies in it) and is left alone: name another folder "
+            f"{folder} is not a prepared data set (it holds {foreign.name}) and is not changed: give another folder "
             "with --data-dir or BENCH_DATA"
         )
 
@@ -123,7 +123,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (Unreadable, KeyError, TypeError, AttributeError) as error:
         raise Unusable(f"{path}: missing or damaged ({type(error).__name__})") from error
     if newer:
-        raise Unusable(f"{path}: written by a newer version (format {manifest['format']}, this reads up to {FORMAT})")
+        raise Unusable(
+            f"{path}: written by a newer version (format {manifest['format']}; this version reads up to {FORMAT})"
+        )
     if not sound:
         raise Unusable(f"{path}: damaged (its classes do not add up)")
     return manifest
@@ -154,7 +156,7 @@ def read(folder: Path) -> ImageSet:
         with open(path, "rb") as file:  # whose header has to be the one we write: nothing in it is parsed
             as_written = file.read(HEADER_BYTES) == _header(shape)
         if not as_written or path.stat().st_size != HEADER_BYTES + math.prod(shape):
-            raise Unusable(f"{path}: its size is not what {MANIFEST} says")
+            raise Unusable(f"{path}: its size differs from what {MANIFEST} says")
         images = np.memmap(path, np.uint8, "r", HEADER_BYTES, tuple(shape))
     except (OSError, ValueError) as error:
         raise Unusable(f"{path}: missing, damaged or truncated") from error
@@ -174,11 +176,11 @@ def verify(folder: Path) -> None:
     resized, the content is not what the manifest says."""
     prepared, manifest = read(folder), read_manifest(folder)
     if sha256(folder / IMAGES) != manifest["sha256"]:
-        raise Unusable(f"{folder / IMAGES}: damaged (its SHA-256 is not the recorded one)")
+        raise Unusable(f"{folder / IMAGES}: damaged (its SHA-256 differs from the recorded one)")
     if "resize" not in manifest:
         found = assemble(_as_source(prepared), None, lambda images: None)
         if wrong := [name for name in found if found[name] != manifest[name]]:
-            raise Unusable(f"{folder / MANIFEST}: damaged ({', '.join(wrong)} not as the images have it)")
+            raise Unusable(f"{folder / MANIFEST}: damaged ({', '.join(wrong)} does not match the images)")
 
 
 def _as_source(prepared: ImageSet) -> list[SourceClass]:

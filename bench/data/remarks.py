@@ -1,4 +1,4 @@
-"""What whoever reads a result has to know of the data it was made on: said when they are added, and ever after."""
+"""Remarks on a data set that readers of its results must know: shown when it is added, and in every report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """What has to be known of a prepared data set: images in two splits, images left out, and its reader's notes."""
     corrupt = manifest.get("corrupt", ())
     were = "s were" if len(corrupt) > 1 else " was"
-    lost = [f"{len(corrupt)} image file{were} left out, being broken"] if corrupt else []
+    lost = [f"{len(corrupt)} broken image file{were} left out"] if corrupt else []
     return (*in_two_splits(manifest["identical"]["groups"]), *lost, *manifest.get("notes", ()))
 
 
@@ -32,4 +32,4 @@ def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _images(count: int) -> str:
-    return f"{count} images stand" if count > 1 else "1 image stands"
+    return f"{count} images are" if count > 1 else "1 image is"

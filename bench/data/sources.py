@@ -1,4 +1,4 @@
-"""What is known of data sets before one is read: names, digests of copies, where they lie, and how they are called."""
+"""Facts about data sets: names, digests of known copies, and folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COPIES = {
     OMNIGLOT_DIGEST: "Omniglot, all 32,460 drawings",
     MINI_IMAGENET_DIGEST: "Ravi & Larochelle split, 84x84 JPEG copy (8 byte-identical pairs)",
 }
-UNKNOWN_COPY = "no copy with this digest is known here: its colours, orientation and resizer could not be proved"
+UNKNOWN_COPY = "not a known copy: its colours, orientation and resizer could not be verified"
 
 
 def command(source: str) -> str:

@@ -1,4 +1,4 @@
-"""The committed class splits, and what a source lacks of one."""
+"""The committed class splits, and what a copy lacks of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_once(classes: Iterable[SourceClass], where: str) -> None:
     seen: set[str] = set()
     for c in classes:
         if c.name in seen:
-            raise UserError(f"{where}: class {c.name} stands there twice: keep one")
+            raise UserError(f"{where}: class {c.name} is in it twice: keep one")
         seen.add(c.name)
 
 
@@ -47,17 +47,17 @@ def check_belongs(
             others = [each.name for each in classes if each.name not in expected]
             if all(name.isdecimal() for name in others):
                 raise UserError(
-                    f"{where}: {len(others)} of {len(classes)} classes are called by number ({some(others)}), and "
-                    "which class a number is cannot be had back: use a copy that has the names"
+                    f"{where}: {len(others)} of {len(classes)} classes are named by number ({some(others)}), and "
+                    "which class a number means cannot be recovered: use a copy that has the names"
                 )
             raise UserError(
-                f"{where}: class {c.name!r} is none of this data set, and so are {len(others)} of {len(classes)} "
-                f"classes ({some(others)}): "
+                f"{where}: class {c.name!r} does not belong to this data set; in all {len(others)} of {len(classes)} "
+                f"classes do not ({some(others)}): "
                 f"{'remove them' if len(others) < len(classes) else 'this is another data set'}, or use another copy"
             )
         if c.split != expected[c.name]:
             raise UserError(
-                f"{where}: class {c.name} stands in {c.split!r} but belongs to {expected[c.name]!r}: "
+                f"{where}: class {c.name} is in {c.split!r} but belongs to {expected[c.name]!r}: "
                 f"{_exchanged(classes, expected) or _how_many_elsewhere(classes, expected)}"
             )
         if per_class is not None and c.count > per_class[1]:
@@ -71,15 +71,15 @@ def _exchanged(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> s
     pairs = {(c.split, expected[c.name]) for c in classes if expected.get(c.name) != c.split and c.name in expected}
     if len(pairs) == 2 and pairs == {(b, a) for a, b in pairs}:
         one, other = sorted(pairs)[0]
-        return f"the files of {one} and {other} are exchanged: give each the other's name"
+        return f"the files of {one} and {other} are swapped: swap their names"
     return ""
 
 
 def _how_many_elsewhere(classes: Sequence[SourceClass], expected: Mapping[str, str]) -> str:
     elsewhere = sum(expected.get(c.name) != c.split for c in classes)
     return (
-        f"{elsewhere} of {len(classes)} classes do, so this is another split: use a copy in the benchmark's own "
-        "split, or add it as `folder`, under a name of its own"
+        f"{elsewhere} of {len(classes)} classes are in the wrong split, so this is another split: use a copy in the "
+        "benchmark's own split, or add it as `folder`, under its own name"
     )
 
 
@@ -128,8 +128,8 @@ def check_not_too_many(
         if over := next((split for split in most if found[split] > most[split]), None):
             split = "" if over == "all" else f"{over} "
             raise UserError(
-                f"{where}: {found[over]:,} {split}{kind}, and the data set has {most[over]:,}: this is another data "
-                "set in the same form: add it as `folder`, a folder per class, under a name of its own"
+                f"{where}: {found[over]:,} {split}{kind}, but the data set has {most[over]:,}: this is another data "
+                "set in the same form: add it as `folder`, one folder per class, under its own name"
             )
 
 

@@ -33,7 +33,7 @@ def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
                 raise UserError(f"{name}: {row['problem']}") from None
         raise
     if found.form == benchmarks.IMAGES and found.ways < 2:
-        raise UserError(f"{name}: with one way every answer is right and nothing is measured; take 2 ways or more")
+        raise UserError(f"{name}: with 1 way every answer is right, so nothing is measured: use 2 ways or more")
     return found
 
 
@@ -44,7 +44,7 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
         prepared.recover(home, source)
     if source not in sources.NAMES and not (home / source).exists():
         raise UserError(
-            f"{unknown('data set', source, [*sources.NAMES, *listing.own_shapes(data_dir)])}; images of your own: "
+            f"{unknown('data set', source, [*sources.NAMES, *listing.own_shapes(data_dir)])}; for your own images: "
             f"{sources.command(source)}"
         )
     forms, form = listing.forms(source), resize if source == "omniglot" else ""
@@ -55,7 +55,7 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
     elif source == "omniglot":
         images = _embedded(home, resize)
     else:
-        raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then {sources.command(source)}")
+        raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then run {sources.command(source)}")
     return replace(images, name=source, known_as=sources.COPIES.get(images.digest))  # a user may rename the folder
 
 

@@ -240,28 +240,28 @@ def _no_names(copy, out):
     [
         (_resized, ["64x64 pixels, not 84x84", "resized to another size"]),
         (_in_both_splits, ["4 classes", "folders of two splits", "not of classes", "PATH/CLASS/"]),
-        (_another_split, ["stands in 'test' but belongs to 'train'", "4 of 4 classes", "`folder`"]),
+        (_another_split, ["is in 'test' but belongs to 'train'", "4 of 4 classes", "`folder`"]),
         (_repeated, ["mini-imagenet-cache-train.pkl", "every image has one class"]),
-        (_exchanged, ["the files of test and valid are exchanged"]),
+        (_exchanged, ["the files of test and valid are swapped"]),
         (_floats, ["floats", "astype('uint8')"]),
-        (_egnn, ["mini_imagenet_test.pickle", "without names of classes", "use a copy that has the names"]),
-        (_egnn_renamed, ["2 classes called by number", "cannot be had back"]),
+        (_egnn, ["mini_imagenet_test.pickle", "which lack the names of the classes", "use a copy that has the names"]),
+        (_egnn_renamed, ["2 classes named by number", "cannot be recovered"]),
         (_bare_numbers, ["labels are numbers (3)", "use a copy that has the names"]),
         (_timm, ["4 classes", "split of images", "Ravi & Larochelle"]),
         (
             _unmatched,
-            ["train.csv lists 8 images (first othern0153282900000000.jpg)", "none of which", "16 image files"],
+            ["train.csv lists 8 images (first othern0153282900000000.jpg)", "but none is", "16 image files"],
         ),
         (_two_names_of_a_label, ["label 7 is n01532829 and n01558993"]),
-        (_npz, ["train.npz", "a folder per class", "found 1 .npz"]),
+        (_npz, ["train.npz", "one folder per class", "found 1 .npz"]),
         (_torch, ["train.pt", "programs"]),
-        (_no_labels_of_as_many, ["1 labels of 8 images"]),
+        (_no_labels_of_as_many, ["1 labels for 8 images"]),
         (_no_names, ["2 labels (0, 1) have no name"]),
-        (_numbered_classes, ["4 of 4 classes are called by number", "use a copy that has the names"]),
+        (_numbered_classes, ["4 of 4 classes are named by number", "use a copy that has the names"]),
         (_bitmaps, [".bmp is one of the images in formats", "save them as PNG"]),
-        (_numbered_folders, ["its folders (9) are called like no class (n01532829)"]),
-        (_one_cache, ["call the files by their splits"]),
-        (_of_cifar, ["files of CIFAR-FS or FC100 lie there", "data add cifar-fs"]),
+        (_numbered_folders, ["its folders (9) do not have the names of classes (n01532829)"]),
+        (_one_cache, ["name the files by their splits"]),
+        (_of_cifar, ["it holds files of CIFAR-FS or FC100", "data add cifar-fs"]),
         (_wide_text, ["train.csv", "save it as CSV in UTF-8"]),
     ],
 )
@@ -279,7 +279,7 @@ def test_a_single_file_and_packed_hdf5_say_what_to_give(tmp_path, home, small_co
     line = refused(_add, pack(tmp_path / "torchmeta.tar.gz", files), home)
     assert "torchmeta.tar.gz holds miniimagenet/train_data.hdf5" in line and "unpack it first" in line
     pack(tmp_path / "outer/mini.zip", {"copy/inner.tar": b"x", "readme.txt": b"y"})
-    assert "copy/inner.tar is one of the archives that are not looked into" in refused(_add, tmp_path / "outer", home)
+    assert "copy/inner.tar is one of the archives that are not opened" in refused(_add, tmp_path / "outer", home)
 
 
 class _Hostile:
@@ -295,7 +295,7 @@ def test_nothing_that_a_packed_pickle_carries_is_run(tmp_path, home, small_copy,
     files = {file: pickle.dumps(cache, 2) for file, cache in small_copy.caches().items()}
     files["mini-imagenet-cache-val.pkl"] = pickle.dumps({"image_data": _Hostile(tmp_path / "run")}, 2)
     line = refused(_add, pack(tmp_path / name, files), home)
-    assert f"{name}/mini-imagenet-cache-val.pkl" in line and "which is refused" in line
+    assert f"{name}/mini-imagenet-cache-val.pkl" in line and "refused" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -306,9 +306,9 @@ def test_nothing_that_a_packed_pickle_carries_is_run(tmp_path, home, small_copy,
         ("mini.tar.gz", b"<html>", "a web page, not the file"),
         ("mini-imagenet-cache-train.pkl", b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
         ("train_data.hdf5", b"version https://git-lfs.github.com/spec/v1", "`git lfs pull`"),
-        ("mini.tar.gz.crdownload", b"x", "a download that has not ended"),
-        ("mini.7z", b"x", "not opened here: unpack it first"),
-        ("mini-imagenet-cache-train.pkl.gz", b"x", "not opened here: unpack it first"),
+        ("mini.tar.gz.crdownload", b"x", "an unfinished download"),
+        ("mini.7z", b"x", "cannot be opened here: unpack it first"),
+        ("mini-imagenet-cache-train.pkl.gz", b"x", "cannot be opened here: unpack it first"),
     ],
 )
 def test_what_lies_there_in_place_of_a_copy_is_named(tmp_path, home, refused, name, data, words):
@@ -320,14 +320,14 @@ def test_a_pickle_that_stands_in_two_archives_is_refused(tmp_path, home, small_c
     files = {file: pickle.dumps(cache, 2) for file, cache in small_copy.caches().items()}
     for name in ("one.zip", "two.tar"):
         pack(tmp_path / "copy" / name, {**files, "LICENSE": b""})
-    assert "two.tar: mini-imagenet-cache-train.pkl stands there twice" in refused(_add, tmp_path / "copy", home)
+    assert "two.tar: mini-imagenet-cache-train.pkl is in it twice" in refused(_add, tmp_path / "copy", home)
 
 
 def test_a_part_is_not_offered_where_no_benchmark_could_run_on_it(tmp_path, home, small_copy, refused):
     copy = small_copy.write_folder(tmp_path / "copy")
     (copy / "val.csv").unlink()
     line = refused(adding.add, "mini-imagenet", copy, home)
-    assert "no val.csv lies beside" in line and "without classes of valid" in line and "--partial" not in line
+    assert "no val.csv next to" in line and "without valid classes" in line and "--partial" not in line
 
 
 def test_masks_beside_images_are_left_out(tmp_path, home, small_copy, digest):

@@ -117,10 +117,10 @@ def test_own_images_are_a_benchmark_like_the_others(
         (("show", "episode", "--benchmark", "mine-2w30s", "--out", "x.png"), "take fewer shots"),
         (("data", "add", "folder", "photos"), "--name"),
         (("data", "add", "folder", "nowhere", "--name", "other"), "nowhere"),
-        (("data", "add", "folder", "photos", "--name", "omniglot"), "something else"),
-        (("data", "add", "folder", "photos", "--name", "x", "--size", "9"), "from 16 to 256"),
+        (("data", "add", "folder", "photos", "--name", "omniglot"), "this name is taken"),
+        (("data", "add", "folder", "photos", "--name", "x", "--size", "9"), "16 to 256"),
         (("data", "add", "omniglot", "photos", "--size", "32", "--grey"), "--size, --grey: only for"),
-        (("data", "add", "cifar-fs", "photos"), "no CIFAR-100 there"),
+        (("data", "add", "cifar-fs", "photos"), "no CIFAR-100 in it"),
         (("run", "--benchmark", "cub-5w1s"), "data add cub PATH"),
     ],
 )
@@ -143,7 +143,7 @@ def test_images_in_training_and_in_test_are_said_wherever_the_data_are_named(
     for k, file in enumerate(sorted((photos / "test").rglob("*.png"))[:3]):
         shutil.copy(file, photos / "train" / "train0" / f"again{k}.png")
     added = typed("data", "add", "folder", str(photos), "--name", "twice", "--size", "16")
-    remark = next(line for line in added.stdout.splitlines() if line.endswith("stand in training and in test"))
+    remark = next(line for line in added.stdout.splitlines() if line.endswith("are in training and in test"))
     assert remark.removeprefix("note: ") in typed("data", "list").stdout
     few = ("--set", "queries=2", "--set", "evaluation.queries=2", "--set", "evaluation.episodes=4")
     ran = typed("run", "--benchmark", "twice-2w1s", *SHORT, *few)

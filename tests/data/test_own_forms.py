@@ -131,7 +131,7 @@ def test_folders_in_folders_are_no_classes_unless_that_is_said(tmp_path, home, r
     path = _write(tmp_path / "copy", lambda s, c, i: f"group{c[-1]}/{c}a/{i}.png")
     _write(path, lambda s, c, i: f"group{c[-1]}/{c}b/{i}.png")
     line = refused(_add, path, home)
-    assert "group0 holds folders (kind00a, kind00b), and no images" in line and "--levels 2" in line
+    assert "group0 holds folders (kind00a, kind00b) but no images" in line and "--levels 2" in line
     assert set(_splits(_add(path, home, levels=2))) == {f"group{c[-1]}/{c}{x}" for c in CLASSES for x in "ab"}
 
 
@@ -151,7 +151,7 @@ def test_two_parts_or_a_split_without_classes_say_what_lacks(tmp_path, home, ref
         tmp_path / "tiny",
         lambda s, c, i: f"train/{c}/images/{i}.png" if s == "train" else f"{FILES[s]}/images/{c}{i}.png",
     )
-    assert "images/ alone" in (line := refused(_add, tiny, home)) and "of train/, give that folder" in line
+    assert "only images/" in (line := refused(_add, tiny, home)) and "of train/, give that folder" in line
     flat = _write(tmp_path / "flat", lambda s, c, i: f"{FILES[s]}/{c}{i}.png")
     assert "18 images" not in (line := refused(_add, flat, home)) and "no class folders" in line
 
@@ -177,7 +177,7 @@ LABELS = {
 def test_one_table_says_the_classes(tmp_path, home, refused, name):
     header, row = LABELS[name]
     path = _write(tmp_path / "copy", lambda s, c, i: f"train/{c}_{i}.png")
-    assert "18 images and no class folders" in refused(_add, path, home)
+    assert "18 images but no class folders" in refused(_add, path, home)
     put(path / "train" / name, header + "".join(row.format(c=c, i=i) for c, i in IMAGES))
     manifest = _add(path, home)
     assert _splits(manifest).keys() == set(CLASSES) and f"train/{name}, split by seed 0" in manifest["source"]["kind"]
@@ -187,34 +187,34 @@ def test_tables_that_say_no_split_or_no_classes(tmp_path, home, refused):
     path = _write(tmp_path / "copy", lambda s, c, i: f"images/{c}_{i}.png")
     files = ("train", "val", "test")
     put(path / "labels.csv", "filename,label,split\n" + "".join(f"{c}_{i}.png,{c},{files[i]}\n" for c, i in IMAGES))
-    assert any("are of images, not of classes" in note for note in _add(path, home)["notes"])
+    assert any("are splits of images, not of classes" in note for note in _add(path, home)["notes"])
     put(path / "labels.csv", "filename,url\n" + "".join(f"{c}_{i}.png,{c}{i}\n" for c, i in IMAGES))
-    assert "no two images of it are of one class" in refused(_add, path, home)
+    assert "no two of its images have the same class" in refused(_add, path, home)
     put(path / "labels.csv", "nothing\n")
-    assert "all images lie in one folder" in (line := refused(_add, path, home)) and "labels.csv" in line
+    assert "all images are in one folder" in (line := refused(_add, path, home)) and "labels.csv" in line
 
 
 def test_folders_below_a_class_and_tables_of_images_are_noted(tmp_path, home):
     path = _write(tmp_path / "copy", lambda s, c, i: f"{c}/{'thumbs/' * (i == 2)}{i}.png")
     put(path / "train.txt", "".join(f"{c}/{i}.png\n" for c, i in IMAGES))
     notes = _add(path, home)["notes"]
-    assert any(note.startswith("6 images lie in folders below those of their classes") for note in notes)
+    assert any(note.startswith("included: 6 images in folders below those of their classes") for note in notes)
     assert "not read: train.txt" in notes
 
 
 def test_what_stands_beside_splits_and_what_lacks_says_the_step(tmp_path, home, refused):
     names = {"train": "train", "valid": "dev", "test": "test"}
     dev = _write(tmp_path / "dev", lambda s, c, i: f"{names[s]}/{c}/{i}.png")
-    assert "call it valid/ if" in refused(_add, dev, home)
+    assert "rename it to valid/ if" in refused(_add, dev, home)
     both = _write(tmp_path / "both", lambda s, c, i: f"{'test' if s == 'test' else 'trainval'}/{c}/{i}.png")
-    assert "trainval says two splits" in refused(_add, both, home)
+    assert "trainval names two splits" in refused(_add, both, home)
     one = _write(tmp_path / "one", lambda s, c, i: f"train/{c}/{i}.png")
     assert f"to split its classes, give {one / 'train'}" in refused(_add, one, home)
     deep = io.BytesIO()
     Image.fromarray(np.full((9, 9), 9000, np.uint16)).save(deep, "PNG")
     for c in CLASSES:
         put(tmp_path / "deep" / c / "1.png", deep.getvalue())
-    assert "not one image can be decoded (kind0" in refused(_add, tmp_path / "deep", home)
+    assert "no image can be decoded (kind0" in refused(_add, tmp_path / "deep", home)
 
 
 @pytest.mark.parametrize("of", ["{c}/{i}.mask.png", "{c}/masks/{i}.png", "{c}/{i}_mask.png", "masks/{c}/{i}.png"])
@@ -286,7 +286,7 @@ def test_dogs_with_annotations_and_lists_beside(tmp_path, home):
 def test_a_table_of_images_that_are_not_there_says_both(tmp_path, home, refused):
     path = _write(tmp_path / "copy", lambda s, c, i: f"images/{c}{i}.png")
     put(path / "labels.csv", "FILE_NAME,CATEGORY\nelse.png,a\n")
-    assert "lists 1 images (first else.png), none of which is there" in refused(_add, path, home)
+    assert "lists 1 image (first else.png), but none is there" in refused(_add, path, home)
 
 
 def test_known_data_sets_are_recognised_by_the_names_of_their_classes(tmp_path, home, small_copy, refused):
@@ -305,18 +305,18 @@ def test_known_data_sets_are_recognised_by_the_names_of_their_classes(tmp_path, 
     assert "in its own split: no published number" in " ".join(_add(tmp_path / "split", home, side=32)["notes"])
     for k, name in enumerate(("Korean", "Greek", "Tifinagh")):
         put(tmp_path / "alphabets" / name / "character01/1.png", _image(k))
-    assert "it comes with this project" in refused(_add, tmp_path / "alphabets", home, levels=2)
+    assert "it is included in this project" in refused(_add, tmp_path / "alphabets", home, levels=2)
 
 
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("records/0.tfrecords", "export its images"),
-        ("a.tar", "a.tar has to be unpacked first"),
+        ("records/0.tfrecords", "export their images"),
+        ("a.tar", "unpack a.tar first"),
         ("x.npz", "1 .npz (x.npz)"),
     ],
 )
 def test_where_there_are_no_images_it_says_what_there_is(tmp_path, home, refused, name, words):
     put(tmp_path / "copy" / name, b"x")
     line = refused(_add, tmp_path / "copy", home)
-    assert "no image there" in line and words in line and name.rpartition("/")[2] in line
+    assert "no image in it" in line and words in line and name.rpartition("/")[2] in line

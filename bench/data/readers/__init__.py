@@ -1,1 +1,1 @@
-"""The forms in which data sets are passed round, and what a user's copy holds of them."""
+"""Readers for every form in which data sets are distributed."""

@@ -1,4 +1,4 @@
-"""Files out of a folder, tar or zip, without anything being unpacked on disk.
+"""Reads files from a folder, tar or zip, without unpacking anything on disk.
 
 An archive is a stranger's: a member that could only do harm (a link, a device, a path that leaves the archive) is
 refused, and so is one that would fill the memory.
@@ -54,9 +54,9 @@ def mistaken(path: Path) -> str:
     except OSError:
         return ""
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not the file, as where a download asks something first: get it again in a browser"
+        return "a web page, not the file (the download may ask something first): download it with a browser"
     if start.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS, not the file: `git lfs pull` gets it"
+        return "a Git LFS pointer, not the file: get it with `git lfs pull`"
     return ""
 
 
@@ -83,7 +83,7 @@ def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: Others |
         read = pool.map(lambda path: _read_archive(path, suffixes, passed_over), paths)
         for path, files in zip(paths, read, strict=True):
             if twice := found.keys() & files.keys():
-                raise UserError(f"{path}: {min(twice)} stands in another archive too: keep one of the two")
+                raise UserError(f"{path}: {min(twice)} is in another archive too: keep one of the two")
             found |= files
     return found
 
@@ -96,10 +96,10 @@ def read_stored(path: Path) -> dict[str, bytes]:
             members = list(_plain_members(path, archive))
             for member in members:
                 if member.is_dir() or member.compress_type or member.flag_bits & 1 or member.comment or member.extra:
-                    raise UserError(f"{path}: {member.filename} is not a plain stored file, which is refused")
+                    raise UserError(f"{path}: refused, because {member.filename} is not a plain stored file")
             return _within_limits(path, ((m.filename, m.file_size, partial(archive.read, m)) for m in members))
     except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
+        raise UserError(f"{path}: no such file") from None
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 
@@ -125,10 +125,10 @@ def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
         if size > MOST_BYTES_EACH or total > MOST_BYTES or len(found) >= MOST_MEMBERS:
             raise UserError(
                 f"{where}: more than {MOST_MEMBERS} files, {MOST_BYTES >> 20} MiB in all or {MOST_BYTES_EACH >> 20} MiB"
-                f" in one ({name}), which is refused: unpack it yourself if you trust it, and give the folder"
+                f" in one ({name}), so it is refused: if you trust it, unpack it and give the folder"
             )
         if name in found:
-            raise UserError(f"{where}: {name} stands there twice: keep one of the two")
+            raise UserError(f"{where}: {name} is in it twice: keep one of the two")
         found[name] = read()
     return found
 
@@ -138,7 +138,7 @@ def _tar_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Itera
         for seen, member in enumerate(archive):
             _check_name(path, member.name, seen)
             if not (member.isreg() or member.isdir()):
-                raise UserError(f"{path}: {member.name} is a link or a device, which is refused: pack plain files")
+                raise UserError(f"{path}: {member.name} is a link or a device, so it is refused: pack plain files only")
             if member.isreg() and _wanted(member.name, suffixes):
                 yield member.name, member.size, partial(_content, archive, member)
             elif member.isreg():
@@ -171,9 +171,9 @@ def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.Zip
     for seen, member in enumerate(archive.infolist()):
         _check_name(path, member.filename, seen)
         if not member.filename:
-            raise UserError(f"{path}: a file without a name is in it, which is refused")
+            raise UserError(f"{path}: refused, because it holds a file without a name")
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise UserError(f"{path}: {member.filename} is a link or a device, which is refused: pack plain files")
+            raise UserError(f"{path}: {member.filename} is a link or a device, so it is refused: pack plain files only")
         yield member
 
 
@@ -184,6 +184,8 @@ def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
 
 def _check_name(path: Path, name: str, seen: int) -> None:
     if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or name[1:2] == ":":
-        raise UserError(f"{path}: {name} leads out of the archive, which is refused: pack relative paths")
+        raise UserError(f"{path}: refused, because {name} points outside the archive: pack relative paths")
     if seen >= MOST_MEMBERS:
-        raise UserError(f"{path}: more than {MOST_MEMBERS} files, which is refused: nothing read here has so many")
+        raise UserError(
+            f"{path}: refused, because it holds more than {MOST_MEMBERS} files, more than any data set read here"
+        )

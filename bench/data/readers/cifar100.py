@@ -66,7 +66,7 @@ def _in_originals(copy: Copy, split: str) -> DataSetCopy | None:
     there = copy.paths(*ORIGINAL).values()
     lost = [name for name in ORIGINAL if meta is None or meta.with_name(name) not in there]
     if meta and len(lost) == 1:
-        raise UserError(f"{meta.parent}: no file {lost[0]}: cifar-100-python has {', '.join(ORIGINAL)}: give all three")
+        raise UserError(f"{meta.parent}: {lost[0]} is missing: give all of {', '.join(ORIGINAL)}")
     if meta is None or lost:
         return None
     contents = {name: load_plain(meta.with_name(name)) for name in ORIGINAL}
@@ -90,7 +90,7 @@ def _part(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         images = _planes(path, np.asarray(content["data"], np.uint8))
         fine, coarse = (_labels(content[name], most) for name, most in (("fine_labels", 100), ("coarse_labels", 20)))
         if not len(images) == len(fine) == len(coarse):
-            raise ValueError("as many labels as images are needed")
+            raise ValueError("it needs as many labels as images")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _not_original(path, error) from error
     return images, fine, coarse
@@ -105,7 +105,7 @@ def _planes(path: Path, data: np.ndarray) -> np.ndarray:
         raise ValueError(f"data of shape {data.shape}, not [images, 3072]")
     if data.ndim == 2 and len(data) and channels_are_last(images):
         raise UserError(
-            f"{path}: its data are [images, 3072] with the channels last, where cifar-100-python has plane after "
+            f"{path}: its data are [images, 3072] with the channels last, but cifar-100-python has plane after "
             "plane: save them as [images, 32, 32, 3], or give the original files"
         )
     return images.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -153,13 +153,13 @@ def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
         if all(read_split(other).get(c.name) == c.split for c in classes):
             source = other.replace("_", "-")
             raise UserError(
-                f"{copy.path}: these are the classes of {source} in its split: `python -m bench data add {source} "
+                f"{copy.path}: these are the classes of {source}, in its split: use `python -m bench data add {source} "
                 f"{copy.path}`"
             )
         raise UserError(
-            f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the numbers of CIFAR-100 of classes of this "
-            f"split (that of {wrong[0].name}, {expected.get(wrong[0].name)} here, stands in {wrong[0].split}): this "
-            "is another split, or the labels were numbered anew and the classes' names are lost: give "
+            f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the CIFAR-100 numbers of classes of this "
+            f"split ({wrong[0].name} is in {wrong[0].split}, but in {expected.get(wrong[0].name)} here): this "
+            "is another split, or the labels were renumbered and the classes' names are lost: give "
             "cifar-100-python"
         )
     return copy.source("labelled pickles", classes) if files else None

@@ -13,7 +13,7 @@ from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
 from bench.data.readers.split_names import split_of
 from bench.data.splits import some
-from bench.errors import UserError, reason
+from bench.errors import UserError, counted, reason
 
 MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
 Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
@@ -121,7 +121,7 @@ def found(names: Iterable[str]) -> str:
 def found_folders(names: Iterable[str]) -> str:
     """The folders at the top, and how many files each holds."""
     counts = Counter(PurePosixPath(name).parts[0] for name in names if "/" in name)
-    return ", ".join(f"{top}/ ({count} files)" for top, count in counts.most_common(4))
+    return ", ".join(f"{top}/ ({counted(count, 'file')})" for top, count in counts.most_common(4))
 
 
 def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
@@ -132,7 +132,7 @@ def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
     for archive, member in others:
         name = PurePosixPath(member).as_posix()
         if name in packed and name.lower().endswith(_DATA):
-            raise UserError(f"{archive}: {name} stands there twice, or in another archive too: keep one of the two")
+            raise UserError(f"{archive}: {name} is in it twice, or in another archive too: keep one of the two")
         packed[name] = archive
     return replace(_copy(path, files, [*packed], keep_going), packed=packed)
 

@@ -21,8 +21,8 @@ from bench.data.splits import read_split
 from bench.errors import UserError
 
 SIDE, PER_CLASS, TOTAL = 84, (41, 60), 11_788
-OWN_SPLIT = "to keep its split, `python -m bench data add folder {} --name birds`"
-NOT_ORIGINAL = "whether the photographs were cut to the birds' boxes, as some copies are, could not be checked"
+OWN_SPLIT = "to keep its split, use `python -m bench data add folder {} --name birds`"
+NOT_ORIGINAL = "some copies are cropped to the birds' bounding boxes; whether this one is could not be checked"
 SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
 
@@ -61,16 +61,16 @@ def _check_split(copy: Copy, birds: Groups) -> None:
     keep = OWN_SPLIT.format(copy.path)
     if other:
         raise UserError(
-            f"{copy.path}: the classes are split otherwise there ({other[0]} in {listed[other[0]]}, here in "
+            f"{copy.path}: its classes are split differently ({other[0]} is in {listed[other[0]]}, here in "
             f"{ours[other[0]]}, and {len(other) - 1} more): {keep}; for the split here (Chen et al. 2019), give "
-            "CUB_200_2011 as its authors pack it, without these tables or folders"
+            "CUB_200_2011 as its authors distribute it, without these tables or folders"
         )
     if birds and any(
         "cubirds200" in part for part in (*copy.path.parts[-1:], *next(iter(birds.values()))[0].split("/"))
     ):
         raise UserError(
             f"{copy.path}: cubirds200 is learn2learn's folder, and its split (140/30/30 classes, in its code) is not "
-            "the one here (Chen et al. 2019, 100/50/50): for that one, give the folder CUB_200_2011 in it"
+            "the one here (Chen et al. 2019, 100/50/50): for the split here, give the folder CUB_200_2011 inside it"
         )
 
 

@@ -23,11 +23,11 @@ from bench.data.readers.own_tables import in_tables
 from bench.data.readers.recognised import are_of, command, recognised
 from bench.data.readers.refusals import no_images
 from bench.data.splits import some
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.protocols.benchmarks import SPLITS
 
 IN_ONE = (
-    ": all images lie in one folder, and nothing there says their classes: put those of each class into PATH/CLASS/, "
+    ": all images are in one folder, and nothing names their classes: put those of each class into PATH/CLASS/, "
     "or add labels.csv with the columns filename,label"
 )
 SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
@@ -62,14 +62,12 @@ def _files(path: Path) -> tuple[Copy, list[str]]:
     """The files below `path`, and those that are images. Raises UserError where there are none, or one's name is no
     text of one line, which manifests and reports will show."""
     if not path.is_dir():
-        raise UserError(
-            f"{path}: no folder: give the one that holds a folder per class (an archive has to be unpacked)"
-        )
+        raise UserError(f"{path}: not a folder: give the one that holds a folder per class (unpack an archive first)")
     files = FolderFiles(path)
     images = [name for name in files if Path(name).suffix.lower() in readable_suffixes()]
     for name in [*images, *(folder.name for folder in path.iterdir() if folder.is_dir())]:
         if not name.isprintable():
-            raise UserError(f"{f'{path}/{name}'!a}: its name is no text of one line: call it otherwise")
+            raise UserError(f"{f'{path}/{name}'!a}: its name is not one line of text: rename it")
     copy = Copy(path, files, list(files))
     if not images:
         raise no_images(copy, FORMS["folder"])
@@ -81,7 +79,7 @@ def _with_splits(path: Path, found: list[OwnClass], seed: int | None, how: str) 
     given = any(each.split for each in found)
     if given and seed is not None:
         raise UserError(
-            f"{path}: --split-seed {seed}, but the folders or tables in it are the split: leave one of both away"
+            f"{path}: --split-seed {seed}, but its folders or tables define the split already: remove one of the two"
         )
     if given:
         check_one_split_each(path, found)
@@ -110,7 +108,7 @@ def _note_deeper(copy: Copy, classes: Sequence[OwnClass]) -> None:
     deeper = [p for each in parents for p in each if any(above in p.parents for above in set(each))]
     if deeper:
         copy.notes.append(
-            f"{len(deeper)} images lie in folders below those of their classes ({deeper[0]}, ...): taken too"
+            f"included: {counted(len(deeper), 'image')} in folders below those of their classes ({deeper[0]}, ...)"
         )
 
 
@@ -125,19 +123,19 @@ def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int |
     known = same or found
     if by_seed and seed is None:
         raise UserError(
-            f"{copy.path}: {are_of(names, known)}, which has a split of its own: {command(known, copy.path)}; to split "
-            "these at random nevertheless, add --split-seed 0"
+            f"{copy.path}: {are_of(names, known)}, which has its own split: {command(known, copy.path)}; to split "
+            "these at random anyway, add --split-seed 0"
         )
     if same and side == same[0].side:
         raise UserError(f"{copy.path}: {are_of(names, same)}, in its own split: {command(same, copy.path)}")
     how = "in its own split" if same else "in another split than the published one"
-    copy.notes.append(f"{are_of(names, known)}, {how}: no published number is of these images")
+    copy.notes.append(f"{are_of(names, known)}, {how}: no published number is for these images")
 
 
 def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
     """Class name -> split; at least one class each. Raises UserError where there are fewer than three."""
     if len(names) < len(SPLITS):
-        raise UserError(f"{len(names)} classes, and {len(SPLITS)} are needed: one for each split at least")
+        raise UserError(f"{len(names)} classes: at least {len(SPLITS)} are needed, one for each split")
     ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
     valid, test = (max(1, round(share * len(names))) for share in SHARES.values())
     splits = ["valid"] * valid + ["test"] * test + ["train"] * (len(names) - valid - test)

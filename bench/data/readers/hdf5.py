@@ -50,7 +50,9 @@ def _stored(path: Path, group: Any, name: str) -> Any:
     linked = not isinstance(group.get(name, getlink=True), h5py.HardLink)
     item = None if linked else group[name]
     if linked or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external or _filters(item) - _FILTERS)):
-        raise UserError(f"{path}: {name} leads out of the file, or needs a plug-in, which is refused: copy it whole")
+        raise UserError(
+            f"{path}: refused, because {name} points outside the file or needs a plug-in: copy the data into one file"
+        )
     return item
 
 

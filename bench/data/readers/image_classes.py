@@ -11,7 +11,7 @@ from bench.data.readers.recognised import WNID, class_folders, this_is
 from bench.data.readers.split_names import HALVES, is_phase, split_of
 from bench.data.readers.tables import Table, split_tables
 from bench.data.splits import in_two_splits, some
-from bench.errors import UserError
+from bench.errors import UserError, counted
 
 
 def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
@@ -35,7 +35,7 @@ def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
             seen.add(name or f"{split} {row}")
             groups[split, labels[label]] += [name] if name else []
     _check_met(copy, tables, images, groups)
-    copy.notes += [f"no {s} lies beside {some([t.name for t in tables.values()])}" for s in _absent(tables)]
+    copy.notes += [f"no {s} next to {some([t.name for t in tables.values()])}" for s in _absent(tables)]
     copy.used.update(name for names in groups.values() for name in names)
     return dict(groups)
 
@@ -84,7 +84,7 @@ class ImagePlaces:
         if len(same) > 1 and file != row:
             return None  # a file in a folder of that name, which is not there
         if len(same) > 1:
-            raise UserError(f"{self._where}: {file} stands there twice ({some(same, 2)}): keep one of each")
+            raise UserError(f"{self._where}: {file} is in it twice ({some(same, 2)}): keep one of each")
         return same[0] if same else None
 
 
@@ -99,8 +99,8 @@ def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], g
     table = max(tables.values(), key=lambda table: len(table.rows))
     if table.rows and not any(groups.values()):
         raise UserError(
-            f"{copy.path}: {table.name} lists {len(table.rows)} images (first {table.rows[0][0]}), none of which is "
-            f"among the {len(images)} image files there (first {images[0]}): give both from one copy"
+            f"{copy.path}: {table.name} lists {counted(len(table.rows), 'image')} (first {table.rows[0][0]}), but none "
+            f"is among its {counted(len(images), 'image file')} (first {images[0]}): give both from the same copy"
         )
 
 
@@ -128,7 +128,7 @@ def by_paths(
     if groups and (lost := [name for name in images if class_of(name) is None]):
         if other := this_is(class_folders(images), copy.path):
             raise UserError(f"{copy.path}: {other}")
-        copy.notes.append(f"left out: {len(lost)} images that lie in no class's folder (first {lost[0]})")
+        copy.notes.append(f"left out: {counted(len(lost), 'image')} outside the class folders (first {lost[0]})")
     return groups
 
 
@@ -151,9 +151,9 @@ def _add_tree(copy: Copy, groups: Groups, tree: Groups, name: str) -> None:
     tree = {key: names for key, names in tree.items() if key[0] != "phase"}
     taken = {c for _, c in groups}
     if any(c in taken for _, c in tree):
-        copy.notes.append(f"not read: class folders in {name or 'the folder itself'} that stand elsewhere too")
+        copy.notes.append(f"not read: class folders in {name or 'the folder itself'} that are elsewhere too")
     if PurePosixPath(name).name in HALVES:
-        copy.notes.append(f"{PurePosixPath(name).name}/ is no split here: the classes are split as they are published")
+        copy.notes.append(f"{PurePosixPath(name).name}/ is not used as a split: the classes are split as published")
     groups.update({key: names for key, names in tree.items() if key[1] not in taken})
 
 
@@ -161,7 +161,7 @@ def _check_splits(copy: Copy, groups: Groups) -> None:
     """Raises UserError where a class stands in the folders of two splits."""
     if twice := in_two_splits(groups):
         raise UserError(
-            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the folders of two splits: that is a split of "
+            f"{copy.path}: {len(twice)} classes ({some(twice)}) are in the folders of two splits: that is a split of "
             "images, for classification, and not of classes: move all images of a class into one folder, PATH/CLASS/"
         )
 

@@ -1,4 +1,4 @@
-"""Image files to arrays, each of exactly the size that is wanted."""
+"""Decodes image files to arrays of exactly the requested size."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
         if image.mode.startswith(("I", "F")) or _DEEP.search(str(image.tile)):  # Pillow would clip or halve these
-            raise ValueError(f"pixels of mode {image.mode}, not of 8 bits a channel")
+            raise ValueError(f"pixels of mode {image.mode}, not 8 bits per channel")
         shown = ImageOps.exif_transpose(image)
         if shown.has_transparency_data:
             shown = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown.convert("RGBA"))
@@ -92,7 +92,7 @@ def decode(
         except Exception as error:  # what a damaged or hostile image raises has no bounds
             if corrupt is None:
                 raise UserError(
-                    f"{name}: cannot be decoded ({_why(error)}): get it again, or leave it out with --partial"
+                    f"{name}: cannot be decoded ({_why(error)}): get it again, or skip it with --partial"
                 ) from error
             corrupt.append(f"{name} ({_why(error)})")
     return (

@@ -18,7 +18,7 @@ from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.split_names import as_splits, is_phase
 from bench.data.readers.torchmeta import labelled
 from bench.data.splits import some
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.protocols.benchmarks import SPLITS
 
 PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
@@ -89,13 +89,13 @@ def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> 
         labels, names = np.searchsorted(called, [_text(each) for each in listed]), dict(enumerate(called))
     if labels is None or len(labels) != images:
         raise UserError(
-            f"{path}: {_count(labels)} labels of {images} images: these do not belong together: get both again"
+            f"{path}: {_count(labels)} labels for {images} images: they do not belong together: get both again"
         )
     present = np.unique(labels).tolist()
     if lost := [k for k in present if k not in names]:
         raise UserError(
-            f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so nobody "
-            "can say which classes they are: use a copy that has the names"
+            f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so it is "
+            "unknown which classes they are: use a copy that has the names"
         )
     return {names[k]: np.flatnonzero(labels == k) for k in present}
 
@@ -132,7 +132,7 @@ def _names(content: Mapping[Any, Any]) -> dict[int, str]:
 def _indices(listed: Any, images: int, where: str) -> np.ndarray:
     indices = whole_numbers(listed)
     if indices is None or not ((indices >= 0) & (indices < images)).all():
-        raise UserError(f"{where}: its indices are no list of numbers from 0 to {images - 1}: get the file again")
+        raise UserError(f"{where}: its indices are not a list of numbers from 0 to {images - 1}: get the file again")
     return indices
 
 
@@ -143,19 +143,19 @@ def _check_partition(path: Path, indices: Mapping[str, np.ndarray], images: int,
         for k in listed.tolist():
             if k in owner:
                 raise UserError(
-                    f"{path}: image {k} stands in {owner[k]} and in {name}: every image has one class, so the file is "
+                    f"{path}: image {k} is in {owner[k]} and in {name}, but every image has one class, so the file is "
                     "damaged: get it again"
                 )
             owner[k] = name
     if len(owner) < images:
-        notes.append(f"left out: {images - len(owner)} images of {path.name} that stand in no class")
+        notes.append(f"left out: {counted(images - len(owner), 'image')} of {path.name} in no class")
 
 
 def _what(content: Any) -> str:
     if isinstance(content, dict) and content and all(type(key) is int for key in content):
         return (
-            f": {len(content)} classes called by number, as few-shot-gnn and EGNN write them: which class a number is "
-            "cannot be had back: use a copy that has the names (mini-imagenet-cache-*.pkl or images with tables)"
+            f": {len(content)} classes named by number, as few-shot-gnn and EGNN write them: which class is meant "
+            "cannot be recovered: use a copy that has the names (mini-imagenet-cache-*.pkl or images with tables)"
         )
     keys = (
         some([repr(key)[:30] for key in content]) if isinstance(content, dict) and content else type(content).__name__

@@ -1,4 +1,4 @@
-"""Masks that lie beside images, as FSS-1000 and other sets have them: they are no images of a class."""
+"""Recognises masks next to images, as in FSS-1000: they are not images of a class."""
 
 from __future__ import annotations
 

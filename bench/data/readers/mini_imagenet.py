@@ -1,4 +1,5 @@
-"""miniImageNet (Vinyals et al. 2016), in the split of Ravi and Larochelle (2017), from the forms it is passed round in.
+"""miniImageNet (Vinyals et al. 2016), in the split of Ravi and Larochelle (2017), in every form in which it is
+distributed.
 
 All are 84 x 84 RGB but the images in their own sizes, which are resized here as the paper's authors do it.
 """
@@ -22,8 +23,8 @@ from bench.data.splits import read_split
 SIDE, PER_CLASS = 84, 600
 WNID_LETTERS = 9  # which files are called after: n0153282900000005.jpg
 RESIZED = (
-    "resized here from their own sizes by Pillow's LANCZOS straight to 84x84, as the paper's proc_images.py does, but "
-    "not saved as JPEG once more: another copy than the common one"
+    "resized here from the original sizes to 84x84 by Pillow's LANCZOS, as the paper's proc_images.py does, but "
+    "not saved as JPEG again: not identical to the common copy"
 )
 
 

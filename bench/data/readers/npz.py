@@ -1,4 +1,4 @@
-"""One array out of a NumPy archive, without anything in it being unpickled."""
+"""Reads one array from a NumPy archive, without unpickling anything."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def read_npz(path: Path, name: str) -> np.ndarray:
             members = {member.filename: member for member in archive.infolist()}
             if f"{name}.npy" not in members:
                 raise UserError(
-                    f"{path}: it holds {', '.join(sorted(members))[:80]}, and no {name!r}: use a copy that has it"
+                    f"{path}: it holds {', '.join(sorted(members))[:80]}, but not {name!r}: use a copy that has it"
                 )
             if members[f"{name}.npy"].file_size > MOST_RATIO * path.stat().st_size:
-                raise ValueError("it promises more than it can hold")
+                raise ValueError("it claims to hold more than it can")
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[name]
     except UserError:
         raise
     except Exception as error:  # what a damaged or hostile archive raises has no bounds
         raise UserError(
-            f"{path}: damaged, or no NumPy archive of plain arrays ({reason(error)}): get it again"
+            f"{path}: damaged, or not a NumPy archive of plain arrays ({reason(error)}): get it again"
         ) from error

@@ -18,10 +18,10 @@ class Type:
     """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
 
     def __init__(self, code: str, *_: Any) -> None:
-        check(type(code) is str and len(code) < 8, "a type of numbers without a name")
+        check(type(code) is str and len(code) < 8, "a number type without a name")
         self.dtype = np.dtype(code)
         if self.dtype.kind == "f":
-            raise Floats(f"its numbers of type {code!r} are floats, and images are whole numbers from 0 to 255")
+            raise Floats(f"its numbers of type {code!r} are floats, but images are whole numbers from 0 to 255")
         check(self.dtype.kind in "uib", f"numbers of type {code!r}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

@@ -18,14 +18,12 @@ from bench.data.readers.image_files import decode
 from bench.data.readers.probes import check_size
 from bench.data.readers.refusals import refused
 from bench.data.splits import read_split
-from bench.errors import UserError
+from bench.errors import UserError, counted
 
 GROUPS = ("images_background", "images_evaluation")
 HDF5, PNG = "data.hdf5", (".png",)
-NOT_NEEDED = (
-    "there is no need to add it: Omniglot comes with this project, and `run --benchmark omniglot-5w1s` finds it; "
-)
-TURNED = "ink and paper were exchanged in it, and have been turned back"
+NOT_NEEDED = "Omniglot need not be added, it is included: `run --benchmark omniglot-5w1s` finds it; "
+TURNED = "ink and paper were swapped in it, and have been swapped back"
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
@@ -37,8 +35,8 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
         if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
             check_size(copy, pngs[0], SIDE, NOT_NEEDED)
             left = len(pngs) - sum(c.count for c in found)
-            copy.notes += [f"left out: {left} drawings that stand in neither group"] if left else []
-            copy.notes += [f"{group} is not there" for group in GROUPS if not any(group in c.name for c in found)]
+            copy.notes += [f"left out: {counted(left, 'drawing')} in neither group"] if left else []
+            copy.notes += [f"{group} is missing" for group in GROUPS if not any(group in c.name for c in found)]
             return copy.source("PNG files", found)
     raise refused(copy, "Omniglot", "omniglot", NOT_NEEDED)
 

@@ -11,7 +11,7 @@ from bench.data.readers.copies import is_hidden
 from bench.data.readers.masks import MASKS
 from bench.data.readers.split_names import HALVES, as_splits, is_phase, splits_in
 from bench.data.splits import some
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.protocols.benchmarks import SPLITS
 
 
@@ -81,8 +81,10 @@ def _step(others: Sequence[str], splits: Collection[str]) -> str:
             "train/CLASS/, or, to leave them out, move these folders elsewhere"
         )
     if both := [name for name in others if len(splits_in(name)) > 1]:
-        return f"{both[0]} says two splits: move its class folders into one folder each, such as train/ and valid/"
-    return "move it elsewhere" if "valid" in splits else "call it valid/ if its classes are for validation"
+        return (
+            f"{both[0]} names two splits: move its class folders into one folder per split, such as train/ and valid/"
+        )
+    return "move it elsewhere" if "valid" in splits else "rename it to valid/ if its classes are for validation"
 
 
 def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosixPath, str | None]) -> None:
@@ -118,7 +120,9 @@ def _classes(
         yield OwnClass(split, folder, names)
     loose = [name for name in images if _parts(name)[:-1] == top.parts]
     if split and loose and not by_folder:
-        raise UserError(f"{path}: {top}/ holds {len(loose)} images and no class folders: put them into {top}/CLASS/")
+        raise UserError(
+            f"{path}: {top}/ holds {counted(len(loose), 'image')} but no class folders: put these into {top}/CLASS/"
+        )
 
 
 def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
@@ -129,9 +133,9 @@ def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
         return
     name, inner = max(deep.items(), key=lambda pair: len(pair[1]))
     raise UserError(
-        f"{path}: {name} holds folders ({some(inner)}), and no images: {len(deep)} of {len(classes)} folders that "
-        f"would be classes ({some(list(deep))}) do: if the folders in them are the classes, add --levels 2; if these "
-        "are splits, call them train, valid and test"
+        f"{path}: {name} holds folders ({some(inner)}) but no images, as do {len(deep)} of {len(classes)} folders that "
+        f"would be classes ({some(list(deep))}): if the folders inside them are the classes, add --levels 2; if these "
+        "are splits, rename them to train, valid and test"
     )
 
 
@@ -156,7 +160,7 @@ def _check_named(path: Path, classes: Sequence[OwnClass]) -> None:
         if names == ["images"]:
             whole = next((s for s in SPLITS if sum(each.split == s for each in classes) > 1), "train")
             raise UserError(
-                f"{path}: {split} holds no class folders, but images/ alone, whose images have no class: to split the "
+                f"{path}: {split} holds no class folders, only images/, whose images have no class: to split the "
                 f"classes of {whole}/, give that folder"
             )
 
@@ -168,7 +172,7 @@ def check_one_split_each(path: Path, classes: Iterable[OwnClass]) -> None:
         other = owner.setdefault(each.name, each)
         if other.split != each.split:
             raise UserError(
-                f"{path}: class {each.name} stands in {other.split} and in {each.split}, but splits are of whole "
-                "classes: put all of its images into one, or, where all classes stand in both, into PATH/CLASS/ "
+                f"{path}: class {each.name} is in {other.split} and in {each.split}, but splits consist of whole "
+                "classes: put all of its images into one, or, if all classes are in both, into PATH/CLASS/ "
                 "without splits"
             )

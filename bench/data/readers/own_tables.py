@@ -14,7 +14,7 @@ from bench.data.readers.image_classes import ImagePlaces
 from bench.data.readers.own_classes import OwnClass
 from bench.data.readers.split_names import split_of
 from bench.data.readers.tables import Rows, csv_rows, csv_splits, is_image_table, json_line_rows, split_tables
-from bench.errors import UserError, reason
+from bench.errors import UserError, counted, reason
 
 _LABELS = ("labels", "metadata")  # Meta-Album's, Hugging Face's
 _MOST_MAT = 1 << 16
@@ -47,7 +47,7 @@ def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
         if (folder := PurePosixPath(name).parent.name) in split:
             classes[folder].append(name)
     left = len(images) - sum(map(len, classes.values()))
-    copy.notes += [f"left out: {left} images of classes that no list names"] if classes and left else []
+    copy.notes += [f"left out: {counted(left, 'image')} of classes that are in no list"] if classes and left else []
     return [OwnClass(split[c], c, names) for c, names in sorted(classes.items())], "the split of lists of classes"
 
 
@@ -60,7 +60,7 @@ def _in_labels(copy: Copy, images: list[str]) -> tuple[Found, str]:
     splits = {name: split_of(PurePosixPath(name).parent.name) for name in found}
     if None in splits.values() and len(found) > 1:
         raise UserError(
-            f"{copy.path}: {', '.join(found[:3])}: several tables of images: give the folder of one data set"
+            f"{copy.path}: {', '.join(found[:3])}: several tables of images: give the folder of a single data set"
         )
     copy.used.update(found)
     rows = [(split if len(found) > 1 else None, _rows(copy, name)) for name, split in splits.items()]
@@ -74,7 +74,7 @@ def _rows(copy: Copy, name: str) -> Rows:
     rows = (json_line_rows if name.lower().endswith(".jsonl") else csv_rows)(copy.files[name], where)
     if len(rows) > 1 and len({label for _, label in rows}) == len(rows):
         raise UserError(
-            f"{where}: no two images of it are of one class: move it elsewhere if its columns say no classes"
+            f"{where}: no two of its images have the same class: move it elsewhere if its columns do not name classes"
         )
     return [((folder / file).as_posix(), label) for file, label in rows]
 
@@ -88,7 +88,7 @@ def _by_column(copy: Copy, name: str, rows: Rows) -> list[tuple[str | None, Rows
     for split, (_, label) in zip(splits, rows, strict=True):
         by_class[label].add(split)
     if any(len(said) > 1 for said in by_class.values()):
-        copy.notes.append(f"the splits in {name} are of images, not of classes: only its classes were taken")
+        copy.notes.append(f"the splits in {name} are splits of images, not of classes: only its classes were used")
         return []
     return [
         (split, [row for s, row in zip(splits, rows, strict=True) if s == split]) for split in dict.fromkeys(splits)
@@ -112,10 +112,10 @@ def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
         ]
     if names:
         copy.used.update(n for n in copy.with_suffix(".txt") if PurePosixPath(n).name.startswith("images_"))
-        copy.notes.append("images_variant_*.txt split images, not classes: only their classes were taken")
+        copy.notes.append("images_variant_*.txt split images, not classes: only their classes were used")
     return _of_rows(
         copy, images, [(None, rows)]
-    ), "the classes of images_variant_*.txt, the banner below each image cut"
+    ), "the classes of images_variant_*.txt, with the banner below each image cropped"
 
 
 def _in_flowers(copy: Copy, images: list[str]) -> tuple[Found, str]:
@@ -153,10 +153,10 @@ def _of_rows(copy: Copy, images: list[str], tables: Sequence[tuple[str | None, R
     if groups and not named:
         first = next(row for _, rows in tables for row, _ in rows)
         raise UserError(
-            f"{copy.path}: a table lists {lost} images (first {first}), none of which is there: give both from one copy"
+            f"{copy.path}: a table lists {counted(lost, 'image')} (first {first}), but none is there: use one copy"
         )
     if lost:
-        copy.notes.append(f"{lost} images that the tables list are not there")
+        copy.notes.append(f"missing: {counted(lost, 'image')} that the tables list")
     if groups and len(images) > len(named):
-        copy.notes.append(f"left out: {len(images) - len(named)} images that no table lists")
+        copy.notes.append(f"left out: {counted(len(images) - len(named), 'image')} in no table")
     return [OwnClass(split, label, names) for (split, label), names in sorted(groups.items(), key=str)]

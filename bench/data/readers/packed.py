@@ -24,8 +24,8 @@ def on_disk(path: Path) -> Path:
     """The path. Raises UserError where it leads into an archive."""
     if archive := archive_of(path):
         raise UserError(
-            f"{archive} holds {path.relative_to(archive)}, which is only read from disk: unpack it first (`tar xf` or "
-            "`unzip`) and give the folder"
+            f"{archive} holds {path.relative_to(archive)}, which can only be read from disk: unpack it first "
+            "(`tar xf` or `unzip`) and give the folder"
         )
     return path
 
@@ -43,7 +43,7 @@ def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     opened = _in_zip if archive.name.lower().endswith(".zip") else _in_tar
     with opened(archive, name) as (file, size):
         if size > most_of(archive):
-            raise UserError(f"{path}: {size >> 20} MiB in an archive that is smaller by far, which is refused")
+            raise UserError(f"{path}: {size >> 20} MiB in a far smaller archive, so it is refused")
         yield file, size
 
 

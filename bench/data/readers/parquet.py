@@ -63,7 +63,7 @@ def _numbers(path: Path, most: int) -> list[int]:
         column = _column(path, file, ("fine_label", "label"))
         numbers = file.read([column])[column].to_pylist()
     if not all(type(k) is int and 0 <= k < most for k in numbers):
-        raise UserError(f"{path}: {column} holds other things than numbers below {most}: get it again")
+        raise UserError(f"{path}: {column} does not hold only numbers below {most}: get it again")
     return numbers
 
 
@@ -82,9 +82,9 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     found = [name for p in paths if p and (name := class_of(p)) is not None]
     if len(found) < len(paths):
         raise UserError(
-            f"{path}: its labels are numbers ({some(sorted({str(k) for k in numbers}))}) and neither the schema "
-            "nor the images' paths name the classes, so nobody can say which they are: use a copy that has the names "
-            "(images with train.csv, val.csv, test.csv, or a folder a class)"
+            f"{path}: its labels are numbers ({some(sorted({str(k) for k in numbers}))}) but neither the schema "
+            "nor the images' paths name the classes, so it is unknown which they are: use a copy that has the names "
+            "(images with train.csv, val.csv, test.csv, or one folder per class)"
         )
     return found
 
@@ -97,7 +97,7 @@ def _whole(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, LookupError, AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or no Parquet table of images: {reason(error)}: get it again") from error
+        raise UserError(f"{path}: damaged, or not a Parquet table of images: {reason(error)}: get it again") from error
 
 
 def _opened(path: Path) -> pq.ParquetFile:
@@ -109,7 +109,7 @@ def _opened(path: Path) -> pq.ParquetFile:
 def _check_splits(copy: Copy, keys: list[tuple[str, str]]) -> None:
     if twice := in_two_splits(keys):
         raise UserError(
-            f"{copy.path}: {len(twice)} classes ({some(twice)}) stand in the files of two splits: that is a split of "
+            f"{copy.path}: {len(twice)} classes ({some(twice)}) are in the files of two splits: that is a split of "
             "images, for classification (timm/mini-imagenet is one), and not of classes: use a copy in the split of "
             "Ravi & Larochelle"
         )
@@ -119,7 +119,7 @@ def _column(path: Path, file: pq.ParquetFile, known: tuple[str, ...]) -> str:
     names = file.schema_arrow.names
     if found := next((name for name in known if name in names), None):
         return found
-    raise UserError(f"{path}: columns {some(names, 5)}, and none of {', '.join(known)}: use a copy in another form")
+    raise UserError(f"{path}: columns {some(names, 5)}, but none of {', '.join(known)}: use a copy in another form")
 
 
 def _names(file: pq.ParquetFile, column: str) -> list[str]:

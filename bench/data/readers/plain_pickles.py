@@ -45,7 +45,7 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         own = {("_codecs", "encode"): self._encoded, ("collections", "OrderedDict"): self._dictionary}
         known = ALLOWED | own
-        check((module, name) in known, f"it asks for {module}.{name}, which is refused")
+        check((module, name) in known, f"refused, because it asks for {module}.{name}")
         return known[module, name]
 
     def count(self) -> None:
@@ -108,7 +108,7 @@ def _instruction(name: str) -> Callable[[Any], None]:
 
 class _Instructions(dict[int, Callable[[Any], None]]):
     def __missing__(self, code: int) -> Any:
-        raise pickle.UnpicklingError(f"an instruction that makes no plain container ({chr(code)!r}), which is refused")
+        raise pickle.UnpicklingError(f"refused, because an instruction makes no plain container ({chr(code)!r})")
 
 
 _Unpickler.dispatch = _Instructions({getattr(pickle, name)[0]: _instruction(name) for name in _PLAIN})
@@ -124,13 +124,13 @@ def load_plain(path: Path) -> Any:
         raise
     except Floats as error:
         raise UserError(
-            f"{path}: {error}: save it again with (255 * x).round().astype('uint8') where they are from 0 to 1, or "
-            "with x.astype('uint8') where they are whole, or use a copy in uint8"
+            f"{path}: {error}: save it again, with (255 * x).round().astype('uint8') if they are from 0 to 1, or "
+            "with x.astype('uint8') if they are whole numbers, or use a copy in uint8"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except Exception as error:  # what a damaged or hostile pickle raises has no bounds
-        otherwise = f"damaged, or no pickle of plain arrays ({reason(error)}): get it again"
+        otherwise = f"damaged, or not a pickle of plain arrays ({reason(error)}): get it again"
         raise UserError(f"{path}: {mistaken(path) or otherwise}") from error
 
 

@@ -1,4 +1,4 @@
-"""What a look at a few images of a copy tells, before all are read."""
+"""Checks a few images of a copy before all are read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def are_of_own_sizes(copy: Copy, groups: Mapping[tuple[str, str], Sequence[str]]
     (width, height), other = min(sizes), len(sizes) == 1
     if min(map(min, sizes)) < side or (other and width == height):
         raise UserError(
-            f"{copy.path}: {firsts[0]}: {width}x{height} pixels, not {side}x{side}: a copy that somebody resized to "
-            f"another size: use one in {side}x{side}, or the images in their own sizes"
+            f"{copy.path}: {firsts[0]}: {width}x{height} pixels, not {side}x{side}: the copy was resized to "
+            f"another size: use one in {side}x{side}, or the images in their original sizes"
         )
     return True
 
@@ -53,21 +53,21 @@ def check_photographs(images: ImageSet, where: str) -> None:
     least ten classes, and some levels of 255."""
     firsts = [images.images[c.offset : c.offset + min(c.count, 20)] for c in images.classes]
     if len(firsts) >= 3 and all((first == first[..., :1]).all() for first in firsts):
-        raise UserError(f"{where}: all images are grey, and those of this data set are in colour: use a copy in colour")
+        raise UserError(f"{where}: all images are grey, but this data set has colour images: use a copy in colour")
     means = [first.astype(np.float32).mean((0, 3)) for first in firsts]  # [height, width] of each class
     down, right = (_differences(means, axis) for axis in (0, 1))
     blue = np.array([first[..., 2].mean() - first[..., 0].mean() for first in firsts])
     if _is_plain(blue, 4, 5):
         raise UserError(
             f"{where}: in {(blue > 0).sum()} of {len(blue)} classes blue exceeds red (by {blue.mean():.0f} of 255 on "
-            "average), and in photographs it is the other way: the channels are blue, green, red, as cv2.imread gives "
-            "them, or these are negatives: turn them (images[..., ::-1], or 255 - images), save the files again "
+            "average), but in photographs red exceeds blue: the channels are blue, green, red, as cv2.imread gives "
+            "them, or these are negatives: convert them (images[..., ::-1], or 255 - images), save the files again "
             "and add those"
         )
     if _is_plain(np.sign(right.mean()) * right, 5, 3) and abs(right.mean()) > 2 * abs(down.mean()):
         raise UserError(
             f"{where}: in {max((right > 0).sum(), (right < 0).sum())} of {len(right)} classes light comes from one "
-            "side, and in photographs it comes from above: rows and columns were exchanged: turn them back "
+            "side, but in photographs it comes from above: rows and columns were swapped: swap them back "
             "(images.swapaxes(1, 2)), save the files again and add those"
         )
 

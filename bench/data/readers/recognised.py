@@ -1,4 +1,4 @@
-"""Known data sets, by the names of their classes, wherever these turn up."""
+"""Recognises known data sets by the names of their classes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def are_of(names: Sequence[str], found: Sequence[Known]) -> str:
     """That these classes, all of them, are those of a data set, or of one of several."""
     here = list(dict.fromkeys(names))
     called = " or ".join(known.called for known in found)
-    return f"this is {called}: all {len(here)} classes ({some(here)}) are of it"
+    return f"this is {called}: all {len(here)} classes ({some(here)}) belong to it"
 
 
 def this_is(names: Sequence[str], path: Path) -> str:
@@ -59,7 +59,7 @@ def this_is(names: Sequence[str], path: Path) -> str:
 def command(found: Sequence[Known], path: Path) -> str:
     """How a data set, or one of several, is used."""
     if found[0].source == "omniglot":
-        return "it comes with this project, so use it as `--benchmark omniglot-5w1s`"
+        return "it is included in this project: use `--benchmark omniglot-5w1s`"
     return " or ".join(f"`python -m bench data add {known.source} {path}`" for known in found)
 
 

@@ -1,4 +1,4 @@
-"""What is said of a copy that is in no known form: what lies there, the form it is nearest to, and what to do."""
+"""Errors for copies in no known form: what was found, the nearest form, and what to do."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from bench.data.splits import some
 from bench.errors import UserError
 
 _NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
-_IMAGES = "give the images that it was made of, in a folder per class, PATH/CLASS/"
+_IMAGES = "give the images that it was made from, one folder per class, PATH/CLASS/"
 
 _PACKED = r"\.(zip|tar|tgz|txz|tbz2|tar\.(gz|xz|bz2))$"
 _UNFINISHED = r"\.(part|crdownload|download|aria2|partial)$"
 _NOT_OPENED = r"\.(rar|7z|zst|lz4|zip\.[0-9]+|z[0-9]+|(pkl|pickle|csv|npz|hdf5)\.(gz|bz2|xz))$"
 # What identifies a form that is not read, by the name of a file; what that file is one of; what to do.
 FOREIGN = (
-    (_UNFINISHED, "the files of a download that has not ended", "let it end, or get it again"),
-    (_NOT_OPENED, "the packed files that are not opened here", "unpack it first, and give the folder"),
+    (_UNFINISHED, "the files of an unfinished download", "let it finish, or get it again"),
+    (_NOT_OPENED, "the packed files that cannot be opened here", "unpack it first, and give the folder"),
     (r"\.tfrecords?$", "Meta-Dataset's records", _IMAGES),
     (r"cifar-10-batches|batches\.meta$", "the files of CIFAR-10, another data set", "give cifar-100-python"),
     (r"\.bin$", "the files of CIFAR-100 in its binary version", "give the one for Python, cifar-100-python"),
-    (r"\.cls$", "the labels in shards of WebDataset", "unpack them, and sort the images into a folder per class"),
+    (r"\.cls$", "the labels in shards of WebDataset", "unpack them, and sort the images into one folder per class"),
     (
         r"mini_imagenet_(train|val|test)\.pickle$",
-        "the pickles of few-shot-gnn and EGNN, without names of classes",
+        "the pickles of few-shot-gnn and EGNN, which lack the names of the classes",
         _NAMED,
     ),
     (r"\.(pt|pth)$", "torch.save's files, which are programs", _IMAGES),
-    (r"\.(npz|npy)$", "the NumPy files in which the classes have no names", _IMAGES),
-    (r"\.parquet$", "the Parquet tables without names of classes", _NAMED),
+    (r"\.(npz|npy)$", "the NumPy files without class names", _IMAGES),
+    (r"\.parquet$", "the Parquet tables without class names", _NAMED),
     (r"\.mat$", "MATLAB's files", _IMAGES),
     (
         r"\.(pkl|pickle|hdf5|h5)$",
-        "the pickles or HDF5 files of another form, or not one a split",
-        "call the files by their splits (train, val, test), or use a copy in one of the accepted forms",
+        "the pickles or HDF5 files of another form, or without one file per split",
+        "name the files by their splits (train, val, test), or use a copy in one of the accepted forms",
     ),
-    (r"\.(bmp|webp|tiff?|gif|ppm)$", "the images in formats that known data sets are not in", "save them as PNG"),
+    (r"\.(bmp|webp|tiff?|gif|ppm)$", "the images in formats that no known data set uses", "save them as PNG"),
     (
         _PACKED,
-        "the archives that are not looked into, being in another one or too deep",
+        "the archives that are not opened, because they are inside another one or too deep",
         "unpack it first (`tar xf` or `unzip`), and give the folder",
     ),
 )
@@ -55,18 +55,18 @@ def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
     lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
     step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy) or _uncalled(copy, source)
     forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
-    return UserError(f"{copy.path}: no {called} there: {step}{lies}; {forms}")
+    return UserError(f"{copy.path}: no {called} in it: {step}{lies}; {forms}")
 
 
 def _uncalled(copy: Copy, source: str) -> str:
     """That the folders of the images are called like no class."""
     folders = [name for name in class_folders(copy.with_suffix(*IMAGES)) if name]
-    return f"its folders ({some(folders)}) are called like no class ({example(source)}): " if folders else ""
+    return f"its folders ({some(folders)}) do not have the names of classes ({example(source)}): " if folders else ""
 
 
 def _a_single_file(copy: Copy) -> str:
     if copy.path.is_file() and not is_archive(copy.path) and not _is(f"{_UNFINISHED}|{_NOT_OPENED}", copy.path.name):
-        return "one file is no copy: give the folder in which the files of all splits lie; "
+        return "one file is not a full copy: give the folder that holds the files of all splits; "
     return ""
 
 
@@ -79,7 +79,7 @@ def _known(copy: Copy, source: str) -> str:
         return f"{are_of(folders, others)}: {command(others, copy.path)}; "
     others = recognised_files(copy.names)
     if others and source not in [known.source for known in others]:
-        return f"files of {' or '.join(known.called for known in others)} lie there: {command(others, copy.path)}; "
+        return f"it holds files of {' or '.join(known.called for known in others)}: {command(others, copy.path)}; "
     return ""
 
 
@@ -98,6 +98,6 @@ def _is(pattern: str, name: str) -> bool:
 def no_images(copy: Copy, accepted: str) -> UserError:
     """For a user's own images, where there are none."""
     archive = next((name for name in copy.names if _is(_PACKED, name)), "")
-    step = f"{archive} has to be unpacked first; " if archive else ""
-    other = "" if step else "what is there is none that is read as a user's own: export its images; "
-    return UserError(f"{copy.path}: no image there: {step or other}found {found(copy.names)}; accepted: {accepted}")
+    step = f"unpack {archive} first; " if archive else ""
+    other = "" if step else "these files are not read as a data set of your own: export their images; "
+    return UserError(f"{copy.path}: no image in it: {step or other}found {found(copy.names)}; accepted: {accepted}")

@@ -1,4 +1,4 @@
-"""What people call the three splits, in the names of files and folders."""
+"""The names that files and folders use for the three splits."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def csv_rows(data: bytes, where: str) -> Rows:
     if file is None or label is None:
         raise _no_table(where, f"its first line is {','.join(lines[0])[:60]!r}: give it the header filename,label")
     if any(len(row) <= max(file, label) for row in lines):
-        raise _no_table(where, "a row is too short: give each a file and a class")
+        raise _no_table(where, "a row is too short: give each row a file and a class")
     return [(posix(row[file]), row[label]) for row in lines]
 
 
@@ -99,7 +99,7 @@ def _lines(data: bytes, where: str) -> list[list[str]]:
         rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, skipinitialspace=True)
         lines = [[cell.strip() for cell in row] for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _no_table(where, "it is no text of rows and columns: save it as CSV in UTF-8") from error
+        raise _no_table(where, "it is not a text table: save it as CSV in UTF-8") from error
     return [row for row in lines if any(row)]
 
 
@@ -146,7 +146,7 @@ def json_line_rows(data: bytes, where: str) -> Rows:
         row = {str(k).lower(): v for k, v in value.items()} if isinstance(value, dict) else {}
         file, label = (next((row[c] for c in known if c in row), None) for known in (FILE_COLUMNS, CLASS_COLUMNS))
         if line.strip() and (not isinstance(file, str) or not isinstance(label, str | int)):
-            raise UserError(f"{where}: no lines of JSON with file_name and label: give each both")
+            raise UserError(f"{where}: its lines are not JSON with file_name and label: give each line both")
         rows += [(posix(file), str(label))] if isinstance(file, str) else []
     return rows
 

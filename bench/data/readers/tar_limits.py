@@ -1,4 +1,4 @@
-"""Limits on a tar while it is read: it is a stranger's, and must not fill the memory."""
+"""Limits while reading a tar, which may be hostile and must not fill the memory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def open_tar(path: Path, most: int) -> Iterator[tarfile.TarFile]:
     """The tar, packed or not, to be read from its start to its end. Raises whatever a damaged one brings about, and
     UserError where it is longer than `most` bytes."""
     too_long = UserError(
-        f"{path}: more than {most >> 20} MiB are packed in it, which is refused: unpack it yourself if you trust it, "
+        f"{path}: refused, because it unpacks to more than {most >> 20} MiB: if you trust it, unpack it "
         "and give the folder"
     )
     with (

@@ -34,9 +34,9 @@ OWN_SIZES = (
     "resize them as its authors do, cv2.resize(image, (84, 84), interpolation=cv2.INTER_CUBIC), and save them as PNG"
 )
 UNNAMED_CLASS = r"(train|valid|test) [0-9]{3,}"  # how those are called here that have numbers alone
-ELSE = "add it as `folder`, a folder per class (torchmeta's doublemnist and triplemnist are of this form too)"
-UNNAMED = "the classes are called by their numbers, because the copy has no names of them"
-TURNED = "channels turned from blue, green, red, as MetaOptNet's files have them, which nothing in the files says"
+ELSE = "add it as `folder`, one folder per class (torchmeta's doublemnist and triplemnist have this form too)"
+UNNAMED = "the classes are named by their numbers, because the copy does not have their names"
+TURNED = "channels reordered from blue, green, red: MetaOptNet's files have that order, though they do not say so"
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
@@ -58,11 +58,11 @@ def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
     unknown = [c.name for c in named if c.name not in tiered_imagenet()]
     if unknown and (2 * len(known) < len(named) or any(map(WNID.fullmatch, unknown))):
         raise UserError(
-            f"{copy.path}: {len(unknown)} of {len(named)} classes ({some(unknown)}) are none of tieredImageNet's 608: "
+            f"{copy.path}: {len(unknown)} of {len(named)} classes ({some(unknown)}) are not in tieredImageNet: "
             f"{this_is([c.name for c in named], copy.path) or ELSE}"
         )
     check_belongs(known, tiered_imagenet(), None, str(copy.path))
-    copy.notes += [f"not known here by these names: {some(unknown)} ({len(unknown)} classes)"] if unknown else []
+    copy.notes += [f"unknown class names: {some(unknown)} ({len(unknown)} classes)"] if unknown else []
 
 
 def _in_hdf5(copy: Copy) -> DataSetCopy | None:
@@ -82,7 +82,9 @@ def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
         _labels(copy, split, path.with_name(path.name.replace("images_png", "labels"))),
     )
     if not isinstance(images, list) or len(images) != len(labels):
-        raise UserError(f"{path}: no list of as many images as there are labels ({len(labels)}): get both files again")
+        raise UserError(
+            f"{path}: it does not hold as many images as there are labels ({len(labels)}): get both files again"
+        )
     for label, name in names.items():
         indices = np.flatnonzero(labels == label)
         yield SourceClass(name, split, len(indices), partial(_decoded, path, images, indices, copy.corrupt))
@@ -132,7 +134,9 @@ def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, s
         if labels.ndim != 1 or (labels < 0).any() or (names is not None and (labels >= len(names)).any()):
             raise ValueError("labels without a name")
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise UserError(f"{path}: no labels of tieredImageNet ({str(error).splitlines()[0]}): get it again") from error
+        raise UserError(
+            f"{path}: not the labels of tieredImageNet ({str(error).splitlines()[0]}): get it again"
+        ) from error
     if names is None:
         copy.notes.append(UNNAMED)
         return labels, {k: f"{split} {k:03}" for k in np.unique(labels).tolist()}

@@ -1,4 +1,5 @@
-"""What torchmeta leaves on disk: `{train,val,test}_data.hdf5`, and which classes a split has in `_labels.json`."""
+"""Reads the files that torchmeta leaves on disk: `{train,val,test}_data.hdf5`, and which classes a split has in
+`_labels.json`."""
 
 from __future__ import annotations
 

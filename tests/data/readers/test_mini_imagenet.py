@@ -235,9 +235,9 @@ def test_too_many_images_are_refused_even_in_a_part(tmp_path, home, refused):
 def test_what_is_none_of_it_is_told_what_is_accepted(tmp_path, home, refused):
     assert "no such file" in refused(_add, tmp_path / "nowhere", home)
     line = refused(_add, tmp_path, home)
-    assert "no miniImageNet there" in line and "mini-imagenet-cache" in line and "torchmeta" in line
+    assert "no miniImageNet in it" in line and "mini-imagenet-cache" in line and "torchmeta" in line
     (tmp_path / "notes.txt").write_text("x")
-    assert "no miniImageNet there" in refused(_add, tmp_path / "notes.txt", home)
+    assert "no miniImageNet in it" in refused(_add, tmp_path / "notes.txt", home)
 
 
 def test_black_and_white_jpegs_become_rgb(tmp_path, home, small_copy):

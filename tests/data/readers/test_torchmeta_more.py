@@ -170,7 +170,7 @@ def test_nothing_that_a_pickle_carries_is_run(cifar, tmp_path, home, refused):
     [
         ({"label_specific": np.array([5]), "label_specific_str": ["a"]}, "labels without a name"),
         ({"label_specific": np.array([0]), "label_specific_str": ["a"]}, "as many images"),
-        ({}, "no labels of tieredImageNet"),
+        ({}, "not the labels of tieredImageNet"),
     ],
 )
 def test_damaged_labels_of_tiered_imagenet_are_one_line(tmp_path, home, refused, content, words):

@@ -4,8 +4,8 @@ episodes, and the outputs of the example notebook.
 python docs/make.py [--out DIR]
 
 Writes README.md, docs/*.png and examples/first-results.ipynb, in place or below DIR. Pictures of pages need Chromium
-with its driver, and selenium; the notebook needs nbclient and ipykernel; what cannot be made is left as it is, which is
-said.
+with its driver, and selenium; the notebook needs nbclient and ipykernel. Whatever cannot be made is left as it is, with
+a message.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def main() -> int:
 
 
 def field() -> str:
-    """The published numbers whose protocol is known here, with what came of each, and how many others there are."""
+    """The published numbers whose protocol is known here, with the verdict on each, and the number of others."""
     (mine,), _ = build.parts(ROOT / REFERENCE)
     known = [answer for answer in mine.answers if answer.claim.protocol or answer.verdict in answers.JUDGED]
     rows = [_row(answers.row(answer, mine.records)) for answer in known]
     others = len(mine.answers) - len(known)
-    told = f"{others} more, whose protocol is not known here, are in the report beside what was run for them."
+    told = f"The report lists {others} more, whose protocol is not known here, next to the runs made for them."
     return f"{answers.summary(mine.answers)}\n\n{markdown_rows(Table('', rows))}\n\n{told}\n"
 
 

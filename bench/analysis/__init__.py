@@ -1,1 +1,1 @@
-"""Records and claims to intervals, verdicts and comparisons. No torch."""
+"""Makes intervals, verdicts and comparisons from records and claims. No torch."""

@@ -1,4 +1,4 @@
-"""What an interval is made of, and what it would take to decide: pure functions, as in `bench.analysis.statistics`.
+"""The parts of an interval, and what would decide a verdict: pure functions, as in `bench.analysis.statistics`.
 
 Scores are in [0, 1], [..., seeds, episodes]; `queries` are the images of an episode, all classes together. Where batch
 norm is transductive the queries of an episode depend on one another, and the binomial part is an approximation.

@@ -87,7 +87,7 @@ class Cell:
         """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
         are where they were not trained here."""
         if self.predicted:
-            return f"{self.record.info['origin']['name']}, predicted elsewhere: protocol not known"
+            return f"{self.record.info['origin']['name']}, predicted elsewhere, protocol unknown"
         ours = presets.described(self.benchmark, self.settings, self.protocol)
         if self.code:
             ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"

@@ -1,4 +1,4 @@
-"""How far a published number may be off, by what its ± is.
+"""The standard error of a published number, according to the meaning of its ±.
 
 | its ± | its error, as a verdict takes it |
 | --- | --- |
@@ -33,14 +33,14 @@ class Error(NamedTuple):
 def lacking(claim: Claim) -> list[str]:
     """What of the claim is missing for an error, in words."""
     if claim.over_tasks is not None:
-        return [] if claim.tasks else ["the claim has no number of test episodes"]
+        return [] if claim.tasks else ["the claim's number of test episodes is unknown"]
     if claim.trainings:
         return []
     if not claim.about.measure.counted:
         return [_what(claim)]
     parts = {"test episodes": claim.tasks, "queries": claim.queries_per_class}
-    missing = " and of ".join(name for name, value in parts.items() if not value)
-    return [f"{_what(claim)}, and no number of {missing} to work one out"] if missing else []
+    missing = " and ".join(name for name, value in parts.items() if not value)
+    return [f"{_what(claim)}, and its number of {missing} is unknown"] if missing else []
 
 
 def of_claim(claim: Claim, scores: np.ndarray, queries: int) -> Error:
@@ -68,7 +68,7 @@ def _worked_out(claim: Claim, scores: np.ndarray, queries: int) -> Error:
     test = (claim.tasks, claim.about.ways * claim.queries_per_class)
     half = 100 * float(anatomy.half_width_of(float(scores.mean((-2, -1))) / 100, between, *test))
     episodes = f"{claim.tasks:,} episodes of {test[1]} quer{'ies' if test[1] > 1 else 'y'}"
-    said = f"{_what(claim)}: that of one training on {episodes} is worked out of our episodes' variance, ±{half:.2f}"
+    said = f"{_what(claim)}: for one training on {episodes}, the variance of our episodes gives ±{half:.2f}"
     return Error(half, scores.shape[1], True, said)
 
 
@@ -76,5 +76,5 @@ def _what(claim: Claim) -> str:
     if claim.ci95 is None:
         return "the claim has no interval"
     if claim.ci_meaning == OVER_TRAININGS:
-        return "the claim has no interval: its ± is over trainings, whose number is not known"
-    return "the claim has no interval: what its ± is of is not known"
+        return "the claim has no interval (its ± is over an unknown number of trainings)"
+    return "the claim has no interval (the meaning of its ± is unknown)"

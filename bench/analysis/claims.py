@@ -1,4 +1,4 @@
-"""Published numbers, each with its source, its protocol where that is known, and the margin fixed before any run.
+"""Published numbers, each with its source, its protocol if known, and the margin fixed before any run.
 
 `protocol` is a preset's name, or empty: not known. `iterations` is what the claim is held against; `margin` (points) is
 the delta of the project's statistics.md, 2.0 on miniImageNet, 1.0 on Omniglot, 0.5 on Omniglot 5-way 5-shot.

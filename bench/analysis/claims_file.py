@@ -67,7 +67,7 @@ def _meaning(name: str, text: str) -> str:
     """Any words, of which those above are understood."""
     found = STANDARD_DEVIATION.fullmatch(text)
     if found and int(found[1]) < 2:
-        raise UserError(f"{name} {text!r} is of fewer than 2 trainings, which have no standard deviation")
+        raise UserError(f"{name} {text!r}: a standard deviation needs at least 2 trainings")
     return text
 
 

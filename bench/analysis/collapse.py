@@ -1,4 +1,4 @@
-"""Trainings that ended in one answer to everything: they score the same in every test episode, as if with certainty."""
+"""Collapsed trainings: they give one answer to everything, and score the same in every test episode."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def tidy(results: Path, rows: str) -> pd.DataFrame:
     if not found and not problems:
         own = results / REFERENCE
         named = f"; this project's own are in {own}" if own.is_dir() else ""
-        raise UserError(f"no records in {results} or in a folder below it: `python -m bench run` makes some{named}")
+        raise UserError(
+            f"no records in {results} or in a folder directly below it: `python -m bench run` writes them{named}"
+        )
     for problem in problems:
         warnings.warn(f"left out: {problem}", stacklevel=3)
     make, together = _ROWS[rows]

@@ -1,4 +1,4 @@
-"""The fits that evaluations of functions keep, read for drawing."""
+"""Reads the function fits that evaluations store, for the figures."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def fit(evaluated: Evaluated) -> Fit | None:
     outputs = {int(step): np.asarray(values, dtype=float) for step, values in dict(kept["outputs"]).items()}
     shapes = {part.shape for part in (inputs, targets, *outputs.values())}
     if len(shapes) != 1 or inputs.ndim != 1 or support.shape[1:] != (2,) or not outputs:
-        raise ValueError(f"the fit of evaluation @{evaluated.iteration} is none")
+        raise ValueError(f"the function fit of evaluation @{evaluated.iteration} is not valid")
     return Fit(inputs, targets, support, outputs)

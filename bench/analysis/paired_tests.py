@@ -1,4 +1,4 @@
-"""Method A minus method B on what both have: the interval, its p-value, and Holm's correction for several of them."""
+"""Method A minus method B on their common seeds and episodes: the interval, its p-value, and Holm's correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records to cells: what belongs together, what cannot be pooled, and what has no scores to show."""
+"""Groups records into cells: which belong together, which cannot be pooled, and which have no scores."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _check(record: Record) -> None:
             (evaluated.info.get("data") or data)[key]
         outside = (evaluated.scores < low) | (evaluated.scores > high)
         if np.any(outside):
-            raise ValueError(f"a score of evaluation @{evaluated.iteration} is not from {low:g} to {high:g}")
+            raise ValueError(f"a score of evaluation @{evaluated.iteration} is outside {low:g} to {high:g}")
         fit(evaluated)
 
 
@@ -111,7 +111,7 @@ def _check_origin(record: Record) -> None:
     about = record.info.get("origin")
     found = None if about is None else published_weights.origin(dict(about["files"]))
     if found != record.training.origin:
-        raise ValueError(f"its settings do not name the files of {about and about['name']}")
+        raise ValueError(f"its settings do not match the files of {about and about['name']}")
 
 
 def _check_code(record: Record) -> None:
@@ -119,7 +119,7 @@ def _check_code(record: Record) -> None:
     about = record.info.get("code")
     found = None if about is None else str(about["sha256"])[:8]
     if found != record.training.code or (about and not isinstance(about["file"], str)):
-        raise ValueError(f"its settings do not name the file of its method, {about and about['file']}")
+        raise ValueError(f"its settings do not match the file of its method, {about and about['file']}")
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
@@ -147,7 +147,7 @@ def _unpoolable(cell: Cell) -> str:
     }
     differ = [name for name, values in found.items() if len(values) > 1]
     if len(set(cell.seeds)) < len(cell.seeds):
-        differ.append("seeds' folders (one seed stands in two)")
+        differ.append("seeds' folders (one seed is in two)")
     if not differ:
         return ""
     return f"{cell.record.path.parent}: the {' and '.join(differ)} of its seeds differ: not pooled, and left out"
@@ -169,7 +169,7 @@ def outcome(record: Record) -> str:
     if record.status == "unfinished":
         return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; excluded from means"
     if not record.evaluations:
-        return "trained, and not evaluated yet"
+        return "trained, not evaluated yet"
     measure = benchmarks.of_record(record.info).measure
     lost = [_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost]
     return "; ".join([*lost, *_collapsed(record, measure)])
@@ -182,7 +182,7 @@ def _collapsed(record: Record, measure: Measure) -> list[str]:
         return found[:1]
     chance = math.log(benchmarks.of_record(record.info).ways)
     loss = float(record.curve["train_loss"].iloc[-1])
-    return [f"{found[0]}; the training loss ended at {loss:.3g}, where chance has {chance:.2f}: {ADVICE}"]
+    return [f"{found[0]}; the training loss ended at {loss:.3g} (chance: {chance:.2f}): {ADVICE}"]
 
 
 def _lost(evaluated: Evaluated, measure: Measure) -> str:

@@ -1,4 +1,4 @@
-"""What a report says, before it is written: a section a benchmark, with every comparison made."""
+"""The content of a report before it is written: one section per benchmark, with every comparison."""
 
 from __future__ import annotations
 

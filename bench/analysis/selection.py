@@ -1,4 +1,4 @@
-"""What of the records belongs to one experiment: its runs, and of them the evaluations that it asks for."""
+"""Selects the runs and evaluations that belong to an experiment."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ def would_decide(needed: Needed) -> str:
     would = " or ".join(f"{count:,} {what}" for what, count in needed.items() if count is not None)
     would_not = " or ".join(what for what, count in needed.items() if count is None)
     if not would:
-        return f"no number of {would_not} would decide it"
-    rest = f", no number of {would_not} would" if would_not else ""
-    return f"{would} would decide it, if all else stays{rest}"
+        return "the published ± is too wide to decide"
+    rest = f"; more {would_not} alone would not" if would_not else ""
+    return f"{would} would decide it, all else being equal{rest}"
 
 
 def why(verdict: str, difference: Estimate, claim: Claim) -> str:
@@ -27,7 +27,7 @@ def why(verdict: str, difference: Estimate, claim: Claim) -> str:
     return {
         "agrees": f"the 90 % interval of the difference, {ends90}, lies within ±{margin:g}{_in_errors(claim)}",
         "differs": f"the 95 % interval of the difference, {ends95}, excludes 0",
-        "inconclusive": f"the 90 % interval of the difference, {ends90}, leaves ±{margin:g}, and the 95 % one holds 0",
+        "inconclusive": f"the 90 % interval of the difference, {ends90}, exceeds ±{margin:g}; the 95 % one contains 0",
     }[verdict]
 
 
@@ -37,5 +37,5 @@ def _in_errors(claim: Claim) -> str:
     if not claim.about.measure.counted or error >= _FEW_MARGINS * margin:
         return ""
     return (
-        f", which beside an error of {error:.2f} % is one from {max(0.0, error - margin):.2f} to {error + margin:.2f} %"
+        f", which for an error of {error:.2f} % means one from {max(0.0, error - margin):.2f} to {error + margin:.2f} %"
     )

@@ -1,4 +1,4 @@
-"""A claim held against a cell: the difference, and a verdict or what stands in its way."""
+"""Compares a claim with a cell: the difference, and a verdict or the reasons against one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NOT_JUDGED = "not judged"
 
 # What nobody published, and so no run can follow: shown beside every verdict.
 _UNKNOWABLE = {
-    "omniglot": "the claim's split of the characters is not known",
-    "mini-imagenet": "the claim's image resizer is not known",
+    "omniglot": "the claim's split of the characters is unknown",
+    "mini-imagenet": "the claim's image resizer is unknown",
 }
 
 
@@ -97,11 +97,11 @@ def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
     if same_weights(claim, cell):
         return []
     if cell.origin and cell.origin.get("predictions"):
-        return ["predictions of other people's code, whose protocol is not known"]
+        return ["predictions of other code, whose protocol is unknown"]
     if cell.origin:
-        return ["weights that were trained elsewhere, not known to be the claim's"]
+        return ["weights trained elsewhere, not known to be the claim's"]
     few, n = statistics.FEWEST_SEEDS, len(cell.seeds)
-    return [f"{n} seed{'s' * (n > 1)}, and {few} are needed"] if n < few else []
+    return [f"{n} seed{'s' * (n > 1)}, but {few} are needed"] if n < few else []
 
 
 def _of_claim(claim: Claim) -> list[str]:
@@ -112,10 +112,10 @@ def _of_data(cell: Cell | Planned) -> list[str]:
     source, data = cell.benchmark.source, cell.data
     trained = cell.trained_on if isinstance(cell, Cell) else cell.benchmark
     if (trained.source, trained.classes) != (source, cell.benchmark.classes):
-        return [f"trained on other classes: those of {trained.name}"]
+        return [f"trained on the classes of {trained.name}"]
     if data["name"] != source:
         return [f"another data set: {data['name']}, not {source}"]
-    return [f"another data set: a part of the classes of {source}"] if data["partial"] else []
+    return [f"another data set: only some classes of {source}"] if data["partial"] else []
 
 
 def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
@@ -123,7 +123,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     last; of the claim's own weights it is theirs. The number of test episodes never disqualifies: the interval
     tells it. Nor does the order of the queries, on which the outputs of no method that ships depend."""
     if not claim.protocol:
-        return ["the claim's protocol is not known"]
+        return ["the claim's protocol is unknown"]
     if cell.origin and cell.origin.get("predictions"):
         return []  # said already
     theirs = preset(claim.protocol, cell.benchmark, cell.settings)
@@ -132,7 +132,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     found = protocol_differences(cell.settings, ours, theirs)
     moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
     differ = [f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | moot]
-    unknown = [f"the claim's {', '.join(sorted(assumed))} not known (assumed)"] if assumed else []
+    unknown = [f"the claim's {', '.join(sorted(assumed))} unknown (assumed here)"] if assumed else []
     if same_weights(claim, cell):
         return [*differ, *unknown]
     return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
@@ -168,11 +168,11 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     if cell.benchmark.source in _UNKNOWABLE:
         yield _UNKNOWABLE[cell.benchmark.source]
     if same:
-        yield f"one model, and no spread between trainings: its weights are of iteration {spread(cell.iterations)}"
+        yield f"one trained model, so no spread between trainings (weights of iteration {spread(cell.iterations)})"
     if cell.collapsed:
-        yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and is counted as it scored"
+        yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and counts with its score"
     if cell.edges:
-        yield f"what it is tested with was chosen at an edge (seeds {', '.join(map(str, cell.edges))})"
+        yield f"a setting of the test was chosen at the edge of its range (seeds {', '.join(map(str, cell.edges))})"
     if cell.diverged:
         yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if needed:

@@ -1,1 +1,1 @@
-"""Analysis as text, tables, figures and a page. No torch."""
+"""Shows the analysis as text, tables, figures and a page. No torch."""

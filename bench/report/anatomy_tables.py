@@ -117,9 +117,9 @@ def _compatibility(claim: Claim, within: Range) -> Row:
     said = [f"{n} × {q}: {_implied(claim, (n, q))}, {_fits(claim, (n, q), within)}" for n, q in stated]
     return {
         "published": _name(claim),
-        "SD between episodes that its test implies": "".join(said) or "its test is not known",
+        "implied SD between episodes": "".join(said) or "test unknown",
         "plausible": f"{within[0]:.1f} to {within[1]:.1f}",
-        "half-width then expected": "".join(_expected(claim, test, within) for test in stated) or wording.NONE,
+        "expected half-width": "".join(_expected(claim, test, within) for test in stated) or wording.NONE,
         "also consistent": ", ".join(_written(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
         "not consistent": ", ".join(f"{_written(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
         or wording.NONE,

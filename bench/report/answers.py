@@ -101,9 +101,9 @@ def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
     known, unknown = ([c for c in missing if bool(c.protocol) is has] for has in (True, False))
     parts = [
         (f"Judged: {len(judged)}", [_compared(a) for a in judged]),
-        (f"Compared and not judged: {len(compared)}", [_compared(a) for a in compared]),
+        (f"Compared, not judged: {len(compared)}", [_compared(a) for a in compared]),
         (f"Not run, with the command that would give a verdict: {len(known)}", [_open(c, records) for c in known]),
-        (f"Not run, and the protocol is not known here: {len(unknown)}", [_published(c) for c in unknown]),
+        (f"Not run, protocol unknown here: {len(unknown)}", [_published(c) for c in unknown]),
     ]
     return [Table(caption, rows, folded=number > 0) for number, (caption, rows) in enumerate(parts) if rows]
 
@@ -144,7 +144,7 @@ def _ours(cell: Cell) -> str:
 
 def _open(claim: Claim, records: Sequence[Record]) -> Row:
     """What would judge it, and how long that takes."""
-    takes = cost.hours(claim, records) or "no record tells: --dry-run measures"
+    takes = cost.hours(claim, records) or "unknown: measure with --dry-run"
     return _published(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
 
 

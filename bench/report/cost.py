@@ -28,10 +28,10 @@ def hours(claim: Claim, records: Sequence[Record]) -> str:
     the records, or estimated from their operations; empty where these have not been counted."""
     longest, found = _longest(claim, records), training_seconds(claim, records)
     if longest is not None and found is not None:
-        by = f"by a record of {longest.info['iteration']:,} iterations"
+        by = f"from a record of {longest.info['iteration']:,} iterations"
         return f"about {in_hours(SEEDS * found)} h on {_machine(longest)}, {by}"
     estimate = estimated_seconds(claim)
-    return "" if estimate is None else f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, by its operations"
+    return "" if estimate is None else f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, from its operations"
 
 
 def in_hours(seconds: float) -> str:
@@ -40,7 +40,7 @@ def in_hours(seconds: float) -> str:
 
 
 def estimated_seconds(claim: Claim) -> float | None:
-    """What one of the claim's trainings takes on two CPU cores, by its operations, within a factor of three. Returns
+    """What one of the claim's trainings takes on two CPU cores, from its operations, within a factor of three. Returns
     None if these have not been counted."""
     counted = training_operations.an_iteration(claim)
     if counted is None:

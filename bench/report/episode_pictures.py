@@ -49,6 +49,6 @@ def _picture(record: Record, part: dict[str, str]) -> Picture:
     """Raises ValueError where it is no WebP image."""
     content = base64.b64decode(part["webp"], validate=True)
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
-        raise ValueError(f"{PICTURES} of {record.name} holds something that is no picture")
+        raise ValueError(f"{PICTURES} of {record.name} holds something other than a picture")
     title, text = (printable(str(part[name])) for name in ("title", "text"))
     return Picture(title, text, f"data:image/webp;base64,{part['webp']}")

@@ -13,7 +13,7 @@ _MOST_BYTES, _MOST_ROWS = 2**20, 200
 _NUMBERS = ("value", "low", "high", "p", "p_holm")
 _NAMED = ("benchmark", "method", "from", "to")  # what is said in the caption
 _NOTE = (
-    "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors act on one another, so "
+    "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors interact, so "
     "the parts need not add up to the gap."
 )
 
@@ -25,7 +25,7 @@ def tables(folder: Path) -> tuple[list[Table], list[str]]:
         try:
             made.append(_table(path))
         except (OSError, ValueError, KeyError, csv.Error) as error:
-            problems.append(f"{path}: no table of effects ({error}); `explain` writes it again")
+            problems.append(f"{path}: not a table of effects ({error}); `explain` writes it again")
     return made, problems
 
 

@@ -14,7 +14,7 @@ _MARKS = {"agrees": r"\checkmark", "differs": r"\neq", "inconclusive": "?"}
 _CAPTION = (
     "Results, with the published number below each. $\\pm$: half-width of the 95\\,\\% interval over seeds and "
     "episodes; $\\dagger$: one seed, over its episodes only. $\\checkmark$: agrees with the published number; "
-    "$\\neq$: differs; ?: inconclusive; no mark: not judged. Of several protocols, the one "
+    "$\\neq$: differs; ?: inconclusive; no mark: not judged. If there are several protocols: the one "
     "nearest to a published number."
 )
 

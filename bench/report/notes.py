@@ -6,8 +6,7 @@ from bench.analysis.sections import Section
 from bench.report import wording
 
 _DEPENDENT = (
-    "Where batch norm is transductive, the queries of an episode depend on one another, and the anatomy is an "
-    "approximation."
+    "With transductive batch norm the queries of an episode depend on one another, so the anatomy is an approximation."
 )
 
 
@@ -21,8 +20,8 @@ def notes(section: Section) -> list[str]:
     bound = wording.near_bound(section.benchmark.measure)
     near = [f"{cell.method}, {cell.described}: {bound}." for cell in section.cells if cell.near_bound]
     edges = [
-        f"{cell.method}, {cell.described}: chosen on validation at the edge of what there was to choose from "
-        f"({wording.at_edge(cell)}): more might be better, of it and in every comparison with it."
+        f"{cell.method}, {cell.described}: chosen on validation at the edge of the range "
+        f"({wording.at_edge(cell)}): beyond it might be better, which also affects every comparison with it."
         for cell in section.cells
         if cell.edges
     ]

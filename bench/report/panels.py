@@ -53,7 +53,7 @@ def accuracy(section: Section) -> Panel | None:
         color=marks.GREY,
         marker="D",
         markerfacecolor="white",
-        label="published (its own 95 % interval, if over tasks)",
+        label="published (with its 95 % interval, if over tasks)",
     )
     title = f"{section.title}: {section.benchmark.measure.name} with 95 % intervals"
     return Panel(title, _axis(section, "test"), draw, [*keys, published], rows=called) if rows else None

@@ -17,7 +17,7 @@ def tables(section: Section) -> list[Table]:
     """The tables that have rows: the protocols, and a row for all seeds of a result that were made alike."""
     found = {
         "what differs from the paper's protocol": [row for cell in section.cells for row in _protocol(cell)],
-        "provenance, and the exact command behind every row": [row for cell in section.cells for row in _made(cell)],
+        "provenance, and the exact command of every row": [row for cell in section.cells for row in _made(cell)],
     }
     return [Table(f"{section.title}: {caption}", tuple(rows), folded=True) for caption, rows in found.items() if rows]
 

@@ -20,7 +20,7 @@ def lines(parts: Sequence[Part]) -> list[str]:
     mine, *others = parts
     found = [f"{mine.origin}:{'' if mine.records else ' no runs yet'}", *_headline(mine)]
     found += [line for section in mine.sections for line in _section(section)]
-    found.append(f"{summary(mine.answers)} Those not run are in report.md")
+    found.append(f"{summary(mine.answers)} report.md lists those not run.")
     return found + [line for part in others for line in [f"{OWN}, in {part.origin}:", *map(_own, part.judged)]]
 
 
@@ -44,7 +44,7 @@ def _cell(section: Section, cell: Cell) -> list[str]:
     first = f"  {cell.method} [{cell.described}]{part} {score}, seeds: {wording.seeds(cell)}"
     first += ", a demonstration" if cell.demonstration else ""
     claims = section.held_against(cell)
-    edges = [f"    chosen on validation at the edge of its choice: {wording.at_edge(cell)}"] if cell.edges else []
+    edges = [f"    chosen on validation at the edge of the range: {wording.at_edge(cell)}"] if cell.edges else []
     return [first, f"    {_claim(nearest(claims))}" if claims else "    no published number", *edges]
 
 

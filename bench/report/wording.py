@@ -35,8 +35,8 @@ def near_bound(measure: Measure) -> str:
     place, inside = (f"at {low:g}", f"above {low:g}")
     if isfinite(high):
         place, inside = f"within a point of {low:g} or {high:g}", f"inside [{low:g}, {high:g}]"
-    covers = "intervals hold the truth less often than they say, and the crossed bootstrap no more often"
-    return f"{place}, where few seeds' {covers}; they are shown {inside}"
+    covers = "intervals, and the crossed bootstrap too, contain the truth less often than 95 %"
+    return f"{place}, where with few seeds {covers}; they are drawn only {inside}"
 
 
 def at_edge(cell: Cell) -> str:
@@ -51,7 +51,7 @@ def grid(cell: Cell) -> str:
         return ""
     chosen, scores = found
     listed = ", ".join(f"{name} {'diverged' if s is None else cell.measure.written(s)}" for name, s in scores.items())
-    return f"{chosen} was chosen by the mean score on validation episodes, and it alone was tested ({listed})"
+    return f"{chosen} had the best mean score on validation episodes, and only it was tested ({listed})"
 
 
 def source(claim: Claim) -> str:
@@ -62,7 +62,7 @@ def source(claim: Claim) -> str:
 def seeds(cell: Cell) -> str:
     """How many, and which are missing because they diverged; none where the weights were trained elsewhere."""
     if cell.predicted:
-        return f"{len(cell.seeds)} of theirs"
+        return f"{len(cell.seeds)}, trained elsewhere"
     if cell.origin:
         return "not trained here"
     lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""

@@ -41,18 +41,18 @@ def test_worked_out_by_hand(tasks: int, queries: int, half_width: float) -> None
     claim = replace(NONE, tasks=tasks, queries_per_class=queries)
     found = claim_error.of_claim(claim, np.array([[20.0, 100.0] * 4] * 3), 5)
     assert found.half_width == pytest.approx(half_width, abs=1e-3) and (found.n, found.one_model) == (8, True)
-    assert f"{tasks:,} episodes of {5 * queries} queries is worked out of our episodes' variance" in found.said
+    assert f"{tasks:,} episodes of {5 * queries} queries, the variance of our episodes gives" in found.said
 
 
 def test_a_claim_without_an_interval_is_judged(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.80)
     error = error_of(NONE, of)
     found, same = held(NONE, of), held(replace(PAPER, ci95=error.half_width), of)
-    assert found.verdict == "differs" and found.reasons == () and "worked out of our episodes' variance" in found.why
+    assert found.verdict == "differs" and found.reasons == () and "the variance of our episodes gives" in found.why
     assert found.interval == pytest.approx(same.interval)
 
 
-@pytest.mark.parametrize(("meaning", "said"), [("over trainings", "whose number is not known"), ("", "not known")])
+@pytest.mark.parametrize(("meaning", "said"), [("over trainings", "an unknown number of trainings"), ("", "unknown")])
 def test_a_narrow_interval_over_trainings_is_not_taken_for_one_over_tasks(
     tmp_path: Path, meaning: str, said: str
 ) -> None:

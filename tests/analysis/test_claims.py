@@ -104,7 +104,7 @@ def test_each_is_there_once() -> None:
         ("63.11", "nan", "accuracy 'nan'"),
         ("63.11", "", "accuracy ''"),
         ("0.92", "-1", "ci95 '-1'"),
-        ("over tasks", "SD of 1 trainings", "of fewer than 2 trainings"),
+        ("over tasks", "SD of 1 trainings", "needs at least 2 trainings"),
         ("600,5", "1,5", "tasks '1' is not a whole number of at least 2"),
         ("60000", "6e4", "iterations '6e4'"),
         ("my thesis", "", "source is empty"),

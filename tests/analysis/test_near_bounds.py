@@ -51,7 +51,7 @@ def test_the_headline_covers_more_than_the_bootstrap_near_the_ceiling() -> None:
     assert headline == pytest.approx(NEAR[3, 1.0][0], abs=0.05)
     assert bootstrap == pytest.approx(NEAR[3, 1.0][1], abs=0.06) and bootstrap < headline - 0.05
     said = wording.near_bound(ACCURACY)
-    assert "better guide" not in said and "the crossed bootstrap no more often" in said
+    assert "better guide" not in said and "and the crossed bootstrap too" in said
 
 
 @pytest.mark.full
@@ -78,4 +78,4 @@ def test_the_document_has_the_figures() -> None:
     for (seeds, seed_sd), (headline, bootstrap) in NEAR.items():
         assert f"| {seeds} | {seed_sd:g} | {100 * headline:.0f} % | {100 * bootstrap:.0f} % |" in text
     for seeds, share in BAD.items():
-        assert f"{100 * share:.0f} % of {seeds} seeds" in text
+        assert f"{100 * share:.0f} % with {seeds} seeds" in text

@@ -43,7 +43,7 @@ def cell(results: Path, **what: object) -> Cell:
 def test_judged(tmp_path: Path) -> None:
     found = held(PAPER, cell(tmp_path, accuracy=0.80))
     assert found.verdict == "differs" and found.reasons == () and found.difference < -15
-    assert found.smallest_half_width is not None and "split of the characters is not known" in found.why
+    assert found.smallest_half_width is not None and "split of the characters is unknown" in found.why
 
 
 def test_agrees(tmp_path: Path) -> None:
@@ -56,15 +56,15 @@ def test_near_the_ceiling_a_margin_is_said_of_the_error(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=1.0, seeds=5)
     near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)
     error = 100 - near.accuracy
-    said = f"which beside an error of {error:.2f} % is one from 0.00 to {error + 5:.2f} %"
+    said = f"which for an error of {error:.2f} % means one from 0.00 to {error + 5:.2f} %"
     assert held(near, of).verdict == "agrees" and said in held(near, of).why
-    assert "which beside an error" not in held(replace(near, accuracy=70.0), of).why
+    assert "which for an error" not in held(replace(near, accuracy=70.0), of).why
 
 
 def test_a_claim_too_wide_for_its_margin_says_so(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95)
     wide = held(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)
-    assert wide.verdict == "inconclusive" and "no number of seeds or episodes would decide it" in wide.why
+    assert wide.verdict == "inconclusive" and "the published ± is too wide to decide" in wide.why
 
 
 def test_more_test_episodes_and_other_validation_do_not_disqualify(tmp_path: Path) -> None:
@@ -83,9 +83,12 @@ def test_what_would_decide_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("needed", "said"),
     [
-        ({"seeds": 7, "episodes": 2400}, "7 seeds or 2,400 episodes would decide it, if all else stays"),
-        ({"seeds": 7, "episodes": None}, "7 seeds would decide it, if all else stays, no number of episodes would"),
-        ({"episodes": None}, "no number of episodes would decide it"),
+        ({"seeds": 7, "episodes": 2400}, "7 seeds or 2,400 episodes would decide it, all else being equal"),
+        (
+            {"seeds": 7, "episodes": None},
+            "7 seeds would decide it, all else being equal; more episodes alone would not",
+        ),
+        ({"episodes": None}, "the published ± is too wide to decide"),
     ],
 )
 def test_the_words_of_what_would_decide(needed: dict[str, int | None], said: str) -> None:
@@ -116,7 +119,7 @@ def test_the_claims_own_weights_are_judged_from_one_model(tmp_path: Path) -> Non
     expected = statistics.difference_of_same_weights(of.scores[0], 48.70, 1.84, 600)
     assert found.reasons == () and found.interval == pytest.approx(expected.interval())
     assert found.smallest_half_width == pytest.approx(1.647 * 1.84 / 1.96, abs=1e-3)
-    assert "one model" in found.why and "iteration 59000" in found.why and not of.demonstration
+    assert "one trained model" in found.why and "iteration 59000" in found.why and not of.demonstration
     assert of.described == "the authors' weights, trained elsewhere: paper, iterations=59000"
 
 
@@ -142,14 +145,14 @@ def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ({"seeds": 2}, "2 seeds, and 3 are needed"),
+        ({"seeds": 2}, "2 seeds, but 3 are needed"),
         ({"settings": ("iterations=2000",)}, "iterations 2000, not 60000"),
         ({"settings": ("evaluation.queries=15",)}, "evaluation.queries 15, not 1"),
         ({"settings": ("meta_batch=4",)}, "meta_batch 4, not 32"),
         ({"settings": ("clip=1",)}, "clip 1, not none"),
         ({"settings": ("evaluation.batch_statistics=support",)}, "evaluation.batch_statistics support, not batch"),
         ({"settings": ("weights=best",)}, "weights best, not last"),
-        ({"data": {"partial": True}}, "another data set: a part of the classes of omniglot"),
+        ({"data": {"partial": True}}, "another data set: only some classes of omniglot"),
         ({"data": {"name": "shapes"}}, "another data set: shapes, not omniglot"),
     ],
 )
@@ -164,20 +167,20 @@ def test_what_disqualifies_is_said(tmp_path: Path, what: dict[str, object], reas
     [
         (
             {"ci95": None, "tasks": None, "queries_per_class": None},
-            "the claim has no interval, and no number of test episodes and of queries to work one out",
+            "the claim has no interval, and its number of test episodes and queries is unknown",
         ),
         (
             {"ci_meaning": "over trainings", "queries_per_class": None},
-            "the claim has no interval: its ± is over trainings, whose number is not known,"
-            " and no number of queries to work one out",
+            "the claim has no interval (its ± is over an unknown number of trainings),"
+            " and its number of queries is unknown",
         ),
         (
             {"ci_meaning": "", "tasks": None},
-            "the claim has no interval: what its ± is of is not known, and no number of test episodes to work one out",
+            "the claim has no interval (the meaning of its ± is unknown), and its number of test episodes is unknown",
         ),
-        ({"tasks": None}, "the claim has no number of test episodes"),
+        ({"tasks": None}, "the claim's number of test episodes is unknown"),
         ({"margin": None}, "the claim has no margin"),
-        ({"protocol": "", "iterations": None}, "the claim's protocol is not known"),
+        ({"protocol": "", "iterations": None}, "the claim's protocol is unknown"),
     ],
 )
 def test_what_a_claim_lacks_is_said(tmp_path: Path, lost: dict[str, Any], reason: str) -> None:
@@ -194,7 +197,7 @@ def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> 
     of = cell(tmp_path, benchmark="miniimagenet-5w5s", preset="article")
     found = held(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)
     assert of.described == "article" and found.verdict == "not judged"
-    assert len(found.reasons) == 1 and "inner_lr" in found.why and "not known (assumed)" in found.why
+    assert len(found.reasons) == 1 and "inner_lr" in found.why and "unknown (assumed here)" in found.why
 
 
 def fine_tuned(results: Path, *settings: str) -> Judgement:

@@ -55,7 +55,7 @@ def test_it_is_marked_and_has_no_interval_and_no_verdict(runs: Path, out: Path) 
     line = "seed1: collapsed: every test episode scored exactly 20.00 %, one answer to everything; the training loss"
     pages = [path.read_text() for path in made.files if path.suffix in (".html", ".md")]
     assert len(pages) == 2 and all(line in text for text in (made.text, *pages))
-    assert "where chance has 1.61" in made.text and "20.00 to 20.00" not in "".join(pages)
+    assert "(chance: 1.61)" in made.text and "20.00 to 20.00" not in "".join(pages)
     assert bench.frame(runs, rows="evaluation")["collapsed"].all()
 
 

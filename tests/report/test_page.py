@@ -72,7 +72,7 @@ def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:
     first = answer.split("maml on miniimagenet-5w5s")[1]
     assert first.startswith(" Finn et al. 2017 Table 1 (paper) published 63.11 ± 0.92 ours 4")
     assert "verdict differs the 95 % interval of the difference" in first and "excludes 0" in first
-    assert answer.index("Judged: 1") < answer.index("Compared and not judged")
+    assert answer.index("Judged: 1") < answer.index("Compared, not judged")
 
 
 def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out: Path) -> None:
@@ -99,9 +99,9 @@ def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     write_run(runs, settings=("iterations=6000", "inner_lr=0.1"))
     (one, other) = sorted(records.read_all(runs)[0], key=lambda record: record.info["iteration"])
     # Five seeds of 60,000 iterations, at 600 a second.
-    assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), by a record of 600 iterations"
+    assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), from a record of 600 iterations"
     estimate = 5 * 60_000 * training_operations.an_iteration(claim) / 75e9 / 3600
-    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, by its operations"
+    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, from its operations"
     assert cost.hours(replace(claim, method="mine"), [other]) == ""
     shared = replace(one, info=one.info | {"execution": {"seeds": [0, 1, 2]}})
     assert cost.seconds(shared) == pytest.approx(cost.seconds(one) / 3)
@@ -224,7 +224,7 @@ def test_what_explain_found_is_on_the_page(runs: Path, out: Path) -> None:
     for content in ("", "factor\n", "benchmark,method,from,to,factor\n", "a\x00b"):
         (out / "explain-broken.csv").write_text(content)
         made = build.build(runs, out)
-        assert len(made.problems) == 1 and "explain-broken.csv: no table of effects" in made.problems[0]
+        assert len(made.problems) == 1 and "explain-broken.csv: not a table of effects" in made.problems[0]
 
 
 def test_nothing_is_marked_up_by_asterisks(runs: Path, out: Path) -> None:

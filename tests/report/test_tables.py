@@ -76,4 +76,4 @@ def test_a_name_cannot_steer_the_terminal(typed: Command, tmp_path: Path) -> Non
     write_run(tmp_path / "results" / "runs", method="\x1b[2Jmaml")
     made = typed("report")
     assert made.returncode == 1 and "\x1b" not in made.stdout + made.stderr
-    assert "\\x1b[2Jmaml" in made.stderr and "method is missing, or not of the kind" in made.stderr
+    assert "\\x1b[2Jmaml" in made.stderr and "method is missing or has the wrong type" in made.stderr

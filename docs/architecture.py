@@ -1,4 +1,4 @@
-"""Draws packages and imports into docs/architecture.md: `python docs/architecture.py` (`--check`: only looks)."""
+"""Draws packages and imports into docs/architecture.md: `python docs/architecture.py` (`--check`: only compares)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ BEGIN, END = "<!-- drawn: begin -->\n", "<!-- drawn: end -->\n"
 
 
 def linter() -> dict[str, Any]:
-    """What import-linter is told in pyproject.toml."""
+    """The settings of import-linter in pyproject.toml."""
     told: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     return told
 
 
-def floors() -> list[list[str]]:
-    """Packages of each floor, the door first, as the import contract in pyproject.toml declares them."""
-    layers = next(contract["layers"] for contract in linter()["contracts"] if contract["type"] == "layers")
-    houses = [[f"bench.{name.strip()}" for name in layer.split("|")] for layer in layers]
-    return [*houses[:-1], [*houses[-1], "methods"]]
+def layers() -> list[list[str]]:
+    """Packages of each layer, the top one first, as the import contract in pyproject.toml declares them."""
+    declared = next(contract["layers"] for contract in linter()["contracts"] if contract["type"] == "layers")
+    found = [[f"bench.{name.strip()}" for name in layer.split("|")] for layer in declared]
+    return [*found[:-1], [*found[-1], "methods"]]
 
 
 def purpose(package: str) -> str:
@@ -44,21 +44,21 @@ def _path(package: str) -> Path:
 
 
 def drawn() -> str:
-    """Table of the floors with what each package imports, and the length of the longest chain of module imports."""
+    """Table of the layers with what each package imports, and the length of the longest chain of module imports."""
     graph = grimp.build_graph("bench", "methods", cache_dir=None)
-    houses = [package for floor in floors() for package in floor]
-    rows = ["| floor | package | what lives there | imports |", "| --- | --- | --- | --- |"]
-    for number, floor in enumerate(reversed(floors()), start=1):
-        rows[2:2] = [_row(graph, number, package, houses) for package in floor]
+    packages = [package for layer in layers() for package in layer]
+    rows = ["| layer | package | what it contains | imports |", "| --- | --- | --- | --- |"]
+    for number, layer in enumerate(reversed(layers()), start=1):
+        rows[2:2] = [_row(graph, number, package, packages) for package in layer]
     longest = chain(graph)
     arrows = " → ".join(f"`{module.removeprefix('bench.')}`" for module in longest)
     said = f"The longest chain of imports has {len(longest)} modules: {arrows}."
-    counted = "Imports inside functions and for types alone count like all others; a test keeps it at 14 or below."
+    counted = "It includes imports inside functions and imports for types only; a test keeps it at 14 or below."
     return "\n".join(rows) + f"\n\n{said} {counted}\n"
 
 
-def _row(graph: grimp.ImportGraph, number: int, package: str, houses: list[str]) -> str:
-    targets = [other for other in houses if other != package and _imports(graph, package, other)]
+def _row(graph: grimp.ImportGraph, number: int, package: str, packages: list[str]) -> str:
+    targets = [other for other in packages if other != package and _imports(graph, package, other)]
     names = ", ".join(name.removeprefix("bench.") for name in targets)
     return f"| {number} | `{_path(package).relative_to(ROOT)}` | {purpose(package)} | {names} |"
 

@@ -1,5 +1,5 @@
-"""A reproducibility benchmark for few-shot meta-learning: `few-shot-bench` in a shell, and from Python, where each
-function does what the command of its name does, in the same folders."""
+"""A reproducibility benchmark for few-shot meta-learning. In a shell it is `few-shot-bench`; in Python, each function
+does what the command of its name does, in the same folders."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def run(
     threads: int | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Trains and tests methods on benchmarks, and returns their rows of `summary`. What is finished is not done again,
-    what was interrupted goes on: an interrupt waits for the end of an iteration, a second one ends at once.
+    """Trains and tests methods on benchmarks, and returns their rows of `summary`. Finished runs are not repeated, and
+    interrupted ones resume. An interrupt waits for the end of an iteration; a second one stops immediately.
 
     `method`: names, or files such as `mine.py`; `protocol`: such as paper (None: paper on a GPU, quick on a CPU);
-    `seeds`: how many, or which; `settings`: what differs from the protocol, by the names of `--set`; `progress`: a line
-    every 15 seconds, or bars in a terminal.
+    `seeds`: how many, or which; `settings`: changes to the protocol, by the names of `--set`; `progress`: prints a line
+    every 15 seconds, or shows bars in a terminal.
 
     >>> few = {"iterations": 2, "validations": 1, "evaluation.episodes": 5}
     >>> made = bench.run("tiny", ["maml", "protonet"], seeds=2, settings=few, results="runs", progress=False)
     >>> made[["method", "seeds", "test_episodes"]].values.tolist()
     [['maml', 2, 5], ['protonet', 2, 5]]
 
-    Raises bench.errors.UserError for what cannot be run, KeyboardInterrupt where it was interrupted."""
+    Raises bench.errors.UserError if something cannot be run, KeyboardInterrupt if it was interrupted."""
     from bench.cli import from_python
 
     asked = from_python.Asked(
@@ -63,14 +63,14 @@ def run(
 
 
 def report(results: str | Path = "results/runs", out: str | Path | None = None) -> Report:
-    """Writes tables, figures and the page of the records in `results` into `out` (None: `report` in that folder), and
-    returns the `text` of the answer, the `problems` (records that were left out) and the `files` that were written.
+    """Writes tables, figures and a page for the records in `results` into `out` (None: `report` inside that folder).
+    Returns the `text` of the answer, the `problems` (records that were left out) and the `files` that were written.
 
     >>> made = bench.report("runs", out="page")
     >>> [path.name for path in made.files][:2]
     ['report.html', 'report.md']
 
-    Raises bench.errors.UserError where `out` cannot be written."""
+    Raises bench.errors.UserError if `out` cannot be written."""
     from bench.report import build
 
     results = Path(results)
@@ -78,16 +78,16 @@ def report(results: str | Path = "results/runs", out: str | Path | None = None) 
 
 
 def summary(results: str | Path = "results/runs") -> pd.DataFrame:
-    """The cells of the records in `results`, a row each: what was run (`benchmark`, `method`, `protocol`, `seeds`,
+    """The cells of the records in `results`, one row each: what was run (`benchmark`, `method`, `protocol`, `seeds`,
     `iterations`, `test_episodes` and others), the estimate (`accuracy` in percent, or `squared_error`), both ends of
-    every interval (`..._low`, `..._high`), and the published number that it comes nearest to with the `difference`, its
+    every interval (`..._low`, `..._high`), and the published number with the nearest protocol: the `difference`, its
     interval, the `verdict` and `why`. The report's CSV has the same columns, and those of provenance. This project's
-    own runs are in it only where their folder is named.
+    own runs are included only if their folder is given.
 
     >>> bench.summary("runs")[["benchmark", "method", "seeds"]].values.tolist()
     [['tiny', 'maml', 2], ['tiny', 'protonet', 2]]
 
-    Raises bench.errors.UserError where there are no records."""
+    Raises bench.errors.UserError if there are no records."""
     from bench.cli import from_python
 
     return from_python.summary(Path(results))
@@ -103,15 +103,15 @@ def episodes(
     seed: int = 0,
     data_dir: str | Path | None = None,
 ) -> Episode:
-    """Episodes `first` to `first + count - 1` of a split, as every method gets them: tensors with a leading
-    [episodes, ...]. Test and validation episodes are the same for all methods and seeds; `seed` is that of training
-    episodes. `queries`: a class's query images (None: the paper's).
+    """Episodes `first` to `first + count - 1` of a split, as every method gets them: tensors of shape
+    [episodes, ...]. Test and validation episodes are the same for all methods and seeds; `seed` applies to training
+    episodes. `queries`: query images per class (None: the paper's).
 
     >>> batch = bench.episodes("omniglot-5w1s", count=2, queries=3)
     >>> tuple(batch.support.shape), tuple(batch.query_labels.shape)
     ((2, 5, 1, 28, 28), (2, 15))
 
-    Raises bench.errors.UserError where there are no such episodes, or their data are not here."""
+    Raises bench.errors.UserError if there are no such episodes, or their data are not here."""
     from bench.cli import from_python
 
     where = Path(data_dir) if data_dir else None
@@ -119,37 +119,37 @@ def episodes(
 
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
-    """The records in `results`, or in the folders directly below it, as one tidy table; this project's own runs only
-    where their folder is named, `results/reference`.
+    """The records in `results`, or in the folders directly below it, as one tidy table. This project's own runs are
+    included only if their folder, `results/reference`, is given.
 
-    `rows` says what a row is: `run`, `evaluation`, `episode` or (the largest) `step`, an episode after one inner step.
+    `rows` selects what a row is: `run`, `evaluation`, `episode` or (the largest) `step`, for each inner step.
 
     In every table: `results`, the folder of the records; `run`, `<benchmark>/<method>/<hash>/seed<k>`; `benchmark`;
-    `method`; `seed`; `protocol`, the nearest preset and what differs from it.
+    `method`; `seed`; `protocol`, the nearest preset and the differences from it.
 
     - run: `status` (finished, unfinished or diverged); `iteration` reached; `best_iteration` and `best_score`, its mean
       score on validation; `training_seconds`, `validation_seconds`, `peak_memory_bytes`; `device`, `torch`, `commit`,
       `sources` (a digest of the project's code); `data`, `data_digest`; the `command` typed; and every setting, as
       `training.<name>`.
-    - evaluation: its hash, `evaluation`; `evaluated_iteration`; `step`, the inner step that counts; `score` there, the
-      mean over the test episodes, and `score_sd`, their standard deviation; whether it `collapsed`, one score in all of
-      them; `score_name`; `episodes_digest`; `seconds`; and every setting, as `evaluation.<name>`. A run without scores
-      has no row.
+    - evaluation: its hash, `evaluation`; `evaluated_iteration`; `step`, the inner step that counts; `score`, the mean
+      over the test episodes at that step, and `score_sd`, their standard deviation; `collapsed`, whether all episodes
+      have the same score; `score_name`; `episodes_digest`; `seconds`; and every setting, as `evaluation.<name>`. A run
+      without scores has no row.
     - episode: `evaluation`, `evaluated_iteration`, the number of the test `episode` (the same images for all methods
       and seeds of one `episodes_digest`) and its `score` at the step that counts.
     - step: the same after each `inner_step`, and whether it is the one that `counts`.
 
-    A score is that of the benchmark: accuracy as a share, 0 to 1. It is infinite or NaN where an episode's outputs are
-    not finite, and so is a mean over it. A record that cannot be used is named by a warning
-    and in `attrs["problems"]`, a list of lines. Raises bench.errors.UserError where there are no records."""
+    Scores are those of the benchmark, such as an accuracy from 0 to 1. A score is infinite or NaN if an episode's
+    outputs are not finite, and so is a mean over it. A warning names each record that cannot be used, and so does
+    `attrs["problems"]`, a list of lines. Raises bench.errors.UserError if there are no records."""
     from bench.analysis.frame import tidy
 
     return tidy(Path(results), rows)
 
 
 class _Package(ModuleType):
-    """Two functions go by the names of packages below: Python would put a package in a function's place as soon as it
-    is imported."""
+    """Keeps the functions whose names are also names of packages: Python would replace them when the package is
+    imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (isinstance(value, ModuleType) and name in __all__):

@@ -1,4 +1,4 @@
-"""`python -m bench`: every failure that a user can cause ends here, as one line."""
+"""`python -m bench`: prints every user error as one line."""
 
 from __future__ import annotations
 

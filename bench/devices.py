@@ -1,4 +1,4 @@
-"""Where a run happened, and the switches that make it repeatable."""
+"""The device of a run, and the switches that make it repeatable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench.errors import UserError
+from bench.errors import UserError, counted
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -27,11 +27,11 @@ def device(name: str) -> torch.device:
     if kind != "cuda" or not (index.isdecimal() or index == ""):
         raise UserError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:n")
     if not torch.cuda.is_available():
-        raise UserError(
-            f"--device {name}: this machine has no CUDA GPU that torch {torch.__version__} can use; use --device cpu"
-        )
+        raise UserError(f"--device {name}: torch {torch.__version__} finds no CUDA GPU here; use --device cpu")
     if int(index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, numbered from 0")
+        raise UserError(
+            f"--device {name}: this machine has {counted(torch.cuda.device_count(), 'GPU')}, numbered from 0"
+        )
     return torch.device("cuda", int(index or 0))
 
 

@@ -1,4 +1,4 @@
-"""What a user can get wrong: one line each, raised anywhere, printed in one place (`bench.__main__`)."""
+"""User errors: one line each, raised anywhere, printed in one place (`bench.__main__`)."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 shot`, `2 shots`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+    """`1 shot`, `2 shots`, `5 queries`."""
+    many = "queries" if thing == "query" else f"{thing}s"
+    return f"{count} {thing if count == 1 else many}"
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and the reading of files that may be anybody's. Imports no torch."""
+"""Writing files completely or not at all, and reading files that may be damaged or hostile. Imports no torch."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
             if file.metadata.num_rows * file.metadata.num_columns > MOST_NUMBERS:
                 raise ValueError(f"more than {MOST_NUMBERS} numbers")
             if not all(pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in file.schema_arrow):
-                raise ValueError("a column that holds no numbers")
+                raise ValueError("a column that does not hold numbers")
             table = file.read(use_threads=False)
         # Not `to_pandas`, which takes ten times as long for so few numbers.
         return {name: table[place].to_numpy() for place, name in enumerate(table.column_names)}
@@ -149,10 +149,10 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
 def _check_size(path: Path, most_bytes: int) -> None:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError("no file")
+        raise ValueError("not a file")
     if found.st_size > most_bytes:
-        raise ValueError(f"{found.st_size} bytes, and {most_bytes} are the most")
+        raise ValueError(f"{found.st_size} bytes, above the limit of {most_bytes}")
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")

@@ -7,7 +7,7 @@ from methods.maml import Maml
 
 
 class Anil(Maml):
-    """MAML whose inner loop adapts the head alone, in training and at test; the body is trained through it."""
+    """MAML whose inner loop adapts only the head, in training and at test; the body is trained through it."""
 
     ignores = ("batch_norm_adapted",)
 

@@ -1,4 +1,4 @@
-"""What the harness asks of a method, and the words they share.
+"""The contract between harness and methods, and their common types.
 
 A method is written for ONE episode, as pure functions of what is learned: the harness vectorises it over the episodes
 of a meta-batch, in chunks, and owns everything that must be the same for all methods: episodes, optimiser, clipping,

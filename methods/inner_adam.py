@@ -1,4 +1,5 @@
-"""Adam inside the inner loop, whose moments go on from episode to episode (Nichol et al. 2018, code: one optimiser)."""
+"""Adam inside the inner loop, whose moments carry over from episode to episode (Nichol et al. 2018, code: one
+optimiser)."""
 
 from __future__ import annotations
 

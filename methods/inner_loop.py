@@ -1,4 +1,4 @@
-"""The inner loop: gradient descent on the support loss, whole or in minibatches, and the way back through it."""
+"""The inner loop: gradient descent on the support loss, whole or in minibatches, and the backward pass through it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Maml:
 
 
 class FirstOrderMaml(Maml):
-    """First-order MAML: takes the query gradient where the inner loop ends for the meta-gradient."""
+    """First-order MAML: uses the query gradient at the end of the inner loop as the meta-gradient."""
 
     def _meta_gradient(self, params: Params, step: Step, outer_loss: Loss) -> tuple[Tensor, Params]:
         gradient, loss = grad_and_value(outer_loss)(trajectory(step, params, self.setup.training.inner_steps)[-1])

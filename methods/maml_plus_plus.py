@@ -1,4 +1,4 @@
-"""MAML++ of one set of weights (Antoniou, Edwards and Storkey, "How to train your MAML", ICLR 2019)."""
+"""MAML++ with one set of weights (Antoniou, Edwards and Storkey, "How to train your MAML", ICLR 2019)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NORM, _RATE = "norm", "rate."  # what names of parameters begin with
 
 
 class MamlPlusPlus(Maml):
-    """Beside the multi-step loss each inner step has learned rates of its own, one for each tensor (section 4, "learned
-    per-layer per-step rates"; all begin at `inner_lr`), and gamma and beta of its own, which are not adapted. A query
-    that follows a step is normalised with that step's (theirs: `net_forward`). Statistics are those of the batch in
-    hand: the code collects running ones, and uses none. The paper's test averages the models of several epochs; this
-    is one."""
+    """MAML++: besides the multi-step loss, each inner step has its own learned rates, one for each tensor (section 4,
+    "learned per-layer per-step rates"; all start at `inner_lr`), and its own gamma and beta, which are not adapted.
+    Queries after a step are normalised with that step's (theirs: `net_forward`). Statistics are those of the current
+    batch: the code collects running ones, but does not use them. The paper's test averages the models of several
+    epochs; this is one model."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MULTI_STEP)
     ignores = ("batch_norm_adapted",)

@@ -14,9 +14,9 @@ _RATE = "rate."  # before a parameter's name: the rates of its elements
 
 
 class MetaSgd(Maml):
-    """Meta-SGD: MAML that learns a rate for each element, too (Algorithm 1). theta' = theta - alpha * grad L
-    (equation 3). All begin at the protocol's `inner_lr` (the paper draws them from 0.005 to 0.1), so that training
-    begins where MAML's does."""
+    """Meta-SGD: MAML that also learns a learning rate for each element (Algorithm 1). theta' = theta - alpha * grad L
+    (equation 3). All start at the protocol's `inner_lr` (the paper draws them from 0.005 to 0.1), so that training
+    starts as MAML does."""
 
     def init(self, generator: torch.Generator) -> State:
         """The network as MAML's, and the rates."""

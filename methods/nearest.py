@@ -14,7 +14,7 @@ from methods.finetune import Finetune
 
 
 class Nearest(Finetune):
-    """Nearest neighbour on the features of `finetune`'s weights: trains and adapts nothing."""
+    """Nearest neighbour on the features of `finetune`'s weights: no training and no adaptation of its own."""
 
     training_batch: str | None = None
     weights_of: str | None = "finetune"

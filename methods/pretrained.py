@@ -54,6 +54,6 @@ class Pretrained:
 
 
 class Oracle(Pretrained):
-    """Oracle: pre-training that is given each function's amplitude and phase beside its inputs."""
+    """Oracle: pre-training with each function's amplitude and phase as further inputs."""
 
     needs: str | None = "parameters"

@@ -37,7 +37,7 @@ def test_help_shows_these() -> None:
 
 def test_goes_on_and_says_how_far(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = bench.run("tiny", settings=FEW | {"iterations": 12}, results=tmp_path)
-    assert "s an iteration" in capsys.readouterr().out
+    assert "s per iteration" in capsys.readouterr().out
     again = bench.run("tiny", settings=FEW | {"iterations": 12}, results=tmp_path)
     pd.testing.assert_frame_equal(made, again)
     assert {"over_episodes_low", "verdict", "accuracy"} <= {*made} and len(made) == 1
@@ -47,11 +47,11 @@ def test_goes_on_and_says_how_far(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("call", "expected"),
     [
         (lambda folder: bench.run("tniy", results=folder), "did you mean 'tiny'"),
-        (lambda folder: bench.run("tiny", seeds=0, results=folder), "at least one seed"),
+        (lambda folder: bench.run("tiny", seeds=0, results=folder), "give at least 1"),
         (lambda folder: bench.run("tiny", settings={"inner_rl": 1}, results=folder), "did you mean 'inner_lr'"),
         (lambda folder: bench.summary(folder), "no records"),
         (lambda folder: bench.episodes("tiny", "tset"), "did you mean 'test'"),
-        (lambda folder: bench.episodes("tiny", count=0), "at least one"),
+        (lambda folder: bench.episodes("tiny", count=0), "take at least one"),
     ],
 )
 def test_mistakes(tmp_path: Path, call, expected: str) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
-"""The command line: a module a command, which declares what can be typed, makes one library call, and prints.
+"""The command line: one module per command, which declares its options, makes one library call, and prints.
 
-Costly imports stay inside the functions that need them. To add a command, write its module and name it here."""
+Expensive imports stay inside the functions that need them. To add a command, write its module and name it here."""
 
 from __future__ import annotations
 

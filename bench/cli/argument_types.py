@@ -1,4 +1,4 @@
-"""Kinds of argument: text to a value, or one line that says what was expected."""
+"""Argument types: convert text to a value, or say what was expected."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def seconds(text: str) -> float:
     """Finite, and not below 0."""
     value = _number(text)
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds, 0 or more")
     return value
 
 

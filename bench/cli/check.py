@@ -10,8 +10,10 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "check", check, "run the contract suite on a method", threads=True)
-    parser.add_argument("method", metavar="METHOD", help="a file such as mine.py, or a name")
+    parser = add_command(
+        top, "check", check, "check that a method keeps the contract, and that its gradient is right", threads=True
+    )
+    parser.add_argument("method", metavar="METHOD", help="a file such as mine.py, or the name of a method")
 
 
 def check(options: Namespace) -> int:
@@ -20,7 +22,7 @@ def check(options: Namespace) -> int:
     from bench.tools.check import suite
 
     devices.make_repeatable(options.threads or 1)  # the tensors are small
-    outcomes = list(suite.checked(options.method))
+    outcomes = list(suite.check(options.method))
     lines = [f"{outcome.form}: broken: {outcome.rule}; found: {outcome.found}" for outcome in outcomes if outcome.found]
     print("\n".join(lines) or f"{options.method} keeps the contract: {len(outcomes)} checks")
     for line in [] if lines else suite.gradients_of(options.method):

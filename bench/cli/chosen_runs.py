@@ -1,4 +1,4 @@
-"""Which runs a command is about: one, a cell (all its seeds), a list, or all."""
+"""The runs that a command works on: one, a cell (all its seeds), a list, or all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.errors import UserError
 
 def add(parser: Parser) -> None:
     """Declares how runs are named."""
-    text = "a run's folder, or the beginning of names: a cell without its seed is all its seeds; may be a list"
+    text = "a run's folder, or how its name begins: without /seed<k>, all seeds; several may be given"
     parser.add_argument("run", nargs="*", metavar="RUN", help=text)
-    parser.add_argument("--all", action="store_true", help="every run in the results")
+    parser.add_argument("--all", action="store_true", help="every run in --results")
 
 
 def folders(options: Namespace, *, finished: bool = False) -> list[Path]:
@@ -22,7 +22,7 @@ def folders(options: Namespace, *, finished: bool = False) -> list[Path]:
     from bench.records import layout
 
     if options.all == bool(options.run):
-        raise UserError("name runs, or write --all for every run in the results")
+        raise UserError("name runs, or give --all for every run in --results")
     found = layout.find(options.results, [""] if options.all else options.run)
     return [folder for folder in found if not (options.all and _useless(folder, finished))]
 

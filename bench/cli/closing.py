@@ -1,4 +1,4 @@
-"""What a command that trained ends with: each cell's mean over its seeds, under the report's names."""
+"""The last lines of a command that trains: each cell's mean over its seeds, with the report's names."""
 
 from __future__ import annotations
 

@@ -18,35 +18,45 @@ if TYPE_CHECKING:
 
 def add(top: Any) -> None:
     """Declares it."""
-    data = add_group(top, "data", "add, list and verify data", "ACTION")
-    parser = add_command(data, "add", add_data, "prepare a data set from your copy of it", data=True)
+    data = add_group(top, "data", "add, list and verify data sets", "ACTION")
+    parser = add_command(data, "add", add_data, "prepare a data set from your copy", data=True)
     parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, _forms()
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="what it is: one of those below; folder is images of your own",
+        help="which data set: one of those below; `folder` means your own images",
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="where your copy lies")
-    parser.add_argument(
-        "--partial", action="store_true", help="accept a part of the classes, and files that are broken"
-    )
-    own = parser.add_argument_group("images of your own, a folder per class (SOURCE folder)")
-    own.add_argument("--name", metavar="NAME", help="what they are called: NAME-5w1s is a benchmark then")
+    parser.add_argument("path", type=Path, metavar="PATH", help="the folder or file of your copy")
+    parser.add_argument("--partial", action="store_true", help="accept a copy that lacks classes or has broken files")
+    own = parser.add_argument_group("your own images, one folder per class (SOURCE folder)")
+    own.add_argument("--name", metavar="NAME", help="name of the data set: NAME-5w1s then is a benchmark")
     own.add_argument(
-        "--size", type=argument_types.positive, metavar="PIXELS", help="a side of the prepared images (default 84)"
+        "--size",
+        type=argument_types.positive,
+        metavar="PIXELS",
+        help="width and height of the prepared images (default 84)",
     )
-    own.add_argument("--grey", action="store_true", help="one channel instead of three")
+    own.add_argument("--grey", action="store_true", help="convert to one grey channel")
     own.add_argument(
-        "--split-seed", type=argument_types.index, metavar="K", help="of the split, where there is none (default 0)"
+        "--split-seed",
+        type=argument_types.index,
+        metavar="K",
+        help="seed of the random split, if the copy has none (default 0)",
     )
     own.add_argument(
         "--levels",
         type=argument_types.positive,
         metavar="N",
-        help="how many folders down the classes are, as in GROUP/CLASS (2)",
+        help="depth of the class folders: 2 for GROUP/CLASS",
     )
-    add_command(data, "list", list_data, "which data are here", data=True)
-    add_command(data, "verify", verify_data, "compute the sums of all data, and of the episodes, again", data=True)
+    add_command(data, "list", list_data, "list the prepared data", data=True)
+    add_command(
+        data,
+        "verify",
+        verify_data,
+        "check all prepared data and the episodes against their recorded digests",
+        data=True,
+    )
 
 
 def _forms() -> str:
@@ -54,7 +64,7 @@ def _forms() -> str:
     rows = [
         fill(text, 100, initial_indent=f"  {source:<17}", subsequent_indent=" " * 19) for source, text in FORMS.items()
     ]
-    return "\n".join(["what PATH may hold, by SOURCE:", *rows, f"  {PACKED}"])
+    return "\n".join(["what PATH may contain, by SOURCE:", *rows, f"  {PACKED}"])
 
 
 def add_data(options: Namespace) -> int:
@@ -74,7 +84,7 @@ def _data_set(o: Namespace) -> DataSet:
 
     if o.source == sources.OWN:
         if o.name is None:
-            raise UserError("data add folder: call your images something with --name")
+            raise UserError("data add folder: name your data set with --name, such as --name birds")
         return catalogue.own(o.name, o.size or 84, o.grey, o.split_seed, o.levels)
     data_set = catalogue.get(o.source)
     given = {
@@ -85,9 +95,7 @@ def _data_set(o: Namespace) -> DataSet:
         "--levels": o.levels,
     }
     if named := [option for option, value in given.items() if value is not None]:
-        raise UserError(
-            f"{', '.join(named)}: only for `data add folder`; {o.source} has a name, size and split already"
-        )
+        raise UserError(f"{', '.join(named)}: only for `data add folder`: {o.source} has its own name, size and split")
     return data_set
 
 

@@ -6,12 +6,13 @@ from argparse import Namespace
 from typing import Any
 
 from bench.cli.parsing import add_command, add_protocol_choice
+from bench.errors import counted
 
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "diff", diff, "what differs between two protocols, with the source of each value")
-    parser.add_argument("one", metavar="PROTOCOL", help="such as paper: `list` names them")
+    parser = add_command(top, "diff", diff, "show what differs between two protocols, with the source of each value")
+    parser.add_argument("one", metavar="PROTOCOL", help="such as paper: `list` shows them")
     parser.add_argument("other", metavar="PROTOCOL")
     add_protocol_choice(parser)
 
@@ -25,6 +26,7 @@ def diff(options: Namespace) -> int:
     benchmark = store.benchmark(options.benchmark)
     one, other = (comparison.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
     rows = comparison.different_settings(one, other)
-    heading = f"{one.name} and {other.name} on {benchmark.name}: {len(rows)} settings differ"
+    differ = f"{counted(len(rows), 'setting')} differ{'s' * (len(rows) == 1)}"
+    heading = f"{one.name} and {other.name} on {benchmark.name}: {differ}"
     print("\n".join([heading, *(tables.text(rows) if rows else [])]))
     return 0

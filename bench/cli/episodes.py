@@ -1,4 +1,4 @@
-"""`episodes export`: the episodes, for other people's code."""
+"""`episodes export`: writes episodes for other code."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from bench.cli.parsing import add_command, add_group
 def add(top: Any) -> None:
     """Declares it."""
     parser = add_command(
-        add_group(top, "episodes", "hand episodes out", "WHAT"),
+        add_group(top, "episodes", "export episodes for other code", "WHAT"),
         "export",
         export,
-        "write the images and labels of episodes, for other people's code",
+        "write the images and labels of episodes, for other code to predict",
         data=True,
     )
     parser.add_argument("--benchmark", required=True, metavar="B")
     parser.add_argument(
-        "--episodes", type=argument_types.positive, default=600, metavar="N", help="how many (default 600)"
+        "--episodes", type=argument_types.positive, default=600, metavar="N", help="how many episodes (default 600)"
     )
     parser.add_argument(
-        "--queries", type=argument_types.positive, metavar="Q", help="query images a class (default: the paper's)"
+        "--queries", type=argument_types.positive, metavar="Q", help="query images per class (default: the paper's)"
     )
-    parser.add_argument("--split", default="test", help="test (default), or train or valid to train with")
-    parser.add_argument("--images", action="store_true", help="write the images too")
+    parser.add_argument("--split", default="test", help="test (default), or train or valid to train on")
+    parser.add_argument("--images", action="store_true", help="also write the images")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 

@@ -1,4 +1,4 @@
-"""`evaluate`: evaluates a run's weights once more, or weights that were trained elsewhere."""
+"""`evaluate`: evaluates a run's weights again, or weights that were trained elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add(top: Any) -> None:
         top,
         "evaluate",
         evaluate,
-        "evaluate a run's weights again, without training, or weights that were trained elsewhere",
+        "evaluate a run's weights again, or weights that were trained elsewhere",
         results=True,
         data=True,
         device=True,
@@ -35,15 +35,17 @@ def add(top: Any) -> None:
         help="weights instead of a RUN: a PyTorch state_dict of a Conv4 (a file), or the folder of a TensorFlow "
         "checkpoint of the paper's code",
     )
-    parser.add_argument("--map", type=Path, metavar="FILE", help="which tensor of the state_dict is which of ours")
     parser.add_argument(
-        "--benchmark", metavar="B", help="what the checkpoint was trained for, or another one to evaluate RUN on"
+        "--map", type=Path, metavar="FILE", help="TOML file that maps our parameter names to the state_dict's"
     )
-    parser.add_argument("--protocol", metavar="P", help="whose evaluation the checkpoint gets (default paper)")
-    add_own(parser, "; of a state_dict, any method (default maml)")
+    parser.add_argument(
+        "--benchmark", metavar="B", help="the benchmark of the checkpoint, or another benchmark to evaluate RUN on"
+    )
+    parser.add_argument("--protocol", metavar="P", help="the protocol to evaluate the checkpoint under (default paper)")
+    add_own(parser, "; for a state_dict, any method (default maml)")
     add_execution(parser)
-    add_settings(parser, "such as queries=15 or batch_statistics=support; of a state_dict also inner_lr and others")
-    parser.add_argument("--at", type=argument_types.positive, metavar="N", help="the weights of iteration N")
+    add_settings(parser, "such as queries=15 or batch_statistics=support; for a state_dict also inner_lr and others")
+    parser.add_argument("--at", type=argument_types.positive, metavar="N", help="evaluate the weights of iteration N")
 
 
 def evaluate(options: Namespace) -> int:
@@ -51,7 +53,7 @@ def evaluate(options: Namespace) -> int:
     from bench import devices, records
     from bench.records import locks
     from bench.runs.display import Display, live_bars
-    from bench.runs.evaluate import evaluated
+    from bench.runs.evaluate import evaluate_run
 
     _check(options)
     devices.make_repeatable(options.threads, options.fast)
@@ -60,9 +62,9 @@ def evaluate(options: Namespace) -> int:
     for job in _jobs(options):
         try:
             with live_bars() as bars:
-                found = evaluated(job, options.at, Display(job.name, job.benchmark.measure, bars))
+                found = evaluate_run(job, options.at, Display(job.name, job.benchmark.measure, bars))
         except locks.Busy as busy:
-            raise UserError(f"another process works on {busy}") from None
+            raise UserError(f"another process is training or evaluating {busy}: try again later") from None
         on = f" on {found.evaluation.benchmark}" if found.evaluation.benchmark else ""
         print(f"{job.name}{on}: {score(found, records.counted(job.folder))}", flush=True)
         lost += found.lost
@@ -82,14 +84,14 @@ def _jobs(options: Namespace) -> list[Job]:
 def _check(options: Namespace) -> None:
     named = bool(options.run or options.all)
     if named == (options.checkpoint is not None):
-        raise UserError("evaluate: name a RUN, or --all, or a --checkpoint PATH with its --benchmark")
+        raise UserError("evaluate: name a RUN, or give --all, or --checkpoint PATH with --benchmark")
     if options.checkpoint is not None and options.benchmark is None:
-        raise UserError("--checkpoint: --benchmark is needed too, such as miniimagenet-5w1s: it is not in the files")
+        raise UserError("--checkpoint also needs --benchmark, such as miniimagenet-5w1s: the files do not name it")
     if options.checkpoint is not None and options.at is not None:
-        raise UserError("--at: a checkpoint holds the weights of one iteration")
+        raise UserError("--at does not apply to --checkpoint: a checkpoint holds the weights of one iteration")
     if named and (options.protocol or options.map):
         option = "--protocol" if options.protocol else "--map"
-        raise UserError(f"{option} goes with --checkpoint: a RUN has its own; --set changes settings")
+        raise UserError(f"{option} applies to --checkpoint only: a RUN has its own; change its settings with --set")
 
 
 def _checkpoint_job(options: Namespace) -> Job:
@@ -100,13 +102,13 @@ def _checkpoint_job(options: Namespace) -> Job:
     if is_one(options.checkpoint):
         return _state_dict_job(options)
     if options.map is not None:
-        raise UserError("--map: it goes with a state_dict; the tensors of a TensorFlow checkpoint are known by name")
+        raise UserError("--map applies to a state_dict only: the tensors of a TensorFlow checkpoint are known by name")
     refuse_folder(options.checkpoint)
     checkpoint = read(options.checkpoint)
     job = adopt.checkpoint_job(checkpoint, _request(options))
     adopt.adopt(job, checkpoint)
     files = ", ".join(f"{name} {digest[:12]}" for name, digest in checkpoint.files.items())
-    print(f"weights     {checkpoint.about()['name']}, trained elsewhere; sums verified: {files}", flush=True)
+    print(f"weights     {checkpoint.about()['name']}, trained elsewhere; checksums verified: {files}", flush=True)
     return job
 
 
@@ -123,7 +125,7 @@ def _state_dict_job(options: Namespace) -> Job:
     adopt_state(job, state(weights, job), weights.about(iterations))
     print(f"weights     {weights.about()['name']}, trained elsewhere; SHA-256 {weights.sha256[:12]}")
     print("\n".join(words.said(weights, job, told)))
-    print(f"map         for --map, to be changed where it is wrong:\n{weights.matching.toml()}", flush=True)
+    print(f"map         edit this where it is wrong, and pass it with --map:\n{weights.matching.toml()}", flush=True)
     return job
 
 

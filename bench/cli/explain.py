@@ -18,19 +18,21 @@ def add(top: Any) -> None:
         top,
         "explain",
         explain,
-        "run two protocols and the changes between them, one at a time",
+        "measure what each difference between two protocols does to the score",
         results=True,
         data=True,
         device=True,
     )
-    parser.add_argument("--from", required=True, dest="start", metavar="P", help="such as article")
-    parser.add_argument("--to", required=True, dest="end", metavar="P", help="such as paper")
-    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"default {FIRST}")
-    parser.add_argument("--method", default="maml", metavar="M", help="default maml")
+    parser.add_argument(
+        "--from", required=True, dest="start", metavar="P", help="the protocol to start from, such as article"
+    )
+    parser.add_argument("--to", required=True, dest="end", metavar="P", help="the protocol to end at, such as paper")
+    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"benchmark (default {FIRST})")
+    parser.add_argument("--method", default="maml", metavar="M", help="method (default maml)")
     _add_factors(parser)
     add_running(parser)
     parser.add_argument(
-        "--dry-run", action="store_true", help="list the cells and how long they would train, and run nothing"
+        "--dry-run", action="store_true", help="list the cells and how long their training would take; run nothing"
     )
     add_out(parser)
 
@@ -38,30 +40,34 @@ def add(top: Any) -> None:
 def _add_factors(parser: Parser) -> None:
     """Declares which changes are made, and where."""
     parser.add_argument(
-        "--factor", action="append", default=[], metavar="F", help="only this one; may be given several times"
+        "--factor", action="append", default=[], metavar="F", help="change only this factor; may be given several times"
     )
     parser.add_argument(
         "--group",
         action="append",
         default=[],
         metavar="A+B",
-        help="settings that are one factor; one name alone is a factor by itself; may be given several times",
+        help="change these settings together, as one factor; a single name splits it off; may be given several times",
     )
     parser.add_argument(
-        "--pair", action="append", default=[], metavar="A+B", help="two factors at once too; may be given several times"
+        "--pair",
+        action="append",
+        default=[],
+        metavar="A+B",
+        help="also change these two factors at once; may be given several times",
     )
     parser.add_argument(
         "--pairs",
         type=argument_types.positive,
         default=0,
         metavar="N",
-        help="after the rest, the N pairs that are likeliest to act on one another",
+        help="afterwards also run the N pairs of factors that are likeliest to interact",
     )
     parser.add_argument(
         "--direction",
         choices=("from", "to", "both"),
         default="from",
-        help="change a factor in the start alone (default), in all but the end, or both",
+        help="change one factor of the start (from, the default), undo one factor of the end (to), or both",
     )
 
 
@@ -111,7 +117,7 @@ def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
 
     if options.dry_run:
         timed = library.timed(works, display.print_notes)
-        print("\n".join(library.listed(comparison, timed, "as measured here about")))
+        print("\n".join(library.listed(comparison, timed, "measured here: about")))
         return 0
     print("\n".join(library.listed(comparison, works)), flush=True)
     groups = [group for work in works for group in planning.groups(work.jobs, options.together)]

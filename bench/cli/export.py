@@ -1,4 +1,4 @@
-"""`export`: hands runs on as one file."""
+"""`export`: packs runs into one file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import counted
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "export", export, "hand runs on as one file, to be verified elsewhere", results=True)
+    parser = add_command(top, "export", export, "pack runs into one file, for others to verify", results=True)
     chosen_runs.add(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP")
 
@@ -25,5 +25,5 @@ def export(options: Namespace) -> int:
     manifest = capsule.export(chosen_runs.folders(options), options.out)
     runs, size = len(manifest["runs"]), options.out.stat().st_size / 2**20
     print(f"{options.out}: {counted(runs, 'run')}, {size:.1f} MiB")
-    print(f"elsewhere: python -m bench import {options.out.name}, then run the command it prints")
+    print(f"on the other machine: python -m bench import {options.out.name}, then run the command it prints")
     return 0

@@ -1,4 +1,4 @@
-"""What `bench.run`, `bench.summary` and `bench.episodes` do: see there. Their costly imports are here."""
+"""Implements `bench.run`, `bench.summary` and `bench.episodes`, with their expensive imports."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def run(asked: Asked, progress: bool) -> pd.DataFrame:
 
         InProcess(complete.work).run(groups, options, on_event, stop)
     if len(ended) < len(groups):
-        raise KeyboardInterrupt("stopped; the same call goes on")
+        raise KeyboardInterrupt("stopped; the same call resumes")
     return summary(asked.results, {job.folder.resolve() for job in jobs})
 
 
@@ -96,7 +96,7 @@ def summary(results: Path, folders: Collection[Path] | None = None) -> pd.DataFr
         if folders is None or any(record.path.resolve() in folders for record, _ in cell.runs)
     ]
     if not rows and folders is None:
-        raise UserError(f"no records with scores in {results}: `bench.run` makes some")
+        raise UserError(f"no records with scores in {results}: `bench.run` writes them")
     table = pd.DataFrame(rows)
     table.attrs["problems"] = problems
     return table
@@ -110,7 +110,7 @@ def episodes(
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if first < 0 or count < 1 or seed < 0:
-        raise UserError(f"episodes {first} to {first + count - 1} of seed {seed}: count from 0, at least one of them")
+        raise UserError(f"episodes {first} to {first + count - 1} of seed {seed}: start at 0, and take at least one")
     paper = presets.paper(benchmark)
     data, shape = benchmark_data.load(benchmark, paper.training, data_dir), paper.shape(split, benchmark)
     stream = streams.stream(benchmark, data, split, shape._replace(queries=queries or shape.queries), seed)

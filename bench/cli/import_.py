@@ -1,4 +1,4 @@
-"""`import`: takes in what `export` wrote elsewhere."""
+"""`import`: adds runs that `export` wrote elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from bench.cli.parsing import RESULTS, add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "import", import_, "take in exported runs: checked, never executed", results=True)
+    parser = add_command(
+        top, "import", import_, "add exported runs to the results; they are checked, never executed", results=True
+    )
     parser.add_argument("file", type=Path, metavar="ZIP")
 
 

@@ -10,10 +10,17 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "list", list_, "methods, benchmarks, and which data are here", results=True, data=True)
+    parser = add_command(
+        top,
+        "list",
+        list_,
+        "list methods, benchmarks, protocols, experiments and prepared data",
+        results=True,
+        data=True,
+    )
     told = (
-        "instead: every published number, with the protocol that it belongs to, and the hours that five trainings take "
-        "here: by a record of this machine, or, after ~, roughly"
+        "list every published number instead, with its protocol and the hours that five trainings take "
+        "on this machine: from a record made here, or, after ~, roughly"
     )
     parser.add_argument("--claims", action="store_true", help=told)
 

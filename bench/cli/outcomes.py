@@ -1,4 +1,4 @@
-"""What became of runs, in words and as an exit code."""
+"""The outcomes of runs, in words and as an exit code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.collapse import ADVICE, collapsed, said
 from bench.cli.json_events import Emit
+from bench.errors import counted
 from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -65,13 +66,15 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     info = status.info
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
-        return f"{where}: loss or weights are no longer finite; the record keeps its curve"
+        return f"{where}: the loss or the weights are no longer finite; the learning curve is kept"
     skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
     if job.candidate:
         valid = job.benchmark.measure.written(grids.valid_score(job) or 0.0)
-        return f"{skipped}{valid} on validation after {info['iteration']} iterations; tested if it is chosen"
+        return f"{skipped}{valid} on validation after {counted(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
-        return f"trained, and not tested: the data here are a part. Where all are: python -m bench evaluate {job.name}"
+        return (
+            f"trained, not tested: the data here are incomplete. With all of them: python -m bench evaluate {job.name}"
+        )
     found = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
@@ -79,12 +82,12 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     return skipped + found + missing * bool(lost)
 
 
-def score(found: Evaluated, counted: bool = True) -> str:
-    """The mean score of an evaluation, and what of; where it has none, why. `counted`: its iterations are known."""
+def score(found: Evaluated, length_known: bool = True) -> str:
+    """The mean score of an evaluation, and of what, or why it has none. `length_known`: its iterations are known."""
     measure, final = MEASURES[found.info["score"]], found.final
     mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
     if found.lost:
-        mean = f"no mean: outputs are not finite in {found.lost} of {len(final)} test episodes"
-    after = f"after {found.iteration} iterations" if counted else "after a training of unknown length"
+        mean = f"no mean score: the outputs are not finite in {found.lost} of {len(final)} test episodes"
+    length = counted(found.iteration, "iteration") if length_known else "a training of unknown length"
     fault = f"; {said(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
-    return f"{mean} {after}, inner step {found.inner_step}{fault}"
+    return f"{mean} after {length}, inner step {found.inner_step}{fault}"

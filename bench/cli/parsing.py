@@ -1,4 +1,4 @@
-"""What commands are parsed with: argparse with our errors, and the options that several commands have."""
+"""Parses commands: argparse with our errors, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -50,16 +50,18 @@ def add_command(
     parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
     parser.set_defaults(handler=handler)
     if results:
-        parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"records (default {RESULTS})")
+        parser.add_argument(
+            "--results", type=Path, default=RESULTS, metavar="DIR", help=f"where records are kept (default {RESULTS})"
+        )
     if data:
         parser.add_argument(
-            "--data-dir", type=Path, metavar="DIR", help="prepared data (default: BENCH_DATA, or the user's cache)"
+            "--data-dir", type=Path, metavar="DIR", help="prepared data (default: $BENCH_DATA, else your cache folder)"
         )
     if device:
-        parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
+        parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:n")
     if device or threads:
         parser.add_argument(
-            "--threads", type=argument_types.threads, metavar="N", help="CPU threads (default: torch's)"
+            "--threads", type=argument_types.threads, metavar="N", help="CPU threads (default: torch's choice)"
         )
     return parser
 
@@ -67,17 +69,19 @@ def add_command(
 def add_execution(parser: Parser) -> None:
     """How steps run: no part of the protocol."""
     parser.add_argument(
-        "--chunk", type=argument_types.positive, metavar="N", help="episodes at once (default: chosen to fit)"
+        "--chunk", type=argument_types.positive, metavar="N", help="episodes computed at once (default: as fits memory)"
     )
     parser.add_argument(
-        "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen from the whole run)"
+        "--mode", metavar="M", help="eager, compiled, graph or compiled-graph (default: chosen for the run's length)"
     )
-    parser.add_argument("--fast", action="store_true", help="allow non-deterministic kernels: bits may differ")
+    parser.add_argument(
+        "--fast", action="store_true", help="allow non-deterministic kernels: results may differ in the last bits"
+    )
 
 
 def add_own(parser: Parser, more: str = "") -> None:
     """Where a run's method does not ship: what a record names is never imported. `more`: to be said in the help."""
-    text = f"the file of the run's method, if it is your own{more}"
+    text = f"the file of the run's method, if you wrote it{more}"
     parser.add_argument("--method", action="append", default=[], metavar="FILE", help=text)
 
 
@@ -96,8 +100,8 @@ def add_settings(parser: Parser, help: str) -> None:
 
 def add_protocol_choice(parser: Parser) -> None:
     """The benchmark that protocols are shown for, and `--set`."""
-    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"default {FIRST}")
-    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
+    parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"benchmark (default {FIRST})")
+    add_settings(parser, "change a setting of the protocol, such as inner_lr=0.1 or evaluation.queries=15")
 
 
 def add_group(top: Any, name: str, help: str, metavar: str) -> Any:
@@ -108,8 +112,8 @@ def add_group(top: Any, name: str, help: str, metavar: str) -> Any:
 
 def add_out(parser: Parser) -> None:
     """Declares where a report goes; `report_folder` is where it goes otherwise."""
-    places = "results/report, or `report` in the folder of --results"
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where files go (default: {places})")
+    places = "results/report, or `report` inside the folder given by --results"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to write (default: {places})")
 
 
 def report_folder(results: Path, name: str = "report") -> Path:

@@ -1,4 +1,4 @@
-"""`report`: tables and figures from everything in the results."""
+"""`report`: writes tables, figures and a page from the records."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_PROCESSES = 4  # each has the records in its memory
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "report", report, "tables and figures from everything in the results", results=True)
+    parser = add_command(top, "report", report, "write tables, figures and a page from the records", results=True)
     add_out(parser)
-    parser.add_argument("--file", metavar="FILE", help="only what this experiment asks for (see `run --file`)")
-    parser.add_argument("--claims", type=Path, metavar="FILE", help="published numbers of your own")
+    parser.add_argument("--file", metavar="FILE", help="report only the runs of this experiment (see `run --file`)")
+    parser.add_argument("--claims", type=Path, metavar="FILE", help="CSV file with published numbers of your own")
 
 
 def report(options: Namespace) -> int:
@@ -31,7 +31,9 @@ def report(options: Namespace) -> int:
 
     experiment = experiments.read(options.file) if options.file else None
     if options.results != RESULTS and next(layout.folders(options.results), None) is None:
-        raise UserError(f"{options.results}: no records in it: name the folder that `run --results` had, as {RESULTS}")
+        raise UserError(
+            f"no records in {options.results}: give the folder that `run --results` wrote to, such as {RESULTS}"
+        )
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
     try:

@@ -29,10 +29,10 @@ def add(top: Any) -> None:
         "--method",
         action="append",
         metavar="M",
-        help="a name, or a file such as mine.py; may be given several times (default maml)",
+        help="method: a name, or a file such as mine.py; may be given several times (default maml)",
     )
-    parser.add_argument("--benchmark", action="append", metavar="B", help="may be given several times")
-    parser.add_argument("--protocol", metavar="P", help="such as paper: `list` names them")
+    parser.add_argument("--benchmark", action="append", metavar="B", help="benchmark; may be given several times")
+    parser.add_argument("--protocol", metavar="P", help="protocol, such as paper: `list` shows them")
     add_running(parser)
     worker_options.add(parser)
     parser.add_argument(
@@ -41,22 +41,24 @@ def add(top: Any) -> None:
         action="append",
         default=[],
         metavar="N",
-        help="keep the weights of iteration N too",
+        help="also keep the weights of iteration N; may be given several times",
     )
-    parser.add_argument("--force", action="store_true", help="run again what is finished")
-    parser.add_argument("--file", metavar="FILE", help="a whole experiment: a TOML file, or one that `list` names")
+    parser.add_argument("--force", action="store_true", help="run finished runs again, from the start")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would run and how long it would train, no more"
+        "--file", metavar="FILE", help="run an experiment: a TOML file, or the name of one that `list` shows"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would run and how long training would take; run nothing"
     )
 
 
 def run(options: Namespace) -> int:
     """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
     with json_events.lines(options.json) as emit:
-        return _planned(options, emit)
+        return _run_request(options, emit)
 
 
-def _planned(options: Namespace, emit: Emit) -> int:
+def _run_request(options: Namespace, emit: Emit) -> int:
     _check_names(options)
 
     from bench import devices
@@ -109,7 +111,7 @@ def _check_names(options: Namespace) -> None:
 def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:
     least = min(job.protocol.training.iterations for job in jobs)
     if beyond := [at for at in iterations if at > least]:
-        raise UserError(f"--keep {beyond[0]}: the run has {least} iterations")
+        raise UserError(f"--keep {beyond[0]}: the run has only {least} iterations")
 
 
 def _experiment(options: Namespace) -> Experiment:
@@ -120,7 +122,7 @@ def _experiment(options: Namespace) -> Experiment:
     said |= {"--seeds": options.seeds is not None, "--seed": options.seed, "--set": options.settings}
     said |= {"--iterations": options.iterations is not None, "--keep": options.keep}
     if named := [option for option, given in said.items() if given]:
-        raise UserError(f"--file says what is run, so {', '.join(named)} cannot: change the file, or leave one of both")
+        raise UserError(f"--file already says what to run: remove {', '.join(named)}, or change the file")
     return experiments.read(options.file)
 
 

@@ -1,4 +1,4 @@
-"""How the commands that train go through their runs: options, progress, stops and exit codes."""
+"""Runs trainings for the commands that train: options, progress, interruptions and exit codes."""
 
 from __future__ import annotations
 
@@ -27,33 +27,44 @@ TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command
 
 def add_running(parser: Parser) -> None:
     """Declares of which seeds and settings runs are, and how they are gone through."""
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 .. N-1")
+    parser.add_argument("--seeds", type=int, metavar="N", help="train with seeds 0 to N-1 (default: seed 0)")
     parser.add_argument(
-        "--seed", type=int, action="append", default=[], metavar="K", help="one seed; may be given several times"
+        "--seed",
+        type=int,
+        action="append",
+        default=[],
+        metavar="K",
+        help="train with seed K; may be given several times",
     )
-    parser.add_argument(
-        "--iterations", type=int, metavar="N", help="shortens (or lengthens) training, and marks the run"
-    )
-    add_settings(parser, "such as inner_lr=0.1 or evaluation.queries=15")
+    parser.add_argument("--iterations", type=int, metavar="N", help="train for N iterations; the results are marked")
+    add_settings(parser, "change a setting of the protocol, such as inner_lr=0.1 or evaluation.queries=15")
     parser.add_argument(
         "--together",
         type=argument_types.positive,
         metavar="N",
-        help="seeds that train together (default: 1 on a CPU, all that fit on CUDA)",
+        help="seeds that train together in one process (default: 1 on a CPU, as many as fit on CUDA)",
     )
     add_execution(parser)
     parser.add_argument(
-        "--checkpoint-every", type=argument_types.seconds, default=30.0, metavar="SECONDS", help="between checkpoints"
+        "--checkpoint-every",
+        type=argument_types.seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="seconds between checkpoints (default 30)",
     )
     parser.add_argument(
         "--max-minutes",
         type=argument_types.minutes,
         default=math.inf,
         metavar="M",
-        help=f"end with a checkpoint after M minutes, exit code {TIME_IS_UP}; the same command goes on",
+        help=f"write a checkpoint and stop after M minutes, with exit code {TIME_IS_UP}; the same command resumes",
     )
-    parser.add_argument("--json", action="store_true", help="events as lines of JSON on stdout, and text on stderr")
-    parser.add_argument("--log", metavar="KIND", help="tensorboard: curves as event files in the runs' folders")
+    parser.add_argument(
+        "--json", action="store_true", help="print events to stdout, one JSON object per line, and text to stderr"
+    )
+    parser.add_argument(
+        "--log", metavar="KIND", help="tensorboard: write the learning curves as event files into the runs' folders"
+    )
     parser.set_defaults(keep=[], force=False)
 
 
@@ -92,7 +103,7 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
             engine.run(all_groups, work, on_event, stop)
         except KeyboardInterrupt:
             stop.asked = True
-            outcomes.stopped.append("at once, and the last checkpoints stand")
+            outcomes.stopped.append("immediately; the last checkpoints are kept")
     left = outcomes.left()
     return _stopped(stop, emit, left, options) if left else outcomes.code
 
@@ -100,7 +111,7 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
 def _stopped(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # which would begin anew
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
-    print(f"{why}: {'; '.join(where)}; go on with: {again}", file=sys.stderr)
+    print(f"{why}: {'; '.join(where)}; resume with: {again}", file=sys.stderr)
     emit("stopped", why=why, where=list(where), command=again)
     return code
 
@@ -134,4 +145,4 @@ class Stop:
             raise KeyboardInterrupt
         self.asked = True
         # By its number: a signal handler may interrupt somebody who prints.
-        os.write(2, b"stopping after this iteration or evaluation; once more stops at once\n")
+        os.write(2, b"stopping after this iteration or evaluation; press Ctrl-C again to stop immediately\n")

@@ -1,4 +1,4 @@
-"""`score`: predictions of other people's code, into the same tables."""
+"""`score`: scores the predictions of other code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "score", score, "score predictions of other people's code", results=True, data=True)
-    parser.add_argument("predictions", type=Path, nargs="+", metavar="PARQUET", help="one file per training seed")
-    parser.add_argument("--name", required=True, help="what the method is called in tables")
-    parser.add_argument("--benchmark", metavar="B", help="what they are for, to be sure: the files say so too")
+    parser = add_command(top, "score", score, "score the predictions of other code", results=True, data=True)
+    parser.add_argument(
+        "predictions", type=Path, nargs="+", metavar="PARQUET", help="predictions, one file per training seed"
+    )
+    parser.add_argument("--name", required=True, help="the name of the method in tables")
+    parser.add_argument(
+        "--benchmark", metavar="B", help="the benchmark that the files must be for (optional: the files name it)"
+    )
 
 
 def score(options: Namespace) -> int:

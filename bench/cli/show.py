@@ -1,4 +1,4 @@
-"""`show`: what a run works with, to look at."""
+"""`show`: shows protocols, and draws episodes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from bench.cli.parsing import add_command, add_group, add_own, add_protocol_choi
 def add(top: Any) -> None:
     """Declares it."""
     show = add_group(top, "show", "show episodes or a protocol", "WHAT")
-    parser = add_command(show, "episode", episode, "an episode as a picture", data=True)
+    parser = add_command(show, "episode", episode, "draw an episode", data=True)
     parser.add_argument("--benchmark", required=True, metavar="B")
     parser.add_argument("--split", default="test", help="train, valid or test")
-    parser.add_argument("--seed", type=argument_types.index, default=0, help="of the training episodes")
+    parser.add_argument(
+        "--seed", type=argument_types.index, default=0, help="seed of the training episodes (default 0)"
+    )
     parser.add_argument("--index", type=argument_types.index, default=0, help="which episode, from 0")
     parser.add_argument(
         "--queries", type=argument_types.positive, help="query images per class (default: the protocol's)"
@@ -27,24 +29,30 @@ def add(top: Any) -> None:
         show,
         "episodes",
         episodes,
-        "the test episodes that a run does worst on, with its predictions",
+        "draw the test episodes with a run's worst or best scores, with its predictions",
         results=True,
         data=True,
         threads=True,
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder, or the beginning of its name")
     parser.add_argument(
-        "--hardest", type=argument_types.positive, metavar="N", help="how many with the worst scores (default 6)"
+        "--hardest",
+        type=argument_types.positive,
+        metavar="N",
+        help="how many episodes with the worst scores (default 6)",
     )
     parser.add_argument(
-        "--easiest", type=argument_types.positive, metavar="N", help="how many with the best scores (default none)"
+        "--easiest",
+        type=argument_types.positive,
+        metavar="N",
+        help="how many episodes with the best scores (default none)",
     )
     add_own(parser)
-    add_settings(parser, "such as episodes=600, where the run has several evaluations")
+    add_settings(parser, "which evaluation, if the run has several, such as episodes=600")
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
-    parser = add_command(show, "protocol", protocol, "every setting of a protocol, with its source")
-    parser.add_argument("name", metavar="PROTOCOL", help="such as paper: `list` names them")
-    parser.add_argument("--method", default="", metavar="M", help="as this method is tested under it")
+    parser = add_command(show, "protocol", protocol, "show every setting of a protocol, with its source")
+    parser.add_argument("name", metavar="PROTOCOL", help="such as paper: `list` shows them")
+    parser.add_argument("--method", default="", metavar="M", help="the protocol as this method is tested under it")
     add_protocol_choice(parser)
 
 
@@ -93,14 +101,14 @@ def episodes(options: Namespace) -> int:
     from bench.tools.verify import verify
 
     (folder,) = layout.find(options.results, [options.run], one=True)
-    again = verify.opened(folder, options.data_dir, print_notes, options.method, options.threads)
+    again = verify.open_run(folder, options.data_dir, print_notes, options.method, options.threads)
     hardest_episodes.check(again, options.out)
     recorded = hardest_episodes.evaluation(again, options.settings)
     hardest = options.hardest or (0 if options.easiest else 6)
     places = hardest_episodes.extremes(
         recorded, hardest, options.easiest or 0, again.benchmark.measure.higher_is_better
     )
-    drawn = hardest_episodes.drawn(again, recorded, places)
+    drawn = hardest_episodes.draw(again, recorded, places)
     hardest_episodes.write(again, recorded, drawn, options.out)
     print("\n".join(sheet.title for sheet in drawn.sheets))
     print(f"{options.out}: {len(places)} of {len(recorded.final)} test episodes")

@@ -1,4 +1,4 @@
-"""`speed`: times a meta-step beside other implementations."""
+"""`speed`: times a meta-step and other implementations of it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,30 @@ from bench.cli.parsing import add_command
 
 def add(top: Any) -> None:
     """Declares it."""
-    parser = add_command(top, "speed", speed, "time a meta-step beside other implementations", data=True, device=True)
-    parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="default omniglot-5w1s")
-    parser.add_argument("--method", default="maml", metavar="M", help="maml (default), fomaml or finetune")
-    parser.add_argument("--mode", action="append", default=[], metavar="M", help="of ours; may be given several times")
-    parser.add_argument("--every-layer", action="store_true", help="ours with each way of the layers and chunks")
-    parser.add_argument(
-        "--repeats", type=argument_types.positive, default=5, metavar="N", help="timed turns (default 5)"
+    parser = add_command(
+        top, "speed", speed, "time a meta-step, and compare with other implementations", data=True, device=True
     )
-    for name, what in (("--meta-batches", "meta-batch"), ("--inner-steps", "number of inner steps")):
+    parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="benchmark (default omniglot-5w1s)")
+    parser.add_argument("--method", default="maml", metavar="M", help="method: maml (default), fomaml or finetune")
+    parser.add_argument(
+        "--mode", action="append", default=[], metavar="M", help="mode of our meta-step; may be given several times"
+    )
+    parser.add_argument(
+        "--every-layer", action="store_true", help="time our meta-step with every kind of layers and chunk"
+    )
+    parser.add_argument(
+        "--repeats", type=argument_types.positive, default=5, metavar="N", help="how often each is timed (default 5)"
+    )
+    for name, what in (("--meta-batches", "meta-batches"), ("--inner-steps", "numbers of inner steps")):
         parser.add_argument(
             name,
             type=argument_types.sizes,
             default=(),
             metavar="N,N,...",
-            help=f"show the memory at each {what} of these",
+            help=f"measure memory at each of these {what}",
         )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="every sample")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="the memory as a picture (.png, .pdf, .svg)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to this file")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the memory into this file (.png, .pdf, .svg)")
 
 
 def speed(options: Namespace) -> int:

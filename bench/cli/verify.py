@@ -1,4 +1,4 @@
-"""`verify`: does runs again as they were done, and compares."""
+"""`verify`: computes recorded runs again, and compares."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def add(top: Any) -> None:
     """Declares it."""
-    text = "do runs again as recorded, and compare"
+    text = "check records: compute the scores again, and compare"
     parser = add_command(top, "verify", verify, text, results=True, data=True, threads=True)
     chosen_runs.add(parser)
     add_own(parser)
-    parser.add_argument("--retrain", action="store_true", help="train again too, into a folder that is left empty")
+    parser.add_argument("--retrain", action="store_true", help="also train again, into a temporary folder")
 
 
 def verify(options: Namespace) -> int:
@@ -36,34 +36,34 @@ def verify(options: Namespace) -> int:
 
     devices.make_repeatable(None)
     devices.keep_memory()
-    runs = [(folder, _opened(folder, options)) for folder in chosen_runs.folders(options)]
+    runs = [(folder, _open(folder, options)) for folder in chosen_runs.folders(options)]
     try:
-        outcomes = [_verified(folder, again, options.retrain) for folder, again in runs]
+        outcomes = [_verify(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:
         print("stopped: nothing was changed", file=sys.stderr)
         return 130
     return int(findings.DIFFERENT in outcomes)
 
 
-def _opened(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
+def _open(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
     """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
     from bench.records import fields
     from bench.runs.display import print_notes
-    from bench.tools.verify.verify import opened
+    from bench.tools.verify.verify import open_run
 
     try:
-        return opened(folder, options.data_dir, print_notes, options.method, options.threads)
+        return open_run(folder, options.data_dir, print_notes, options.method, options.threads)
     except fields.Corrupt as error:
         return error
 
 
-def _verified(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:
+def _verify(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:
     """Prints what is found as it is found; the worst of the outcomes."""
     from bench.records import layout
     from bench.tools.verify import findings
 
     print(layout.run_name(folder), flush=True)
-    outcomes = [_shown(finding) for finding in _findings(again, retrain)]
+    outcomes = [_show(finding) for finding in _findings(again, retrain)]
     outcome = max(outcomes, key=[findings.EQUAL, findings.CLOSE, findings.DIFFERENT].index)
     print(f"  {_SUMMARY[outcome]}", flush=True)
     return outcome
@@ -72,42 +72,44 @@ def _verified(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:
 def _findings(again: RecordedRun | Corrupt, retrain: bool) -> Iterator[Finding]:
     from bench.records import fields
     from bench.tools.verify import findings
-    from bench.tools.verify.verify import stored
+    from bench.tools.verify.verify import check_stored
 
     try:
         if isinstance(again, fields.Corrupt):
             raise again
-        yield from stored(again)
+        yield from check_stored(again)
         if retrain and again.info["status"] != "unfinished":
-            yield from _retrained(again)
+            yield from _retrain(again)
     except fields.Corrupt as error:
         yield findings.Finding("record", str(error), findings.DIFFERENT)
 
 
 _SUMMARY = {
     "equal": "verified: bit for bit",
-    "close": "verified: as far as bits are not promised here, the difference is measured above",
+    "close": "verified, within the differences shown above: bits are not promised here",
     "different": "NOT VERIFIED",
 }
 
 
-def _retrained(again: RecordedRun) -> Iterator[Finding]:
+def _retrain(again: RecordedRun) -> Iterator[Finding]:
     from bench.cli.running import Stop
     from bench.runs.display import Display, live_bars
     from bench.tools.verify import findings
-    from bench.tools.verify.verify import retrained
+    from bench.tools.verify.verify import compare_training
     from bench.training.watch import Watch
 
     if again.training.origin is not None:
-        yield findings.Finding("training", "done elsewhere: it cannot be done again, only the scores were")
+        yield findings.Finding(
+            "training", "done elsewhere: it cannot be repeated here; only the scores were computed again"
+        )
         return
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as results:
         with live_bars() as bars, Stop() as stop:
             shown = Display(f"{again.name} again", again.benchmark.measure, bars, again.training.iterations)
-            folder = again.trained(Path(results), Watch(shown, stop, keep=again.kept))
-        yield from retrained(again, folder)
+            folder = again.train(Path(results), Watch(shown, stop, keep=again.kept))
+        yield from compare_training(again, folder)
 
 
-def _shown(finding: Finding) -> str:
+def _show(finding: Finding) -> str:
     print(f"  {finding.what:<28}{finding.text}", flush=True)
     return finding.outcome

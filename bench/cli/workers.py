@@ -1,4 +1,4 @@
-"""Where `run` works: in this process, in several of this machine, or on a Ray cluster."""
+"""Options for where `run` works: in this process, in several processes, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ _ENGINES = ("local", "ray")
 def add(parser: Any) -> None:
     """Declares the options."""
     parser.add_argument(
-        "--engine", default="local", metavar="E", help="local (default): this machine, or ray: a cluster"
+        "--engine", default="local", metavar="E", help="local (default): this machine; ray: a Ray cluster"
     )
     parser.add_argument(
         "--workers",
         type=argument_types.workers,
         metavar="N",
-        help="processes of --engine local (default: one a GPU; without GPUs one)",
+        help="processes on this machine (default: one per GPU; without a GPU, one)",
     )
-    parser.add_argument("--address", metavar="A", help="of the Ray cluster (default: the one at hand, or a new one)")
+    parser.add_argument(
+        "--address",
+        metavar="A",
+        help="address of the Ray cluster (default: a running one, else a new one on this machine)",
+    )
 
 
 def chosen(options: Namespace, device: torch.device) -> Engine:
@@ -42,10 +46,10 @@ def chosen(options: Namespace, device: torch.device) -> Engine:
         raise unknown("engine", options.engine, _ENGINES)
     if options.engine == "ray":
         if options.workers is not None:
-            raise UserError("--workers is for --engine local; on Ray the cluster has as many as fit")
+            raise UserError("--workers applies to --engine local only: a Ray cluster starts as many workers as fit")
         return ray_cluster.connect(options.address, options.threads or 1, device.type == "cuda", complete.work_apart)
     if options.address is not None:
-        raise UserError("--address is for --engine ray")
+        raise UserError("--address needs --engine ray")
     gpus = _gpus(options) if device.type == "cuda" else [None] * (options.workers or 1)
     if len(gpus) > 1:
         return processes.Processes(gpus, complete.work_apart)
@@ -58,7 +62,9 @@ def _gpus(options: Namespace) -> Sequence[str | None]:
 
     found = processes.gpus() if options.device in ("auto", "cuda") else ["the one"]
     if options.workers is not None and options.workers > len(found):
-        raise UserError(f"--workers {options.workers}: a worker needs a GPU of its own, and there are {len(found)}")
+        raise UserError(
+            f"--workers {options.workers}: each worker needs its own GPU, and this machine has {len(found)}"
+        )
     return found[: options.workers]
 
 

@@ -1,1 +1,1 @@
-"""Which images or points stand in episode i, and digests that pin them."""
+"""Which images or points are in episode i, and digests that pin them."""

@@ -31,11 +31,11 @@ class FunctionEpisodes(EpisodeStream):
         """Raises UserError where an episode is to have several classes, or minibatches."""
         if self.minibatches is not None:
             raise UserError(
-                f"inner_batch: {self.benchmark.name} has no images to make minibatches of: inner_batch=none"
+                f"inner_batch: {self.benchmark.name} has no images to make minibatches of: --set inner_batch=none"
             )
         if self.shape.ways != self.benchmark.ways:
             raise UserError(
-                f"ways={self.shape.ways}: an episode of {self.benchmark.name} is one function: leave it away"
+                f"ways={self.shape.ways}: an episode of {self.benchmark.name} is one function: do not set it"
             )
 
     @cached_property

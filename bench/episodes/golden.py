@@ -1,4 +1,4 @@
-"""The episode streams of the built-in benchmarks, pinned: whoever draws them, anywhere, meets these episodes.
+"""Digests of the episode streams of the built-in benchmarks, which must be the same everywhere.
 
 `golden.json` holds, a benchmark, the digest of its data and two digests a stream: `content`, which for episodes is what
 every record holds as its `episodes_digest` under `paper`, and of images also `indices`, for which they need not be
@@ -53,7 +53,7 @@ def layout(source: str, images: Data | None) -> tuple[ImageClass, ...]:
     if isinstance(images, ImageSet):
         return images.classes
     data_set = catalogue.get(source)
-    assert data_set.per_class is not None, f"{source}: how many images its classes have is not known"
+    assert data_set.per_class is not None, f"{source}: the number of images per class is not known"
     count = data_set.per_class[1]
     ordered = sorted(read_split(data_set.split).items(), key=lambda pair: (SPLITS.index(pair[1]), pair[0]))
     return tuple(
@@ -97,10 +97,10 @@ def _episodes(benchmark: Benchmark, data: Data, stream: str, shape: EpisodeShape
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """Every built-in benchmark's streams, drawn again: `benchmark`, `ok`, `complete` (its data are here), a `line`."""
     known = pinned()
-    return [_verified(benchmark, known.get(benchmark.name), data_dir) for benchmark in BENCHMARKS.values()]
+    return [_verify(benchmark, known.get(benchmark.name), data_dir) for benchmark in BENCHMARKS.values()]
 
 
-def _verified(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: Path | None) -> dict[str, Any]:
+def _verify(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: Path | None) -> dict[str, Any]:
     data = _known_copy(benchmark, data_dir, expected["data"]) if expected else None
     about = {"benchmark": benchmark.name, "complete": data is not None}
     if expected is None:

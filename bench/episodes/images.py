@@ -1,4 +1,4 @@
-"""Episodes of images: which images stand in episode i, and their tensors, gathered and converted on the device."""
+"""Episodes of images: which images are in episode i, and their tensors, gathered and converted on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.data.images import ImageClass
 from bench.episodes import sampling
 from bench.episodes.indices import EpisodeIndices, MinibatchIndices
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.protocols.benchmarks import EpisodeShape
 from bench.protocols.protocol import CLASSES, TURN, UPRIGHT
 from methods.contract import Episode, ImageBatch, MinibatchEpisode
@@ -70,8 +70,8 @@ class ImageEpisodes(EpisodeStream):
             setting = option or ("--set queries=" if self.split == "train" else "--set evaluation.queries=")
             mend = f"set queries to at most {left} ({setting}{left})" if left > 0 else "take fewer shots"
             raise UserError(
-                f"{name}: {shots} shots + {queries} queries a class, but {self.split} class {smallest.name} has "
-                f"{smallest.distinct} images: {mend}"
+                f"{name}: {counted(shots, 'shot')} + {counted(queries, 'query')} per class, but {self.split} class "
+                f"{smallest.name} has {counted(smallest.distinct, 'image')}: {mend}"
             )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Episodes of images as indices: which image stands where."""
+"""Episodes of images as indices into the data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Conv4 costs: bytes, seconds, what compiling saves, and which of its ways is the fastest."""
+"""The costs of a Conv4: bytes, seconds, the gain from compiling, and which kind of layers is fastest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the blocks of a Conv4 pad, stride and pool, and in which order they go: three kinds are passed round.
+"""Padding, strides, pooling and order of operations in the blocks of a Conv4: three kinds are in use.
 
 `paper`: Finn et al.'s code, padded as TensorFlow's SAME. `padded`: one row and column on every side, as PyTorch code
 does (learn2learn's OmniglotCNN); it differs where a convolution strides over an even size. `unpadded`: no padding, ReLU

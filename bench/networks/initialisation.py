@@ -1,4 +1,4 @@
-"""How fresh parameters are drawn."""
+"""Draws the initial parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network sees of an image: its values as they are, or shifted and scaled as other people's code has them."""
+"""How a network sees an image: unchanged, or shifted and scaled as in other code."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is asked: benchmarks, settings, presets with their sources, experiments. No torch."""
+"""What to run: benchmarks, settings, presets with their sources, experiments. No torch."""

@@ -22,7 +22,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _seeds(value: Any) -> tuple[int, ...]:
     named = list(range(value)) if type(value) is int and 0 < value <= MOST_SEEDS else value
     if not isinstance(named, list) or not named or not all(map(_is_seed, named)):
-        raise UserError(f"write how many (from 1 to {MOST_SEEDS}), or a list of numbers from 0 to {HIGHEST_SEED}")
+        raise UserError(f"write a number of seeds (1 to {MOST_SEEDS}), or a list of seeds from 0 to {HIGHEST_SEED}")
     return tuple(sorted(set(named)))
 
 
@@ -41,7 +41,7 @@ def _settings(value: Any) -> dict[str, tuple[str, ...]]:
         raise UserError("write a table, such as { iterations = 2000 }")
     found = {name: _alternatives(name, each) for name, each in _flat(value)}
     if (count := math.prod(map(len, found.values()))) > MOST_CANDIDATES:
-        raise UserError(f"{count} combinations of the values in its lists: at most {MOST_CANDIDATES}")
+        raise UserError(f"its lists make {count} combinations: at most {MOST_CANDIDATES} are allowed")
     return found
 
 

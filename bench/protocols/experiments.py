@@ -118,9 +118,9 @@ def read(name: str) -> Experiment:
     blocks = values.pop("run", None)
     about = values.pop("about", "")
     if not isinstance(about, str) or not about.isprintable():
-        raise UserError(f"{path}: about is one line of text")
+        raise UserError(f"{path}: about must be one line of text")
     if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
-        raise UserError(f"{path}: no [[run]] in it: write one for each set of benchmarks, methods and a protocol")
+        raise UserError(f"{path}: no [[run]] in it: add one for each set of benchmarks, methods and a protocol")
     return Experiment(path, text, about, tuple(_block(path, k, values | b, values) for k, b in enumerate(blocks)))
 
 
@@ -135,7 +135,7 @@ def _shipped(name: str) -> Path:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UserError(f"{path}: more than {_MOST_BYTES >> 10} KiB: this is no experiment")
+            raise UserError(f"{path}: more than {_MOST_BYTES >> 10} KiB, too large for an experiment")
         return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
@@ -147,7 +147,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a number of too many digits is a mere ValueError
         found = _SYNTAX.fullmatch(str(error))
         where, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
-        raise UserError(f"{path}{where}: no TOML: {what}") from error
+        raise UserError(f"{path}{where}: not valid TOML: {what}") from error
 
 
 def _wrong(path: Path, number: int, key: str, message: object) -> UserError:
@@ -161,7 +161,7 @@ def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[s
     made: dict[str, Any] = {}
     for key, check in KEYS.items():
         if key not in values and key != "set":
-            raise _wrong(path, number, "", f"no {key} in this [[run]], nor above the first")
+            raise _wrong(path, number, "", f"{key} is missing: add it to this [[run]], or above the first")
         try:
             made[key] = check(values.get(key, {}))
         except UserError as error:

@@ -40,7 +40,7 @@ MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # no setting either: wh
 
 
 def quick(benchmark: Benchmark) -> Protocol:
-    """The paper's protocol with fewer iterations, test episodes and validations: what a laptop can run, not judged."""
+    """The paper's protocol with fewer iterations, test episodes and validations, for a laptop; not judged."""
     base = paper(benchmark)
     iterations, episodes = _QUICK_ITERATIONS.get(benchmark.name, 20), _QUICK_EPISODES.get(benchmark.name, 100)
     validation_episodes = min(50, base.training.validation_episodes)
@@ -108,7 +108,7 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
         raise unknown("protocol", name, PRESETS)
     if name not in names(benchmark):
         about = "images" if benchmark.form == FUNCTIONS else f"the images of {PAPERS[name].data}"
-        raise UserError(f"protocol {name} is about {about}, which {benchmark.name} has none of: use paper or quick")
+        raise UserError(f"protocol {name} is for {about}, which {benchmark.name} does not have: use paper or quick")
     found = PRESETS[name](benchmark)
     return replace(found, evaluation=replace(found.evaluation, **choices(name, benchmark, used)))
 

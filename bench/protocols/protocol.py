@@ -43,7 +43,7 @@ MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # a method declares which it uses
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
-_ROTATIONS = "a random turn for each class of an episode, turned copies as classes, no turns, or none: the benchmark's"
+_ROTATIONS = "a random turn per class of an episode, turned copies as classes, no turns, or none: the benchmark's"
 _MULTI_STEP = "epochs in which the loss after every inner step counts, or none: a tenth of the training"
 _INNER_BATCH = "images per inner step, drawn without replacement, pass after pass, or none: the whole support set"
 DOWNSAMPLING = ("max-pool", "max-pool-same", "stride")  # same: what is left over of an odd size is pooled too
@@ -55,10 +55,10 @@ WITH_VALIDATION = "train+valid"
 # support and queries together, or running ones.
 BATCH, SUPPORT, ONE_QUERY, EPISODE, RUNNING = STATISTICS = ("batch", "support", "support+query", "episode", "running")
 _STATISTICS = "that normalise the queries; episode: support and queries together"
-_HEAD_STEPS = "the most steps of the head alone, or none: as many"
+_HEAD_STEPS = "the most steps of the head alone, or none: as many as finetune_steps"
 _FINETUNE_BATCH = "support images of a step, pass after pass, or none: all of them"
-_MOVED = "running ones stay, or its steps move them by those of their images"
-_PRECISION = "of the products of convolutions and head; all else is fp32"
+_MOVED = "running statistics stay fixed, or are updated with the images of each step"
+_PRECISION = "precision of the products of convolutions and head; everything else is fp32"
 
 
 @dataclass(frozen=True)
@@ -74,31 +74,31 @@ class Training:
         None, "iterations after which that rate is halved, again and again, or none", least=1, later=True
     )
     meta_lr_final: float | None = _setting(None, "that rate at the end, or none: it stays", least=0, later=True)
-    meta_lr_path: str = _setting("linear", "how it comes there", choices=("linear", "cosine"), later=True)
-    epoch: int = _setting(1, "iterations within which schedules stand still", least=1, later=True)
+    meta_lr_path: str = _setting("linear", "the shape of that schedule", choices=("linear", "cosine"), later=True)
+    epoch: int = _setting(1, "iterations for which schedules stay constant", least=1, later=True)
     multi_step_epochs: int | None = _setting(None, _MULTI_STEP, least=1, later=True)
     clip: float | None = _setting(None, "element-wise bound on the gradient of the mean loss, or none", above=0)
     ways: int | None = _setting(None, "classes of a training episode, or none: the benchmark's", least=2, later=True)
     shots: int | None = _setting(
         None, "support images per class of a training episode, or none: the benchmark's", least=1, later=True
     )
-    queries: int = _setting(15, "query images per class; 0 where a method learns from minibatches", least=0)
-    classes: str = _setting("train", "that are trained on", choices=("train", WITH_VALIDATION), later=True)
-    inner_optimiser: str = _setting("sgd", "adam: its moments outlive episodes", choices=("sgd", "adam"), later=True)
+    queries: int = _setting(15, "query images per class; 0 if a method learns from minibatches", least=0)
+    classes: str = _setting("train", "classes to train on", choices=("train", WITH_VALIDATION), later=True)
+    inner_optimiser: str = _setting("sgd", "adam: moments outlive episodes", choices=("sgd", "adam"), later=True)
     inner_beta1: float = _setting(0.0, "of that Adam", least=0, below=1, later=True)
     inner_batch: int | None = _setting(None, _INNER_BATCH, least=1, later=True)
     inner_lr: float = _setting(0.05, "multiplies the gradient of the mean support loss", above=0)
     inner_steps: int = _setting(5, "inner steps in training", least=1)
     filters: int = _setting(32, "filters of each convolution, or units of each hidden layer", least=1, most=1_000_000)
     downsampling: str = _setting("max-pool", "after each convolution", choices=DOWNSAMPLING)
-    head_input: str = _setting("flatten", "what the linear head sees of the features", choices=("flatten", "mean"))
+    head_input: str = _setting("flatten", "input of the linear head", choices=("flatten", "mean"))
     initialisation: str = _setting(
         "glorot", "of all layers", choices=("glorot", "glorot-normal-head", "pytorch", "he", "truncated-normal")
     )
     activation: str = _setting("relu", "after each batch norm", choices=("relu", "leaky-relu"), later=True)
-    batch_norm_scale: bool = _setting(False, "batch norm has gamma beside beta")
+    batch_norm_scale: bool = _setting(False, "batch norm has a gamma as well as a beta")
     batch_norm_gamma: str = _setting(
-        "ones", "where gamma starts: at 1, or drawn from U(0, 1)", choices=("ones", "uniform"), later=True
+        "ones", "initial gamma: 1, or drawn from U(0, 1)", choices=("ones", "uniform"), later=True
     )
     batch_norm_adapted: bool = _setting(False, "the inner loop changes batch norm's parameters")
     batch_norm_epsilon: float = _setting(1e-3, "added to the variance", above=0)
@@ -109,25 +109,25 @@ class Training:
     split: str = _setting(
         "random", "of Omniglot's characters: at random, or by alphabet", choices=("random", "vinyals"), later=True
     )
-    ones: str = _setting("ink", "what is 1 in Omniglot's images, all else 0", choices=("ink", "paper"), later=True)
+    ones: str = _setting("ink", "what is 1 in Omniglot's images", choices=("ink", "paper"), later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     image_batch: int | None = _setting(
         None, "images per step of an image classifier, or none: those of the episodes", least=1
     )
     image_order: str = _setting("drawn", "at random, or in passes over all", choices=("drawn", "passes"), later=True)
-    validations: int = _setting(20, "times that validation happens in a run, or 0: never", least=0)
-    validation_episodes: int = _setting(100, "episodes of one validation", least=1)
+    validations: int = _setting(20, "number of validations in a run, or 0", least=0)
+    validation_episodes: int = _setting(100, "episodes per validation", least=1)
     validation_shape: str = _setting(
         "test", "whose ways, shots, queries and rotations validation has", choices=("test", "training"), later=True
     )
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
     blocks: str = _setting("paper", "padding, and order within a block", choices=BLOCKS, later=True)
-    inputs: str = _setting("unit", "what the network sees of images in [0, 1]", choices=INPUTS, later=True)
+    inputs: str = _setting("unit", "how the network sees images in [0, 1]", choices=INPUTS, later=True)
     origin: str | None = _setting(
-        None, "digits of the files whose weights were trained elsewhere, or none: trained here", later=True
+        None, "digest of the files with weights trained elsewhere, or none: trained here", later=True
     )
-    code: str | None = _setting(None, "digits of the file that holds the method, or none: it ships", later=True)
+    code: str | None = _setting(None, "digest of the method's file, or none: built in", later=True)
 
 
 @dataclass(frozen=True)
@@ -138,16 +138,16 @@ class Evaluation:
     queries: int = _setting(15, "query images per class", least=1)
     inner_steps: int = _setting(10, "inner steps at test", least=0)
     inner_batch: int | None = _setting(None, _INNER_BATCH, least=1, later=True)
-    scored_steps: str = _setting("every", "inner steps that are scored", choices=("every", "last"), later=True)
+    scored_steps: str = _setting("every", "inner steps to score", choices=("every", "last"), later=True)
     batch_statistics: str = _setting(
         BATCH, f"{_STATISTICS}; support+query: the support and each query alone", choices=STATISTICS
     )
     weights: str = _setting("last", "iteration that is evaluated", choices=("last", "best"))
-    adapt: str = _setting("all", "what fine-tuning changes; chosen: on validation", choices=("all", "head", "chosen"))
-    finetune_steps: int = _setting(15, "the most steps that fine-tuning may take", least=0)
+    adapt: str = _setting("all", "what fine-tuning changes; chosen: by validation", choices=("all", "head", "chosen"))
+    finetune_steps: int = _setting(15, "the most steps of fine-tuning", least=0)
     finetune_lrs: tuple[float, ...] = _setting((0.5, 0.1, 0.02, 0.004), "rates that fine-tuning chooses from")
     finetune_head_steps: int | None = _setting(None, _HEAD_STEPS, least=0, later=True)
-    finetune_episodes: int = _setting(50, "validation episodes on which it chooses", least=1)
+    finetune_episodes: int = _setting(50, "validation episodes for the choice", least=1)
     finetune_batch: int | None = _setting(None, _FINETUNE_BATCH, least=1, later=True)
     finetune_momentum: float = _setting(0.0, "of its steps", least=0, below=1, later=True)
     finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
@@ -155,7 +155,7 @@ class Evaluation:
     finetune_statistics: str = _setting("kept", _MOVED, choices=("kept", "moved"), later=True)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
-    benchmark: str | None = _setting(None, "whose episodes they are, or none: that of the training", later=True)
+    benchmark: str | None = _setting(None, "benchmark of the episodes, or none: the training's", later=True)
     meaning: int = _setting(MEANING, "raised when the meaning of the code changes", least=1)
 
 

@@ -76,7 +76,7 @@ def takes_list(name: str) -> bool:
 def check_can_be_tried(name: str) -> None:
     """Raises UserError where validation cannot choose between values of a setting: it sees what the training moves."""
     if _owner(name)[0] == "evaluation":
-        raise UserError("a list is tried by validation, whose episodes know settings of the training alone: name one")
+        raise UserError("validation cannot choose a setting of the evaluation from a list: give one value")
 
 
 def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
@@ -88,7 +88,7 @@ def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
 def _split(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name or not value:
-        raise UserError(f"--set {text!r}: write it as name=value")
+        raise UserError(f"--set {text!r}: write name=value")
     return name, value
 
 
@@ -101,7 +101,7 @@ _OF_BENCHMARK = ("ways", "shots")  # of the test, that is
 
 
 def _of_benchmark(name: str) -> UserError:
-    return UserError(f"{name} at test are the benchmark's: `evaluate RUN --benchmark B`, such as omniglot-5w5s")
+    return UserError(f"{name} at test come from the benchmark: use `evaluate RUN --benchmark B`, such as omniglot-5w5s")
 
 
 def _owner(name: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch."""
+"""What runs leave on disk: one folder per run, written atomically, self-describing, readable without torch."""
 
 from bench.records.contents import Evaluated, Record, predicted
 from bench.records.fields import Corrupt

@@ -61,7 +61,7 @@ class Corrupt(UserError):
     """A record that cannot be trusted; the message is one line and names the file."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"{message}; `run --force` makes the run again")
+        super().__init__(f"{message}; `run --force` runs it again")
 
 
 def checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] | None = None) -> dict[str, Any]:
@@ -73,19 +73,21 @@ def checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] |
     if not isinstance(value, dict) or type(value.get("format")) is not int:
         raise Corrupt(f"{path}: not a record")
     if value["format"] > FORMAT:
-        raise Corrupt(f"{path}: written by a newer version (format {value['format']}, this reads up to {FORMAT})")
+        raise Corrupt(
+            f"{path}: written by a newer version (format {value['format']}; this version reads up to {FORMAT})"
+        )
     for name, kind in (shape | (optional or {})).items():
         found = _at(value, name)
         unseen = name in shape and isinstance(found, str) and not found.isprintable()  # no name has a reason to be
         if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
-            raise Corrupt(f"{path}: {name} is missing, or not of the kind that it should be")
+            raise Corrupt(f"{path}: {name} is missing or has the wrong type")
     return value
 
 
 def check_seal(path: Path, info: dict[str, Any]) -> None:
     """Raises Corrupt where the content was changed: after everything that can be said more clearly."""
     if not is_sealed(info):
-        raise Corrupt(f"{path}: damaged, or changed by hand (its content is not what its {files.SUM} says)")
+        raise Corrupt(f"{path}: damaged or edited: its content does not match its {files.SUM}")
 
 
 def _is_a(value: Any, kind: type) -> bool:

@@ -76,10 +76,10 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
     known = {run_name(path): path for path in folders(results)}
     found = [known[name]] if name in known else [path for run, path in known.items() if run.startswith(name)]
     if not found:
-        raise UserError(f"no run {name!r} under {results}: `python -m bench report` names those there are")
+        raise UserError(f"no run {name!r} under {results}: `python -m bench report` lists the runs")
     if one and len(found) > 1:
         more = f"be more specific, such as {run_name(found[0])}"
-        raise UserError(f"{name!r} names {len(found)} runs under {results}; {more}")
+        raise UserError(f"{name!r} matches {len(found)} runs under {results}; {more}")
     return found
 
 
@@ -101,12 +101,12 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
     if at is None:
         return last, WEIGHTS
     if evaluation.weights == "best":
-        raise UserError("--at names an iteration, weights=best another: leave one of them away")
+        raise UserError("--at and weights=best name different iterations: give one of them")
     known = kept_weights(info) | {best: BEST} | {last: WEIGHTS}
     if at not in known:
         have = ", ".join(str(k) for k in sorted(known))
         raise UserError(
-            f"{folder}: no weights of iteration {at}, only of {have} (`run --force --keep {at}` keeps them)"
+            f"{folder}: the weights of iteration {at} were not kept, only those of {have} (`run --force --keep {at}`)"
         )
     return at, known[at]
 

@@ -54,13 +54,13 @@ def read_info(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     info = checked_json(path, OF_RECORD, OPTIONAL)
     if info["status"] not in STATUSES:
-        raise Corrupt(f"{path}: status is none of {', '.join(STATUSES)}")
+        raise Corrupt(f"{path}: status is not one of {', '.join(STATUSES)}")
     for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
         if Path(name).name != name or type(total) is not str:
-            raise Corrupt(f"{path}: files names {name[:100]!r}, which is no file of a record")
+            raise Corrupt(f"{path}: it lists {name[:100]!r}, which is not a file of a record")
     key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
-        raise Corrupt(f"{path}: its settings are not those of its folder: it was changed by hand, or moved")
+        raise Corrupt(f"{path}: its settings do not match its folder: it was edited or moved")
     check_seal(path, info)
     return info
 
@@ -109,7 +109,7 @@ def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
             return folder / name
     except (OSError, KeyError) as error:
         raise Corrupt(f"{folder / name}: {getattr(error, 'strerror', None) or 'not in the record'}") from error
-    raise Corrupt(f"{folder / name}: damaged (its SHA-256 is not the recorded one)")
+    raise Corrupt(f"{folder / name}: damaged (its SHA-256 differs from the recorded one)")
 
 
 def _curve(path: Path) -> pd.DataFrame:
@@ -143,8 +143,8 @@ def read_evaluation(path: Path) -> Evaluated:
     columns = _columns(table)
     scores = np.column_stack([*columns.values()] or [np.empty(0)]).astype(np.float64)
     if evaluation_stem(evaluation, info["iteration"]) != path.stem:
-        raise Corrupt(f"{path}: its settings are not those of its name: it was changed by hand, or moved")
+        raise Corrupt(f"{path}: its settings do not match its name: it was edited or moved")
     if scores.shape[0] != evaluation.episodes or not 0 <= info["step"] < scores.shape[1]:
-        raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps are not what {path.name} says")
+        raise Corrupt(f"{table}: {scores.shape[0]} episodes x {scores.shape[1]} steps, unlike what {path.name} says")
     check_seal(path, info)
     return Evaluated(evaluation, info["iteration"], info["step"], scores, info)

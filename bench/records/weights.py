@@ -41,7 +41,9 @@ def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str,
     except _UNREADABLE as error:
         raise UserError(f"cannot read {path}: {reason(error)}; `--force` trains the run again") from error
     if recorded != found:
-        raise UserError(f"{path} is damaged: its sum is not the recorded one; `--force` trains the run again")
+        raise UserError(
+            f"{path} is damaged: its checksum differs from the recorded one; `--force` trains the run again"
+        )
     return {name: tensor.to(device) for name, tensor in tensors.items()}, about
 
 
@@ -70,7 +72,7 @@ def fitted(path: Path, state: State, like: State) -> State:
     for found, wanted in zip(state, like, strict=True):
         shapes = [{name: (tensor.shape, tensor.dtype) for name, tensor in part.items()} for part in (found, wanted)]
         if shapes[0] != shapes[1]:
-            raise UserError(f"{path}: these weights are of another network; `--force` trains the run again")
+            raise UserError(f"{path}: these are the weights of another network; `--force` trains the run again")
     return State(*({name: found[name] for name in wanted} for found, wanted in zip(state, like, strict=True)))
 
 

@@ -94,7 +94,7 @@ def _locked_status(locks: ExitStack, job: Job, keep: Collection[int], force: boo
         _clear(job.folder)
     status = RunStatus.read(job)
     if not (force or status.info or job.kind.weights_of):
-        status = RunStatus(job, lengthen.begun(job, keep))
+        status = RunStatus(job, lengthen.start_from_shorter(job, keep))
     if status.is_trained:
         layout.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
     return status
@@ -114,7 +114,7 @@ def _evaluate_missing(status: RunStatus, watch: Watch, worked: bool) -> Outcome 
         if found is not None:
             continue
         if worked and watch.stop():
-            raise Interrupted(f"before its evaluation after {at} iterations")
+            raise Interrupted(f"before the evaluation at iteration {at}")
         status.evaluations[at] = evaluate_at(status.job, status.info, at, watch.on_event)
         worked = True
     return status.outcome

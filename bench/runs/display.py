@@ -84,12 +84,12 @@ class Display:
 
     def _estimate(self, seconds_each: float) -> str:
         run = seconds_each * self.iterations
-        text = f"{self.name}: {seconds_each:.3g} s an iteration, about {duration(run)} of training"
+        text = f"{self.name}: {seconds_each:.3g} s per iteration, about {duration(run)} of training"
         if self.remaining_runs > 1:
             text += f", about {duration(run * self.remaining_runs)} for the {self.remaining_runs} remaining runs"
         if self.full_iterations is not None and self.full_iterations > self.iterations:
             full = duration(seconds_each * self.full_iterations)
-            text += f"; the full {self.full_iterations} iterations would take about {full} a run"
+            text += f"; the full {self.full_iterations} iterations would take about {full} per run"
         return text
 
     def _line(self, event: Step | Scored, reading: Reading) -> str:

@@ -1,4 +1,4 @@
-"""How long runs that are planned would train, in lines."""
+"""Estimates how long planned runs would train."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> 
         cell = (group[0].benchmark.name, group[0].method, group[0].preset, group[0].key.hash)
         cells.setdefault(cell, []).append((group, seconds, known_by))
     times = [seconds for parts in cells.values() for _, seconds, _ in parts]
-    took = f"one group after the other: about {duration(sum(times))}"
+    took = f"one after another: about {duration(sum(times))}"
     if workers > 1:
-        took = f"{workers} workers, each as fast as one alone: about {duration(_spread(times, workers))}; {took}"
+        took = f"about {duration(_spread(times, workers))} with {workers} workers, each as fast as one alone; {took}"
     told = [f"  {' '.join(cell)}, {_told(parts)}" for cell, parts in cells.items()]
-    return [f"training, without validation and test, {took}", *told]
+    return [f"training, validation and test not included, {took}", *told]
 
 
 def training_seconds(job: Job, known: StepTimes) -> float:

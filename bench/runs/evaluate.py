@@ -25,7 +25,7 @@ from bench.training.watch import Listener, ignore
 from bench.training.workload import Workload
 
 
-def evaluated(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
+def evaluate_run(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
 
     Raises Busy where another process works on it."""
@@ -36,19 +36,17 @@ def evaluated(job: Job, at: int | None, on_event: Listener) -> records.Evaluated
 def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
     """Adds an evaluation to the record, with scores that are no numbers where outputs are not finite."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = scored(job, records.checked(job.folder, name, info["files"]), iteration, on_event)
+    found = score_weights(job, records.checked(job.folder, name, info["files"]), iteration, on_event)
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
     return found
 
 
-def scored(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:
+def score_weights(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:
     """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
-    return halving_chunks(
-        job.workload, 1, lambda smaller: _scored(smaller, job, weights, iteration, on_event), on_event
-    )
+    return halving_chunks(job.workload, 1, lambda smaller: _score(smaller, job, weights, iteration, on_event), on_event)
 
 
-def _scored(workload: Workload, job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
+def _score(workload: Workload, job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
     evaluation, started = workload.protocol.evaluation, time.monotonic()
     loaded = load_state(weights, workload.device)
     state = fitted(weights, loaded, workload.initial_state(job.seed))

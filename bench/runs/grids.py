@@ -79,7 +79,7 @@ def _check_all_use(name: str, jobs: Sequence[Job]) -> None:
     """Raises UserError on a list for a method of which every candidate would be the same run."""
     for job in jobs:
         if not usage.uses(moved_by(job.workload.method), name):
-            raise UserError(f"a list is tried by every method, and {job.method} has no {name}: a [[run]] of its own")
+            raise UserError(f"a list applies to every method, but {job.method} has no {name}: give it its own [[run]]")
 
 
 def _by_method(jobs: Sequence[Job]) -> Iterator[tuple[Job, ...]]:
@@ -98,10 +98,12 @@ def _grid(block: Block, runs: Sequence[tuple[Job, ...]]) -> Grid:
 def _checked(grid: Grid) -> Grid:
     trainings = [jobs[0].protocol.training for jobs in grid.runs]
     if not all(training.validations for training in trainings):
-        raise UserError("a list is tried by validation, and validations=0 has none")
+        raise UserError("a list of values is chosen from by validation: set validations to 1 or more")
     seen = {jobs[0].validating().stream("valid").digest for jobs in grid.runs}
     if len(seen | {training.validation_episodes for training in trainings}) > 2:
-        raise UserError("the values of a list are compared on the same validation episodes, which these change")
+        raise UserError(
+            "the values of a list must share their validation episodes, and these do not: run them one by one"
+        )
     return grid
 
 
@@ -111,7 +113,7 @@ def choice(grid: Grid) -> Choice:
     scores = tuple(_mean_score(jobs) for jobs in grid.runs)
     measure, known = grid.runs[0][0].benchmark.measure, {k: s for k, s in enumerate(scores) if s is not None}
     if not known:
-        raise UserError(f"{grid.runs[0][0].method}: every candidate of the grid diverged: none can be tested")
+        raise UserError(f"{grid.runs[0][0].method}: every candidate of the grid diverged, so none can be tested")
     best = next(iter(known))
     for place, score in known.items():
         best = place if measure.better(score, known[best]) else best
@@ -128,7 +130,7 @@ def valid_score(job: Job) -> float | None:
     where there is none yet."""
     status = RunStatus.read(job)
     if not status.is_trained:
-        raise UserError(f"{job.name} is not trained yet: another process is training it: try again later")
+        raise UserError(f"{job.name} is not trained yet: another process is training it; try again later")
     if status.info["status"] == "diverged":
         return None
     if job.protocol.evaluation.weights == "best":

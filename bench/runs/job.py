@@ -114,7 +114,7 @@ class Job:
                 "weights=best is not available for imported weights: they have one iteration; use weights=last"
             )
         if self.protocol.training.validations == 0 and self.protocol.evaluation.weights == "best":
-            raise UserError("weights=best: without validation (validations=0) no weights are the best: weights=last")
+            raise UserError("weights=best needs validation, and validations=0 has none: use weights=last")
         self.workload.check()
         self.validating().workload.check(("valid",))
 

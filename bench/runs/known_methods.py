@@ -1,4 +1,4 @@
-"""The methods that there are, by name. None is imported: torch takes seconds, and `list` and typos need names alone."""
+"""The names of all methods, without importing them: torch takes seconds, and `list` and typos need only names."""
 
 from __future__ import annotations
 

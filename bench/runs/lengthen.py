@@ -1,4 +1,4 @@
-"""Trainings that go on from a shorter one that is finished, to the bits of one that was never shorter; or why not."""
+"""Continues a finished shorter training, to the same bits as one of the full length, or says why not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Shorter:
         return done
 
 
-def begun(job: Job, keep: Collection[int]) -> dict[str, Any]:
+def start_from_shorter(job: Job, keep: Collection[int]) -> dict[str, Any]:
     """What the record says of a run that has just been begun from the longest shorter one that it can go on from; empty
     where there is none. `keep`: the iterations whose weights are to be kept beside the job's own."""
     source = longest(job, keep)
@@ -78,16 +78,16 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
     """Why a job cannot go on from a shorter training to the bits of an uninterrupted one; empty where it can."""
     method = job.workload.method
     if layout.OPTIMISER not in shorter.info["files"]:
-        return "its record is of a version that kept no optimiser state"
+        return "it was recorded by a version that kept no optimiser state"
     uses = getattr(method.kind, "uses_length", False) if method.code is None else vars(method.kind).get("uses_length")
     if uses is None:
-        return f"{method.name} does not say `uses_length = False`: its steps might depend on the number of iterations"
+        return f"{method.name} does not declare `uses_length = False`: its steps may depend on the number of iterations"
     if uses:
         return f"the schedule of {method.name} depends on the number of iterations"
     if job.protocol.training.meta_lr_final is not None:
-        return "the way to meta_lr_final depends on the number of iterations"
+        return "the schedule to meta_lr_final depends on the number of iterations"
     if missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations} - _kept(shorter, None).keys():
-        return f"it has no weights of iteration {min(missing)}, which are asked for"
+        return f"it did not keep the weights of iteration {min(missing)}, which this run needs"
     return _validated_elsewhere(job.protocol.training, shorter.training)
 
 
@@ -96,8 +96,12 @@ def _validated_elsewhere(wanted: Training, done: Training) -> str:
     if _same_validations(wanted, done):
         return ""
     count = round(done.validations * wanted.iterations / done.iterations)
-    mend = f": --set validations={count} goes on" if _same_validations(replace(wanted, validations=count), done) else ""
-    return f"its validations are at other iterations{mend}"
+    mend = (
+        f": with --set validations={count} it continues"
+        if _same_validations(replace(wanted, validations=count), done)
+        else ""
+    )
+    return f"its validations were at other iterations{mend}"
 
 
 def _same_validations(wanted: Training, done: Training) -> bool:
@@ -108,8 +112,8 @@ def _note(job: Job, shorter: Shorter, why: str) -> str:
     asked, there = job.protocol.training.iterations, shorter.iterations
     here = f"{job.method} is finished after {there} iterations ({shorter.info['training_hash']})"
     if not why:
-        return f"{here}, and goes on from there to {asked}"
-    return f"{here}, but all {asked} are trained anew: {why}"
+        return f"{here}; training continues from there to {asked}"
+    return f"{here}, but all {asked} are trained from the start: {why}"
 
 
 def _kept(shorter: Shorter, wanted: Collection[int] | None) -> dict[int, str]:

@@ -51,7 +51,7 @@ def one_chunk(job: Job, planned: Execution) -> tuple[Workload, float]:
     return replace(job.workload, protocol=small, mode=mode, chunk=planned.chunk), training.meta_batch / size
 
 
-def timed(workload: Workload, seeds: Sequence[int], budget: float, runner: Execution) -> Timed:
+def time_steps(workload: Workload, seeds: Sequence[int], budget: float, runner: Execution) -> Timed:
     """The fastest of some meta-steps after the first, which warms up, as far as the budget goes: two are taken anyway,
     or one that is slow."""
     method = workload.build(runner.layers, runner.precision)

@@ -1,4 +1,4 @@
-"""Goes on with smaller chunks where memory runs out."""
+"""Continues with smaller chunks if memory runs out."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def halving_chunks(workload: Workload, seeds: int, attempt: Callable[[Workload],
                     raise
                 raise mistake from error
             chunk = modes.smaller(workload.training_executions(seeds)[0].chunk, workload.evaluation_chunk())
-        on_event(Said(f"out of memory: going on with {chunk} at a time, from the last checkpoint"))
+        on_event(Said(f"out of memory: continuing with {chunk} at a time, from the last checkpoint"))
         devices.forget_garbage(workload.device)  # outside of `except`, whose traceback holds the tensors
         workload = replace(workload, chunk=chunk)

@@ -1,4 +1,4 @@
-"""From what was asked for to the runs that answer it."""
+"""Plans the runs that a request needs."""
 
 from __future__ import annotations
 

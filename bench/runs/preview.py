@@ -1,4 +1,4 @@
-"""What will run, on what, and what its numbers are compared with: in words, before anything starts."""
+"""The plan of a run, printed before anything starts: what runs on which data, and the numbers to compare with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def described(
         )
         notes = lengthen.notes(group, force, keep)
         tried = dict.fromkeys(
-            f"grid        {' | '.join(grid.candidates)}: the best on validation is tested"
+            f"grid        {' | '.join(grid.candidates)}: only the best on validation is tested"
             for grid in grids
             if grid.runs[0][0].benchmark == benchmark
         )
@@ -48,8 +48,8 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"data        {copy}",
         *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; seeds {seeds}",
-        f"protocol    {_named(job)}: {training.iterations} iterations{_evaluated(job)} of "
-        f"{training.meta_batch} episodes, {evaluation.episodes} test episodes, {_norm(job)}",
+        f"protocol    {_named(job)}: {counted(training.iterations, 'iteration')}{_evaluated(job)} of "
+        f"{counted(training.meta_batch, 'episode')}, {evaluation.episodes} test episodes, {_norm(job)}",
         *_shapes(job),
         f"device      {device}, {counted(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
     ]
@@ -61,26 +61,26 @@ def _shapes(job: Job) -> Iterator[str]:
     if not job.workload.tested_here:
         return
     if (shape := job.stream("train").shape)[:2] != job.stream("test").shape[:2]:
-        yield f"training    {_shape(shape)} a class"
+        yield f"training    {_shape(shape)} per class"
     validating = job.validating()
     asked, shape = validating.protocol.shape("valid", job.benchmark), validating.stream("valid").shape
     if shape != asked:
-        yield f"validation  {_shape(shape)} a class, not {_shape(asked)}: its classes and images allow no more"
+        yield f"validation  {_shape(shape)} per class, not {_shape(asked)}: it has too few classes or images for that"
 
 
 def _shape(shape: EpisodeShape) -> str:
     ways, shots, queries = shape
-    return f"{ways} ways, {shots} shots + {queries} queries"
+    return f"{counted(ways, 'way')}, {counted(shots, 'shot')} + {counted(queries, 'query')}"
 
 
 def _norm(job: Job) -> str:
     if job.benchmark.form == FUNCTIONS:
         return "no batch norm"
-    return f"batch norm by {job.protocol.evaluation.batch_statistics} statistics"
+    return f"{job.protocol.evaluation.batch_statistics} statistics in batch norm"
 
 
 def _evaluated(job: Job) -> str:
-    return f" (evaluated after {_listed(map(str, job.milestones))} too)" if job.milestones else ""
+    return f" (also evaluated after {_listed(map(str, job.milestones))})" if job.milestones else ""
 
 
 def _how(job: Job) -> str:
@@ -107,7 +107,9 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
             yield f"compared    {job.method}: no published number"
             continue
         claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
-        outcome = f"not judged: {'; '.join(reasons)}" if reasons else "judged by `python -m bench report`"
+        outcome = (
+            f"which will not be judged: {'; '.join(reasons)}" if reasons else "to be judged by `python -m bench report`"
+        )
         yield f"compared    {job.method}: with {claim.number} ({claim.source}), {outcome}"
 
 
@@ -116,7 +118,7 @@ def _full_protocol(job: Job) -> list[str]:
         return []
     full = presets.preset("paper", job.benchmark).training.iterations
     ratio = full / job.protocol.training.iterations
-    return [f"in full     --protocol paper: {full} iterations, {ratio:.0f} times as long as this"]
+    return [f"in full     --protocol paper: {full} iterations, {ratio:.0f} times as many"]
 
 
 def _listed(names: Iterable[str]) -> str:

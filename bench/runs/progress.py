@@ -1,4 +1,4 @@
-"""How fast training and scoring go, and how long they still take."""
+"""The speed of training and scoring, and the time left."""
 
 from __future__ import annotations
 

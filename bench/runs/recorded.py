@@ -1,4 +1,4 @@
-"""What a recorded run was made with, found again here."""
+"""Finds the method and data of a recorded run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
     Raises UserError where it is neither; what a record says is never imported."""
     name, code = info["method"], info["training"].get("code")
     if records.predicted(info):
-        raise UserError(f"{folder} holds scores of other people's predictions: there are no weights to evaluate")
+        raise UserError(f"{folder} holds the scores of another code's predictions: there are no weights to evaluate")
     if code is None:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
@@ -37,10 +37,12 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
         if found.code == code:
             return found
     file = info.get("code", {}).get("file", f"{name}.py")
-    have = "".join(f"; {found.file.name} is {found.code} here" for found in mine)
-    named_so = f"name that file, --method path/to/{file}"
+    have = "".join(f"; {found.file.name} here has {found.code}" for found in mine)
+    named_so = f"give that file with --method path/to/{file}"
     if Path(file).stem != name:  # a package offered it, by a name of its own
-        named_so = f"install the package that offers {name}, or name a copy of that file, --method path/to/{name}.py"
+        named_so = (
+            f"install the package that provides {name}, or give a copy of that file with --method path/to/{name}.py"
+        )
     raise UserError(f"{folder} was made with {file} ({code}){have}: {named_so}")
 
 
@@ -52,7 +54,9 @@ def trained_on(
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
     data, theirs = benchmark_data.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs and not _has_the_part(benchmark, training, data, info):
-        raise UserError(f"{folder} was trained on another copy of the data ({theirs[:12]}, here {data.digest[:12]})")
+        raise UserError(
+            f"{folder} was trained on another copy of the data: digest {theirs[:12]}, here {data.digest[:12]}"
+        )
     return benchmark, training, data
 
 
@@ -61,7 +65,7 @@ def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
     trained, evaluation = job.benchmark, replace(job.protocol.evaluation, benchmark=benchmark.name)
     if (trained.form, trained.input_shape) != (benchmark.form, benchmark.input_shape):
         raise UserError(
-            f"--benchmark {benchmark.name}: weights of {trained.name} take inputs of {trained.described}, and it has "
+            f"--benchmark {benchmark.name}: the weights of {trained.name} need {trained.described}, and it has "
             f"{benchmark.described}"
         )
     tested_on = benchmark, benchmark_data.load(benchmark, job.protocol.training, data_dir)

@@ -1,4 +1,4 @@
-"""Builds and writes `record.json`: when a run starts, goes on and ends."""
+"""Builds and writes `record.json`: when a run starts, resumes and ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is trained, to be evaluated in another way."""
+"""Jobs that evaluate a trained run in another way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def evaluation_job(run: str, request: Request) -> Job:
     (folder,) = layout.find(request.results, [run], one=True)
     info = read_info(folder)
     if info["status"] != "finished":
-        mend = ": `python -m bench run` with its settings goes on" if info["status"] == "unfinished" else ""
+        mend = ": resume it with `python -m bench run` and its settings" if info["status"] == "unfinished" else ""
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = recorded.method_of(folder, info, request.methods)
     used_settings.check_evaluation(request.settings, method)

@@ -1,4 +1,4 @@
-"""What was measured on this machine before, in a small file of the user's cache folder; without it nothing is lost."""
+"""Remembers earlier measurements on this machine, in a small file of the user's cache folder; it can be deleted."""
 
 from __future__ import annotations
 

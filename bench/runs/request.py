@@ -35,11 +35,11 @@ def seeds(count: int | None, named: Sequence[int]) -> list[int]:
     """`--seeds N` means 0 .. N-1, `--seed K` names one. Raises UserError on none at all, too many, or
     one that is no seed."""
     if count is not None and named:
-        raise UserError("--seeds and --seed: give a number of seeds, or name them, not both")
+        raise UserError("give either --seeds (how many) or --seed (which), not both")
     if count is not None and count < 1:
-        raise UserError(f"--seeds {count}: at least one seed is needed")
+        raise UserError(f"--seeds {count}: give at least 1")
     if max(count or 0, len(named)) > MOST_SEEDS:
-        raise UserError(f"--seeds {max(count or 0, len(named))}: at most {MOST_SEEDS} by one command")
+        raise UserError(f"--seeds {max(count or 0, len(named))}: one command takes at most {MOST_SEEDS} seeds")
     if wrong := [seed for seed in named if not 0 <= seed <= HIGHEST_SEED]:
-        raise UserError(f"--seed {str(wrong[0])[:20]}: seeds are 0 or more, up to {HIGHEST_SEED}")
+        raise UserError(f"--seed {str(wrong[0])[:20]}: a seed is a number from 0 to {HIGHEST_SEED}")
     return list(range(count)) if count is not None else sorted(set(named)) or [0]

@@ -1,4 +1,4 @@
-"""How long an iteration takes on this machine: by a record, as it was measured before, or measured now."""
+"""The time of an iteration on this machine: from a record, an earlier measurement, or a new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.protocols.protocol import Training, digest
 from bench.records import fields, layout
 from bench.runs import remembered
 from bench.runs.job import Job
-from bench.runs.measured_steps import Timed, costly, one_chunk, timed
+from bench.runs.measured_steps import Timed, costly, one_chunk, time_steps
 from bench.runs.memory import halving_chunks
 from bench.training import modes
 from bench.training.execution import Execution
@@ -55,7 +55,7 @@ class StepTimes:
         planned = job.workload.training_executions(len(group))[0]
         key = (job.benchmark, job.method, len(group), planned, costly(job.protocol.training))
         if key not in self._known:
-            self._known[key] = self._recorded(group, planned) or self._measured(group, planned)
+            self._known[key] = self._recorded(group, planned) or self._measure(group, planned)
         return self._known[key]
 
     def _recorded(self, group: Sequence[Job], planned: Execution) -> StepTime | None:
@@ -64,7 +64,7 @@ class StepTimes:
         if info is None:
             return None
         seconds = info["seconds"]["training"] / info["iteration"]
-        return StepTime(seconds, f"by a record of {info['iteration']} iterations", _compiling(group[0], planned))
+        return StepTime(seconds, f"from a record of {info['iteration']} iterations", _compiling(group[0], planned))
 
     def _alike(self, group: Sequence[Job], planned: Execution) -> Iterator[dict[str, Any]]:
         job, cost = group[0], costly(group[0].protocol.training)
@@ -84,28 +84,28 @@ class StepTimes:
             ):
                 yield info
 
-    def _measured(self, group: Sequence[Job], planned: Execution) -> StepTime:
+    def _measure(self, group: Sequence[Job], planned: Execution) -> StepTime:
         """By steps of one chunk of episodes, as each of which takes as long as any other; what is to be compiled is
         taken for as much faster as was seen elsewhere."""
         workload, chunks = one_chunk(group[0], planned)
         key = self._key(group, workload, planned)
-        seconds, told = remembered.recall(key), "remembered from meta-steps measured here"
+        seconds, told = remembered.recall(key), "from meta-steps measured here earlier"
         if seconds is None:
             self.on_event(Said(f"measuring meta-steps of {group[0].method} on {group[0].benchmark.name}"))
-            seconds, busy = self._timed(group, workload)
-            told = f"by meta-steps measured here{', beside other work' if busy else ''}"
+            seconds, busy = self._time(group, workload)
+            told = f"from meta-steps measured here{', while other programs ran' if busy else ''}"
             if not busy:
                 remembered.remember(key, seconds)
         saved = group[0].workload.network().saved_by_compiling(planned.device.type) if planned.compiled else 0.0
-        how = f"{workload.mode}, and {saved:.0%} less compiled" if planned.compiled else workload.mode
+        how = f"{workload.mode}, minus {saved:.0%} for compiling" if planned.compiled else workload.mode
         return StepTime(chunks * seconds * (1 - saved), f"{told}, {how}", _compiling(group[0], planned))
 
-    def _timed(self, group: Sequence[Job], workload: Workload) -> Timed:
+    def _time(self, group: Sequence[Job], workload: Workload) -> Timed:
         seeds, started = [job.seed for job in group], time.monotonic()
         budget = min(_SECONDS, _ALL_SECONDS - self._spent)
 
         def attempt(smaller: Workload) -> Timed:
-            measure = partial(timed, smaller, seeds, budget)
+            measure = partial(time_steps, smaller, seeds, budget)
             return modes.first_that_runs(smaller.training_executions(len(seeds)), measure, self.on_event)
 
         found = halving_chunks(workload, len(seeds), attempt, self.on_event)

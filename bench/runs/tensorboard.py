@@ -114,7 +114,5 @@ def _summary_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise UserError(
-            "--log tensorboard: TensorBoard is not installed here: pip install 'few-shot-bench[tensorboard]'"
-        ) from error
+        raise UserError("--log tensorboard needs TensorBoard: pip install 'few-shot-bench[tensorboard]'") from error
     return SummaryWriter

@@ -1,4 +1,4 @@
-"""Trains runs that differ in their seeds alone, and leaves each its record."""
+"""Trains runs that differ only in their seeds, and writes their records."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class _Records:
 
     def begin(self, how: ExecutionRecord) -> None:
         """Writes that the runs begin or go on, and how they are executed."""
-        self.infos = [self._begun(job, info, how) for job, info in zip(self.jobs, self.infos, strict=True)]
+        self.infos = [self._start_or_resume(job, info, how) for job, info in zip(self.jobs, self.infos, strict=True)]
 
-    def _begun(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
+    def _start_or_resume(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
         if info:
             return recording.resume_record(job.folder, info, how)
         splits = ("train", "valid") if job.workload.tested_here else ("train",)
@@ -71,7 +71,11 @@ class _Records:
 
     def _warn_if_deleted(self, job: Job) -> None:
         if was_deleted(job.folder):
-            self.on_event(Said(f"{job.folder} was deleted; it was made anew with all that this run still holds"))
+            self.on_event(
+                Said(
+                    f"{job.folder} was deleted; it was written again with everything that this run still has in memory"
+                )
+            )
 
 
 def _attempt(workload: Workload, kept: _Records, watch: Watch) -> Progress:
@@ -100,7 +104,7 @@ def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
     """Copies the weights of another method's run of the same keys, which is trained first where it is missing."""
     source = job.weights_job
     with locked(source.folder):
-        info = records.read_info_if_any(source.folder) or lengthen.begun(source, watch.keep)
+        info = records.read_info_if_any(source.folder) or lengthen.start_from_shorter(source, watch.keep)
         if info.get("status", "unfinished") == "unfinished":
             (info,) = train_runs([source], [info], watch)
     job.folder.mkdir(parents=True, exist_ok=True)

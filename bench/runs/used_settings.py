@@ -20,7 +20,7 @@ def check(settings: Sequence[str], methods: Sequence[NamedMethod]) -> None:
         if not any(_is_moved_by(method, text) for method in methods):
             able = ", ".join(name for name in METHODS if _is_moved_by(NamedMethod(name), text))
             ours = ", ".join(method.name for method in methods)
-            raise UserError(f"{text}: used by {able}, not by {ours}: leave it out, or name such a method")
+            raise UserError(f"{text}: used by {able}, not by {ours}: leave it out, or choose such a method")
 
 
 def check_evaluation(settings: Sequence[str], method: NamedMethod) -> None:

@@ -1,4 +1,4 @@
-"""Methods that do not ship: one in a file that a user names, or one that an installed package offers.
+"""Methods of users: in a file, or from an installed package.
 
 A file holds one method: the class that its `METHOD` names, or else the only public class that is defined in it. A
 package offers one by an entry point of the group `few_shot_bench.methods`. What a record says is never imported.
@@ -60,15 +60,20 @@ class UserMethod(NamedMethod):
     def kind(self) -> type[Method]:
         """The method's class. Raises UserError if it lacks a part of the contract or declares something outside it."""
         if lacking := missing(self.found):
-            raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `bench check`")
+            raise UserError(
+                f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `python -m bench check`"
+            )
         if wrong := misdeclared(self.found):
-            raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `bench check`")
+            raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `python -m bench check`")
         return self.found
 
     def mistake(self, error: BaseException) -> UserError | None:
         """Where in its file something went wrong, or else where what it gave was of no use."""
         last = traceback.extract_tb(error.__traceback__)[-1]
-        where = line_in(self.file, error) or f" gave what {Path(last.filename).name}, line {last.lineno}, cannot use"
+        where = (
+            line_in(self.file, error)
+            or f" returned something that {Path(last.filename).name}, line {last.lineno}, cannot use"
+        )
         said = kind_and_reason(error)
         return UserError(
             f"{self.file}{where}: {said}. `python -m bench check {self.file}` tries it on a small benchmark"
@@ -107,21 +112,21 @@ def misdeclared(kind: type[Method]) -> str:
     for name in ("batch_statistics", "training_statistics"):
         modes = getattr(kind, name, STATISTICS)
         if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
-            return f"{name} is {modes!r}, not a tuple of some of {', '.join(STATISTICS)}"
+            return f"{name} is {modes!r}, not a tuple with values from {', '.join(STATISTICS)}"
     settings = getattr(kind, "settings", ())
     if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
-        return f"settings is {settings!r}, not a tuple of some of {', '.join(OF_SOME_METHODS)}"
+        return f"settings is {settings!r}, not a tuple with values from {', '.join(OF_SOME_METHODS)}"
     ignores = getattr(kind, "ignores", ())
     if not (isinstance(ignores, tuple) and set(ignores) <= settings_of(Protocol(Training(), Evaluation())).keys()):
-        return f"ignores is {ignores!r}, not a tuple of settings, as `bench show protocol` names them"
+        return f"ignores is {ignores!r}, not a tuple of settings, as `python -m bench show protocol` names them"
     return ""
 
 
 def _of(name: str, file: Path, entry: str = "") -> UserMethod:
     if name in METHODS:
-        raise UserError(f"{file}: {name} is the name of a method that ships: give the file another name")
+        raise UserError(f"{file}: {name} is the name of a built-in method: rename the file")
     if not _NAME.fullmatch(name):
-        raise UserError(f"{file}: its runs would be recorded as {name!r}: use small letters, digits, - and _, up to 40")
+        raise UserError(f"{file}: {name!r} cannot name a method: use up to 40 lower-case letters, digits, - and _")
     try:
         return UserMethod(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
     except OSError as error:
@@ -135,14 +140,14 @@ def _file_of(entry: EntryPoint) -> Path:
     except Exception as error:  # a package of the user's may raise anything
         raise UserError(f"method {entry.name}: cannot import {entry.module}: {reason(error)}") from error
     if spec is None or spec.origin is None:
-        raise UserError(f"method {entry.name}: there is no module {entry.module}: install its package again")
+        raise UserError(f"method {entry.name}: module {entry.module} not found: reinstall its package")
     return Path(spec.origin)
 
 
 @cache
 def _found(method: UserMethod) -> type:
     module, _, name = method.entry.partition(":")
-    loaded = _imported(method, module)
+    loaded = _import(method, module)
     wanted: Any = getattr(loaded, name or "METHOD", None)
     if isinstance(wanted, type):
         return wanted
@@ -153,11 +158,13 @@ def _found(method: UserMethod) -> type:
     ]
     if wanted is not None or name or len(public) != 1:
         names = ", ".join(kind.__name__ for kind in public) or "none"
-        raise UserError(f"{method.file}: which class is the method? Write METHOD = TheClass (classes in it: {names})")
+        raise UserError(
+            f"{method.file}: which class is the method? Add the line METHOD = TheClass (classes in the file: {names})"
+        )
     return public[0]
 
 
-def _imported(method: UserMethod, module: str) -> ModuleType:
+def _import(method: UserMethod, module: str) -> ModuleType:
     """The file, run as a module of its method. Raises UserError, with the line, for whatever it raises."""
     try:
         if module:

@@ -1,1 +1,1 @@
-"""A folder or module for each further command."""
+"""One folder or module for each further command."""

@@ -1,5 +1,4 @@
-"""Runs handed on: one archive of records, weights and what they were made with, checked where it arrives, and never
-executed.
+"""Exports and imports runs as one archive of records, weights and versions, which is checked and never executed.
 
     capsule.json           the format, what it was exported with, each run's command, and the SHA-256 of every file
     requirements.txt       every package that was installed where it was exported
@@ -46,12 +45,12 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest that a zip archive 
 def export(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     """Writes finished and diverged runs into one archive; returns its manifest. Raises UserError."""
     if out.exists():
-        raise UserError(f"{out} exists: name another file, or remove it")
+        raise UserError(f"{out} exists: give another name, or remove it")
     content, runs = {LOCK: ("\n".join(provenance.lock()) + "\n").encode()}, {}
     for folder in folders:
         record = _checked(folder)
         if record.name in runs:
-            raise UserError(f"{record.name} is named twice: a capsule holds one run of that name")
+            raise UserError(f"{record.name} is given twice: a capsule holds one run of each name")
         runs[record.name] = _described(record)
         content |= {f"runs/{record.name}/{name}": archives.read_file(folder / name) for name in _files_of(record)}
     manifest = {"format": FORMAT, "exported": provenance.describe(), "runs": runs, "files": _sums(content)}
@@ -77,14 +76,14 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
                 if left != Path(temporary):  # of an import that was killed: one that goes on holds the lock
                     shutil.rmtree(left)
             for name, sums in runs.items():
-                _unpacked(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
+                _unpack(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
             there = {name: _is_there(results / name, sums) for name, sums in runs.items()}
             for name in runs:
                 if not there[name]:
                     (results / name).parent.mkdir(parents=True, exist_ok=True)
                     os.rename(Path(temporary) / name, results / name)
     except Timeout:
-        raise UserError(f"{results}: another import is going on there: wait for its end") from None
+        raise UserError(f"{results}: another import is running there: try again when it has ended") from None
     except OSError as error:
         raise UserError(f"cannot write {error.filename or results}: {error.strerror or error}") from error
     return {name: "already there" if there[name] else "imported" for name in runs}
@@ -107,7 +106,7 @@ def _checked(folder: Path) -> records.Record:
     """A whole record, whose every file is what it vouches for. Raises UserError."""
     record = records.read(folder)
     if record.status not in ("finished", "diverged"):
-        raise UserError(f"{record.name} is {record.status}: only what is finished or diverged can be handed on")
+        raise UserError(f"{record.name} is {record.status}: only finished or diverged runs can be exported")
     for name in record.info["files"]:
         path = records.checked(folder, name, record.info["files"])
         if path.suffix == ".safetensors":
@@ -139,13 +138,13 @@ def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str
     manifest = _manifest(path, content)
     found = _sums({name: data for name, data in content.items() if name != MANIFEST})
     if wrong := sorted(name for name in found.keys() | manifest.keys() if found.get(name) != manifest.get(name)):
-        raise UserError(f"{path}: {wrong[0]} is not what {MANIFEST} says: get it again")
+        raise UserError(f"{path}: {wrong[0]} does not match {MANIFEST}: get the file again")
     runs: dict[str, dict[str, str]] = {}
     for name in found.keys() - {LOCK}:
         run, file = _placed(path, name)
         runs.setdefault(run, {})[file] = found[name]
     if not runs or len({run.casefold() for run in runs}) < len(runs):
-        raise UserError(f"{path}: no run in it, or two of one name")
+        raise UserError(f"{path}: it holds no run, or two of one name")
     return dict(sorted(runs.items()))
 
 
@@ -155,9 +154,11 @@ def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
         manifest = json.loads(content[MANIFEST])
         newer, sums = manifest["format"] > FORMAT, dict(manifest["files"])
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: no capsule: its {MANIFEST} is missing or damaged") from error
+        raise UserError(f"{path}: not a capsule: its {MANIFEST} is missing or damaged") from error
     if newer:
-        raise UserError(f"{path}: written by a newer version (format {manifest['format']}, this reads up to {FORMAT})")
+        raise UserError(
+            f"{path}: written by a newer version (format {manifest['format']}; this version reads up to {FORMAT})"
+        )
     return sums
 
 
@@ -167,34 +168,33 @@ def _placed(path: Path, name: str) -> tuple[str, str]:
     parts = rest.split("/")
     run, file = "/".join(parts[:4]), "/".join(parts[4:])
     if top != "runs" or not _RUN.fullmatch(run) or not _FILE.fullmatch(file):
-        raise UserError(f"{path}: {name[:200]!r} is no file of a run, which is refused")
+        raise UserError(f"{path}: refused, because {name[:200]!r} is not a file of a run")
     return run, file
 
 
-def _unpacked(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
+def _unpack(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
     """Writes one run, and reads it as every command will. Raises UserError where it is none."""
     for name, data in content.items():
         files.write_atomically(folder / name, methodcaller("write_bytes", data))
     try:
         if not records.read_info(folder)["files"].keys() <= content.keys():  # before any of them is opened
-            raise UserError("files of its record are not there")
+            raise UserError("files that its record lists are missing")
         record = _checked(folder)
         if (record.benchmark, record.method) != folder.parts[-4:-2] or set(_files_of(record)) != content.keys():
-            raise UserError("it is not the run of its folder, or has files that are not its record's")
+            raise UserError("it does not match its folder, or has files that its record does not list")
     except UserError as error:
         reason = str(error).replace(f"{folder}/", "")
         raise UserError(f"{path}: {layout.run_name(folder)}: {reason}") from error
 
 
 def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:
-    """Whether this very run lies there already; it may have been evaluated once more. Raises UserError where another
-    state of it does."""
+    """Whether this run is there already, perhaps with more evaluations. Raises UserError if another state of it is."""
     if not folder.exists():
         return False
     for name, expected in sorted(sums.items()):
         if not (folder / name).is_file() or files.sha256(folder / name) != expected:
             raise UserError(
-                f"{folder}: another state of this run is there ({name} differs), and is left as it is: import into "
+                f"{folder}: this run is there, in another state ({name} differs), and is not changed: import into "
                 "another folder with --results"
             )
     return True

@@ -1,4 +1,4 @@
-"""What there is: methods, benchmarks and data, in lines."""
+"""Lists methods, benchmarks and data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
 from bench.runs.known_methods import offered, shipped
-from bench.tools import claim_costs
 
 _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
 
@@ -24,7 +23,7 @@ _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and which data are here."""
     methods = [f"  {name:<12}{_in_short(text)}" for name, text in shipped().items()]
-    methods += [f"  {name:<12}of an installed package" for name in offered()]
+    methods += [f"  {name:<12}from an installed package" for name in offered()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     own = listing.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
@@ -36,7 +35,7 @@ def everything(data_dir: Path | None) -> list[str]:
         *("benchmarks", *shapes),
         *("protocols", *protocols),
         *("experiments, for `run --file`", *named),
-        *("published numbers whose protocol is here, with its name", *_judgeable()),
+        *("published numbers whose protocol is known here, by protocol", *_judgeable()),
         *("data", *data_sets(data_dir), *_generated()),
     ]
 
@@ -44,6 +43,8 @@ def everything(data_dir: Path | None) -> list[str]:
 def claims(results: Path) -> list[str]:
     """Every published number in a line, by benchmark, with the protocol that it belongs to, the hours of training that
     a verdict would cost on this machine, and who says so."""
+    from bench.tools import claim_costs  # with torch, which nothing else here waits for
+
     known = claim_costs.records_of_this_machine(results)
     ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))
     return [_claim(claim, f"{claim_costs.told(claim, known) or '-':<10}") for claim in ordered]
@@ -51,8 +52,8 @@ def claims(results: Path) -> list[str]:
 
 def _judgeable() -> list[str]:
     known = [claim for claim in published() if claim.protocol]
-    others = f"{len(published()) - len(known)} whose protocol is not"
-    return [*map(_claim, known), f"  and {others}: `list --claims` has every one, and what it costs"]
+    others = f"{len(published()) - len(known)} with unknown protocol"
+    return [*map(_claim, known), f"  and {others}: `list --claims` lists each of them, with what it costs"]
 
 
 def _claim(claim: Claim, cost: str = "") -> str:
@@ -72,9 +73,9 @@ def data_sets(data_dir: Path | None) -> list[str]:
 
 def manifest(found: Mapping[str, Any]) -> list[str]:
     """What has just been prepared."""
-    named = found["known_as"] or f"{found['source']['kind']}: the digest is recorded and shown in every report"
-    part = " (a part of the classes)" if found["partial"] else ""
-    replaced = f" what had the digest {found['replaced']}" if found["replaced"] else ""
+    named = found["known_as"] or f"{found['source']['kind']}: every record and report names the digest"
+    part = " (some classes are missing)" if found["partial"] else ""
+    replaced = f" the data with digest {found['replaced']}" if found["replaced"] else ""
     counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
     lines = [
         f"{found['status']}{replaced}: {found['name']}{part}",
@@ -106,7 +107,7 @@ def _benchmark(benchmark: Benchmark) -> str:
 
 def _any(data: str, shape: Shape, source: str) -> str:
     channels, height, width = shape
-    return f"  {data}-<ways>w<shots>s: any ways and shots, {height}x{width}x{channels}, {source}"
+    return f"  {data}-<ways>w<shots>s: any number of ways and shots, {height}x{width}x{channels}, {source}"
 
 
 def _data_set(found: Mapping[str, Any]) -> str:
@@ -123,4 +124,4 @@ def _data_set(found: Mapping[str, Any]) -> str:
 
 def _in_short(docstring: str) -> str:
     """What it begins with, up to the first stop."""
-    return re.split(r"[.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]
+    return re.split(r"(?<!et al)[.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]

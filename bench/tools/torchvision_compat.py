@@ -1,4 +1,4 @@
-"""Makes `import torchvision` work beside a torch that its compiled operators were not built for.
+"""Makes `import torchvision` work with a torch that its compiled operators were not built for.
 
 Package indexes pair a CPU build of torch with a CUDA build of torchvision, whose library then cannot be loaded, and
 torchvision stops at the first operator it describes. Its data sets and transforms need none of them.

@@ -1,4 +1,4 @@
-"""What each iteration of a training is fed with, drawn ahead in blocks and put on the device, images as indices."""
+"""The batches of each training iteration, drawn ahead in blocks and put on the device, images as indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training as it stands between two iterations, on disk: saved, and gone on with, bit by bit."""
+"""Saves the state of a training between two iterations, and resumes from it bit for bit."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved | None]:
 
 
 def _no_checkpoint(folder: Path) -> UserError:
-    return UserError(f"{folder / layout.CHECKPOINT} is no checkpoint of this run; `--force` trains it again")
+    return UserError(f"{folder / layout.CHECKPOINT} is not a checkpoint of this run; `--force` trains it again")
 
 
 def _check_about(about: dict[str, Any], iterations: int) -> None:

@@ -1,4 +1,4 @@
-"""Compilation takes from seconds to minutes: it is announced, shown to go on, and left by Ctrl-C."""
+"""Compilation takes seconds to minutes: announces it, shows that it is running, and lets Ctrl-C skip it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def announced(execution: Execution, on_event: Listener) -> Iterator[None]:
     if not execution.compiled:
         yield
         return
-    on_event(Said(f"mode {execution.mode}: compiling, minutes the first time; Ctrl-C goes on without it"))
+    on_event(Said(f"mode {execution.mode}: compiling, which takes minutes the first time; Ctrl-C continues without it"))
     done = threading.Event()
     # Nobody else speaks meanwhile: the thread that would is the one that compiles.
     life = threading.Thread(target=_signs_of_life, args=(done, on_event), daemon=True)
@@ -33,7 +33,7 @@ def announced(execution: Execution, on_event: Listener) -> Iterator[None]:
         with _interruptible():
             yield
     except KeyboardInterrupt:
-        raise Left("left by Ctrl-C") from None
+        raise Left("interrupted by Ctrl-C") from None
     finally:
         done.set()
         life.join()

@@ -56,7 +56,7 @@ def _check(outputs: Tensor, stream: EpisodeStream, batch: Episode) -> None:
     queries, width = batch.query.shape[1], stream.shape.ways  # a function is one class, and has one output
     if outputs.dim() != 4 or outputs.shape[2:] != (queries, width):
         raise ValueError(
-            f"predict gave {list(outputs.shape[1:])} for an episode, not [inner steps + 1, {queries}, {width}]"
+            f"predict returned {list(outputs.shape[1:])} for an episode, not [inner steps + 1, {queries}, {width}]"
         )
 
 

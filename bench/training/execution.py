@@ -27,7 +27,7 @@ EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled
 MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
 # What the inner steps of a chunk may keep for their way back (`bench.networks.stacked`); beyond it they are done again.
 _KEPT_BYTES = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}
-_ALONE = f"layers {' and '.join(ALONE)} are for one episode at a time"
+_ALONE = f"layers {' and '.join(ALONE)} compute one episode at a time"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Execution:
             if method.training_batch == "images":
                 return self._whole(method)(state, gathered(batch))
             step, total, in_turn = self._summed_chunk(method), None, in_turn_of(method)
-            assert not in_turn or self.chunk == 1, "one episode after the other"
+            assert not in_turn or self.chunk == 1, "one episode after another"
             for parts in zip(*(tensor.split(self.chunk, dim=1) for tensor in batch), strict=True):
                 *found, carried = step(state, gathered(type(batch)(*parts)))
                 if in_turn:

@@ -1,4 +1,4 @@
-"""What a method makes of one function, before and after inner steps: kept with an evaluation, so that it can be drawn.
+"""How a method fits one function before and after inner steps: stored with an evaluation, for the figures.
 
 The curves of Finn et al. (2017), Figure 2."""
 

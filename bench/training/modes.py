@@ -56,9 +56,11 @@ def choose(
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
-        raise UserError(f"--mode {preferred}: CUDA graphs need --device cuda")
+        raise UserError(f"--mode {preferred} uses CUDA graphs, which need --device cuda")
     if network.precision == "tf32" and not devices.has_tf32(device):
-        raise UserError(f"precision=tf32: {device} has no TF32, NVIDIA's GPUs have from Ampere on; bf16 runs anywhere")
+        raise UserError(
+            f"precision=tf32: {device} has no TF32 (NVIDIA GPUs have it from Ampere on); bf16 runs anywhere"
+        )
     simpler = {COMPILED_GRAPH: (COMPILED_GRAPH, GRAPH, EAGER), COMPILED: (COMPILED, EAGER), GRAPH: (GRAPH, EAGER)}
     made = [Execution(device, chunk, each, precision=network.precision) for each in simpler.get(preferred, (EAGER,))]
     fastest, alone = network.fastest_layers, chunk == seeds == 1
@@ -125,7 +127,7 @@ def first_that_runs(
         except Exception as error:  # whatever a compiler or a driver throws
             if out_of_memory(error):
                 raise
-            on_event(Said(f"mode {execution.mode} does not run here, going on without it: {reason(error)}"))
+            on_event(Said(f"mode {execution.mode} does not run here, continuing without it: {reason(error)}"))
     return attempt(executions[-1])
 
 

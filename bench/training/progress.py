@@ -1,4 +1,4 @@
-"""A training as it stands between two iterations, in memory."""
+"""The state of a training between two iterations, in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can never run: a method under settings, or on data, that it is not made for."""
+"""Refuses what cannot run: methods under settings, or on data, that they do not support."""
 
 from __future__ import annotations
 
@@ -18,35 +18,41 @@ def check_method(kind: type[Method], name: str, used: Collection[str], protocol:
     training, mode = protocol.training, protocol.evaluation.batch_statistics
     if mode not in kind.batch_statistics:
         able = " or ".join(kind.batch_statistics)
-        raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: it has {able}")
+        raise UserError(f"{name} cannot be evaluated with batch_statistics={mode}: use {able}")
     for each in (f for f in fields(training) if f.name in _INSIDE and f.name not in used):
         if (asked := getattr(training, each.name)) != each.default:
             usual = "none" if each.default is None else each.default
-            raise UserError(f"{name} has no {each.name}={asked}, which reptile has: --set {each.name}={usual}")
+            raise UserError(f"{name} does not use {each.name}={asked}, only reptile does: --set {each.name}={usual}")
     in_minibatches = training.inner_batch is not None and "inner_batch" in used
     if training.queries == 0 and kind.training_batch == "episodes" and not in_minibatches:
         raise UserError(f"queries=0: {name} learns from queries: --set queries=1, or more")
     trained: tuple[str, ...] = getattr(kind, "training_statistics", (BATCH, SUPPORT))
     if kind.training_batch == "episodes" and (mode := training.batch_statistics) not in trained:
-        raise UserError(f"{name} cannot be trained with batch_statistics={mode}: it has {' or '.join(trained)}")
+        raise UserError(f"{name} cannot be trained with batch_statistics={mode}: use {' or '.join(trained)}")
 
 
 def check_data(kind: type[Method], name: str, benchmark: Benchmark, training: Training, lacking: Sequence[str]) -> None:
     """Raises UserError where a method cannot learn from the benchmark, or where its training needs splits that the data
     are `lacking`."""
     if kind.needs is not None and kind.needs not in benchmark.offers:
-        raise UserError(f"{name} needs {NEEDS[kind.needs]}, and {benchmark.name} has none")
+        raise UserError(f"{name} needs {NEEDS[kind.needs]}, which {benchmark.name} does not have")
     if training.classes == WITH_VALIDATION and "classes" not in benchmark.offers:
         raise UserError(f"classes={WITH_VALIDATION}: {benchmark.name} has no classes")
     if training.validations and lacking:
         raise UserError(
             f"{benchmark.name}: the data here have no {' and no '.join(lacking)} classes: `--set "
-            "validations=0` trains on the others alone, and `evaluate RUN` tests where all are"
+            "validations=0` trains without them, and `evaluate RUN` tests on a machine that has all"
         )
 
 
 def check_choice(name: str, training: Training, candidates: int) -> None:
     """Raises UserError where the classes of validation are trained on, and something is to be chosen on them."""
     if training.validations or candidates > 1:
-        mend = "validations=0" if training.validations else f"classes=train, which leaves {name} some to choose on"
-        raise UserError(f"classes={WITH_VALIDATION} leaves none to validate on: --set {mend}")
+        mend = (
+            "validations=0"
+            if training.validations
+            else f"classes=train, so that {name} can choose its settings on validation classes"
+        )
+        raise UserError(
+            f"classes={WITH_VALIDATION} trains on the validation classes, so nothing can be validated: --set {mend}"
+        )

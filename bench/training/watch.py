@@ -1,4 +1,4 @@
-"""What happens in a training or an evaluation, who hears of it, and how it is asked to stop."""
+"""Events of a training or an evaluation, their listeners, and requests to stop."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Workload:
         """Raises UserError where this can never run with these splits."""
         kind, name, training = self.kind, self.method.name, self.protocol.training
         if kind.weights_of not in (None, *METHODS):
-            raise UserError(f"{name}: weights_of = {kind.weights_of!r} is no method that ships")
+            raise UserError(f"{name}: weights_of = {kind.weights_of!r} is not a built-in method")
         refusals.check_method(kind, name, self.method.settings, self.protocol)
         refusals.check_data(kind, name, self.benchmark, training, streams.lacks(self.data))
         if training.classes == WITH_VALIDATION:

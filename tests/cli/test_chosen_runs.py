@@ -20,8 +20,8 @@ def test_a_cell_a_list_or_all(typed: Command, tmp_path: Path) -> None:
     assert typed("export", "--all", "--out", "all.zip").stdout.startswith("all.zip: 4 runs")
     assert sum(name.endswith("record.json") for name in zipfile.ZipFile(tmp_path / "all.zip").namelist()) == 4
     assert typed("verify", "tiny/protonet").stdout.count("verified: bit for bit") == 2
-    assert "name runs, or write --all" in one_line(typed("export", "--out", "none.zip"))
-    assert "name a RUN, or --all" in one_line(typed("evaluate"))
+    assert "name runs, or give --all" in one_line(typed("export", "--out", "none.zip"))
+    assert "name a RUN, or give --all" in one_line(typed("evaluate"))
 
 
 def test_the_script_beside_folders_of_our_names(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--set", "inner_lr"), "name=value"),
         (("run", "--set", "batch_norm_scale=maybe"), "true or false"),
         (("run", "--iterations", "0"), "at least 1"),
-        (("run", "--seeds", "0"), "at least one seed"),
-        (("run", "--seed", "-1"), "0 or more"),
+        (("run", "--seeds", "0"), "give at least 1"),
+        (("run", "--seed", "-1"), "a seed is a number from 0"),
         (("run", "--seeds", "2", "--seed", "3"), "not both"),
         (("run", "--device", "cuda"), "no CUDA GPU"),
         (("run", "--set", "precision=tf32"), "cpu has no TF32"),
@@ -37,16 +37,19 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
             "maml cannot be evaluated with batch_statistics=running",
         ),
         (("run", "--benchmark", "tiny", "--set", "batch_statistics=episode"), "maml cannot be trained with"),
-        (("run", "--benchmark", "tiny", "--set", "classes=train+valid"), "none to validate on: --set validations=0"),
+        (
+            ("run", "--benchmark", "tiny", "--set", "classes=train+valid"),
+            "nothing can be validated: --set validations=0",
+        ),
         (
             ("run", "--benchmark", "tiny", "--method", "finetune", "--protocol", "snell"),
-            "none to validate on: --set classes=train",
+            "nothing can be validated: --set classes=train",
         ),
         (("run", "--benchmark", "sinusoid-5s", "--set", "classes=train+valid"), "sinusoid-5s has no classes"),
         (("run", "--benchmark", "miniimagenet-5w5s"), "python -m bench data add mini-imagenet PATH"),
         (("run", "--itertions", "3"), "did you mean --iterations"),
         (("run", "--benchmark", "tiny", "--log", "tensorbord"), "did you mean 'tensorboard'"),
-        (("run", "--benchmark", "omniglot-1w5s"), "take 2 ways or more"),
+        (("run", "--benchmark", "omniglot-1w5s"), "use 2 ways or more"),
         (("rnu",), "did you mean run"),
         (("evaluate", "nothing"), "no run 'nothing'"),
         (("show", "episode", "--benchmark", "tiny", "--split", "val", "--out", "x.png"), "did you mean 'valid'"),
@@ -60,17 +63,17 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--method", "MAML"), "did you mean 'maml'"),
         (("run", "--set", "Inner_LR=0.1"), "did you mean 'inner_lr'"),
         (("Report",), "did you mean report"),
-        (("run", "--seeds", "1000000"), "at most 1000 by one command"),
-        (("run", "--seed", "99999999999999999999"), "up to 2147483647"),
+        (("run", "--seeds", "1000000"), "one command takes at most 1000 seeds"),
+        (("run", "--seed", "99999999999999999999"), "from 0 to 2147483647"),
         (("run", "--set", "meta_batch=1000000000"), "at most 10000"),
         (("run", "--set", "evaluation.episodes=99999999999999999999"), "at most 1000000"),
         (("run", "--iterations", "99999999999999999999"), "at most 1000000000"),
         (("run", "--workers", "100000"), "this machine has"),
-        (("import", "missing.zip"), "there is no such file"),
+        (("import", "missing.zip"), "no such file"),
         (("run", "--threads", "100000"), "this machine's processors"),
         (("run", "--chunk", "1" + 30 * "0"), "not a whole number from 1 to"),
         (("run", "--checkpoint-every", "nan"), "not a number of seconds"),
-        (("run", "--benchmark", "tiny", "--keep", "21"), "the run has 20 iterations"),
+        (("run", "--benchmark", "tiny", "--keep", "21"), "the run has only 20 iterations"),
         (("show", "episode", "--benchmark", "tiny", "--index", "-1", "--out", "x.png"), "from 0 to"),
         (("report", "--results", 300 * "x"), "File name too long"),
         (("speed", "--method", "anil"), "time maml, fomaml, finetune"),
@@ -110,7 +113,7 @@ def test_results_that_are_a_file(typed: Command, tmp_path: Path) -> None:
 def test_a_folder_without_records_is_no_report(typed: Command, tmp_path: Path) -> None:
     assert typed(*TINY).returncode == 0
     for wrong in ("results", "results/runs/tiny", "reslts", "results/runs/tiny/maml"):
-        assert f"{wrong}: no records in it" in one_line(typed("report", "--results", wrong))
+        assert f"no records in {wrong}" in one_line(typed("report", "--results", wrong))
     assert not (tmp_path / "results" / "report").exists()
     assert typed("report", "--results", "./results/runs").returncode == 0
 

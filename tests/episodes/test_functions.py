@@ -226,7 +226,7 @@ def test_a_test_that_explodes_leaves_a_trained_run_and_its_scores(typed: Command
     (record,), _ = records.read_all(tmp_path / "results" / "runs")
     (evaluated,) = record.evaluations
     assert record.status == "finished" and 0 < evaluated.lost == int((~np.isfinite(evaluated.final)).sum())
-    said = f"no mean: outputs are not finite in {evaluated.lost} of 20 test episodes after 4 iterations, inner step 130"
+    said = f"no mean score: the outputs are not finite in {evaluated.lost} of 20 test episodes after 4 iterations"
     assert ran.returncode == 1 and said in ran.stdout
     again = typed(*wild)
     assert again.returncode == 1 and said in again.stdout  # and nothing was done again
@@ -262,12 +262,12 @@ def test_what_is_shown_has_the_unit_and_bounds_of_its_measure() -> None:
     [
         (("run", "--benchmark", "sinusoid-5s", "--method", "finetune"), "finetune needs classes"),
         (("run", "--benchmark", "sinusoid-5s", "--method", "nearest"), "nearest needs classes"),
-        (("run", "--benchmark", "tiny", "--method", "pretrained"), "tiny has none"),
-        (("run", "--benchmark", "tiny", "--method", "oracle"), "tiny has none"),
+        (("run", "--benchmark", "tiny", "--method", "pretrained"), "which tiny does not have"),
+        (("run", "--benchmark", "tiny", "--method", "oracle"), "which tiny does not have"),
         (("run", "--benchmark", "sinusoid-5"), "did you mean 'sinusoid-5s'"),
         (("run", "--benchmark", "sinusoid-5s", "--protocol", "article"), "use paper or quick"),
         (("show", "episode", "--benchmark", "sinusoid-5s", "--out", "x.png"), "no images to show"),
-        (("speed", "--benchmark", "sinusoid-5s"), "written for images"),
+        (("speed", "--benchmark", "sinusoid-5s"), "has no images"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(typed: Command, arguments: tuple[str, ...], expected: str) -> None:

@@ -47,7 +47,7 @@ def test_chen(data_dir: Path) -> None:
     Workload(
         benchmark=get("omniglot-5w5s"), method=method, protocol=five, data=data, device=torch.device("cpu")
     ).check()
-    with pytest.raises(UserError, match="chen is about the images of omniglot"):
+    with pytest.raises(UserError, match="chen is for the images of omniglot"):
         presets.preset("chen", get("miniimagenet-5w5s"))
 
 

@@ -114,7 +114,7 @@ def test_the_commands(typed: Command) -> None:
         (("show", "protocol", "paper", "--benchmark", "tinny"), "did you mean 'tiny'"),
         (("diff", "article", "papr"), "did you mean 'paper'"),
         (("diff", "article"), "required"),
-        (("diff", "article", "paper", "--benchmark", "sinusoid-5s"), "article is about images"),
+        (("diff", "article", "paper", "--benchmark", "sinusoid-5s"), "article is for images"),
         (("diff", "article", "paper", "--set", "clip=-1"), "above 0"),
     ],
 )

@@ -53,7 +53,7 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert layout.find(tmp_path, [name + "0"])[0].name == "seed10"
     with pytest.raises(UserError, match="no run"):
         layout.find(tmp_path, ["tiny/fomaml"])
-    with pytest.raises(UserError, match="names 2 runs"):
+    with pytest.raises(UserError, match="matches 2 runs"):
         layout.find(tmp_path, ["tiny/maml"], one=True)
 
 
@@ -69,21 +69,21 @@ def edit(path: Path, **changes: object) -> None:
         (lambda f: (f / "record.json").write_text('{"format": 2}'), "newer version"),
         (lambda f: (f / "record.json").write_text('{"format": 1}'), "benchmark is missing"),
         (lambda f: (f / "record.json").write_text("[" * 100_000), "record.json"),
-        (lambda f: edit(f / "record.json", seed="0"), "seed is missing, or not"),
-        (lambda f: edit(f / "record.json", iteration=-1), "iteration is missing, or not"),
-        (lambda f: edit(f / "record.json", iteration=float("nan")), "NaN is no number"),
-        (lambda f: edit(f / "record.json", status="fine"), "status is none of"),
-        (lambda f: edit(f / "record.json", best_iteration=3), "damaged, or changed by hand"),
-        (lambda f: edit(next((f / "evaluations").glob("*.json")), episodes_digest="f" * 64), "damaged, or changed"),
-        (lambda f: edit(f / "record.json", files={"../x": "0" * 64}), "no file of a record"),
+        (lambda f: edit(f / "record.json", seed="0"), "seed is missing or has the wrong type"),
+        (lambda f: edit(f / "record.json", iteration=-1), "iteration is missing or has the wrong type"),
+        (lambda f: edit(f / "record.json", iteration=float("nan")), "NaN is not a number"),
+        (lambda f: edit(f / "record.json", status="fine"), "status is not one of"),
+        (lambda f: edit(f / "record.json", best_iteration=3), "damaged or edited"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), episodes_digest="f" * 64), "damaged or edited"),
+        (lambda f: edit(f / "record.json", files={"../x": "0" * 64}), "not a file of a record"),
         (lambda f: edit(f / "record.json", environment={"packages": []}), "environment.packages"),
-        (lambda f: (f / "record.json").write_text('"' + "x" * files.MOST_JSON_BYTES + '"'), "are the most"),
-        (lambda f: f.joinpath("record.json").unlink() or os.mkfifo(f / "record.json"), "no file"),
-        (lambda f: edit(f / "record.json", seed=2), "changed by hand"),
-        (lambda f: edit(f / "record.json", training={}), "changed by hand"),
+        (lambda f: (f / "record.json").write_text('"' + "x" * files.MOST_JSON_BYTES + '"'), "above the limit of"),
+        (lambda f: f.joinpath("record.json").unlink() or os.mkfifo(f / "record.json"), "not a file"),
+        (lambda f: edit(f / "record.json", seed=2), "edited"),
+        (lambda f: edit(f / "record.json", training={}), "edited"),
         (lambda f: edit(f / "record.json", data={"digest": 1}), "data.name"),
         (lambda f: edit(next((f / "evaluations").glob("*.json")), step=1.5), "step"),
-        (lambda f: edit(next((f / "evaluations").glob("*.json")), iteration=7), "changed by hand"),
+        (lambda f: edit(next((f / "evaluations").glob("*.json")), iteration=7), "edited"),
         (lambda f: f.joinpath("curve.parquet").write_bytes(b""), "damaged"),
         (lambda f: next((f / "evaluations").glob("*.parquet")).write_bytes(b"PAR1"), "damaged"),
         (lambda f: next((f / "evaluations").glob("*.parquet")).unlink(), "parquet"),

@@ -85,8 +85,8 @@ def test_kept_weights_are_those_of_a_shorter_run(typed: Command, results: Path) 
     at_two = next(e for e in only(results).evaluations if e.iteration == 2)
     assert typed(*TINY, "--iterations", "2", "--results", "short").returncode == 0
     np.testing.assert_array_equal(at_two.scores, only(results.parents[1] / "short").evaluations[0].scores)
-    assert "only of" in one_line(typed("evaluate", run, "--at", "3"))
-    assert "leave one of them away" in one_line(typed("evaluate", run, "--at", "2", "--set", "weights=best"))
+    assert "only those of" in one_line(typed("evaluate", run, "--at", "3"))
+    assert "give one of them" in one_line(typed("evaluate", run, "--at", "2", "--set", "weights=best"))
     assert "did you mean" in one_line(typed("evaluate", run, "--set", "querys=2"))
 
 
@@ -94,7 +94,7 @@ def test_the_article_s_training_is_evaluated_at_both_of_its_iterations(typed: Co
     article = ("run", "--benchmark", "tiny", "--protocol", "article", "--set", "inner_steps=1")
     asked = (*article, "--set", "evaluation.queries=2", "--set", "queries=2")
     ran = typed(*asked)
-    assert ran.returncode == 0 and "(evaluated after 20 too)" in ran.stdout
+    assert ran.returncode == 0 and "(also evaluated after 20)" in ran.stdout
     assert "after 20 iterations" in ran.stdout and "after 25 iterations" in ran.stdout
     record = only(results)
     earlier, later = sorted(record.evaluations, key=lambda e: e.iteration)
@@ -223,7 +223,7 @@ def test_a_diverged_run_stays_diverged(typed: Command, results: Path) -> None:
     assert record.status == "diverged" and not record.evaluations and len(record.curve)
     at = f"diverged at iteration {record.info['diverged_at']}"
     again = typed(*wild)
-    assert again.returncode == 1 and f"{at}: loss or weights are no longer finite" in again.stdout
+    assert again.returncode == 1 and f"{at}: the loss or the weights are no longer finite" in again.stdout
     assert f"{at}; excluded from means" in typed("report").stdout
     assert "no trained weights" in one_line(typed("evaluate", record.name))
 
@@ -256,7 +256,7 @@ def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> No
     assert "judged by" in "\n".join(preview.described(job)) and "98.70 ± 0.40" in "\n".join(preview.described(job))
     short = planning.jobs(request(["maml"], ["omniglot-5w1s"], [0], "quick"))
     described = "\n".join(preview.described(short))
-    assert "not judged: 1 seed, and 3 are needed; iterations 250, not 60000" in described
+    assert "not be judged: 1 seed, but 3 are needed; iterations 250, not 60000" in described
     assert "--protocol paper" in described
 
 

@@ -42,26 +42,27 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_record_tells_the_rate(typed: Command, cache: Path) -> None:
     assert typed(*TINY).returncode == 0
     planned = typed(*TINY, "--iterations", "2000", "--dry-run")
-    assert "by a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
+    assert "from a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
     spread = typed(*TINY, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout
-    assert (
-        "test, 2 workers, each as fast as one alone: about" in spread and "; one group after the other: about" in spread
-    )
+    assert " with 2 workers, each as fast as one alone; one after another: about" in spread
     assert re.search("tiny maml quick [0-9a-f]{8}, seeds 0, 1, 2: about", spread)
     other = typed(*TINY, "--iterations", "2000", "--set", "inner_steps=2", "--dry-run")  # which costs something
-    assert "by meta-steps measured here, eager" in other.stdout
+    assert "from meta-steps measured here, eager" in other.stdout
 
 
 def test_what_was_measured_is_remembered(typed: Command, cache: Path, steps: list[int]) -> None:
-    assert "(by meta-steps measured here, eager)" in typed(*TINY, "--dry-run").stdout
+    assert "(from meta-steps measured here, eager)" in typed(*TINY, "--dry-run").stdout
     taken = len(steps)
     again = typed(*TINY, "--dry-run", "--iterations", "9", "--set", "meta_lr=0.1", "--seed", "3")  # which cost nothing
-    assert "(remembered from meta-steps measured here, eager)" in again.stdout and "measuring" not in again.stderr
+    assert "(from meta-steps measured here earlier, eager)" in again.stdout and "measuring" not in again.stderr
     assert len(steps) == taken > 0
-    assert "(by meta-" in typed(*TINY, "--dry-run", "--set", "evaluation.queries=3", "--set", "queries=3").stdout
+    assert (
+        "steps measured here, eager)"
+        in typed(*TINY, "--dry-run", "--set", "evaluation.queries=3", "--set", "queries=3").stdout
+    )
     for wrong in ("{", "[]", '{"numbers": 3}', '{"numbers": [["a"]]}', json.dumps({"numbers": [["a", "b"]] * 3})):
         cache.write_text(wrong)
-        assert "(by meta-steps measured here, eager)" in typed(*TINY, "--dry-run").stdout
+        assert "(from meta-steps measured here, eager)" in typed(*TINY, "--dry-run").stdout
 
 
 def test_the_oldest_are_forgotten_and_no_cache_is_needed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_one_chunk_is_measured_whatever_the_meta_batch(typed: Command, cache: Pa
     asked = ("--mode", "eager", "--chunk", "2", "--iterations", "100000", "--dry-run")
     few = typed(*TINY, "--set", "meta_batch=2", *asked).stdout
     many = typed(*TINY, "--set", "meta_batch=10000", *asked).stdout
-    assert set(steps) == {2} and len(steps) <= 6 and "remembered" in many
+    assert set(steps) == {2} and len(steps) <= 6 and "measured here earlier" in many
     assert seconds(many) == pytest.approx(5000 * seconds(few), rel=0.1)  # as they are rounded
 
 
@@ -113,7 +114,7 @@ def test_what_was_measured_beside_other_work_is_not_remembered(
 ) -> None:
     monkeypatch.setattr(measured_steps, "_UNDISTURBED", 99.0)
     for _ in range(2):
-        assert "(by meta-steps measured here, beside other work, eager)" in typed(*TINY, "--dry-run").stdout
+        assert "(from meta-steps measured here, while other programs ran, eager)" in typed(*TINY, "--dry-run").stdout
     assert not cache.exists()
 
 
@@ -125,6 +126,6 @@ def test_cells_are_begun_in_turn_by_whoever_is_free(workers: int, took: float) -
 def test_the_cells_of_explain_are_measured(typed: Command, cache: Path) -> None:
     asked = ("explain", "--from", "article", "--to", "paper", "--benchmark", "tiny", "--iterations", "2000")
     listed = typed(*asked, "--dry-run")
-    assert listed.returncode == 0 and "as measured here about" in listed.stdout, listed
+    assert listed.returncode == 0 and "measured here: about" in listed.stdout, listed
     assert listed.stderr.count("measuring") > 1
     assert "measuring" not in typed(*asked, "--dry-run").stderr

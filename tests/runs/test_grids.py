@@ -60,14 +60,14 @@ def test_a_list_is_every_combination(tmp_path: Path) -> None:
 def test_one_is_chosen_on_validation_and_it_alone_is_tested(typed: Command, tmp_path: Path, file: Path) -> None:
     planned = typed("run", "--file", "grid.toml", "--dry-run")
     assert planned.returncode == 0 and planned.stdout.count("seeds 0, 1: about") == 3, planned
-    assert "inner_lr=0.0001 | inner_lr=0.5 | inner_lr=2.0: the best on validation is tested" in planned.stdout
+    assert "inner_lr=0.0001 | inner_lr=0.5 | inner_lr=2.0: only the best on validation is tested" in planned.stdout
     ran = typed("run", "--file", "grid.toml")
     assert ran.returncode == 0, ran
     made = found(tmp_path)
     scores = mean_valid(made)
     best = max(scores, key=lambda rate: (scores[rate], -rate))
     assert len(made) == 6 and {each.training.inner_lr for each in made if each.evaluations} == {best}
-    assert f"inner_lr={best} chosen on validation" in ran.stdout and ran.stdout.count("tested if it is chosen") == 6
+    assert f"inner_lr={best} chosen on validation" in ran.stdout and ran.stdout.count("tested only if chosen") == 6
     for each in (each for each in made if each.evaluations):
         (evaluated,) = each.evaluations
         assert evaluated.info["grid"] == {
@@ -82,7 +82,7 @@ def test_one_is_chosen_on_validation_and_it_alone_is_tested(typed: Command, tmp_
     report = typed("report", "--file", "grid.toml")
     assert "6 of 6 runs finished here" in report.stdout
     text = (tmp_path / "results" / "report-grid" / "report.md").read_text().replace("\\", "")
-    assert f"inner_lr={best} was chosen by the mean score on validation episodes, and it alone was tested" in text
+    assert f"inner_lr={best} had the best mean score on validation episodes, and only it was tested" in text
     again = typed("run", "--file", "grid.toml")
     assert again.returncode == 0 and again.stdout.count("already finished") == 8, again
     assert typed("verify", "tiny", "--results", "results/runs").returncode == 0
@@ -92,7 +92,7 @@ def test_a_choice_at_the_edge_is_named(typed: Command, tmp_path: Path, file: Pat
     file.write_text(file.read_text().replace("[0.0001, 0.5, 2.0]", "[0.0001, 0.0002]"))  # of which either is
     assert typed("run", "--file", "grid.toml").returncode == 0
     report = typed("report", "--file", "grid.toml").stdout
-    assert "chosen on validation at the edge of its choice: seed 0: " in report and " inner_lr" in report
+    assert "chosen on validation at the edge of the range: seed 0: " in report and " inner_lr" in report
 
 
 def test_what_was_tested_before_is_told_afterwards(typed: Command, tmp_path: Path, file: Path) -> None:
@@ -128,12 +128,17 @@ def test_time_that_is_up_comes_before_the_choice(typed: Command, tmp_path: Path,
     [
         ("inner_lr =", "inner_rl =", ", inner_rl", "did you mean 'inner_lr'"),
         ("[0.0001, 0.5, 2.0]", "[0.1, -1]", ", inner_lr", "above 0"),
-        ("evaluation.episodes = 4", "evaluation.queries = [3, 4]", ", evaluation.queries", "of the training alone"),
-        ("validations = 1", "validations = 0", ", set", "validations=0 has none"),
-        ("inner_lr = [0.0001, 0.5, 2.0]", "validation_episodes = [3, 4]", ", set", "the same validation episodes"),
+        (
+            "evaluation.episodes = 4",
+            "evaluation.queries = [3, 4]",
+            ", evaluation.queries",
+            "a setting of the evaluation",
+        ),
+        ("validations = 1", "validations = 0", ", set", "set validations to 1 or more"),
+        ("inner_lr = [0.0001, 0.5, 2.0]", "validation_episodes = [3, 4]", ", set", "share their validation episodes"),
         ("[0.0001, 0.5, 2.0]", str([k / 200 for k in range(1, 102)]), ", set", "at most 100"),
         ("[0.0001, 0.5, 2.0]", "[]", ", set", "inner_lr is neither"),
-        ('"maml"', '"maml", "finetune"', ", inner_lr", "finetune has no inner_lr: a [[run]] of its own"),
+        ('"maml"', '"maml", "finetune"', ", inner_lr", "finetune has no inner_lr: give it its own [[run]]"),
         ("inner_lr =", "finetune_steps = 3\ninner_lr =", "", "finetune_steps=3: used by finetune, "),
     ],
 )

@@ -65,7 +65,7 @@ def test_ctrl_c_leaves_a_resumable_run_and_says_how(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "go on with: python -m bench run" in errors and "Traceback" not in errors
+    assert "resume with: python -m bench run" in errors and "Traceback" not in errors
     assert records.read(folder).status == "unfinished"
     assert bench(*RUN).returncode == 0
     assert contents(folder) == uninterrupted and "checkpoint.safetensors" not in uninterrupted
@@ -81,7 +81,7 @@ def test_a_first_ctrl_c_waits_for_the_end_of_an_evaluation(typed: Command, monke
     monkeypatch.setattr(evaluation, "scores", scores)
     ran = typed(*RUN, "--iterations", "2", "--set", "validations=1", "--seeds", "2", "--together", "1")
     assert ran.returncode == 130 and "seed0: " in ran.stdout and "on 20 test episodes" in ran.stdout
-    assert "stopped: before tiny/maml/" in ran.stderr and "seed1; go on with: " in ran.stderr
+    assert "stopped: before tiny/maml/" in ran.stderr and "seed1; resume with: " in ran.stderr
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def test_a_longer_training_ends_in_the_bits_of_an_uninterrupted_one(
     assert typed(*RUN, *more, *SHORT).returncode == 0
     longer = typed(*RUN, *more, *LONG)
     assert longer.returncode == 0 and "is finished after 4 iterations" in longer.stdout, longer
-    assert "and goes on from there to 10" in longer.stdout and "anew" not in longer.stdout
+    assert "continues from there to 10" in longer.stdout and "anew" not in longer.stdout
     ours, whole = tmp_path / "results" / "runs", tmp_path / "whole"
     assert sums(ours, 10) == sums(whole, 10) and len(sums(whole, 10)) >= 4
     for each in (each for each in records.read_all(ours)[0] if each.training.iterations == 10):
@@ -73,7 +73,7 @@ def record_of(results: Path, like: records.Record, what: str = "info") -> object
 def test_it_takes_the_steps_that_are_missing_and_no_others(typed: Command, tmp_path: Path) -> None:
     assert typed(*RUN, *SHORT).returncode == 0
     sliced = typed(*RUN, *LONG, "--max-minutes", "0.000001")
-    assert sliced.returncode == 75 and "at iteration 5; go on with" in sliced.stderr, sliced
+    assert sliced.returncode == 75 and "at iteration 5; resume with" in sliced.stderr, sliced
     assert "about" in typed(*RUN, *LONG, "--dry-run").stdout
     assert typed(*RUN, *LONG).returncode == 0
     assert typed("verify", "tiny", "--retrain").returncode == 0
@@ -94,12 +94,20 @@ def test_it_is_verified_where_the_points_of_its_curve_lie_otherwise(
 @pytest.mark.parametrize(
     ("short", "long", "why"),
     [
-        ((), ("--set", "validations=3"), "its validations are at other iterations: --set validations=5 goes on"),
+        (
+            (),
+            ("--set", "validations=3"),
+            "its validations were at other iterations: with --set validations=5 it continues",
+        ),
         (("--method", "msl"), ("--method", "msl"), "the schedule of msl depends on the number of iterations"),
-        (("--set", "meta_lr_final=0"), ("--set", "meta_lr_final=0"), "the way to meta_lr_final depends on the number"),
-        ((), ("--keep", "3"), "it has no weights of iteration 3, which are asked for"),
+        (
+            ("--set", "meta_lr_final=0"),
+            ("--set", "meta_lr_final=0"),
+            "the schedule to meta_lr_final depends on the number",
+        ),
+        ((), ("--keep", "3"), "it did not keep the weights of iteration 3, which this run needs"),
         ((), ("--force",), "--force"),
-        (("--method", "mine.py"), ("--method", "mine.py"), "mine does not say `uses_length = False`"),
+        (("--method", "mine.py"), ("--method", "mine.py"), "mine does not declare `uses_length = False`"),
     ],
 )
 def test_where_it_begins_anew_it_says_why(
@@ -108,7 +116,7 @@ def test_where_it_begins_anew_it_says_why(
     (tmp_path / "mine.py").write_text("from methods.maml import Maml\n\n\nclass Mine(Maml):\n    pass\n")
     assert typed(*RUN, *short, *SHORT).returncode == 0
     planned = typed(*RUN, *LONG, *long, "--dry-run")
-    assert "but all 10 are trained anew: " in planned.stdout and why in planned.stdout, planned
+    assert "but all 10 are trained from the start: " in planned.stdout and why in planned.stdout, planned
 
 
 @pytest.mark.parametrize("more", [("--force",), ("--keep", "3")])
@@ -121,7 +129,7 @@ def test_a_method_of_ones_own_may_say_that_its_steps_know_no_length(typed: Comma
     mine = "from methods.maml import Maml\n\n\nclass Mine(Maml):\n    uses_length = False\n"
     (tmp_path / "mine.py").write_text(mine)
     assert typed(*RUN, "--method", "mine.py", *SHORT).returncode == 0
-    assert "goes on from there to 10" in typed(*RUN, "--method", "mine.py", *LONG, "--dry-run").stdout
+    assert "continues from there to 10" in typed(*RUN, "--method", "mine.py", *LONG, "--dry-run").stdout
 
 
 def test_an_older_record_keeps_no_optimiser(typed: Command, tmp_path: Path) -> None:
@@ -129,7 +137,7 @@ def test_an_older_record_keeps_no_optimiser(typed: Command, tmp_path: Path) -> N
     old = record(tmp_path / "results" / "runs", 4)
     info = old.info | {"files": {name: total for name, total in old.info["files"].items() if "optim" not in name}}
     files.write_sealed(old.path / layout.RECORD, info)
-    assert "its record is of a version that kept no optimiser state" in typed(*RUN, *LONG, "--dry-run").stdout
+    assert "it was recorded by a version that kept no optimiser state" in typed(*RUN, *LONG, "--dry-run").stdout
 
 
 def test_another_training_is_no_shorter_one(typed: Command) -> None:

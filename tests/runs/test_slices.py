@@ -41,8 +41,8 @@ def test_slices_on_several_machines_end_in_the_bits_of_one_run(
         shutil.copytree(here / "results", there / "results")
         here = there
     assert sums(here / "results" / "runs") == sums(tmp_path / "whole")
-    assert said[0].startswith("time is up: ") and "at iteration 1; go on with: python -m bench run" in said[0]
-    assert sum("before its evaluation after 3 iterations" in line for line in said) >= 1
+    assert said[0].startswith("time is up: ") and "at iteration 1; resume with: python -m bench run" in said[0]
+    assert sum("before the evaluation at iteration 3" in line for line in said) >= 1
     assert typed("report").returncode == 0
 
 
@@ -62,7 +62,7 @@ def test_in_enough_time_nothing_differs(typed: Command) -> None:
 def test_a_run_begun_anew_goes_on_without_beginning_anew(typed: Command) -> None:
     assert typed(*RUN).returncode == 0
     ran = typed(*RUN, *NO_TIME, "--force")
-    assert ran.returncode == TIME_IS_UP and "--force" not in ran.stderr.split("go on with: ")[1]
+    assert ran.returncode == TIME_IS_UP and "--force" not in ran.stderr.split("resume with: ")[1]
 
 
 def test_seeds_that_went_on_apart_lose_nothing(typed: Command, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_what_diverged_before_does_not_stop_the_next(typed: Command) -> None:
     asked = (*RUN, "--set", "inner_lr=1e38", "--method", "maml")
     assert typed(*asked).returncode == 1
     stopped = typed(*asked, "--method", "finetune", *NO_TIME)
-    assert stopped.returncode == TIME_IS_UP and "at iteration 1; go on with" in stopped.stderr
+    assert stopped.returncode == TIME_IS_UP and "at iteration 1; resume with" in stopped.stderr
 
 
 def test_weights_that_are_wanted_too_late_are_named(typed: Command) -> None:

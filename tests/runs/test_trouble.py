@@ -162,4 +162,4 @@ def test_a_folder_that_vanishes_while_a_run_goes_on(tmp_path: Path, gone: str) -
     said = (tmp_path / "said.txt").read_text()
     assert process.exitcode == 0, said
     assert contents(tmp_path / "results" / "runs") == contents(tmp_path / "whole")
-    assert ("was deleted; it was made anew" in said) == (gone == "results")
+    assert ("was deleted; it was written again" in said) == (gone == "results")

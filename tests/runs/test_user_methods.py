@@ -11,7 +11,7 @@ from bench import files, records
 from bench.records import layout
 from bench.runs import known_methods, user_methods
 from bench.tools.check.rules import RULES
-from bench.tools.check.suite import checked
+from bench.tools.check.suite import check
 from tests.conftest import Command, one_line
 
 TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validations=1")
@@ -70,7 +70,7 @@ def test_everywhere_a_name_does(typed: Command, tmp_path: Path, mine: Path) -> N
     assert "already finished" in typed(*TINY, "--method", "mine.py").stdout
     shown = ("show", "episodes", str(folder), "--hardest", "1", "--set", "queries=1", "--out", "hardest.png")
     for command in (shown, ("evaluate", str(folder), "--set", "queries=3"), ("verify", str(folder))):
-        assert "name that file, --method path/to/mine.py" in one_line(typed(*command))
+        assert "give that file with --method path/to/mine.py" in one_line(typed(*command))
         assert typed(*command, "--method", "mine.py").returncode == 0
     assert "bit for bit" in typed("verify", str(folder), "--method", "mine.py", "--retrain").stdout
 
@@ -94,9 +94,9 @@ def test_reported_without_its_file_and_paired(typed: Command, tmp_path: Path, mi
         ("    def predict(self, *g):\n        return super().predict(*g)[..., :3]", "not [inner steps + 1, 5, 5]"),
         ("    needs = 'luck'", "needs is 'luck', not None or one of"),
         ("    needs = ['x']", "needs is ['x']"),
-        ("    batch_statistics = 5", "batch_statistics is 5, not a tuple of"),
+        ("    batch_statistics = 5", "batch_statistics is 5, not a tuple"),
         ("    batch_statistics = 'batch'", "batch_statistics is 'batch'"),
-        ("    settings = ('luck',)", "settings is ('luck',), not a tuple of some of inner_lr,"),
+        ("    settings = ('luck',)", "settings is ('luck',), not a tuple with values from inner_lr,"),
         ("    settings = 'adapt'", "settings is 'adapt'"),
         ("    training_batch = 'foo'", "training_batch is 'foo', not one of episodes, images"),
         ("    def loss_and_gradient(self, *g):\n        raise SystemExit(5)", "line 8: SystemExit: 5"),
@@ -124,7 +124,7 @@ def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: 
     assert typed(*TINY, "--method", "mine.py").returncode == 0
     folder = next((tmp_path / "results" / "runs" / "tiny" / "mine").glob("*/seed0"))
     mine.write_text(MINE + "# changed\n")
-    assert "mine.py is " in one_line(typed("verify", str(folder), "--method", "mine.py"))
+    assert "mine.py here has " in one_line(typed("verify", str(folder), "--method", "mine.py"))
     assert "already finished" not in typed(*TINY, "--method", "mine.py").stdout
     assert len(list((tmp_path / "results" / "runs" / "tiny" / "mine").iterdir())) == 2
     assert typed("report").stdout.count("mine [mine.py (") == 2
@@ -133,7 +133,7 @@ def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: 
     info["code"]["sha256"] = 64 * "0"
     files.write_sealed(folder / layout.RECORD, info)
     report = typed("report")
-    assert report.returncode == 1 and "do not name the file of its method, mine.py" in report.stderr
+    assert report.returncode == 1 and "do not match the file of its method, mine.py" in report.stderr
 
 
 def test_one_that_borrows_weights(typed: Command, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_check_finds_what_is_broken(tmp_path: Path, rule: str) -> None:
     path = tmp_path / "wrong.py"
     path.write_text(f"import torch\nfrom methods.maml import Maml\n\n\nclass Wrong(Maml):\n{BROKEN[rule]}\n")
     wanted = {each.__name__: each.__doc__ for each in RULES}[rule]
-    assert wanted in [outcome.rule for outcome in checked(str(path)) if outcome.found]
+    assert wanted in [outcome.rule for outcome in check(str(path)) if outcome.found]
 
 
 def test_check_finds_a_prediction_without_autograd_that_is_another(tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_check_finds_a_prediction_without_autograd_that_is_another(tmp_path: Pat
         "    stacked_predict = Maml.stacked_predict\n\n    def _step(self, *_):\n        return lambda params: params\n"
     )
     path.write_text(f"from methods.maml import Maml\n\n\nclass Wrong(Maml):\n{body}")
-    (broken,) = [outcome for outcome in checked(str(path)) if outcome.found and "engine" in outcome.rule]
-    assert broken.found == "in mode batch stacked_predict does not give what predict gives"
+    (broken,) = [outcome for outcome in check(str(path)) if outcome.found and "engine" in outcome.rule]
+    assert broken.found == "in mode batch stacked_predict does not return what predict returns"
 
 
 def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -> None:
@@ -192,13 +192,17 @@ def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -
     ("name", "text", "expected"),
     [
         ("nothing.py", None, "No such file"),
-        ("maml.py", MINE, "name of a method that ships"),
-        ("My Method.py", MINE, "use small letters"),
+        ("maml.py", MINE, "name of a built-in method"),
+        ("My Method.py", MINE, "lower-case letters"),
         ("bad.py", "x = (\n", "line 1: SyntaxError"),
         ("bad.py", "\nimport nothing_at_all\n", "line 2: ModuleNotFoundError"),
-        ("two.py", MINE + "\n\nclass Other(Maml):\n    pass\n", "Write METHOD = TheClass (classes in it: Mine, Other)"),
-        ("none.py", "x = 1\n", "classes in it: none"),
-        ("lend.py", MINE + "    weights_of = 'luck'\n", "no method that ships"),
+        (
+            "two.py",
+            MINE + "\n\nclass Other(Maml):\n    pass\n",
+            "Add the line METHOD = TheClass (classes in the file: Mine, Other)",
+        ),
+        ("none.py", "x = 1\n", "classes in the file: none"),
+        ("lend.py", MINE + "    weights_of = 'luck'\n", "not a built-in method"),
     ],
 )
 def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, expected: str) -> None:
@@ -216,7 +220,7 @@ def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, e
             "line 13: ZeroDivisionError",
         ),
         ("    def predict(self, *given):\n        return missing", "line 13: NameError: name 'missing'"),
-        (BROKEN["gradient"], "gave what meta_step.py, line "),
+        (BROKEN["gradient"], "returned something that meta_step.py, line "),
     ],
     ids=["in training", "in evaluation", "in what it gave"],
 )
@@ -225,7 +229,7 @@ def test_what_one_raises_while_it_runs_is_one_line(typed: Command, mine: Path, b
     failed = typed(*TINY, "--method", "mine.py")
     assert failed.returncode == 2 and "Traceback" not in failed.stderr
     last = failed.stderr.splitlines()[-1]
-    assert last.startswith("error: ") and f"mine.py{'' if 'gave' in expected else ','} {expected}" in last
+    assert last.startswith("error: ") and f"mine.py{'' if 'returned' in expected else ','} {expected}" in last
     assert "python -m bench check" in last
     mine.write_text(MINE)
     assert typed(*TINY, "--method", "mine.py").returncode == 0

@@ -201,7 +201,7 @@ def test_a_terminal_shows_a_bar_for_each_group_and_what_is_said_above(monkeypatc
         other(Scored("test", 100, 100))
     lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", line).strip() for line in written.getvalue().splitlines()]
     assert {"[one]: smaller", "━━━━━━╺━━━━━ other: test, 50/100 episodes"} <= {*lines}
-    assert "[one]: 1 s an iteration, about 20 s of training, about 40 s for the 2 remaining runs" in lines
+    assert "[one]: 1 s per iteration, about 20 s of training, about 40 s for the 2 remaining runs" in lines
     assert "━━━━╸━━━━━━━ [one]: 8/20, loss 0.2500, validation 75.00 %, 1.0 steps/s, 12 s left" in lines
     assert "[one]" not in written.getvalue()[before:] and "other: test, 100/100" in written.getvalue()[before:]
 

@@ -118,7 +118,7 @@ def test_another_state_is_left_as_it_is(trained: Path, content: dict[str, bytes]
     info = json.loads((folder / layout.RECORD).read_text())
     (folder / layout.RECORD).write_text(json.dumps(info | {"best_score": 0.5}))
     before = {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
-    with pytest.raises(errors.UserError, match=r"another state of this run is there \(record.json differs\)"):
+    with pytest.raises(errors.UserError, match=r"this run is there, in another state \(record.json differs\)"):
         capsule.bring_in(path, results)
     assert before == {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
 
@@ -134,30 +134,36 @@ def renamed(content: dict[str, bytes], old: str, new: str) -> None:
 
 
 FORGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
-    "a path upwards": (lambda c: c.update({"runs/../../x": b""}), "leads out of the archive"),
-    "an absolute path": (lambda c: c.update({"/etc/x": b""}), "leads out of the archive"),
-    "a drive": (lambda c: c.update({"C:x": b""}), "leads out of the archive"),
-    "a nested archive": (lambda c: c.update({member(c, "record.json")[:-11] + "more.zip": b""}), "no file of a run"),
-    "a file of no run": (lambda c: c.update({"runs/x": b""}), "no file of a run"),
-    "a hidden folder": (lambda c: renamed(c, n := member(c, "curve.parquet"), n.replace("tiny", ".x")), "no file of"),
-    "a missing file": (lambda c: c.pop(member(c, "best.safetensors")), "files of its record are not there"),
+    "a path upwards": (lambda c: c.update({"runs/../../x": b""}), "points outside the archive"),
+    "an absolute path": (lambda c: c.update({"/etc/x": b""}), "points outside the archive"),
+    "a drive": (lambda c: c.update({"C:x": b""}), "points outside the archive"),
+    "a nested archive": (
+        lambda c: c.update({member(c, "record.json")[:-11] + "more.zip": b""}),
+        "is not a file of a run",
+    ),
+    "a file of no run": (lambda c: c.update({"runs/x": b""}), "is not a file of a run"),
+    "a hidden folder": (
+        lambda c: renamed(c, n := member(c, "curve.parquet"), n.replace("tiny", ".x")),
+        "is not a file of",
+    ),
+    "a missing file": (lambda c: c.pop(member(c, "best.safetensors")), "files that its record lists are missing"),
     "one file too many": (
         lambda c: c.update({member(c, "record.json")[:-11] + "weights@7.safetensors": b"x"}),
-        "or has files that are not its record's",
+        "or has files that its record does not list",
     ),
     "a damaged file": (lambda c: c.update({member(c, "curve.parquet"): table({"a": [1.0]})}), "damaged"),
     "a table of words": (lambda c: c.update({member(c, "curve.parquet"): table({"a": ["x"]})}), "damaged"),
-    "no table": (lambda c: c.update({member(c, "curve.parquet"): b"PAR1" * 9}), "curve.parquet"),
+    "not a table": (lambda c: c.update({member(c, "curve.parquet"): b"PAR1" * 9}), "curve.parquet"),
     "an unfinished run": (
         lambda c: resealed(c, status="unfinished"),
         "is unfinished",
     ),
     "another method": (
         lambda c: resealed(c, method="fomaml"),
-        "it is not the run of its folder",
+        "it does not match its folder",
     ),
     "no record": (lambda c: c.pop(member(c, "record.json")), "record.json"),
-    "no run": (lambda c: [c.pop(n) for n in list(c) if n.startswith("runs/")], "no run in it"),
+    "no run": (lambda c: [c.pop(n) for n in list(c) if n.startswith("runs/")], "it holds no run"),
 }
 
 
@@ -191,8 +197,8 @@ def add(path: Path, name: str, data: bytes = b"x", kind: int = stat.S_IFREG, com
         ("bomb", {"data": bytes(1 << 20), "compression": zipfile.ZIP_DEFLATED}, "not a plain stored file"),
         ("folder/", {"data": b""}, "not a plain stored file"),
         ("large", {"data": bytes((1 << 26) + 1)}, "more than"),
-        ("unlisted", {}, "unlisted is not what capsule.json says"),
-        (capsule.LOCK, {}, "stands there twice"),
+        ("unlisted", {}, "unlisted does not match capsule.json"),
+        (capsule.LOCK, {}, "is in it twice"),
     ],
 )
 def test_members_that_do_harm_are_refused(
@@ -206,15 +212,15 @@ def test_members_that_do_harm_are_refused(
 def test_sums_are_checked(content: dict[str, bytes], tmp_path: Path) -> None:
     content[member(content, "record.json")] += b" "
     capsule._write(tmp_path / "c.zip", content)
-    refused(tmp_path / "c.zip", tmp_path / "r", "record.json is not what capsule.json says")
+    refused(tmp_path / "c.zip", tmp_path / "r", "record.json does not match capsule.json")
 
 
 def test_mistakes(typed: Command, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     assert "not an archive" in one_line(typed("import", "text.zip"))
-    assert "there is no such file" in one_line(typed("import", "nothing.zip"))
+    assert "no such file" in one_line(typed("import", "nothing.zip"))
     capsule._write(tmp_path / "other.zip", {"readme.txt": b""})
-    assert "no capsule" in one_line(typed("import", "other.zip"))
+    assert "not a capsule" in one_line(typed("import", "other.zip"))
     capsule._write(tmp_path / "newer.zip", {capsule.MANIFEST: b'{"format": 2, "files": {}}'})
     assert "newer version" in one_line(typed("import", "newer.zip"))
     assert "no run 'x'" in one_line(typed("export", "x", "--out", "x.zip"))

@@ -59,4 +59,4 @@ def test_what_a_claim_costs(tmp_path: Path) -> None:
 def test_list_has_those_whose_protocol_is_here_and_counts_the_others(bench: Command) -> None:
     told = bench("list").stdout.partition("published numbers")[2].partition("\ndata\n")[0].splitlines()[1:]
     known = [claim for claim in published() if claim.protocol]
-    assert len(told) == len(known) + 1 and f"and {len(published()) - len(known)} whose protocol is not" in told[-1]
+    assert len(told) == len(known) + 1 and f"and {len(published()) - len(known)} with unknown protocol" in told[-1]

@@ -136,6 +136,6 @@ def test_a_full_memory_halves_the_chunk(typed: Command, tmp_path: Path) -> None:
         result = typed("run", "--benchmark", "tiny", "--device", "cuda", "--mode", "graph", "--results", "r", *more)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert result.returncode == 0 and "out of memory: going on with" in result.stderr
+    assert result.returncode == 0 and "out of memory: continuing with" in result.stderr
     (record,) = records.read_all(tmp_path / "r")[0]
     assert record.info["execution"]["chunk"] < 512

@@ -140,7 +140,7 @@ def test_a_mode_that_fails_is_left_with_one_line() -> None:
 
     tried = [Execution(CPU, 1, "compiled"), Execution(CPU, 1, "eager")]
     assert execution_modes.first_that_runs(tried, attempt, said.append) == "eager"
-    assert said == [Said("mode compiled does not run here, going on without it: no compiler")]
+    assert said == [Said("mode compiled does not run here, continuing without it: no compiler")]
     with pytest.raises(RuntimeError, match="no compiler"):  # the last one's error is its own
         execution_modes.first_that_runs(tried[:1], attempt, said.append)
 
@@ -203,7 +203,7 @@ def test_short_of_memory_it_goes_on_from_its_checkpoint_with_half_the_chunk(
     result = typed(*TINY, "--results", "results", "--iterations", "6", "--checkpoint-every", "0")
     assert result.returncode == 0, result.stderr
     assert steps == [4, 4, 4, 4, 2, 1, 1, 1]  # iterations 0, 1, 2, then 3 three times, 4 and 5
-    assert result.stderr.count("out of memory: going on with") == 2
+    assert result.stderr.count("out of memory: continuing with") == 2
     info = recorded(tmp_path).info
     assert info["execution"]["chunk"] == 4 and info["resumed"][-1]["execution"]["chunk"] == 1
     assert info["resumed"][-1]["iteration"] == 3
@@ -223,7 +223,7 @@ def test_short_of_memory_in_the_test_it_evaluates_in_smaller_chunks(
     whole = recorded(tmp_path).evaluations[0]
     monkeypatch.setattr(Execution, "predict", limited)
     result = typed("evaluate", recorded(tmp_path).name, "--results", "results", "--set", "episodes=10")
-    assert result.returncode == 0 and "out of memory: going on with 2 at a time" in result.stderr
+    assert result.returncode == 0 and "out of memory: continuing with 2 at a time" in result.stderr
     less = next(e for e in recorded(tmp_path).evaluations if e.evaluation.episodes == 10)
     assert less.info["execution"]["chunk"] == 2 and (less.scores == whole.scores[:10]).all()
 

@@ -17,7 +17,7 @@ from bench.protocols.protocol import TURN, UPRIGHT, Evaluation, Protocol, Traini
 
 
 def antoniou(benchmark: Benchmark) -> Protocol:
-    """Antoniou et al. 2019, MAML++ as its code is now, of one set of weights."""
+    """Antoniou et al. 2019, MAML++ as in today's code, with one set of weights."""
     coloured, omniglot = benchmark.input_shape[0] == 3, benchmark.source == "omniglot"
     training = Training(
         iterations=50_000,

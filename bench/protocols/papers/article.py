@@ -1,4 +1,4 @@
-"""The PyTorch re-implementation that this project starts from: `article`. Much of it is assumed, and says so."""
+"""The PyTorch re-implementation that this project started from: `article`. Much of it is assumed, and marked so."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.protocols.protocol import Protocol
 
 
 def article(benchmark: Benchmark, base: Protocol) -> Protocol:
-    """The PyTorch re-implementation that this project starts from; `sources` says what of it is assumed.
+    """The PyTorch re-implementation that this project started from; `sources` says what is assumed.
 
     `base`: the protocol `paper`."""
     tiny = benchmark.name == "tiny"

@@ -16,7 +16,7 @@ from bench.protocols.protocol import Protocol
 
 
 def raghu(benchmark: Benchmark, base: Protocol) -> Protocol:
-    """Raghu et al. 2020, ANIL: Finn's experiment, the head alone adapted; much of it is assumed.
+    """Raghu et al. 2020, ANIL: Finn's experiment with only the head adapted; much of it is assumed.
 
     `base`: the protocol `paper`."""
     if benchmark.name == "tiny":

@@ -1,4 +1,4 @@
-"""All seed groups that are worked on at one time, as a terminal shows them and as events for machines."""
+"""Shows all running seed groups, in a terminal and as events for machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data on their way to another process: mapped images go as the file that they lie in."""
+"""Sends data to another process: mapped images are sent as the name of their file."""
 
 from __future__ import annotations
 

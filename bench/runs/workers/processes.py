@@ -104,11 +104,11 @@ class _Scheduler:
 
     def _died(self, how: str, place: int) -> GroupEvent:
         if self.stopping:
-            return Ended(stopped="whose last checkpoint stands")
+            return Ended(stopped="at its last checkpoint")
         if self.attempts[place] == ATTEMPTS:
-            return Ended(error=f"its worker died {ATTEMPTS} times, at last by {how}")
+            return Ended(error=f"its worker died {ATTEMPTS} times, the last time with {how}")
         self.waiting.insert(0, place)
-        return Said(f"its worker died ({how}); it goes on from its last checkpoint")
+        return Said(f"its worker died ({how}); resuming from the last checkpoint")
 
 
 @dataclass

@@ -46,7 +46,7 @@ class Cluster:
             tasks = self._tasks(groups, options, Shared(probe, provenance.code()), mailbox)
             self._listen(tasks, mailbox, on_event, stop)
         except self.ray.exceptions.RayError as error:
-            raise UserError(f"the Ray cluster has gone, the last checkpoints stand: {reason(error)}") from error
+            raise UserError(f"the Ray cluster is gone; the last checkpoints are kept: {reason(error)}") from error
         finally:
             probe.unlink(missing_ok=True)
             self.ray.shutdown()  # which ends the tasks that still run

@@ -1,4 +1,4 @@
-"""A seed group as a Ray task, on any node, and the mailbox through which task and driver speak."""
+"""A seed group as a Ray task, on any node, and the mailbox between task and driver."""
 
 from __future__ import annotations
 
@@ -58,10 +58,16 @@ class Shared:
     def missing(self) -> str:
         """What is wrong here, in a line, or nothing."""
         if not self.probe.exists():
-            return f"{socket.gethostname()} does not see {self.probe.parent}: every node must, at that path (--results)"
+            return (
+                f"{socket.gethostname()} cannot see {self.probe.parent}: every node must see --results at the same path"
+            )
         here = provenance.code()
         ours, theirs = (f"{c['commit'] or c['sources']}{' with changes' * bool(c['dirty'])}" for c in (here, self.code))
-        return "" if ours == theirs else f"{socket.gethostname()} has the project at {ours}, and not at {theirs}"
+        return (
+            ""
+            if ours == theirs
+            else f"{socket.gethostname()} runs another version of the project: {ours}, not {theirs}"
+        )
 
 
 def run(
@@ -87,7 +93,7 @@ def run(
         mailbox.put.remote(place, event)
 
     if attempt > 0:
-        on_event(Said(f"its worker died; it goes on from its last checkpoint on {socket.gethostname()}"))
+        on_event(Said(f"its worker died; resuming from the last checkpoint on {socket.gethostname()}"))
     throttle, asked = Throttle(_ASK_SECONDS), False
 
     def stop() -> bool:
@@ -97,5 +103,5 @@ def run(
         return asked
 
     if stop():
-        return Ended(stopped="before it began")
+        return Ended(stopped="before it started")
     return work(group.with_data(data), options, on_event, stop, attempt)

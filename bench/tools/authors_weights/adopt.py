@@ -28,7 +28,7 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
     known = published_weights.known(checkpoint.files)
     if known and known.benchmark != benchmark.name:
-        raise UserError(f"--benchmark {benchmark.name}: {known.name} are of {known.benchmark}")
+        raise UserError(f"--benchmark {benchmark.name}: {known.name} were trained on {known.benchmark}")
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, request.settings)
     used_settings.check_evaluation(request.settings, method)

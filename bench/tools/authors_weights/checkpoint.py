@@ -44,7 +44,7 @@ def read(path: Path) -> Checkpoint:
     prefix = tensor_bundle.find(path)
     iteration = re.search(r"(?<!\d)\d{1,9}$", prefix.name)
     if iteration is None or int(iteration[0]) == 0:
-        raise UserError(f"{prefix}: the name does not end in the iteration, as in model59000")
+        raise UserError(f"{prefix}: the name must end in the iteration, as in model59000")
     variables = tensor_bundle.read(prefix)
     files = {file.name: sha256(file) for file in tensor_bundle.files(prefix)}
     return Checkpoint(prefix.name, int(iteration[0]), files, variables)

@@ -43,7 +43,7 @@ def _converted(name: str, values: np.ndarray, like: Tensor, network: Conv4) -> T
     """Theirs in the order of ours, whose first axes are those of outputs and inputs."""
     expected = (*like.shape[2:], *like.shape[1::-1])
     if values.shape != expected:
-        raise UserError(f"{name} is {list(values.shape)}, where this benchmark's network has {list(expected)}")
+        raise UserError(f"{name} has shape {list(values.shape)}, but this benchmark's network needs {list(expected)}")
     if not np.isfinite(values).all():
         raise UserError(f"{name} holds values that are not finite")
     theirs = torch.from_numpy(values)

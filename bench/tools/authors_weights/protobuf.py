@@ -53,7 +53,7 @@ def number(found: Fields, field: int) -> int:
     """The last value of a numeric field, 0 where it is left out. Raises Malformed."""
     value = found.get(field, [0])[-1]
     if not isinstance(value, int):
-        raise Malformed(f"damaged: field {field} is no number")
+        raise Malformed(f"damaged: field {field} is not a number")
     return value
 
 
@@ -61,7 +61,7 @@ def messages(found: Fields, field: int) -> list[Fields]:
     """The messages that a repeated field holds. Raises Malformed."""
     values = found.get(field, [])
     if any(isinstance(value, int) for value in values):
-        raise Malformed(f"damaged: field {field} is no message")
+        raise Malformed(f"damaged: field {field} is not a message")
     return [fields(value) for value in values if isinstance(value, bytes)]
 
 

@@ -49,10 +49,10 @@ def _block(data: bytes, handle: tuple[int, int]) -> bytes:
     if end + _TRAILER > len(data) - _FOOTER:
         raise Malformed("damaged, or cut short: a block reaches beyond the end")
     if masked_crc32c(data[offset : end + 1]) != int.from_bytes(data[end + 1 : end + _TRAILER], "little"):
-        raise Malformed("damaged: the crc32c of a block is not the recorded one")
+        raise Malformed("damaged: the crc32c of a block differs from the recorded one")
     if data[end] != 0:
         name = _COMPRESSIONS.get(data[end], f"method {data[end]}")
-        raise Malformed(f"its blocks are compressed ({name}): only those that are not can be read")
+        raise Malformed(f"its blocks are compressed ({name}): only uncompressed ones can be read")
     return data[offset:end]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.tools.authors_weights import protobuf, sorted_table
 from bench.tools.authors_weights.protobuf import Malformed
 
@@ -43,14 +43,14 @@ def find(path: Path) -> Path:
         return path
     if not path.is_dir():
         if path.suffix == _INDEX:
-            raise UserError(f"no checkpoint at {path}: leave {_INDEX} off, or name the folder")
-        raise UserError(f"no checkpoint at {path}: there is neither such a file or folder nor {path}{_INDEX}")
+            raise UserError(f"no checkpoint at {path}: give the name without {_INDEX}, or the folder")
+        raise UserError(f"no checkpoint at {path}: neither it nor {path}{_INDEX} exists")
     found = sorted(path.glob(f"*{_INDEX}"))
     if len(found) == 1:
         return found[0].with_suffix("")
     if not found:
         raise UserError(f"no TensorFlow checkpoint in {path}: none of its files ends in {_INDEX}")
-    raise UserError(f"{path} holds {len(found)} checkpoints; name one, such as {found[0].with_suffix('')}")
+    raise UserError(f"{path} holds {counted(len(found), 'checkpoint')}; give one, such as {found[0].with_suffix('')}")
 
 
 def files(prefix: Path) -> tuple[Path, Path]:
@@ -93,11 +93,11 @@ def _check_header(header: protobuf.Fields) -> None:
     """BundleHeaderProto: num_shards 1, endianness 2, version 3 (whose min_consumer is 2)."""
     shards = protobuf.number(header, 1)
     if shards != 1:
-        raise Malformed(f"its values are spread over {shards} files: only checkpoints of one can be read")
+        raise Malformed(f"its values are spread over {shards} files: only checkpoints with one file can be read")
     if protobuf.number(header, 2) != 0:
         raise Malformed("its values are big-endian: only little-endian ones can be read")
     if any(protobuf.number(version, 2) > _VERSION for version in protobuf.messages(header, 3)):
-        raise Malformed("of a newer version of the format than can be read")
+        raise Malformed("of a newer version of the format than this version can read")
 
 
 def _entry(name: str, found: protobuf.Fields) -> _Entry:
@@ -108,7 +108,7 @@ def _entry(name: str, found: protobuf.Fields) -> _Entry:
     if kind != _FLOAT32:
         raise Malformed(f"{name} is of {_KINDS.get(kind, f'kind {kind}')}: only float32 can be read")
     if protobuf.number(found, 3) != 0:
-        raise Malformed(f"damaged: {name} lies in a file that there is not")
+        raise Malformed(f"damaged: {name} is in a file that does not exist")
     shape = tuple(protobuf.number(dim, 1) for part in protobuf.messages(found, 2) for dim in protobuf.messages(part, 2))
     offset, size = protobuf.number(found, 4), protobuf.number(found, 5)
     if len(shape) > _MOST_AXES or not all(shape) or size != 4 * prod(shape):
@@ -122,7 +122,7 @@ def _name(key: bytes) -> str:
     except UnicodeDecodeError:
         name = ""
     if not name.isprintable() or not name:
-        raise Malformed("damaged: the name of a variable is no text")
+        raise Malformed("damaged: the name of a variable is not text")
     return name
 
 
@@ -131,14 +131,14 @@ def _check_places(entries: Iterable[_Entry], size: int) -> None:
     end = 0
     for entry in sorted(entries, key=lambda entry: (entry.offset, entry.size)):
         if entry.offset < end:
-            raise Malformed(f"damaged: {entry.name} lies where another variable does")
+            raise Malformed(f"damaged: {entry.name} overlaps another variable")
         end = entry.offset + entry.size
         if end > size:
-            raise Malformed(f"cut short: {entry.name} ends at byte {end}, and the file has {size}")
+            raise Malformed(f"cut short: {entry.name} ends at byte {end}, but the file has {size}")
 
 
 def _tensor(entry: _Entry, values: bytes) -> np.ndarray:
     raw = values[entry.offset : entry.offset + entry.size]
     if protobuf.masked_crc32c(raw) != entry.crc:
-        raise Malformed(f"damaged: the crc32c of {entry.name} is not the recorded one")
+        raise Malformed(f"damaged: the crc32c of {entry.name} differs from the recorded one")
     return np.frombuffer(raw, dtype="<f4").astype(np.float32).reshape(entry.shape)

@@ -1,1 +1,1 @@
-"""`check`: the contract of methods, tried on one of them."""
+"""`check`: checks that a method keeps the contract."""

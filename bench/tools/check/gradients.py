@@ -1,5 +1,5 @@
-"""Whether a method's gradient is that of its loss: held against central differences in float64, a tensor at a time,
-by the path that trains.
+"""Compares a method's gradient with central differences of its loss: in float64, one tensor at a time, through the
+code that trains.
 
 Differences see the loss only, so they find what no comparison of two derivatives can: a layer whose own second
 derivative is wrong, or one that a method leaves out. Which of both it is they cannot tell: either error vanishes with
@@ -44,8 +44,8 @@ class Finding:
             return f"exact: central differences agree to {self.error:.0e} in every tensor"
         off = f"off by {100 * self.error:.2g} % in {self.worst}"
         if self.vanishes:
-            return f"first-order: {off}, and exact as inner_lr goes to 0: second derivatives are left out, or wrong"
-        return f"not that of its loss: {off}, however small inner_lr is"
+            return f"first-order: {off}, but exact as inner_lr goes to 0: second derivatives are left out, or wrong"
+        return f"not the gradient of its loss: {off}, however small inner_lr is"
 
 
 def measured(subject: Subject) -> Finding | None:

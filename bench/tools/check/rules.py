@@ -1,4 +1,4 @@
-"""What every method must keep, whatever it does: a rule a function, which raises Broken where it does not hold.
+"""The rules that every method must keep: one function per rule, which raises Broken if it does not hold.
 
 A rule's docstring is what the user is told that it asks for."""
 
@@ -47,10 +47,10 @@ def initial(subject: Subject) -> None:
     _demand(isinstance(first, State) and bool(first.params), "no State with params")
     for name, value in flat(first).items():
         _demand(isinstance(value, Tensor) and value.dtype == torch.float32 and value.device == CPU, f"{name} is not")
-        _demand(torch.equal(value, flat(again)[name]), f"{name} differs when it is drawn again from one seed")
-    _demand(set(first.params) == set(other.params), "another seed has other params")
+        _demand(torch.equal(value, flat(again)[name]), f"{name} differs when it is drawn again from the same seed")
+    _demand(set(first.params) == set(other.params), "different seeds give different params")
     same = all(torch.equal(value, other.params[name]) for name, value in first.params.items())
-    _demand(not same, "every seed begins with the same params")
+    _demand(not same, "every seed gives the same params")
 
 
 def shapes(subject: Subject) -> None:
@@ -90,7 +90,7 @@ def query_order(subject: Subject) -> None:
                 for query in (batch.query, batch.query[:, order])
             )
             close = torch.allclose(here[:, :, order], there, rtol=1e-3, atol=1e-4)
-            _demand(close, f"in mode {mode} they do not: outputs depend on the place of a query")
+            _demand(close, f"in mode {mode} they do not: outputs depend on the position of a query")
 
 
 def _perturbed(state: State) -> State:
@@ -142,7 +142,7 @@ def gradient(subject: Subject) -> None:
         for name, value in wanted.items():
             _demand(found[name].shape[1:] == value.shape, f"{name} has another shape")
     same = all(torch.equal(value, second[1][name]) for name, value in first[1].items())
-    _demand(same, "the same episodes gave another gradient: there is a state, or a generator, beside `state`")
+    _demand(same, "the same episodes gave another gradient: the method keeps a state, or a generator, outside `state`")
 
 
 def seeds(subject: Subject) -> None:
@@ -162,7 +162,7 @@ def without_autograd(subject: Subject) -> None:
     if says(subject.kind, GRADIENT):
         _demand(
             agree(*(meta_step(subject, [0], 2, layers) for layers in _BOTH)),
-            f"{GRADIENT} does not give what loss_and_gradient gives",
+            f"{GRADIENT} does not return what loss_and_gradient returns",
         )
     state, batch, evaluation = subject.state(), subject.stream("test").episodes(0, 2), subject.protocol.evaluation
     modes = subject.kind.batch_statistics
@@ -172,7 +172,7 @@ def without_autograd(subject: Subject) -> None:
                 Execution(CPU, 2, layers=layers).predict(subject.build(mode, layers), state, batch, setting)
                 for layers in _BOTH
             )
-            _demand(agree(found, expected), f"in mode {mode} {PREDICT} does not give what predict gives")
+            _demand(agree(found, expected), f"in mode {mode} {PREDICT} does not return what predict returns")
 
 
 RULES: tuple[Rule, ...] = (

@@ -1,4 +1,4 @@
-"""The contract suite (`methods.contract`) on one method: what it breaks, a line each.
+"""Runs the contract suite (`methods.contract`) on one method, and reports the rules that it breaks.
 
 `rules` has what is asked of every method, `small` what it is asked on. The project's tests run the same rules.
 """
@@ -18,7 +18,7 @@ from bench.tools.check.toy_data import FUNCTIONS, Subject
 from bench.training.workload import NamedMethod
 from methods.contract import Method
 
-__all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "checked", "forms", "gradients_of"]
+__all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "check", "forms", "gradients_of"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Outcome:
     found: str
 
 
-def checked(asked: str) -> Iterator[Outcome]:
+def check(asked: str) -> Iterator[Outcome]:
     """Every rule, as it is tried, on a method that ships or on an own one. Raises UserError where there is none."""
     method = user_methods.find(asked)
     kind = method.found if isinstance(method, UserMethod) else method.kind
@@ -53,7 +53,7 @@ def gradients_of(asked: str) -> Iterator[str]:
         try:
             found = gradients.measured(Subject(method.kind, form))
         except Exception as error:  # a method of the user's may raise anything
-            yield f"{form}: gradient not checked: it does not run in float64: {kind_and_reason(error)}"
+            yield f"{form}: gradient not checked: the method does not run in float64: {kind_and_reason(error)}"
             continue
         if found is not None:
             yield f"{form}: gradient {found.text}"

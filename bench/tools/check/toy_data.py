@@ -1,4 +1,4 @@
-"""What a method is checked on: small episodes of noise, on which nothing can be known, and of functions."""
+"""The data for checking a method: small episodes of noise, where accuracy must be chance, and of functions."""
 
 from __future__ import annotations
 

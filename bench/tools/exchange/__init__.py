@@ -1,1 +1,1 @@
-"""`episodes export` and `score`: episodes for other people's code, and its predictions back."""
+"""`episodes export` and `score`: exports episodes for other code, and scores its predictions."""

@@ -1,4 +1,4 @@
-"""A stream written to a folder, for other people's code: plain parquet, NumPy and JSON.
+"""Writes a stream of episodes to a folder, for other code: plain Parquet, NumPy and JSON.
 
 episodes.parquet    a row an image: episode, part (support or query), place in the part, label, class, its image
                     (place among the class's images, ordered by content), turn (degrees, anticlockwise) and sha256
@@ -30,7 +30,7 @@ def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dic
     """Writes the folder of so many episodes; returns its manifest. Raises UserError where other episodes lie there."""
     for name in (MANIFEST, EPISODES, IMAGES):
         if (out / name).exists():
-            raise UserError(f"{out / name} exists: name another folder, or remove it")
+            raise UserError(f"{out / name} exists: give another folder, or remove it")
     table = _table(stream, episodes)
     if images:
         pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Other people's predictions: read, held against the labels of the episodes that they are for, and kept as a record.
+"""Reads the predictions of other code, compares them with the labels of their episodes, and keeps them as a record.
 
 A parquet file with four columns: `stream` (from the manifest, the same in every row), `episode`, `query` (the `place`
 of the query image) and `prediction` (a label). The labels that they are scored by are drawn here, never read."""
@@ -55,11 +55,11 @@ def read(path: Path) -> Predictions:
             _check_columns(path, file)
             table = file.read(list(COLUMNS))
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise UserError(f"{path}: no parquet file that can be read: {error}".splitlines()[0]) from error
+        raise UserError(f"{path}: not a readable Parquet file: {error}".splitlines()[0]) from error
     streams = table.column("stream").unique().to_pylist()
     if len(streams) != 1 or not isinstance(streams[0], str):
-        what = f"{len(streams)} values" if len(streams) != 1 else f"{streams[0]!r:.80}, no text,"
-        raise UserError(f"{path}: {what} in the column stream: every row carries the text of the manifest")
+        what = f"{len(streams)} values" if len(streams) != 1 else f"{streams[0]!r:.80}, which is not text,"
+        raise UserError(f"{path}: {what} in column stream: every row needs the `stream` text of the manifest")
     columns = [table.column(name) for name in COLUMNS[1:]]
     if any(column.null_count for column in columns):
         raise UserError(f"{path}: a value is missing in {', '.join(COLUMNS[1:])}")
@@ -73,13 +73,13 @@ def read(path: Path) -> Predictions:
 def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
     schema = file.schema_arrow
     if twice := [name for name in COLUMNS if schema.names.count(name) > 1]:
-        raise UserError(f"{path}: column {', '.join(twice)} stands there twice: keep one")
+        raise UserError(f"{path}: column {', '.join(twice)} appears twice: keep one")
     if lacking := [name for name in COLUMNS if name not in schema.names]:
-        raise UserError(f"{path}: no column {', '.join(lacking)}: there are to be {', '.join(COLUMNS)}")
+        raise UserError(f"{path}: no column {', '.join(lacking)}: the columns are {', '.join(COLUMNS)}")
     if wrong := [name for name in COLUMNS[1:] if not pyarrow.types.is_integer(schema.field(name).type)]:
-        raise UserError(f"{path}: {', '.join(wrong)}: whole numbers are needed")
+        raise UserError(f"{path}: {', '.join(wrong)}: give whole numbers")
     if not 0 < file.metadata.num_rows <= _MOST_ROWS:
-        raise UserError(f"{path}: {file.metadata.num_rows} rows, where there are to be 1 to {_MOST_ROWS}")
+        raise UserError(f"{path}: {file.metadata.num_rows} rows: give 1 to {_MOST_ROWS}")
 
 
 def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarray:
@@ -89,7 +89,7 @@ def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarr
     limits = {"episode": (episode, episodes), "query": (query, labels.shape[1]), "prediction": (prediction, ways)}
     for name, (values, end) in limits.items():
         if outside := values[(values < 0) | (values >= end)].tolist():
-            raise UserError(f"{found.path}: {name} {outside[0]}, where there are 0 to {end - 1}")
+            raise UserError(f"{found.path}: {name} {outside[0]} is not from 0 to {end - 1}")
     counts = np.zeros(labels.shape, np.int64)
     np.add.at(counts, (episode, query), 1)
     for what, wrong in (("is predicted twice", counts > 1), ("has no prediction", counts == 0)):
@@ -109,13 +109,15 @@ def score(
     written."""
     method, read_files = _method(name), [read(path) for path in paths]
     if len({found.stream for found in read_files}) > 1:
-        raise UserError("the files are of several streams: name together what differs in its training seed only")
+        raise UserError(
+            "the files are for different streams: score together only files that differ in their training seed"
+        )
     stream, episodes = named_stream.named(read_files[0].stream, data_dir)
     named_stream.check_benchmark(stream, benchmark)
     all_scores = [scores(stream, episodes, found) for found in read_files]
     sums = {f"seed{seed}/{path.name}": files.sha256(path) for seed, path in enumerate(paths)}
     if len({found.rows.tobytes() for found in read_files}) < len(read_files):
-        raise UserError("two files have the same predictions: one training is one file")
+        raise UserError("two files hold the same predictions: give one file per training")
     about = {"name": f"{name} ({published_weights.origin(sums)})", "files": sums, "predictions": True}
     workload = _workload(stream, episodes, method, about)
     jobs = [
@@ -129,9 +131,13 @@ def _method(name: str) -> str:
     """The name as the records' folders have it. Raises UserError where none is left, or a method here has it."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     if not slug or not name.isprintable() or len(name) > 80:
-        raise UserError(f"--name {name[:80]!r}: give up to 80 characters, some of them letters from a to z, or digits")
+        raise UserError(
+            f"--name {name[:80]!r}: give up to 80 characters, with at least one letter from a to z or digit"
+        )
     if slug in METHODS:
-        raise UserError(f"--name {name}: that is a method of this project: say whose it is, such as 'their {name}'")
+        raise UserError(
+            f"--name {name}: this project has a method of that name: say whose it is, such as 'their {name}'"
+        )
     return slug
 
 

@@ -1,4 +1,4 @@
-"""Which episodes are handed out to other people's code, by a name that its predictions carry.
+"""The exported episode streams, by the names that predictions refer to.
 
 The name, such as `tiny/test/600x1/<64 digits>`, says all: benchmark, split, episodes x queries a class, and the digest
 of the content of the stream's beginning, which records hold too. Predictions are scored on no other.
@@ -33,9 +33,9 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if benchmark.form != IMAGES:
-        raise UserError(f"--benchmark {benchmark.name}: only episodes of images are handed out, and it has none")
+        raise UserError(f"--benchmark {benchmark.name}: it has no images, and only episodes of images can be exported")
     if not 2 <= episodes <= _MOST_EPISODES:
-        raise UserError(f"--episodes {episodes}: at least 2 are needed for an interval, and {_MOST_EPISODES} at most")
+        raise UserError(f"--episodes {episodes}: give 2 (which an interval needs) to {_MOST_EPISODES}")
     paper = presets.paper(benchmark)
     data = benchmark_data.load(benchmark, paper.training, data_dir)
     shape = paper.shape(split, benchmark)
@@ -50,19 +50,19 @@ def named(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
     episodes."""
     parts = _NAME.fullmatch(name)
     if parts is None:
-        raise UserError(f"stream {name[:80]!r} is none: copy `stream` from the manifest of the exported episodes")
+        raise UserError(f"{name[:80]!r} is not a stream: copy `stream` from the manifest of the exported episodes")
     benchmark, split, episodes, queries, digest = parts.groups()
     if split != "test":
         raise UserError(f"stream {benchmark}/{split}: only predictions for test episodes are scored")
     if int(queries) < 1:
-        raise UserError(f"stream {name[:80]!r}: at least 1 query a class is needed")
+        raise UserError(f"stream {name[:80]!r}: it needs at least 1 query per class")
     found = stream(benchmark, split, int(episodes), int(queries), data_dir)
     if replace(found, by_class=True).digest == digest:
-        raise UserError(f"stream {benchmark}: its queries stood class by class, and no longer do: export it again")
+        raise UserError(f"stream {benchmark}: its queries were ordered by class, and no longer are: export it again")
     if found.digest != digest:
         raise UserError(
-            f"stream {benchmark}: predicted for other episodes ({digest}, here {found.digest}): the data "
-            "differ, or the name was changed"
+            f"stream {benchmark}: these predictions are for other episodes ({digest}, here {found.digest}): the data "
+            "differ, or the stream's name was edited"
         )
     return found, int(episodes)
 

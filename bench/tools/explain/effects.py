@@ -13,7 +13,7 @@ from bench.tools.explain.factors import FROM, READING, TO, Comparison, Pair
 
 Scores = Mapping[str, Mapping[int, np.ndarray]]  # variant -> seed -> [episodes], as they are shown
 GAP, SUM, REST, PAIR = "gap", "sum", "rest", "pair"
-LEVEL = 0.05  # of a corrected p, under which an effect is told from none
+LEVEL = 0.05  # of a corrected p, below which an effect is significant
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Effect:
         return float(low), float(high)
 
     @property
-    def told(self) -> str:
-        """Whether it is told from none: `yes` or `no`; nothing where its p is not corrected, or is none."""
+    def significant(self) -> str:
+        """Whether the effect is significant, `yes` or `no`; empty if it has no corrected p."""
         return "" if math.isnan(self.holm) else "yes" if self.holm < LEVEL else "no"
 
 
@@ -71,7 +71,7 @@ def values(found: Sequence[Effect]) -> dict[tuple[str, str], float]:
 def _of_pair(pair: Pair, scores: Scores) -> Effect:
     one, other = pair.factors
     weights = {pair.both: 1, pair.alone[0]: -1, pair.alone[1]: -1, pair.base: 1}
-    return _effect(f"{one} x {other}", PAIR, "both at once, beyond what each does alone", weights, scores)
+    return _effect(f"{one} x {other}", PAIR, "both at once, minus what each does alone", weights, scores)
 
 
 def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], scores: Scores) -> Effect:
@@ -98,7 +98,7 @@ def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]],
     left = {variant: -weight for variant, weight in weights.items()}
     left[comparison.end.name] = left.get(comparison.end.name, 0) + 1
     left[comparison.start.name] = left.get(comparison.start.name, 0) - 1
-    why = "what the factors do to one another" if comparison.whole else "that, and the factors not asked for"
+    why = "interaction of the factors" if comparison.whole else "interaction, and the factors not asked for"
     return [total, _effect("rest of the gap", REST, why, left, scores)]
 
 

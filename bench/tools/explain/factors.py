@@ -1,4 +1,4 @@
-"""Two protocols taken apart: the factors in which they differ, and the variants that tell what each factor does."""
+"""The factors in which two protocols differ, and the variants that measure the effect of each."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
                 raise unknown("factor of a group", part, known)
             for name in known[part]:
                 if name in found:
-                    raise UserError(f"--group {text}: {name} is in a group already")
+                    raise UserError(f"--group {text}: {name} is already in a group")
                 found[name] = text
     return found
 

@@ -1,4 +1,4 @@
-"""Two factors at once: what they do to one another, beside what each does alone."""
+"""Pairs of factors: the interaction of two, beyond the effect of each alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
     Raises UserError unless both are factors of the comparison, each with a variant of its own."""
     alone = {part.factor.name: (part.factor, part.plus) for part in comparison.parts if part.kind == FROM}
     if named and not alone:
-        raise UserError("--pair: what two factors do to one another is told from the start: --direction from, or both")
+        raise UserError("--pair needs --direction from or both: an interaction is measured at the start")
     found = [_pair(comparison, *_two(text, alone)) for text in dict.fromkeys(named)]
     variants = (*comparison.variants, *(variant for variant, _ in found))
     return replace(comparison, variants=variants, pairs=tuple(pair for _, pair in found))
@@ -41,9 +41,15 @@ def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Fact
     two = next((names for names in splits if set(names) <= alone.keys()), None)
     if two is None or len(set(two)) < 2:
         wrong = next((name for names in splits for name in names if name not in alone), "")
-        raise unknown("factor of a pair", wrong, alone) if wrong else UserError(f"--pair {text}: write it as a+b")
+        raise (
+            unknown("factor of a pair", wrong, alone)
+            if wrong
+            else UserError(f"--pair {text}: write two factors, as a+b")
+        )
     if "iterations" in two:
-        raise UserError(f"--pair {text}: iterations are an evaluation on the way, and make no pair")
+        raise UserError(
+            f"--pair {text}: iterations cannot be in a pair: they are an earlier evaluation of the same training"
+        )
     return alone[two[0]], alone[two[1]]
 
 

@@ -25,13 +25,13 @@ from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison
 
 _READING = """\
-All variants are scored on the same test episodes, with the same training seeds; every effect is paired on both, and its
-interval, at 95 %, is that of other trainings *and* other episodes ("both"), or of these models only, under three seeds.
-One factor is changed at a time: *from* changes it in the start alone, *to* takes it away from the end alone. Factors
-act on one another, so the parts need not add up to the gap: what is left is shown with an interval of its own, and a
-*pair* is what two factors at once do beyond the sum of each alone. A *reading* lies outside the gap: the other thing
-that a source says which says two. p is that of the seeds' degrees of freedom, corrected (Holm) over the rows of
-factors, pairs and readings; from 0.05 on an effect is not told from none, whatever its size.
+All cells are scored on the same test episodes, with the same training seeds, and every effect is paired on both. Its
+95 % interval covers *episodes + seeds* (other trainings and other episodes), or, with fewer than three seeds, *these
+weights only*. One factor is changed at a time: *from* changes it in the start, *to* undoes it in the end. Factors
+interact, so the parts need not add up to the gap: the rest is shown with its own interval, and a *pair* is the effect
+of two factors at once minus the sum of each alone. A *reading* is not part of the gap: where a source says two things,
+it is the effect of the other one. p uses the seeds' degrees of freedom and is corrected (Holm) over the rows of
+factors, pairs and readings; an effect with p of 0.05 or more is not significant, whatever its size.
 """
 
 
@@ -44,10 +44,10 @@ def rows(comparison: Comparison, found: Sequence[Effect]) -> list[Row]:
             "kind": effect.kind,
             comparison.benchmark.measure.points: _value(effect, form),
             "95 % interval": wording.ends(effect.interval, form),
-            "which": effect.paired.kind if effect.paired else wording.NONE,
+            "covers": wording.kind(effect.paired.kind) if effect.paired else wording.NONE,
             "p": wording.p_value(effect.paired.p_value if effect.paired else math.nan),
             "p (Holm)": wording.p_value(effect.holm),
-            "told from none": effect.told or wording.NONE,
+            "significant": effect.significant or wording.NONE,
             "seeds": str(len(effect.seeds)),
             "change": effect.change,
         }
@@ -72,13 +72,13 @@ def variants(
 
 def _row(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int, np.ndarray]) -> Row:
     diverged = ", ".join(str(seed) for seed in seeds if seed not in scores) or wording.NONE
-    mean = interval = which = wording.NONE
+    mean = interval = covers = wording.NONE
     if scores:
         matrix = np.stack(list(scores.values()))
         found = paired_tests.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
-        mean, which = f"{found.difference.value:{measure.form}}", found.kind
+        mean, covers = f"{found.difference.value:{measure.form}}", wording.kind(found.kind)
         interval = wording.ends(measure.clipped(found.difference.interval()), measure.form)
-    return {"cell": name, measure.label: mean, "95 % interval": interval, "which": which, "diverged seeds": diverged}
+    return {"cell": name, measure.label: mean, "95 % interval": interval, "covers": covers, "diverged seeds": diverged}
 
 
 def write(
@@ -107,7 +107,7 @@ def _markdown(comparison: Comparison, shown: Sequence[Row], found: Sequence[Effe
     title = f"From {start.name} to {end.name} on {comparison.benchmark.name}: {comparison.method}"
     tables = [
         Table("what each factor does", rows(comparison, found)),
-        Table("the variants", shown),
+        Table("the cells", shown),
         Table("the settings that differ, with their sources", different_settings(start, end)),
     ]
     written = [markdown(table) for table in tables if table.rows]

@@ -1,4 +1,4 @@
-"""The variants between two protocols as runs: what they cost, what of them is there, and their scores."""
+"""The variants between two protocols as runs: their costs, what is still to be done, and their scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import records
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
 from bench.records.choices import said
@@ -105,13 +105,14 @@ def listed(comparison: Comparison, works: Sequence[Work], how: str = "very rough
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
         f"seeds {seeds}, {start.variant.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
-        f"{len(works)} cells of {len(start.jobs)} seeds; to do: {trainings} trainings, {how} {hours} on "
-        f"{start.jobs[0].workload.device}, and {evaluations} evaluations",
+        f"{len(works)} cells of {counted(len(start.jobs), 'seed')}; "
+        f"to do: {counted(trainings, 'training')}, {how} {hours} on "
+        f"{start.jobs[0].workload.device}, and {counted(evaluations, 'evaluation')}",
     ]
 
 
 def _row(work: Work, whole: float) -> tables.Row:
-    training = f"{work.seconds / whole:.2g}x, {duration(work.seconds)} a seed" if work.seconds else "shared"
+    training = f"{work.seconds / whole:.2g}x, {duration(work.seconds)} per seed" if work.seconds else "shared"
     return {
         "cell": work.variant.name,
         "training": training,
@@ -151,7 +152,7 @@ def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
     """The variant's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:
-        raise UserError(f"{job.name} is not finished: another process is training it: try again later")
+        raise UserError(f"{job.name} is not finished: another process is training it; try again later")
     if status.info["status"] != "finished":
         return []
     found = status.evaluation(weights_of(job.folder, status.info, job.protocol.evaluation, at)[0])

@@ -27,7 +27,7 @@ def episode(
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if out.suffix.lower() != ".png":
-        raise UserError(f"--out {out}: the picture is a PNG, name it so")
+        raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
     if benchmark.form == FUNCTIONS:
         raise UserError(f"{benchmark.name} has no images to show; `python -m bench report` draws its functions")
     protocol = presets.paper(benchmark)
@@ -41,7 +41,7 @@ def episode(
     gap = torch.ones(3, parts[0].shape[1], _GAP)
     _save(torch.cat([parts[0], gap, parts[1]], dim=2), out)
     return (
-        f"{out}: {benchmark.name}, {split} episode {index} of seed {episodes.seed}; a row per class, "
+        f"{out}: {benchmark.name}, {split} episode {index} of seed {episodes.seed}; one row per class, "
         f"{shape.shots} support and {shape.queries} query images each"
     )
 

@@ -66,7 +66,7 @@ def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
         return (own or asked)[0]
     if not asked:
         if again.info["status"] != "finished":
-            raise UserError(f"{again.name} is {again.info['status']}: there are no predictions of it to draw")
+            raise UserError(f"{again.name} is {again.info['status']}: it has no predictions to draw")
         named = f" with {', '.join(settings)}" if settings else ""
         asking = " ".join([again.name, *(f"--set {setting}" for setting in settings)])
         raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {asking}` adds one")
@@ -82,7 +82,7 @@ def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: 
     return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
 
 
-def drawn(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> EpisodePictures:
+def draw(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> EpisodePictures:
     """These episodes, with what the recorded weights predict there."""
     runner, predicted = _predicted(again, recorded, places)
     reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
@@ -102,7 +102,7 @@ def check(again: repeat.RecordedRun, out: Path) -> None:
     if again.benchmark.form == FUNCTIONS:
         raise UserError(f"{again.benchmark.name} has no images to show; `python -m bench report` draws its functions")
     if out.suffix.lower() != ".png":
-        raise UserError(f"--out {out}: the picture is a PNG, name it so")
+        raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
 
 
 def _predicted(
@@ -155,7 +155,7 @@ def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Seque
     if not other:
         return ""
     named = ", ".join(map(str, other))
-    return f"not the recorded scores in test episode {named}: {findings.promise(reasons)}; the recorded ones stand"
+    return f"test episode {named} got other scores than recorded: {findings.promise(reasons)}; the record is unchanged"
 
 
 def _kept(recorded: Evaluated, drawn: Sequence[Sheet]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Episodes drawn with what was predicted: a row a class, its support on the left, answers below each query image."""
+"""Episodes drawn with what was predicted: one row per class, its support on the left, predictions below each query
+image."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ class Sheet:
         classes = ", ".join(self.called(label) for label in range(self.ways))
         most = f" Most often: {self.confused}." if self.confused else ""
         return (
-            f"{self.title}. Classes: {classes}. Of {self.after.size} query images {right[0]} are right before "
+            f"{self.title}. Classes: {classes}. Of {self.after.size} query images, {right[0]} are right before "
             f"adaptation and {right[1]} after.{most}"
         )
 

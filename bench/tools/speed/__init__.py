@@ -1,1 +1,1 @@
-"""`speed`: a meta-step timed beside other libraries."""
+"""`speed`: times a meta-step, and those of other libraries."""

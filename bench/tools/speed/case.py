@@ -57,9 +57,11 @@ class Case:
         if self.method not in METHODS:
             raise unknown("method", self.method, METHODS)
         if self.benchmark.form != IMAGES:
-            raise UserError(f"speed: the others are written for images, which {self.benchmark.name} has none of")
+            raise UserError(f"speed: {self.benchmark.name} has no images, which the other implementations need")
         if self.method not in _COMPARED:
-            raise UserError(f"speed: {self.method} is not written for the others here; time {', '.join(_COMPARED)}")
+            raise UserError(
+                f"speed: {self.method} has no other implementation here to compare with: time {', '.join(_COMPARED)}"
+            )
         data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
         method = NamedMethod(self.method)
         return Workload(benchmark=self.benchmark, method=method, protocol=self.protocol, data=data, device=self.device)

@@ -120,9 +120,9 @@ def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable
     reference = gradients[REFERENCE]
     for name, gradient in gradients.items():
         away = float((gradient - reference).norm() / reference.norm())
-        say(f"gradient of {name}: {away:.1e} away from the loop's")
+        say(f"gradient of {name}: differs from the loop's by {away:.1e}")
         if not away < _TOLERANCE:
-            raise UserError(f"{name} does not compute the gradient of the loop: {away:.1e} away")
+            raise UserError(f"{name} does not compute the gradient of the loop: it differs by {away:.1e}")
 
 
 def _memory(request: SpeedRequest, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:

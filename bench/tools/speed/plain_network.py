@@ -1,4 +1,4 @@
-"""Conv4 as everybody writes it: an `nn.Module` of torch's own layers, for the code that wants one."""
+"""Conv4 as usually written: an `nn.Module` of torch's own layers, for code that needs one."""
 
 from __future__ import annotations
 

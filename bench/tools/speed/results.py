@@ -48,7 +48,7 @@ def figure(found: dict[str, Any], path: Path) -> None:
     from bench.files import write_atomically
 
     if not found["memory"]:
-        raise UserError("--figure shows the memory: name sizes with --meta-batches and --inner-steps")
+        raise UserError("--figure draws the memory: give sizes with --meta-batches and --inner-steps")
     frame = pd.DataFrame(found["memory"])
     frame["peak, MiB"] = frame["peak_bytes"] / 2**20
     grid = sns.relplot(

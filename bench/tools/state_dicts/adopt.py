@@ -1,4 +1,4 @@
-"""Other people's weights as a run of a method."""
+"""Makes a run of a method from weights of other code."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     are not of the benchmark's network."""
     benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
     if benchmark.form == FUNCTIONS:
-        raise UserError(f"--benchmark {benchmark.name}: weights of a convolutional network need images")
+        raise UserError(f"--benchmark {benchmark.name}: the weights of a convolutional network need images")
     methods = methods_named(request.methods or ["maml"])
     if len(methods) > 1:
-        raise UserError("--method: weights are evaluated by one method at a time")
+        raise UserError("--method: give one method: weights are evaluated by one at a time")
     told, rest = fit.told(request.settings)
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, rest)

@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], bool]:
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, which no Conv4 is")
+            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, too large for a Conv4")
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
@@ -50,13 +50,13 @@ def _safetensors(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(data)
     except Exception as error:  # whatever a damaged file brings about in the library
-        raise UserError(f"{path}: no safetensors file that can be read: {reason(error)}") from error
+        raise UserError(f"{path}: not a readable safetensors file: {reason(error)}") from error
 
 
 def _loaded(path: Path, data: bytes) -> Any:
     """What `torch.save` wrote, without executing what a pickle could carry."""
     if not data.startswith((_ZIP, _PICKLE)):
-        raise UserError(f"{path}: neither a file of torch.save nor safetensors: save `model.state_dict()`")
+        raise UserError(f"{path}: neither a file of torch.save nor a safetensors file: save `model.state_dict()`")
     try:
         _check_stored(path, data)
         with warnings.catch_warnings(action="ignore"):
@@ -82,9 +82,9 @@ def _refused(error: Exception) -> str:
     if "TorchScript" in text:
         return "a TorchScript archive, which is code: save `model.state_dict()`"
     if (found := _GLOBAL.search(text)) or "weights_only" in text or "Weights only" in text:
-        what = f"holds {found[1]}, an object and no plain tensor" if found else "holds more than plain tensors"
-        return f"{what}, and is not executed: where you trust it, load it and save `model.state_dict()` alone"
-    return f"damaged, or no file of torch.save: {reason(error)}"
+        what = f"holds {found[1]}, which is an object, not a plain tensor" if found else "holds more than plain tensors"
+        return f"{what}, and is not executed: if you trust it, load it yourself and save only `model.state_dict()`"
+    return f"damaged, or not a file of torch.save: {reason(error)}"
 
 
 def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
@@ -93,9 +93,9 @@ def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(f"{path}: no state_dict: there is no dictionary with the weight of a convolution")
+        raise UserError(f"{path}: no state_dict in it: no dictionary holds the weight of a convolution")
     places = " and ".join(where or "the outermost" for where, _ in found)
-    raise UserError(f"{path}: {len(found)} state_dicts ({places}): save one of them alone")
+    raise UserError(f"{path}: {len(found)} state_dicts ({places}): save only one of them")
 
 
 def _dictionaries(where: str, value: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
@@ -111,13 +111,13 @@ def _dictionaries(where: str, value: Any, depth: int) -> Iterator[tuple[str, Map
 
 def _checked(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if len(tensors) > _MOST_TENSORS:
-        raise UserError(f"{path}: {len(tensors)} tensors, where a Conv4 and its optimiser have less than 100")
+        raise UserError(f"{path}: {len(tensors)} tensors, but a Conv4 and its optimiser have fewer than 100")
     found = {}
     for name, tensor in tensors.items():
         if not name.isprintable() or len(name) > 200:
-            raise UserError(f"{path}: {name[:100]!r} is no name of a tensor")
+            raise UserError(f"{path}: {name[:100]!r} is not the name of a tensor")
         if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-            raise UserError(f"{path}: {name} is no plain tensor (sparse, quantised, or without values)")
+            raise UserError(f"{path}: {name} is not a plain tensor: it is sparse, quantised, or has no values")
         if tensor.numel() > _MOST_NUMBERS:
             raise UserError(f"{path}: {name} of shape {list(tensor.shape)} is larger than any of a Conv4")
         if tensor.is_floating_point():
@@ -125,5 +125,5 @@ def _checked(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str,
         elif tensor.is_complex():
             raise UserError(f"{path}: {name} holds complex numbers")
     if not found:
-        raise UserError(f"{path}: there is no tensor of floating-point numbers in {where or 'it'}")
+        raise UserError(f"{path}: no tensor of floating-point numbers in {where or 'it'}")
     return found

@@ -56,7 +56,7 @@ def training(
     the user say; a head may have any number of outputs. Raises UserError where none fits, or several."""
     known = layout.training(benchmark.input_shape[0]) | dict(said)
     if not 0 < len(tensors["conv1.weight"]) <= _MOST_FILTERS:
-        raise UserError(f"{path}: {len(tensors['conv1.weight'])} filters, where there are to be 1 to {_MOST_FILTERS}")
+        raise UserError(f"{path}: {len(tensors['conv1.weight'])} filters: this network can have 1 to {_MOST_FILTERS}")
     base = replace(
         base,
         filters=len(tensors["conv1.weight"]),
@@ -68,7 +68,7 @@ def training(
         raise UserError(f"{path}: {_shapes(tensors, benchmark, base, known)}")
     if len(fits) > 1:
         ways = " or ".join(f"`--set downsampling={m.downsampling} --set head_input={m.head_input}`" for m in fits)
-        raise UserError(f"{path}: several networks have these shapes: say which is meant, {ways}")
+        raise UserError(f"{path}: several networks have these shapes: say which it is, with {ways}")
     return fits[0]
 
 

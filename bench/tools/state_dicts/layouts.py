@@ -1,4 +1,4 @@
-"""The layouts of state_dicts that are passed round, by the names of their modules, and what their code does.
+"""The common layouts of state_dicts, by the names of their modules, and what their code does.
 
 What of a training is not in its weights comes from the code that made them, as its authors' examples call it: the
 rate of the inner loop, what it adapts, and what the network sees of an image. Read at the commits named here."""
@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.tools.state_dicts.modules import Module
 
-_MIDDLE = "their test images are the middle 84 x 84 of 96 x 96, and ours the whole image"
-_RUNNING = "their metric and fine-tuned methods are tested with running statistics: nearest and finetune can be too"
+_MIDDLE = "their test images are the middle 84 x 84 of 96 x 96, ours are the whole image"
+_RUNNING = "their metric and fine-tuned methods are tested with running statistics, as nearest and finetune can be"
 _POOLED = {"downsampling": "max-pool", "head_input": "flatten"}
 
 
@@ -50,7 +50,7 @@ OTHERS = (
         r"(base|features\.1)\.\d\.normalize",
         {"blocks": "padded", "downsampling": "stride", "head_input": "mean", "batch_norm_adapted": True},
         grey={"inner_lr": 0.5, "resize": "lanczos"},
-        says=("their example adapts by one step, and splits the characters at random",),
+        says=("their example adapts with one step, and splits the characters at random",),
     ),
     Layout(
         "learn2learn, CNN4",
@@ -60,7 +60,7 @@ OTHERS = (
         {"blocks": "padded", **_POOLED, "batch_norm_adapted": True, "inner_lr": 0.5},
         colour={"inputs": "bytes"},
         grey={"resize": "lanczos"},
-        says=("their example adapts by one step",),
+        says=("their example adapts with one step",),
     ),
     Layout(
         "torchmeta's pytorch-maml",
@@ -68,7 +68,7 @@ OTHERS = (
         r"layer\d\.conv",
         r"layer\d\.norm",
         {"blocks": "padded", **_POOLED, "batch_norm_adapted": False, "inner_lr": 0.1},
-        says=("their default adapts by one step", "their Omniglot is drawn by another resizer"),
+        says=("by default they adapt with one step", "their Omniglot images are resized by another resizer"),
     ),
     Layout(
         "dragen1860/MAML-Pytorch",
@@ -78,7 +78,7 @@ OTHERS = (
         {"blocks": "unpadded", "head_input": "flatten", "batch_norm_adapted": True},
         colour={"downsampling": "max-pool", "inner_lr": 0.01, "inputs": "imagenet"},
         grey={"downsampling": "stride", "inner_lr": 0.4, "inputs": "inverted"},
-        says=("their Omniglot is drawn by another resizer, and split by the order of its folders",),
+        says=("their Omniglot images are resized by another resizer, and split by the order of the folders",),
     ),
     Layout(
         "LibFewShot",
@@ -88,7 +88,7 @@ OTHERS = (
         {"blocks": "padded", **_POOLED, "batch_norm_adapted": True, "inner_lr": 0.01},
         colour={"inputs": "metaoptnet"},
         says=(
-            "a leaky ReLU (its option leaky_relu) leaves no trace in weights, and is not followed",
+            "a leaky ReLU (its option leaky_relu) leaves no trace in the weights; ReLU is assumed",
             _MIDDLE,
             _RUNNING,
         ),

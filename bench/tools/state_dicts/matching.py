@@ -49,12 +49,12 @@ def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matchin
     if len(convolutions) != 4 or len(norms) != 4 or len(heads) > 1 or others:
         raise UserError(
             f"{path}: a Conv4 has convolutions FxCx3x3, FxFx3x3, FxFx3x3, FxFx3x3, a batch norm F for each, and "
-            f"at most one linear head, and here are {shapes_of(found)}; `--map FILE` says which are meant"
+            f"at most one linear head, but this file has {shapes_of(found)}; say which are which with `--map FILE`"
         )
     for layers in (convolutions, norms):
         if not in_order(layers, ordered):
             names = ", ".join(layer.name for layer in layers)
-            raise UserError(f"{path}: the order of {names} is not known: `--map FILE` says it")
+            raise UserError(f"{path}: the order of {names} is not known: give it with `--map FILE`")
     places: dict[str, str] = {}
     for k, pair in zip(BLOCKS, zip(convolutions, norms, strict=True), strict=True):
         places |= {ours: name for module in pair for ours, name in module.places(k).items()}
@@ -78,13 +78,13 @@ def mapped(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matchin
     places = _read_map(map_file)
     for ours, name in places.items():
         if ours not in _OURS:
-            raise UserError(f"{map_file}: {ours} is no tensor of a Conv4: {', '.join(sorted(_OURS))}")
+            raise UserError(f"{map_file}: {ours} is not a tensor of a Conv4, which has {', '.join(sorted(_OURS))}")
         if name not in tensors:
             raise UserError(f"{map_file}: {ours}: {path} has no tensor {name}")
     if missing := sorted(_NEEDED - places.keys()):
         raise UserError(f"{map_file}: {missing[0]} is missing")
     if twice := [name for name in places.values() if list(places.values()).count(name) > 1]:
-        raise UserError(f"{map_file}: {twice[0]} stands there twice")
+        raise UserError(f"{map_file}: {twice[0]} appears twice")
     convolutions = [_owner(places[f"conv{k}.weight"]) for k in BLOCKS]
     norms = [_owner(name) for ours, name in places.items() if re.fullmatch(r"norm\d\.(scale|mean)", ours)]
     unread = tuple(name for name in tensors if name not in places.values())
@@ -99,12 +99,12 @@ def _owner(name: str) -> Module:
 def _read_map(path: Path) -> dict[str, str]:
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, which no map is")
+            raise UserError(f"{path}: larger than {_MOST_BYTES} bytes, too large for a map")
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: no TOML: {reason(error)}") from error
+        raise UserError(f"{path}: not valid TOML: {reason(error)}") from error
     return dict(_flat(path, "", values))
 
 
@@ -115,4 +115,4 @@ def _flat(path: Path, prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[
         elif isinstance(value, str):
             yield prefix + key, value
         else:
-            raise UserError(f'{path}: {prefix}{key}: a name is needed, as in conv1.weight = "features.0.conv.weight"')
+            raise UserError(f'{path}: {prefix}{key}: give a name, as in conv1.weight = "features.0.conv.weight"')

@@ -38,11 +38,11 @@ def state(weights: Weights, job: Job) -> State:
 
 def _lacking(weights: Weights, name: str, value: Tensor, method: str) -> str:
     if name in HEAD and not weights.has_head:
-        return f"there is no linear head, which {method} needs: --method protonet, nearest or finetune go without"
+        return f"no linear head in it, which {method} needs: --method protonet, nearest or finetune need none"
     shape = written(tuple(value.shape))
     if name in weights.tensors:
-        return f"{name} is {written(tuple(weights.tensors[name].shape))}, where {method} needs {shape}"
-    return f"{method} needs {name} ({shape}), which is not in it"
+        return f"{name} has shape {written(tuple(weights.tensors[name].shape))}, but {method} needs {shape}"
+    return f"{method} needs {name} ({shape}), which is missing"
 
 
 def _carried(weights: Weights, carried: Params) -> Params:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import UserError
+from bench.errors import UserError, counted
 from bench.files import sha256
 from bench.protocols import published_weights
 from bench.tools.state_dicts import files, matching
@@ -84,7 +84,9 @@ def refuse_folder(path: Path) -> None:
     if path.is_dir() and not any(path.glob("*.index")):
         found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
         if found:
-            raise UserError(f"{path} holds {len(found)} files of PyTorch weights: name one, such as {found[0]}")
+            raise UserError(
+                f"{path} holds {counted(len(found), 'file')} of PyTorch weights: give one, such as {found[0]}"
+            )
 
 
 def read(path: Path, map_file: Path | None = None) -> Weights:

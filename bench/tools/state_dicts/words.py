@@ -1,4 +1,4 @@
-"""What a reader is told of weights from elsewhere."""
+"""Describes weights from elsewhere to the user."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
     for source, names in _by_source(values, told, {*of_code, *_EVERYWHERE} if of_code else ()).items():
         yield f"{source:<12}{', '.join(f'{name}={_text(values[name])}' for name in names)}"
     if layout is UNKNOWN:
-        yield "assumed     batch norm before ReLU, and ReLU before pooling: weights do not tell"
+        yield "assumed     batch norm before ReLU, and ReLU before pooling: weights do not show it"
     if not weights.statistics and "running" in job.workload.kind.batch_statistics:
-        yield "lacking     running statistics: batch_statistics=running scores nothing"
-    yield from (f"otherwise   {what}" for what in layout.says)
+        yield "missing     running statistics: batch_statistics=running cannot be used"
+    yield from (f"differs     {what}" for what in layout.says)
     if weights.matching.unread:
         yield f"not read    {', '.join(weights.matching.unread)}"
 

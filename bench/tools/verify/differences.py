@@ -30,7 +30,7 @@ def of_scores(recorded: np.ndarray, found: np.ndarray) -> Difference | None:
 def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> Difference | None:
     """Where two sets of weights differ first: by tensor, in the order of their names, then by element."""
     if unlike := recorded.keys() ^ found.keys():
-        return Difference(f"tensor {min(unlike)} is in one of them alone", math.inf)
+        return Difference(f"tensor {min(unlike)} is in only one of them", math.inf)
     each = [
         _of_arrays(name, recorded[name], found[name], lambda *place, name=name: f"tensor {name} {list(place)}")
         for name in sorted(recorded)

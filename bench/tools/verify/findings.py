@@ -1,4 +1,4 @@
-"""What came out of comparing something recorded with the same done again, in words."""
+"""The results of comparing a record with a repetition, in words."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -
     """What was found of something trained again; `reasons`: why its bits may be others here."""
     if difference is None:
         return Finding(what, "equal, bit for bit")
-    text = f"first differs at {difference.first}; by at most {difference.most:.3g}"
+    text = f"first difference at {difference.first}; at most {difference.most:.3g}"
     return Finding(what, text, CLOSE if reasons else DIFFERENT)
 
 
@@ -55,7 +55,7 @@ def scores(
     before, now = (ExecutionRecord.read(what, each.info) for each in (recorded, found))
     reasons = [*(trained or []), *promises.reasons(before, now)]
     if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
-        return Finding(what, "of other episodes than the recorded ones", DIFFERENT)
+        return Finding(what, "computed on other episodes than the recorded ones", DIFFERENT)
     size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
     difference = differences.of_scores(recorded.scores, found.scores)
     if difference is None and _chosen(recorded) == _chosen(found):
@@ -78,7 +78,8 @@ def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None,
     if difference is None or recorded.scores.shape != found.scores.shape:
         return f"{difference.first if difference else ''}; {mean}"
     count = int((recorded.scores != found.scores).any(1).sum())
-    return f"first differ at {difference.first}; in {count} episodes, by at most {difference.most:.3g}; {mean}"
+    where = f"first difference at {difference.first}; in {counted(count, 'episode')}"
+    return f"{where}, by at most {difference.most:.3g}; {mean}"
 
 
 def _chosen(found: Evaluated) -> tuple[int, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What can be expected of doing a run again: bits are promised for equal recorded execution, and for nothing else."""
+"""How equal a repeated run must be: bits are promised for equal recorded execution, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHIN = 0.002
 
 def reasons(recorded: ExecutionRecord, here: ExecutionRecord) -> list[str]:
     """Why the bits may differ, a phrase each; empty where they must not."""
-    found = [] if recorded.deterministic is not False else ["it ran with --fast, which promises no bits"]
+    found = [] if recorded.deterministic is not False else ["it ran with --fast"]
     before, now = _facts(recorded), _facts(here)
     found += [
         f"{name} {_shown(before.get(name))} -> {_shown(now[name])}" for name in now if before.get(name) != now[name]

@@ -1,4 +1,4 @@
-"""Runs done again as their records say they were done."""
+"""Repeats runs as their records say they were executed."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ class RecordedRun:
             return job
         return on_benchmark(job, store.benchmark(evaluation.benchmark, self.data_dir), self.data_dir)
 
-    def evaluated(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
+    def evaluate(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
         """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
         no weights of this network."""
-        return evaluate.scored(self.evaluating(recorded, weights), weights, recorded.iteration, self.on_event)
+        return evaluate.score_weights(self.evaluating(recorded, weights), weights, recorded.iteration, self.on_event)
 
     def evaluating(self, recorded: records.Evaluated, weights: Path) -> Job:
         """This run under a recorded evaluation, still to be executed."""
-        job = self.job(recorded.evaluation, self._prepared(recorded.info))
+        job = self.job(recorded.evaluation, self._prepare(recorded.info))
         if _shapes(load_state(weights, _CPU)) != _shapes(job.workload.initial_state(job.seed)):
-            raise fields.Corrupt(f"{weights}: its tensors are not those of the network")
+            raise fields.Corrupt(f"{weights}: its tensors do not fit the network")
         return job
 
     def weights_of(self, recorded: records.Evaluated) -> str:
@@ -101,16 +101,18 @@ class RecordedRun:
             raise fields.Corrupt(f"{self.folder}: its best iteration is {iteration}, not {recorded.iteration}")
         return name
 
-    def trained(self, results: Path, watch: watch.Watch) -> Path:
+    def train(self, results: Path, watch: watch.Watch) -> Path:
         """Trains the run again below `results`, with the seeds that it was trained with; returns its folder there.
 
         Whatever trains nothing has the weights of another method, which is trained. Raises Corrupt, before that, where
         the record is damaged, and train.Interrupted."""
         records.read(self.folder)
-        recorded, own = self._prepared(self.info), self.info["seed"]
+        recorded, own = self._prepare(self.info), self.info["seed"]
         seeds = tuple(recorded.seeds or (own,))
         if own not in seeds:
-            raise fields.Corrupt(f"{self.folder}: trained with seeds {seeds}, it says, but not with its own")
+            raise fields.Corrupt(
+                f"{self.folder}: the record says that it was trained with seeds {seeds}, which do not include its own"
+            )
         jobs = {seed: self._job(seed, self.preset.evaluation, recorded, results) for seed in seeds}
         if jobs[own].kind.weights_of is not None:
             jobs = {seed: job.weights_job for seed, job in jobs.items()}
@@ -143,7 +145,7 @@ class RecordedRun:
         """The protocol that the record names."""
         return presets.preset(self.info["preset"], self.benchmark)
 
-    def _prepared(self, info: Mapping[str, Any]) -> ExecutionRecord:
+    def _prepare(self, info: Mapping[str, Any]) -> ExecutionRecord:
         recorded = ExecutionRecord.read(self.folder, info)
         devices.make_repeatable(self.threads or recorded.threads, fast=recorded.deterministic is False)
         return recorded

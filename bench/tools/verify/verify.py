@@ -1,4 +1,4 @@
-"""Whether a run is what its record says: sums and digests, every score again, and, where asked, the training again."""
+"""Compares a run with its record: checksums and digests, every score, and, on request, the training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
-def opened(
+def open_run(
     folder: Path,
     data_dir: Path | None,
     on_event: Listener,
@@ -40,7 +40,7 @@ def opened(
     return again
 
 
-def stored(again: RecordedRun) -> Iterator[Finding]:
+def check_stored(again: RecordedRun) -> Iterator[Finding]:
     """What the record holds, against its sums, and against digests and scores that are computed again."""
     if again.info["status"] == "unfinished":
         yield Finding("status", f"unfinished, at iteration {again.info['iteration']}: nothing to verify yet", DIFFERENT)
@@ -50,15 +50,15 @@ def stored(again: RecordedRun) -> Iterator[Finding]:
     found = sorted((again.folder / "evaluations").glob("*.json"))
     yield from (_evaluation(again, path) for path in found)
     if not found:
-        yield Finding("scores", f"none are stored; the run is {again.info['status']}")
+        yield Finding("scores", f"no scores are stored; the run is {again.info['status']}")
 
 
-def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
+def compare_training(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     """The training, done again into `folder`, against the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
     executions = [ExecutionRecord.read(each.path, each.info) for each in (record, here)]
     reasons = promises.reasons(*executions) + _went_on(record)
-    yield Finding("training", f"done again; {promise(reasons)}")
+    yield Finding("training", f"repeated; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
             yield compared(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
@@ -69,7 +69,7 @@ def retrained(again: RecordedRun, folder: Path) -> Iterator[Finding]:
         yield compared(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
         path = here.path / again.weights_of(evaluation)
-        yield scores(evaluation, again.evaluated(evaluation, path), again.benchmark, reasons)
+        yield scores(evaluation, again.evaluate(evaluation, path), again.benchmark, reasons)
 
 
 def _comparable(record: records.Record, curve: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def _evaluation(again: RecordedRun, path: Path) -> Finding:
     try:
         recorded = records.read_evaluation(path)
         weights = records.checked(again.folder, again.weights_of(recorded), again.info["files"])
-        return scores(recorded, again.evaluated(recorded, weights), again.benchmark)
+        return scores(recorded, again.evaluate(recorded, weights), again.benchmark)
     except UserError as error:  # damaged, or weights of a network that is not this one
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
 
@@ -126,7 +126,7 @@ def _went_on(record: records.Record) -> list[str]:
     )
     iterations = [part["iteration"] for part in record.info.get("resumed") or []]
     return [
-        f"it went on differently at iteration {iteration}"
+        f"it was resumed with another execution at iteration {iteration}"
         for iteration, part in zip(iterations, later, strict=True)
         if promises.reasons(begun, part)
     ]

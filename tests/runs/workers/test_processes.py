@@ -113,8 +113,8 @@ def test_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (("--engine", "rya"), "did you mean 'ray'"),
         (("--workers", "0"), "not a whole number from 1"),
-        (("--workers", "2", "--engine", "ray"), "--workers is for --engine local"),
-        (("--address", "10.0.0.1:6379"), "--address is for --engine ray"),
+        (("--workers", "2", "--engine", "ray"), "--workers applies to --engine local only"),
+        (("--address", "10.0.0.1:6379"), "--address needs --engine ray"),
     ],
 )
 def test_mistakes_are_one_line(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
@@ -145,7 +145,7 @@ def test_a_worker_that_dies_is_reported_and_its_group_goes_on(
         time.sleep(0.02)
     output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
-    assert errors.count("its worker died (signal 9); it goes on from its last checkpoint") == 1
+    assert errors.count("its worker died (signal 9); resuming from the last checkpoint") == 1
     assert sums(results) == alone and len(alone) == 2
     assert output.count("on 20 test episodes") == 2
 
@@ -162,7 +162,7 @@ def test_ctrl_c_stops_all_workers_with_checkpoints(
         os.kill(pid, signal.SIGINT)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 130 and "Traceback" not in errors, errors
-    assert errors.count("at iteration") == 2 and "go on with: python -m bench run" in errors
+    assert errors.count("at iteration") == 2 and "resume with: python -m bench run" in errors
     assert len(workers) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert {records.read(folder).status for folder in layout.folders(results)} == {"unfinished"}
     assert bench(*TINY, *TWO, *LONG).returncode == 0

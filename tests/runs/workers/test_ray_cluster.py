@@ -61,7 +61,7 @@ def test_a_node_that_dies_leaves_its_group_to_another(
     kill_9(second)
     output, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
-    assert "its worker died; it goes on from its last checkpoint" in errors
+    assert "its worker died; resuming from the last checkpoint" in errors
     assert output.count("on 20 test episodes") == 2 and "Traceback" not in errors
     assert sums(results) == sums(tmp_path / "alone") and len(sums(results)) == 2
     assert not list(results.glob(".ray-*"))
@@ -78,7 +78,7 @@ def test_ctrl_c_stops_the_tasks_with_checkpoints(nodes: tuple[Any, Any], tmp_pat
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 130 and "Traceback" not in errors, errors
-    assert errors.count("at iteration") == 2 and "go on with: python -m bench run" in errors
+    assert errors.count("at iteration") == 2 and "resume with: python -m bench run" in errors
     before = [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
     time.sleep(2)
     assert [records.read_info(folder)["iteration"] for folder in layout.folders(results)] == before

@@ -83,20 +83,20 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
     info["origin"]["files"]["model20.index"] = 64 * "0"
     files.write_sealed(path, info)
     report = typed("report")
-    assert report.returncode == 1 and "do not name the files of checkpoint model20" in report.stderr
+    assert report.returncode == 1 and "do not match the files of checkpoint model20" in report.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("evaluate",), "name a RUN, or --all, or a --checkpoint PATH"),
-        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or --all, or a --checkpoint PATH"),
-        (("evaluate", "--checkpoint", "weights"), "--benchmark is needed too"),
-        (("evaluate", "run", "--protocol", "paper"), "goes with --checkpoint"),
+        (("evaluate",), "name a RUN, or give --all, or --checkpoint PATH"),
+        (("evaluate", "run", "--checkpoint", "weights"), "name a RUN, or give --all, or --checkpoint PATH"),
+        (("evaluate", "--checkpoint", "weights"), "also needs --benchmark"),
+        (("evaluate", "run", "--protocol", "paper"), "applies to --checkpoint only"),
         (("evaluate", "--checkpoint", "nowhere", "--benchmark", "tiny"), "no checkpoint at nowhere"),
         (("evaluate", "--checkpoint", ".", "--benchmark", "tiny"), "no TensorFlow checkpoint in ."),
         (("evaluate", "--checkpoint", "weights", "--benchmark", "tniy"), "did you mean 'tiny'"),
-        (("evaluate", "--checkpoint", "weights", "--benchmark", "omniglot-5w1s"), "where this benchmark's network has"),
+        (("evaluate", "--checkpoint", "weights", "--benchmark", "omniglot-5w1s"), "but this benchmark's network needs"),
         ((*TINY, "--protocol", "papr"), "did you mean 'paper'"),
         ((*TINY, "--protocol", "ravi"), "maml cannot be evaluated with batch_statistics=running"),
         ((*TINY, "--set", "inner_lr=0.1"), "setting of an evaluation"),
@@ -119,5 +119,5 @@ def test_weights_that_are_no_numbers(typed: Command, tmp_path: Path, weights: Pa
 
 def test_the_authors_weights_are_of_their_benchmark(typed: Command, authors: Path) -> None:
     asked = ("evaluate", "--checkpoint", str(authors), "--benchmark")
-    assert "are of miniimagenet-5w1s" in one_line(typed(*asked, "miniimagenet-5w5s"))
+    assert "were trained on miniimagenet-5w1s" in one_line(typed(*asked, "miniimagenet-5w5s"))
     assert "data add mini-imagenet PATH" in one_line(typed(*asked, "miniimagenet-5w1s"))

@@ -54,8 +54,8 @@ def test_every_parameter_is_there() -> None:
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [
-        ({"model/w5": np.zeros((64, 5), np.float32)}, r"model/w5 is \[64, 5\], where .* has \[100, 5\]"),
-        ({"model/conv1": np.zeros((3, 3, 1, 4), np.float32)}, r"model/conv1 is \[3, 3, 1, 4\]"),
+        ({"model/w5": np.zeros((64, 5), np.float32)}, r"model/w5 has shape \[64, 5\], but .* needs \[100, 5\]"),
+        ({"model/conv1": np.zeros((3, 3, 1, 4), np.float32)}, r"model/conv1 has shape \[3, 3, 1, 4\]"),
         ({"beta1_power": np.zeros(1, np.float32)}, "beta1_power is not known"),
         ({"model/b5": None}, "model/b5 is missing"),
     ],

@@ -72,23 +72,23 @@ MESSAGE = entry((2,), 0, np.zeros(2, "<f4").tobytes())
         (Bundle(SMALL, header=b""), "spread over 0 files"),
         (Bundle(SMALL, header=HEADER + b"\x10\x01"), "big-endian"),
         (Bundle(SMALL, header=b"\x08\x01\x1a\x02\x10\x02"), "newer version"),
-        (Bundle(SMALL, header=b"\x0a\x01\x01"), "no number"),
+        (Bundle(SMALL, header=b"\x0a\x01\x01"), "not a number"),
         (Bundle(SMALL, entries={"b": entry((4,), 0, bytes(16), kind=2)}), "b is of float64"),
         (Bundle(SMALL, entries={"b": entry((4,), 0, bytes(16), kind=77)}), "b is of kind 77"),
         (Bundle(SMALL, entries={"b": MESSAGE + b"\x3a\x02\x08\x01"}), "partitioned into slices"),
-        (Bundle(SMALL, entries={"b": MESSAGE + b"\x18\x01"}), "in a file that there is not"),
+        (Bundle(SMALL, entries={"b": MESSAGE + b"\x18\x01"}), "in a file that does not exist"),
         (Bundle(SMALL, entries={"b": entry((1 << 40, 1 << 40), 0, b"", size=4 << 80)}), "no end"),
         (Bundle(SMALL, entries={"b": entry((1 << 40,), 44, b"", size=4 << 40)}), "cut short"),
         (Bundle(SMALL, entries={"b": entry((1 << 62,), 0, b"", size=0)}), "said to take 0 bytes"),
         (Bundle(SMALL, entries={"b": entry((1,) * 9, 44, bytes(4))}), "[1, 1, 1, 1, 1, 1, 1, 1]"),
         (Bundle(SMALL, entries={"b": entry((0, 1 << 62), 0, b"")}), "said to take 0 bytes"),
-        (Bundle(SMALL, entries={"b": MESSAGE}), "lies where another variable does"),
+        (Bundle(SMALL, entries={"b": MESSAGE}), "overlaps another variable"),
         (Bundle(SMALL, entries={"model/a": entry((2, 3), 0, bytes(24))}), "the crc32c of model/a"),
         (Bundle(SMALL, entries={"b": b"\x0b"}), "wire type 3"),
         (Bundle(SMALL, entries={"b": b"\x0a\x7f"}), "beyond its message"),
         (Bundle(SMALL, entries={"b": b"\x12\x02\x08\x01" + b"\x08\x01" + b"\x12\x05"}), "beyond its message"),
         (Bundle(SMALL, entries={"b": b"\x08" + b"\xff" * 11}), "no end"),
-        (Bundle(SMALL, entries={"new\nline": MESSAGE}), "no text"),
+        (Bundle(SMALL, entries={"new\nline": MESSAGE}), "not text"),
         (Bundle(SMALL, entries={"n" * 1001: MESSAGE}), "longer than 1000 bytes"),
         (Bundle({}, entries={f"{k:05}": MESSAGE for k in range(10_001)}), "more than 10000 entries"),
     ],
@@ -143,7 +143,7 @@ def test_no_message_does_more_than_be_refused(tmp_path: Path, entries: dict[str,
 def test_a_folder_must_hold_one_checkpoint(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         Bundle(SMALL).write(tmp_path / name)
-    with pytest.raises(UserError, match="holds 2 checkpoints; name one" if names else "ends in .index"):
+    with pytest.raises(UserError, match="holds 2 checkpoints; give one" if names else "ends in .index"):
         tensor_bundle.find(tmp_path)
     if names:
         assert tensor_bundle.find(tmp_path / "model8") == tmp_path / "model8"
@@ -152,5 +152,5 @@ def test_a_folder_must_hold_one_checkpoint(tmp_path: Path, names: tuple[str, ...
 @pytest.mark.parametrize("name", ["model", "model0", "model1234567890"])
 def test_a_name_without_its_iteration(tmp_path: Path, name: str) -> None:
     Bundle(variables(1, 2, 2, 5)).write(tmp_path / name)
-    with pytest.raises(UserError, match="does not end in the iteration"):
+    with pytest.raises(UserError, match="must end in the iteration"):
         checkpoint.read(tmp_path)

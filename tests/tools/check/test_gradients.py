@@ -74,7 +74,7 @@ def test_second_derivatives_left_out_or_wrong(kind: type) -> None:
 @pytest.mark.parametrize("kind", [METHODS["reptile"], _Doubled])
 def test_not_that_of_its_loss(kind: type) -> None:
     found = _found(kind)
-    assert not found.exact and not found.vanishes and found.text.startswith("not that of its loss")
+    assert not found.exact and not found.vanishes and found.text.startswith("not the gradient of its loss")
 
 
 def test_names_the_tensor() -> None:

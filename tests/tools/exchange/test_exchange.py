@@ -88,12 +88,12 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
         "tiny,their-method,,60.0,1.0,over tasks,600,1,transductive,They themselves,,paper,20,2.0\n"
     )
     report = typed("report", "--out", "out")
-    assert report.returncode == 0 and "predicted elsewhere: protocol not known" in report.stdout
+    assert report.returncode == 0 and "predicted elsewhere, protocol unknown" in report.stdout
     with open(tmp_path / "out" / "report.csv", newline="") as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
     theirs = rows["their-method"]
     assert (theirs["verdict"], theirs["seeds"], theirs["iterations"]) == ("not judged", "3", "")
-    assert "whose protocol is not known" in theirs["why"]
+    assert "whose protocol is unknown" in theirs["why"]
     assert "maml − their-method" in (tmp_path / "out" / "report.md").read_text()
     table = frame(tmp_path / "results" / "runs", "evaluation").set_index("method")
     assert table.loc["their-method", "protocol"].isna().all()
@@ -106,7 +106,7 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
 def test_a_column_that_stands_there_twice(typed: Command, tmp_path: Path, handed_out: Path) -> None:
     table = pyarrow.Table.from_pandas(predictions(handed_out), preserve_index=False)
     pyarrow.parquet.write_table(table.append_column("episode", table["episode"]), tmp_path / "predictions.parquet")
-    assert "column episode stands there twice" in one_line(typed(*SCORE))
+    assert "column episode appears twice" in one_line(typed(*SCORE))
 
 
 def test_the_same_predictions_are_no_second_seed(typed: Command, tmp_path: Path, handed_out: Path) -> None:
@@ -114,13 +114,13 @@ def test_the_same_predictions_are_no_second_seed(typed: Command, tmp_path: Path,
     table.to_parquet(tmp_path / "predictions.parquet")
     table.sample(frac=1, random_state=0).assign(more=1).astype({"query": "int8"}).to_parquet(tmp_path / "p2.parquet")
     said = one_line(typed("score", "p2.parquet", *SCORE[1:]))
-    assert "have the same predictions" in said
+    assert "hold the same predictions" in said
 
 
 def test_files_that_lie_there_are_left_alone(typed: Command, tmp_path: Path) -> None:
     (tmp_path / "images.npy").write_text("mine")
     asked = ("episodes", "export", "--benchmark", "tiny", "--episodes", "2", "--images", "--out", ".")
-    assert "images.npy exists: name another folder" in one_line(typed(*asked))
+    assert "images.npy exists: give another folder" in one_line(typed(*asked))
     assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
 
 
@@ -147,18 +147,21 @@ def _changed(column: str, row: int, value: object) -> Callable[[pd.DataFrame], p
         (lambda t: pd.concat([t, t.iloc[:1]]), "episode 0, query 0 is predicted twice"),
         (lambda t: t.drop(columns="query"), "no column query"),
         (lambda t: t.assign(query=t["query"].astype("uint64").replace(3, 2**64 - 1)), "18446744073709551615"),
-        (lambda t: t.assign(stream=None), "no text, in the column stream"),
-        (lambda t: t.assign(prediction=0.5), "prediction: whole numbers"),
+        (lambda t: t.assign(stream=None), "which is not text, in column stream"),
+        (lambda t: t.assign(prediction=0.5), "prediction: give whole numbers"),
         (lambda t: t.iloc[:0], "0 rows"),
-        (_changed("prediction", 3, 5), "prediction 5, where there are 0 to 4"),
-        (_changed("episode", 3, -1), "episode -1, where there are 0 to 19"),
-        (_changed("stream", 3, "tiny"), "2 values in the column stream"),
+        (_changed("prediction", 3, 5), "prediction 5 is not from 0 to 4"),
+        (_changed("episode", 3, -1), "episode -1 is not from 0 to 19"),
+        (_changed("stream", 3, "tiny"), "2 values in column stream"),
         (lambda t: t.assign(stream="tiny"), "copy `stream` from the manifest"),
         (lambda t: t.assign(stream=f"tniy/test/20x1/{64 * '0'}"), "did you mean 'tiny'"),
         (lambda t: t.assign(stream=f"tiny/train/20x1/{64 * '0'}"), "only predictions for test episodes"),
-        (lambda t: t.assign(stream=f"tiny/test/20x1/{64 * '0'}"), "predicted for other episodes"),
+        (lambda t: t.assign(stream=f"tiny/test/20x1/{64 * '0'}"), "these predictions are for other episodes"),
         (lambda t: t.assign(stream=f"tiny/test/20x0/{64 * '0'}"), "at least 1 query"),
-        (lambda t: t.assign(stream=t["stream"].str.replace("20x1", "20x2")), "predicted for other episodes"),
+        (
+            lambda t: t.assign(stream=t["stream"].str.replace("20x1", "20x2")),
+            "these predictions are for other episodes",
+        ),
         (lambda t: t.assign(stream=f"sinusoid-5s/test/20x5/{64 * '0'}"), "only episodes of images"),
         (lambda t: t.assign(query=t["query"].astype("Int64").where(t["query"] > 0)), "a value is missing in"),
     ],
@@ -175,16 +178,19 @@ def test_what_is_no_complete_answer(
     ("arguments", "expected"),
     [
         (("score", "nothing.parquet", "--name", "x"), "cannot be read"),
-        (("score", "episodes/manifest.json", "--name", "x"), "no parquet file"),
+        (("score", "episodes/manifest.json", "--name", "x"), "not a readable Parquet file"),
         ((*SCORE[:3], "MAML"), "say whose it is, such as 'their MAML'"),
-        ((*SCORE[:3], "!!"), "some of them letters from a to z, or digits"),
+        ((*SCORE[:3], "!!"), "with at least one letter from a to z or digit"),
         ((*SCORE, "--benchmark", "omniglot-5w1s"), "these predictions are for tiny"),
-        (("score", "predictions.parquet", *SCORE[1:]), "have the same predictions"),
+        (("score", "predictions.parquet", *SCORE[1:]), "hold the same predictions"),
         (("score", "predictions.parquet"), "--name"),
         ((*EXPORT, "--out", "other", "--split", "tets"), "did you mean 'test'"),
         ((*EXPORT, "--out", "other", "--queries", "20"), "at most 19"),
         (("episodes", "export", "--benchmark", "sinusoid-5s", "--out", "other"), "only episodes of images"),
-        (("episodes", "export", "--benchmark", "tiny", "--episodes", "1", "--out", "other"), "at least 2"),
+        (
+            ("episodes", "export", "--benchmark", "tiny", "--episodes", "1", "--out", "other"),
+            "give 2 (which an interval needs)",
+        ),
         (("episodes", "export", "--benchmark", "tiny", "--out", "predictions.parquet"), "cannot write"),
     ],
 )

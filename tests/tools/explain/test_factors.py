@@ -153,7 +153,7 @@ def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
     (pair,) = [effect for effect in rows if effect.kind == PAIR]
     assert pair.name == "inner_lr x inner_steps" and float(pair.paired.difference.value) == pytest.approx(70.0)
     assert most_apart(found, sizes(rows), 1) == ["inner_lr+inner_steps"]
-    assert {effect.told for effect in rows if effect.kind in (FROM, TO, PAIR)} == {"yes"}
+    assert {effect.significant for effect in rows if effect.kind in (FROM, TO, PAIR)} == {"yes"}
 
 
 def test_the_pairs_that_are_tried_are_of_the_factors_that_act_differently_in_either_place() -> None:
@@ -171,9 +171,9 @@ def test_an_effect_that_chance_explains_is_not_told_from_none() -> None:
     for name in ("article with paper's inner_lr", "article with paper's queries"):
         scores[name] = {seed: row + noise.normal(0, 1) for seed, row in scores[name].items()}
     found = {effect.name: effect for effect in effects(comparison, scores)}
-    assert found["inner_lr"].holm > 0.05 and found["inner_lr"].told == "no"
-    assert found["queries"].told == ("yes" if found["queries"].holm < 0.05 else "no")
-    assert found["rest of the gap"].told == "" == found["paper - article"].told
+    assert found["inner_lr"].holm > 0.05 and found["inner_lr"].significant == "no"
+    assert found["queries"].significant == ("yes" if found["queries"].holm < 0.05 else "no")
+    assert found["rest of the gap"].significant == "" == found["paper - article"].significant
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_an_effect_that_chance_explains_is_not_told_from_none() -> None:
     [
         (["inner_rl+queries"], [], "did you mean 'inner_lr'"),
         (["meta_lr+queries"], [], "unknown factor of a group 'meta_lr'"),
-        (["queries+meta_batch", "queries"], [], "queries is in a group already"),
+        (["queries+meta_batch", "queries"], [], "queries is already in a group"),
         ([], ["queries+metabatch"], "did you mean 'meta_batch'"),
-        ([], ["queries"], "write it as a"),
-        ([], ["queries+iterations"], "make no pair"),
+        ([], ["queries"], "write two factors, as a"),
+        ([], ["queries+iterations"], "cannot be in a pair"),
     ],
 )
 def test_groups_and_pairs_that_cannot_be(groups: list[str], pairs: list[str], message: str) -> None:
@@ -226,7 +226,7 @@ def test_effects_are_paired_and_what_is_left_is_told() -> None:
     assert {name: value(found, name) for name in names} == pytest.approx(expected)
     for effect in found:  # nothing but seed and episode effects, which pairing takes away
         assert effect.interval == pytest.approx((expected[effect.name],) * 2, abs=1e-9) and effect.seeds == (0, 1, 2)
-    assert found[4].change == "that, and the factors not asked for"
+    assert found[4].change == "interaction, and the factors not asked for"
 
 
 def test_the_interval_of_an_effect_is_the_paired_one() -> None:
@@ -253,9 +253,9 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_variant() -> None:
     assert found["queries"].seeds == (0, 2) and found["queries"].paired.kind == "for these models"
     assert found["inner_lr"].paired is None and found["rest of the gap"].paired is None
     table = {row["cell"]: row for row in shown_variants(comparison, (0, 1, 2, 3), scores)}
-    assert table["article"]["diverged seeds"] == "3" and table["article"]["which"] == "both"
+    assert table["article"]["diverged seeds"] == "3" and table["article"]["covers"] == "episodes + seeds"
     of_queries = table["article with paper's queries"]
-    assert (of_queries["diverged seeds"], of_queries["which"]) == ("1, 3", "for these models")
+    assert (of_queries["diverged seeds"], of_queries["covers"]) == ("1, 3", "these weights only")
     assert table["article with paper's inner_lr"]["diverged seeds"] == "0, 1, 2, 3"
 
 
@@ -263,7 +263,7 @@ def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
     comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
     scores = {variant.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for variant in comparison.variants}
     row = shown_variants(comparison, (0, 1), scores)[0]
-    assert row["95 % interval"].endswith("to 100.00") and "for these models" in row["which"]
+    assert row["95 % interval"].endswith("to 100.00") and "these weights only" in row["covers"]
 
 
 def test_more_iterations_are_the_other_end_s_training() -> None:

@@ -80,12 +80,14 @@ def test_runs_that_are_there_are_shared_and_it_goes_on_where_time_ran_out(typed:
     assert listing.returncode == 0 and "to do: 2 trainings" in listing.stdout
     assert not (tmp_path / "results" / "report").exists() and len(records.read_all(tmp_path / "results/runs")[0]) == 1
     stopped = typed(*asked, "--max-minutes", "0.000001")
-    assert stopped.returncode == TIME_IS_UP and "go on with: python -m bench explain" in stopped.stderr
+    assert stopped.returncode == TIME_IS_UP and "resume with: python -m bench explain" in stopped.stderr
     ran = typed(*asked)
-    assert ran.returncode == 0 and "for these models" in ran.stdout and "that, and the factors not" in ran.stdout
+    assert (
+        ran.returncode == 0 and "these weights only" in ran.stdout and "interaction, and the factors not" in ran.stdout
+    )
     told = typed(*asked, "--json")
     outcomes = [json.loads(line)["outcome"] for line in told.stdout.splitlines()]
-    assert told.returncode == 0 and outcomes == ["skipped"] * 3 and "for these models" in told.stderr
+    assert told.returncode == 0 and outcomes == ["skipped"] * 3 and "these weights only" in told.stderr
 
 
 def test_cheap_cells_come_first(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +113,7 @@ def test_iterations_are_a_factor_that_trains_nothing(typed: Command, tmp_path: P
 
     lost = article.info | {"files": {k: v for k, v in article.info["files"].items() if "@" not in k}}
     files.write_sealed(article.path / layout.RECORD, lost)
-    assert "to do: 1 trainings" in typed(*asked, "--dry-run").stdout  # which is what is left to do then
+    assert "to do: 1 training," in typed(*asked, "--dry-run").stdout  # which is what is left to do then
     files.write_sealed(article.path / layout.RECORD, lost | {"status": "diverged"})
     assert "to do: 0 trainings" in typed(*asked, "--dry-run").stdout  # it has no score, whatever is trained beside it
 
@@ -128,7 +130,7 @@ def test_a_training_that_is_past_the_iteration_is_not_shared(
         with monkeypatch.context() as patched:
             patched.setattr(Stop, "__call__", lambda stop, calls=calls, after=after: next(calls) >= after)
             run = ("run", "--benchmark", "tiny", "--protocol", "ravi", "--method", "finetune", "--force")
-            assert f"at iteration {after}; go on" in typed(*run).stderr
+            assert f"at iteration {after}; resume" in typed(*run).stderr
         assert ("shared" in typed(*dry).stdout) == shared
 
 
@@ -148,8 +150,8 @@ def test_a_method_of_one_s_own_names_no_folder(typed: Command, tmp_path: Path) -
         (("--from", "article", "--to", "paper", "--factor", "inner_rl"), "did you mean 'inner_lr'"),
         (("--from", "article", "--to", "paper", "--method", "mamll"), "did you mean 'maml'"),
         (("--from", "article", "--to", "paper", "--direction", "up"), "invalid choice"),
-        (("--from", "article", "--to", "paper", "--seeds", "0"), "at least one seed"),
-        (("--from", "article", "--to", "paper", "--benchmark", "sinusoid-5s"), "about images"),
+        (("--from", "article", "--to", "paper", "--seeds", "0"), "give at least 1"),
+        (("--from", "article", "--to", "paper", "--benchmark", "sinusoid-5s"), "for images"),
     ],
 )
 def test_mistakes(typed: Command, tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:

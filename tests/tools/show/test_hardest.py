@@ -71,10 +71,10 @@ def test_the_hardest_and_the_easiest_are_drawn(typed: Command, folder: Path, tmp
 @pytest.mark.parametrize("queries", [1, 2])
 def test_what_is_drawn_scores_as_recorded(folder: Path, queries: int) -> None:
     """In episodes of every chunk, the last and smaller one too."""
-    again = verify.opened(folder, None, ignore)
+    again = verify.open_run(folder, None, ignore)
     recorded = hardest.evaluation(again, [f"queries={queries}"])
     places = list(range(recorded.evaluation.episodes))
-    drawn = hardest.drawn(again, recorded, places).sheets
+    drawn = hardest.draw(again, recorded, places).sheets
     labels = np.arange(5)[:, None]
     for part, step in (("before", 0), ("after", recorded.step)):
         scores = [(getattr(sheet, part) == labels).mean() for sheet in drawn]
@@ -88,7 +88,7 @@ def test_scores_that_are_not_the_recorded_ones_are_told(typed: Command, folder: 
     forge(folder, hardest)
     made = typed("show", "episodes", "tiny", "--easiest", "20", "--out", "all.png")
     assert made.returncode == 1 and len(made.stderr.splitlines()) == 1
-    assert f"not the recorded scores in test episode {hardest}: bits are promised here" in made.stderr
+    assert f"test episode {hardest} got other scores than recorded: bits are promised here" in made.stderr
 
 
 def test_the_page_shows_a_few_with_an_alternative_each(typed: Command, folder: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_run_made_anew_has_no_pictures_of_the_old(typed: Command, folder: Path
     [
         (("tiny", "--set", "queries=3"), "has no evaluation with queries=3: `python -m bench evaluate tiny/maml/"),
         (("tiny", "--set", "querys=2"), "did you mean 'queries'"),
-        (("tiny", "--out", "worst.jpg"), "the picture is a PNG, name it so"),
+        (("tiny", "--out", "worst.jpg"), "the picture is a PNG: give a name that ends in .png"),
         (("tiny", "--hardest", "0"), "not a whole number from 1"),
         (("tinny",), "no run 'tinny'"),
     ],
@@ -168,7 +168,7 @@ def test_a_sheet_says_in_words_what_it_shows() -> None:
     before, after = np.array([[0, 0], [0, 0]]), np.array([[0, 1], [1, 1]])
     sheet = sheets.Sheet("Test episode 3", ("cat", "dog"), images, images, before, after)
     assert sheet.described() == (
-        "Test episode 3. Classes: A (cat), B (dog). Of 4 query images 2 are right before adaptation and 3 after. "
+        "Test episode 3. Classes: A (cat), B (dog). Of 4 query images, 2 are right before adaptation and 3 after. "
         "Most often: 1 image of A (cat) taken for B (dog)."
     )
 

@@ -122,7 +122,7 @@ def test_nesting(tmp_path: Path, saved: Callable[..., Path], wrapped: str) -> No
 
 def test_without_a_head(typed: Command, tmp_path: Path, saved: Callable[..., Path]) -> None:
     saved(CloserLook(1, None))
-    assert "no linear head, which maml needs: --method protonet, nearest or finetune" in one_line(typed(*TINY))
+    assert "no linear head in it, which maml needs: --method protonet, nearest or finetune" in one_line(typed(*TINY))
     for method in ("protonet", "nearest", "finetune"):
         result = typed(*TINY, "--method", method)
         assert result.returncode == 0 and "CloserLookFewShot" in result.stdout, result.stderr
@@ -131,7 +131,7 @@ def test_without_a_head(typed: Command, tmp_path: Path, saved: Callable[..., Pat
 def test_a_classifier_of_many_classes_has_features(typed: Command, saved: Callable[..., Path]) -> None:
     """A head of other outputs than the ways is of no use to MAML, and not needed by nearest neighbour."""
     saved(CloserLook(1, 64))
-    assert "head.weight is 64x6, where maml needs 5x6" in one_line(typed(*TINY))
+    assert "head.weight has shape 64x6, but maml needs 5x6" in one_line(typed(*TINY))
     assert typed(*TINY, "--method", "nearest").returncode == 0
 
 
@@ -148,7 +148,7 @@ def test_running_statistics(typed: Command, saved: Callable[..., Path]) -> None:
     saved(untouched)
     without = typed(*running)
     assert (
-        without.returncode == 1 and "no mean" in without.stdout and "lacking     running statistics" in without.stdout
+        without.returncode == 1 and "no mean" in without.stdout and "missing     running statistics" in without.stdout
     )
 
 
@@ -180,12 +180,12 @@ def changed(name: str, value: torch.Tensor | None) -> dict[str, torch.Tensor]:
     [
         (changed("classifier.bias", torch.full((5,), torch.nan)), "classifier.bias holds values that are not finite"),
         (changed("classifier.bias", torch.zeros(1).expand(1 << 40)), "is larger than any of a Conv4"),
-        (changed("classifier.bias", torch.zeros(5).to_sparse()), "classifier.bias is no plain tensor"),
+        (changed("classifier.bias", torch.zeros(5).to_sparse()), "classifier.bias is not a plain tensor"),
         (changed("classifier.bias", torch.zeros(5, dtype=torch.complex64)), "complex numbers"),
-        (changed("classifier.bias", None), "maml needs head.bias (5), which is not in it"),
+        (changed("classifier.bias", None), "maml needs head.bias (5), which is missing"),
         (
             changed("features.layer4.conv.weight", None),
-            "at most one linear head, and here are features.layer1.conv 6x1x3x3",
+            "at most one linear head, but this file has features.layer1.conv 6x1x3x3",
         ),
         (changed("film.gamma", torch.zeros(3, 6)), "film 3x6"),
         (changed("features.layer2.norm.weight", torch.zeros(7)), "does not fit tiny"),
@@ -215,19 +215,19 @@ def test_dragens_grey_network(typed: Command, saved: Callable[..., Path]) -> Non
     ("arguments", "expected"),
     [
         ((*TINY, "--map", "no.toml"), "no.toml: cannot be read"),
-        ((*TINY, "--map", "bad.toml"), "bad.toml: no TOML"),
+        ((*TINY, "--map", "bad.toml"), "bad.toml: not valid TOML"),
         ((*TINY, "--map", "nothing.toml"), "nothing.toml: conv1.weight is missing"),
-        ((*TINY, "--map", "unknown.toml"), "conv1.wait is no tensor of a Conv4"),
+        ((*TINY, "--map", "unknown.toml"), "conv1.wait is not a tensor of a Conv4"),
         ((*TINY, "--map", "absent.toml"), "conv1.weight: theirs.pth has no tensor nowhere"),
-        ((*TINY, "--map", "number.toml"), "conv1.weight: a name is needed"),
-        ((*TINY, "--method", "maml", "--method", "anil"), "one method at a time"),
+        ((*TINY, "--map", "number.toml"), "conv1.weight: give a name"),
+        ((*TINY, "--method", "maml", "--method", "anil"), "give one method"),
         ((*TINY, "--method", "meta-sgd"), "meta-sgd needs rate.conv1.bias"),
         ((*TINY, "--method", "malm"), "unknown method 'malm'"),
         ((*TINY, "--set", "blocks=none"), "blocks=none: not paper or padded or unpadded"),
         ((*TINY, "--set", "meta_lr=1"), "unknown setting of weights from elsewhere 'meta_lr'"),
         ((*TINY, "--set", "inner_lr=fast"), "inner_lr=fast: not a number"),
-        (("evaluate", "--checkpoint", "theirs.pth"), "--benchmark is needed too"),
-        (("evaluate", "--checkpoint", ".", "--benchmark", "tiny"), "name one, such as theirs.pth"),
+        (("evaluate", "--checkpoint", "theirs.pth"), "also needs --benchmark"),
+        (("evaluate", "--checkpoint", ".", "--benchmark", "tiny"), "give one, such as theirs.pth"),
         (("evaluate", "--checkpoint", "no.pth", "--benchmark", "tiny"), "no checkpoint at no.pth"),
         (("evaluate", "--checkpoint", "bad.toml", "--benchmark", "tiny"), "neither a file of torch.save nor"),
         (("evaluate", "--checkpoint", "theirs.pth", "--benchmark", "sinusoid-5s"), "need images"),
@@ -281,4 +281,4 @@ def test_a_record_whose_map_was_changed_is_left_out(typed: Command, tmp_path: Pa
     info["origin"]["files"]["the map of its tensors"] = 64 * "0"
     files.write_sealed(path, info)
     report = typed("report")
-    assert report.returncode == 1 and "do not name the files of state_dict theirs.pth" in report.stderr
+    assert report.returncode == 1 and "do not match the files of state_dict theirs.pth" in report.stderr

@@ -23,8 +23,8 @@ def weight_gradient(
     PRECISION: tl.constexpr,
 ):
     """Images x [episodes, images, rows, columns, channels] and the gradient s [..., filters] of their product ->
-    parts [episodes, SPLITS, 9, channels, filters] from FIRST on: a program sums CHUNK pixels, for a row of three taps
-    or, of few channels, for all. Grid: chunks, rows of taps, episodes."""
+    parts [episodes, SPLITS, 9, channels, filters] from FIRST on: a program sums CHUNK pixels, for a row of three taps.
+    Grid: chunks, rows of taps, episodes."""
     chunk = tl.program_id(0)
     taps = tl.program_id(1)
     e = tl.program_id(2)
@@ -32,37 +32,7 @@ def weight_gradient(
     x_ptr += e * pixels * CHANNELS
     s_ptr += e * pixels * FILTERS
     parts_ptr += (e * SPLITS + FIRST + chunk) * (9 * CHANNELS * FILTERS)
-    if CHANNELS < 16:
-        all_taps(x_ptr, s_ptr, parts_ptr, chunk, pixels, CHUNK, HEIGHT, WIDTH, CHANNELS, FILTERS, DEPTH, PRECISION)
-    else:
-        three_taps(
-            x_ptr, s_ptr, parts_ptr, chunk, taps, pixels, CHUNK, HEIGHT, WIDTH, CHANNELS, FILTERS, DEPTH, PRECISION
-        )
-
-
-@triton.jit
-def all_taps(
-    x_ptr, s_ptr, parts_ptr, chunk, pixels, CHUNK: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
-    CHANNELS: tl.constexpr, FILTERS: tl.constexpr, DEPTH: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
-    """[9 channels, filters] in one accumulator."""
-    T: tl.constexpr = x_ptr.dtype.element_ty
-    WIDE: tl.constexpr = 16 if 9 * CHANNELS <= 16 else 32 if 9 * CHANNELS <= 32 else 128
-    k = tl.arange(0, WIDE)
-    c = tl.arange(0, FILTERS)
-    down = k // (3 * CHANNELS) - 1
-    right = k // CHANNELS % 3 - 1
-    shift = (down * WIDTH + right) * CHANNELS + k % CHANNELS
-    acc = tl.zeros((WIDE, FILTERS), T)
-    for start in range(0, CHUNK, DEPTH):
-        p = chunk * CHUNK + start + tl.arange(0, DEPTH)
-        y = (p // WIDTH % HEIGHT)[None, :] + down[:, None]
-        x = (p % WIDTH)[None, :] + right[:, None]
-        there = (k < 9 * CHANNELS)[:, None] & (p < pixels)[None, :] & (y >= 0) & (y < HEIGHT) & (x >= 0) & (x < WIDTH)
-        a = tl.load(x_ptr + (p * CHANNELS)[None, :] + shift[:, None], mask=there, other=0.0)
-        s = tl.load(s_ptr + p[:, None] * FILTERS + c[None, :], mask=(p < pixels)[:, None], other=0.0)
-        acc = tl.dot(a, s, acc, input_precision=PRECISION, out_dtype=T)
-    tl.store(parts_ptr + k[:, None] * FILTERS + c[None, :], acc, mask=(k < 9 * CHANNELS)[:, None])
+    three_taps(x_ptr, s_ptr, parts_ptr, chunk, taps, pixels, CHUNK, HEIGHT, WIDTH, CHANNELS, FILTERS, DEPTH, PRECISION)
 
 
 @triton.jit

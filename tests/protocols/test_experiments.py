@@ -13,6 +13,7 @@ from bench import records
 from bench.analysis import claims_file
 from bench.errors import UserError
 from bench.protocols import benchmarks, experiments, presets
+from bench.protocols.protocol import OF_SOME_METHODS
 from methods import METHODS
 from tests.conftest import ROOT, Command, one_line
 from tests.documents.test_documents import TEXTS, blocks
@@ -89,7 +90,7 @@ def test_what_ships_names_what_there_is(name: str) -> None:
     for block in found.blocks:
         assert set(block.methods) <= set(METHODS) and found.about
         for benchmark in map(benchmarks.get, block.benchmarks):
-            assert found.protocol_of(block, benchmark) == presets.preset(block.protocol, benchmark)
+            assert found.protocol_of(block, benchmark) == presets.preset(block.protocol, benchmark, OF_SOME_METHODS)
 
 
 def test_table1_is_every_claim_of_the_table_whose_protocol_is_known() -> None:

@@ -42,14 +42,15 @@ _BOOTSTRAP_SEED = 0
 
 def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
     """The cells of all finished runs, in the order of tables, and a line for each that cannot be pooled."""
-    records = list(records)
     groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
+    beside: dict[Path, list[Record]] = defaultdict(list)
     for record in records:
+        beside[record.path.parent].append(record)
         for evaluated in record.evaluations if record.status == "finished" else ():
             if not evaluated.lost:
                 groups[_key(record, evaluated)].append((record, evaluated))
     cells = [
-        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(key, runs[0][0].path.parent, records))
+        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(key, beside[runs[0][0].path.parent]))
         for key, runs in groups.items()
     ]
     problems = {id(cell): _unpoolable(cell) for cell in cells}
@@ -129,13 +130,14 @@ def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
     return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
 
 
-def _diverged(key: tuple[Any, ...], folder: Path, records: Iterable[Record]) -> tuple[int, ...]:
-    """The seeds that would be rows of the cell had they not diverged, in training or in its test."""
+def _diverged(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[int, ...]:
+    """The seeds that would be rows of the cell had they not diverged, in training or in its test. `records`: those of
+    its training."""
 
     def lost(record: Record) -> bool:
         return record.status == "diverged" or any(e.lost and _key(record, e) == key for e in record.evaluations)
 
-    return tuple(sorted(record.seed for record in records if record.path.parent == folder and lost(record)))
+    return tuple(sorted(record.seed for record in records if lost(record)))
 
 
 def _unpoolable(cell: Cell) -> str:
@@ -178,10 +180,10 @@ def outcome(record: Record) -> str:
 def _collapsed(record: Record, measure: Measure) -> list[str]:
     """A line for a run that gives one answer to everything, with the loss that shows why, or nothing."""
     found = [said(evaluated.final, measure) for evaluated in record.evaluations if collapsed(evaluated.final, measure)]
-    if not found or record.curve.empty:
+    if not found or not len(record.points.get("train_loss", ())):
         return found[:1]
     chance = math.log(benchmarks.of_record(record.info).ways)
-    loss = float(record.curve["train_loss"].iloc[-1])
+    loss = float(record.points["train_loss"][-1])
     return [f"{found[0]}; the training loss ended at {loss:.3g} (chance: {chance:.2f}): {ADVICE}"]
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from bench.protocols import protocol
 from bench.records.choices import Edges, edges
 from bench.records.layout import run_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as read from disk. `info` is `record.json`."""
+    """One run, as read from disk. `info` is `record.json`; `points`: the learning curve by its columns, none where there
+    is no curve, each [points]."""
 
     path: Path
     benchmark: str
@@ -69,13 +72,20 @@ class Record:
     training: protocol.Training
     status: str
     info: dict[str, Any]
-    curve: pd.DataFrame
+    points: dict[str, np.ndarray]
     evaluations: tuple[Evaluated, ...]
 
     @property
     def name(self) -> str:
         """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
         return run_name(self.path)
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """The learning curve as a table, a row per point."""
+        import pandas as pd  # as long as all else that a report imports, but for Matplotlib: it does without
+
+        return pd.DataFrame(self.points)
 
     def settings(self, evaluated: Evaluated | None = None) -> tuple[str, ...]:
         """The settings that the method uses, of those that not every method does. A record from before methods declared

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bench import files
 from bench.errors import UserError
@@ -34,10 +33,10 @@ def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
     info = read_info(folder)
     training = _part(folder / RECORD, protocol.Training, info["training"])
-    curve = _curve(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else pd.DataFrame()
+    points = _points(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else {}
     evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
     return Record(
-        folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, curve, evaluations
+        folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, points, evaluations
     )
 
 
@@ -85,6 +84,8 @@ def write_evaluation(
     folder: Path, evaluation: protocol.Evaluation, iteration: int, step: int, scores: np.ndarray, info: dict[str, Any]
 ) -> None:
     """Adds an evaluation to a record: first the scores, then what describes them. `scores` is [episodes, steps + 1]."""
+    import pandas as pd
+
     stem = evaluation_stem(evaluation, iteration)
     frame = pd.DataFrame(scores, columns=[str(k) for k in range(scores.shape[1])])
     frame.index.name = "episode"
@@ -112,8 +113,8 @@ def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
     raise Corrupt(f"{folder / name}: damaged (its SHA-256 differs from the recorded one)")
 
 
-def _curve(path: Path) -> pd.DataFrame:
-    found = pd.DataFrame(_columns(path))
+def _points(path: Path) -> dict[str, np.ndarray]:
+    found = _columns(path)
     if missing := [name for name in _CURVE_COLUMNS if name not in found]:
         raise Corrupt(f"{path}: no column {', '.join(missing)}")
     return found

@@ -4,9 +4,9 @@ is what a row or a line is called, on one line."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from bench.analysis import statistics
@@ -56,9 +56,16 @@ def claim(axes: Axes, y: int, claim: Claim) -> Mark:
     return point, [f"{claim.method}, published: {claim.number}, {wording.source(claim)}"]
 
 
-def curve(axes: Axes, record: Record, validations: pd.DataFrame, colour: str, dash: Dash) -> Mark:
+class Validations(NamedTuple):
+    """Where a run was validated, and its scores there in their unit, each [validations]."""
+
+    iterations: np.ndarray
+    scores: np.ndarray
+
+
+def curve(axes: Axes, record: Record, validations: Validations, colour: str, dash: Dash) -> Mark:
     """The validations of one run."""
-    x, y, form = validations["iteration"], validations["score"], of_record(record.info).measure.form
+    (x, y), form = validations, of_record(record.info).measure.form
     (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
     name = f"{record.method}, seed {record.seed}"
     return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import cycle
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -61,8 +60,8 @@ def accuracy(section: Section) -> Panel | None:
 
 def curves(section: Section) -> Panel | None:
     """Validation score by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
-    runs = {r.path: _validations(r) for r in section.records if len(r.curve) > 0 and "weights_of" not in r.info}
-    shown = [record for record in section.records if len(runs.get(record.path, ())) > 1]  # or there is no line
+    runs = {r.path: _validations(r) for r in section.records if r.points and "weights_of" not in r.info}
+    shown = [r for r in section.records if r.path in runs and len(runs[r.path].scores) > 1]  # or there is no line
     colours = _colours(section)
     names = {r.path: labels.training(r) for r in shown}
     dashes = dict(zip(dict.fromkeys(names.values()), cycle(marks.DASHES), strict=False))
@@ -71,7 +70,7 @@ def curves(section: Section) -> Panel | None:
         lasts = [record.training.iterations for record in shown]
         if max(lasts) > _WIDE * min(lasts):
             axes.set_xscale("log")  # or the short runs could not be seen
-        _within_reach(axes, "y", np.concatenate([runs[record.path]["score"] for record in shown]))
+        _within_reach(axes, "y", np.concatenate([runs[record.path].scores for record in shown]))
         return [
             marks.curve(axes, record, runs[record.path], colours[record.method], dashes[names[record.path]])
             for record in shown
@@ -172,9 +171,8 @@ def _colours(section: Section) -> dict[str, str]:
     return dict(zip(methods, cycle(PALETTE), strict=False))
 
 
-def _validations(record: Record) -> pd.DataFrame:
-    """The run's validations: iteration, and the score in its unit."""
+def _validations(record: Record) -> marks.Validations:
     factor = of_record(record.info).measure.factor
-    valid = record.curve["valid_score"].to_numpy()
+    iterations, valid = record.points["iteration"], record.points["valid_score"]
     known = ~np.isnan(valid)
-    return pd.DataFrame({"iteration": record.curve["iteration"].to_numpy()[known], "score": factor * valid[known]})
+    return marks.Validations(iterations[known], factor * valid[known])

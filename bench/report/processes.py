@@ -22,7 +22,7 @@ def each(do: Callable[[T], R], things: Sequence[T], processes: int) -> list[R]:
     _work = do, things
     try:
         with multiprocessing.get_context("fork").Pool(processes) as pool:
-            return list(pool.imap(_done, range(len(things)), max(1, min(20, len(things) // (4 * processes)))))
+            return list(pool.imap(_done, range(len(things)), max(1, min(20, len(things) // (16 * processes)))))
     finally:
         _work = None
 

@@ -135,7 +135,7 @@ def valid_score(job: Job) -> float | None:
         return None
     if job.protocol.evaluation.weights == "best":
         return float(status.info["best_score"])
-    return float(records.read(job.folder).curve["valid_score"].iloc[-1])
+    return float(records.read(job.folder).points["valid_score"][-1])
 
 
 def tell(chosen: Choice) -> None:

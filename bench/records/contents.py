@@ -62,8 +62,8 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as read from disk. `info` is `record.json`; `points`: the learning curve by its columns, none where there
-    is no curve, each [points]."""
+    """One run, as read from disk. `info` is `record.json`; `points`: the columns of the learning curve, each [points],
+    and none where there is no curve."""
 
     path: Path
     benchmark: str

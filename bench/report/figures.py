@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bench.analysis.sections import Section
 from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
+from bench.report.inline_svg import inline
 from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel
 from bench.report.processes import each
 
@@ -42,9 +44,9 @@ _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # of the legend's: a row
 def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[DrawnFigure]]:
     """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
     with _styled():
-        wanted = [(section.title, *figure) for section in sections for figure in _section(section, out)]
-        drawn = each(lambda figure: _drawn(*figure[1:]), wanted, processes)
-    return {s.title: [d for d, figure in zip(drawn, wanted, strict=True) if figure[0] == s.title] for s in sections}
+        wanted = [_section(f"s{k}", section, out) for k, section in enumerate(sections)]
+        drawn = iter(each(lambda figure: _drawn(*figure), list(chain(*wanted)), processes))
+    return {section.title: list(islice(drawn, len(part))) for section, part in zip(sections, wanted, strict=True)}
 
 
 def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
@@ -62,9 +64,10 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def _section(section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
-    """The figures of a section that are not empty: kind, what it shows, its files without suffix."""
-    name = section.title.replace(" ", "-")
+def _section(name: str, section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
+    """The figures of a section that are not empty: the name in a page, what it shows, its files without suffix. `name`:
+    of the section there."""
+    title = section.title.replace(" ", "-")
     made = {
         section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
         "curves": panels.curves(section),
@@ -73,10 +76,10 @@ def _section(section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
         "differences": panels.differences(section),
         "fits": fits(section),
     }
-    return [(kind, panel, out / f"{kind}-{name}") for kind, panel in made.items() if panel]
+    return [(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
 
 
-def _drawn(kind: str, panel: Panel, stem: Path) -> DrawnFigure:
+def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
     """Places are computed, not searched for: layout engines and labels that move measure every text again."""
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
@@ -96,7 +99,8 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> DrawnFigure:
     axes, values = grid[0, 0], _named(marks)
     axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
-        axes.set_yticks(range(len(panel.rows)), panel.rows)
+        for label in axes.set_yticks(range(len(panel.rows)), panel.rows):
+            label.label1.set_in_layout(False)  # nothing is laid out by them: they need not be measured
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
     axes.set_ylabel(panel.y)
@@ -105,7 +109,7 @@ def _drawn(kind: str, panel: Panel, stem: Path) -> DrawnFigure:
         figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
     png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
     files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
-    return DrawnFigure(kind, panel.title, svg.decode(), values, files)
+    return DrawnFigure(name, panel.title, inline(svg.decode(), panel.title, values, f"{name}-"), values, files)
 
 
 def _legend(labels: Sequence[str]) -> tuple[int, float]:

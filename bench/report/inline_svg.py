@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -22,19 +22,20 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#(.*)\)")
 
 
-def inline(drawn: DrawnFigure, prefix: str) -> str:
-    """The `svg` element. `prefix` keeps its ids apart from those of the page's other figures."""
-    root = ElementTree.fromstring(drawn.svg)
+def inline(svg: str, title: str, values: Mapping[str, Sequence[str]], prefix: str) -> str:
+    """The `svg` element. `values`: of each mark, by its id; `prefix` keeps ids apart from those of the page's other
+    figures."""
+    root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in [child for child in parent if _unwanted(child)]:
             parent.remove(child)
-    for mark in [element for element in root.iter() if element.get("id") in drawn.values]:
-        _name_points(mark, drawn.values[mark.get("id", "")])
+    for mark in [element for element in root.iter() if element.get("id") in values]:
+        _name_points(mark, values[mark.get("id", "")])
     for element in root.iter():
         _restyle(element, prefix)
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     box = f"0 {_TITLE_POINTS} {width:g} {height - _TITLE_POINTS:g}"
-    root.attrib = {"viewBox": box, "fill": "currentColor", "role": "group", "aria-label": drawn.title}
+    root.attrib = {"viewBox": box, "fill": "currentColor", "role": "group", "aria-label": title}
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -15,10 +15,10 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.sections import Section
-from bench.report import answers, provenance_tables, result_tables
+from bench.report import answers, provenance_tables
 from bench.report.answers import JUDGED, OWN, VERDICTS, Part
 from bench.report.episode_pictures import pictures
-from bench.report.inline_svg import alternative, inline
+from bench.report.inline_svg import alternative
 from bench.report.notes import notes
 from bench.report.panel import DrawnFigure
 from bench.report.reading import ANSWERS
@@ -54,7 +54,8 @@ def as_html(
         reading=ANSWERS,
         field=[_table(f"f{k}", table) for k, table in enumerate(field)],
         sections=[
-            _section(f"s{k}", section, drawn.get(section.title, ()), k == 0 or len(mine.sections) <= _FEW)
+            _section(f"s{k}", section, mine.tables[section.title], drawn.get(section.title, ()))
+            | {"open": k == 0 or len(mine.sections) <= _FEW}
             for k, section in enumerate(mine.sections)
         ],
         effects=[_table(f"e{k}", table) for k, table in enumerate(effects)],
@@ -67,7 +68,7 @@ def as_html(
 
 def _apart(name: str, part: Part) -> dict[str, Any]:
     """The project's own runs, by the verdicts and the results alone: they have a report of their own."""
-    results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
+    results = [part.tables[section.title][0] for section in part.sections if section.cells]
     tables = [*answers.tables(part.judged, part.records), *results]
     return {
         "id": name,
@@ -77,11 +78,11 @@ def _apart(name: str, part: Part) -> dict[str, Any]:
     }
 
 
-def _section(name: str, section: Section, drawn: Sequence[DrawnFigure], is_open: bool) -> dict[str, Any]:
+def _section(name: str, section: Section, results: Sequence[Table], drawn: Sequence[DrawnFigure]) -> dict[str, Any]:
     """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
     many = len(section.cells) > _MANY
-    figures = [_figure(f"{name}-{each.kind}", each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
-    tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
+    figures = [_figure(each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
+    tables = [*results, *provenance_tables.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
     seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]
     front = [block for block in shown if not block["folded"]]
@@ -90,7 +91,6 @@ def _section(name: str, section: Section, drawn: Sequence[DrawnFigure], is_open:
         "id": name,
         "title": section.title,
         "brief": _brief(section),
-        "open": is_open,
         "notes": notes(section),
         "blocks": [*front[:1], *figures[:1], *front[1:], *figures[1:], *seen, *folded],
     }
@@ -103,10 +103,10 @@ def _brief(section: Section) -> str:
     return ", ".join([results, *(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])])
 
 
-def _figure(name: str, drawn: DrawnFigure) -> dict[str, Any]:
+def _figure(drawn: DrawnFigure) -> dict[str, Any]:
     # The SVG is Matplotlib's, serialised again by ElementTree: every text in it is escaped.
-    svg = Markup(inline(drawn, f"{name}-"))
-    return {"kind": "figure", "id": name, "title": _short(drawn.title), "svg": svg, "values": alternative(drawn)}
+    svg, values = Markup(drawn.svg), alternative(drawn)
+    return {"kind": "figure", "id": drawn.name, "title": _short(drawn.title), "svg": svg, "values": values}
 
 
 def _table(name: str, table: Table, section: str = "") -> dict[str, Any]:

@@ -31,9 +31,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure and its files. `values`: id of a mark in the SVG -> its values in words, one for each of its points."""
+    """A figure and its files. `name`: of its block in a page, of which `svg` is a part; `values`: id of a mark in the
+    SVG -> its values in words, one for each of its points."""
 
-    kind: str
+    name: str
     title: str
     svg: str
     values: dict[str, Sequence[str]]

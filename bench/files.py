@@ -38,17 +38,17 @@ def write_sealed(path: Path, value: dict[str, Any]) -> None:
 
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
     """The value with a sum over itself, in the place of an older one."""
-    return value | {SUM: _sum(value)}
+    return value | {SUM: _sum(json.loads(json.dumps(value)))}  # as it is read again
 
 
 def is_sealed(value: dict[str, Any]) -> bool:
-    """Whether it is what was sealed; what carries no sum is older than that, and is."""
+    """Whether what was read is what was sealed; what carries no sum is older than that, and is."""
     return SUM not in value or value[SUM] == _sum(value)
 
 
 def _sum(value: dict[str, Any]) -> str:
-    plain = json.loads(json.dumps({name: part for name, part in value.items() if name != SUM}))  # as it is read again
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    rest = {name: part for name, part in value.items() if name != SUM}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:

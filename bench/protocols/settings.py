@@ -134,15 +134,11 @@ def _parsed(declared: Any, text: str) -> Any:
         raise UserError(f"{declared.name}={text}: not {_described(declared)}") from None
 
 
+@cache  # asked for by every field of every record of a report
 def _kinds(declared: Any) -> tuple[Any, ...]:
-    hint = _hint(declared)
-    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-
-
-@cache
-def _hint(declared: Any) -> Any:
     owner = Training if declared in fields(Training) else Evaluation
-    return typing.get_type_hints(owner)[declared.name]
+    hint = typing.get_type_hints(owner)[declared.name]
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
 def _validated(declared: Any, value: Any) -> Any:
@@ -159,8 +155,9 @@ def _validated(declared: Any, value: Any) -> Any:
 def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
     if value is None:
         return type(None) in kinds
-    if typing.get_origin(kinds[0]) is tuple:
-        return type(value) is tuple and len(value) > 0 and all(type(v) is float and 0 < v < float("inf") for v in value)
+    if type(value) is tuple:
+        listed = typing.get_origin(kinds[0]) is tuple and len(value) > 0
+        return listed and all(type(v) is float and 0 < v < float("inf") for v in value)
     rules = declared.metadata
     return (
         type(value) is kinds[0]

@@ -31,8 +31,7 @@ _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
 
 def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
-    info = read_info(folder)
-    training = _part(folder / RECORD, protocol.Training, info["training"])
+    info, training = _read_info(folder)
     points = _points(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else {}
     evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
     return Record(
@@ -50,6 +49,10 @@ def read_info(folder: Path) -> dict[str, Any]:
     """`record.json` alone, with every field that the project relies on, and the keys that its folder is named by.
 
     Raises Corrupt."""
+    return _read_info(folder)[0]
+
+
+def _read_info(folder: Path) -> tuple[dict[str, Any], protocol.Training]:
     path = folder / RECORD
     info = checked_json(path, OF_RECORD, OPTIONAL)
     if info["status"] not in STATUSES:
@@ -57,11 +60,12 @@ def read_info(folder: Path) -> dict[str, Any]:
     for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
         if Path(name).name != name or type(total) is not str:
             raise Corrupt(f"{path}: it lists {name[:100]!r}, which is not a file of a record")
-    key = protocol.training_hash(_part(path, protocol.Training, info["training"]), info["data"]["digest"])
+    training = _part(path, protocol.Training, info["training"])
+    key = protocol.training_hash(training, info["data"]["digest"])
     if info["training_hash"] != key or folder.resolve().parts[-2:] != (key, f"seed{info['seed']}"):
         raise Corrupt(f"{path}: its settings do not match its folder: it was edited or moved")
     check_seal(path, info)
-    return info
+    return info, training
 
 
 def read_info_if_any(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -61,11 +62,18 @@ def _restyle(element: Element, prefix: str) -> None:
     element.tag, element.tail = _local(element.tag), None
     element.text = None if element.text is None or not element.text.strip() else element.text
     found = {_local(name): value for name, value in element.attrib.items()}
-    declared = dict(part.split(": ", 1) for part in found.pop("style", "").split("; ") if part)
-    found |= {name: _COLOURS.get(value, value) for name, value in declared.items() if name in _KEPT}
+    declared = _declared(found.pop("style", ""), prefix)
     if element.tag == "g":
         found.pop("id", None)
-    element.attrib = {name: _attribute(name, value, prefix) for name, value in found.items()}
+    element.attrib = {name: _attribute(name, value, prefix) for name, value in found.items()} | declared
+
+
+@lru_cache(4096)  # a figure has few styles, and each has many elements
+def _declared(style: str, prefix: str) -> dict[str, str]:
+    """What a style says, as attributes."""
+    declared = dict(part.split(": ", 1) for part in style.split("; ") if part)
+    kept = {name: _COLOURS.get(value, value) for name, value in declared.items() if name in _KEPT}
+    return {name: _attribute(name, value, prefix) for name, value in kept.items()}
 
 
 def _attribute(name: str, value: str, prefix: str) -> str:

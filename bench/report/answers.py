@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
@@ -16,7 +15,7 @@ from bench.analysis.sections import Section, command
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, telling
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
-from bench.report import cost, result_tables, wording
+from bench.report import cost, wording
 from bench.report.tables import Row, Table
 
 NOT_RUN = "not run"
@@ -53,11 +52,6 @@ class Part:
     def records(self) -> list[Record]:
         """All of them, which also tell how long a training takes."""
         return [record for section in self.sections for record in section.records]
-
-    @cached_property
-    def tables(self) -> dict[str, list[Table]]:
-        """Title of a section -> its tables, which every form of the report shows."""
-        return {section.title: result_tables.tables(section) for section in self.sections}
 
     @property
     def judged(self) -> list[Answer]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench.analysis.sections import Section
-from bench.report import answers
+from bench.report import answers, result_tables
 from bench.report.answers import OWN, Part
 from bench.report.matrix import matrix
 from bench.report.notes import notes
 from bench.report.reading import ANSWERS
-from bench.report.tables import Table, latex, markdown, markdown_text
+from bench.report.tables import latex, markdown, markdown_text
 
 
 def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping[str, Sequence[str]]) -> str:
@@ -24,7 +24,7 @@ def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping
         blocks.append("## Left out\n\n" + _bullets(problems))
     blocks.append(f"## Results in {markdown_text(mine.origin)}\n")
     for section in mine.sections:
-        blocks += _section(section, mine.tables[section.title], figures.get(section.title, ()))
+        blocks += _section(section, figures.get(section.title, ()))
     blocks += ["## Published numbers that were not run\n"] * (len(field) > len(ran))
     blocks += [markdown(table) for table in field if table not in ran]
     return "\n".join([*blocks, *(block for part in others for block in _apart(part))])
@@ -32,19 +32,19 @@ def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping
 
 def as_latex(part: Part) -> str:
     """One table for a paper, then every table in full, to be \\input; the packages that it needs are named on top."""
-    full = [latex(table) for tables in part.tables.values() for table in tables]
+    full = [latex(table) for section in part.sections for table in result_tables.tables(section)]
     return "\n".join(["% needs \\usepackage{booktabs,graphicx,amssymb}", "", matrix(part.sections), *full])
 
 
-def _section(section: Section, tables: Sequence[Table], figures: Iterable[str]) -> list[str]:
-    blocks = [f"### {markdown_text(section.title)}\n", *map(markdown, tables)]
+def _section(section: Section, figures: Iterable[str]) -> list[str]:
+    blocks = [f"### {markdown_text(section.title)}\n", *(markdown(table) for table in result_tables.tables(section))]
     found = notes(section)
     return [*blocks, *([_bullets(found)] if found else []), *(f"![{name}]({name}.png)\n" for name in figures)]
 
 
 def _apart(part: Part) -> list[str]:
     """The project's own runs: their verdicts, and the results of each benchmark."""
-    results = [part.tables[section.title][0] for section in part.sections if section.cells]
+    results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
     judged = answers.tables(part.judged, part.records)
     blocks = [f"## {OWN}: {markdown_text(part.origin)}\n", f"{answers.summary(part.answers)}\n"]
     return [*blocks, *(markdown(table) for table in [*judged, *results])]

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.sections import Section
-from bench.report import answers, provenance_tables
+from bench.report import answers, provenance_tables, result_tables
 from bench.report.answers import JUDGED, OWN, VERDICTS, Part
 from bench.report.episode_pictures import pictures
 from bench.report.inline_svg import alternative
@@ -54,8 +54,7 @@ def as_html(
         reading=ANSWERS,
         field=[_table(f"f{k}", table) for k, table in enumerate(field)],
         sections=[
-            _section(f"s{k}", section, mine.tables[section.title], drawn.get(section.title, ()))
-            | {"open": k == 0 or len(mine.sections) <= _FEW}
+            _section(f"s{k}", section, drawn.get(section.title, ())) | {"open": k == 0 or len(mine.sections) <= _FEW}
             for k, section in enumerate(mine.sections)
         ],
         effects=[_table(f"e{k}", table) for k, table in enumerate(effects)],
@@ -68,7 +67,7 @@ def as_html(
 
 def _apart(name: str, part: Part) -> dict[str, Any]:
     """The project's own runs, by the verdicts and the results alone: they have a report of their own."""
-    results = [part.tables[section.title][0] for section in part.sections if section.cells]
+    results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
     tables = [*answers.tables(part.judged, part.records), *results]
     return {
         "id": name,
@@ -78,11 +77,11 @@ def _apart(name: str, part: Part) -> dict[str, Any]:
     }
 
 
-def _section(name: str, section: Section, results: Sequence[Table], drawn: Sequence[DrawnFigure]) -> dict[str, Any]:
+def _section(name: str, section: Section, drawn: Sequence[DrawnFigure]) -> dict[str, Any]:
     """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
     many = len(section.cells) > _MANY
     figures = [_figure(each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
-    tables = [*results, *provenance_tables.tables(section)]
+    tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
     shown = [_table(f"{name}-t{k}", table, section.title) for k, table in enumerate(tables)]
     seen = [{"kind": "picture", "id": f"{name}-p{k}", **vars(each)} for k, each in enumerate(pictures(section))]
     front = [block for block in shown if not block["folded"]]

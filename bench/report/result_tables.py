@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from math import isfinite
 
 from bench.analysis import statistics
@@ -20,6 +21,7 @@ from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
 from bench.report.tables import Row, Table
 
 
+@lru_cache(16)  # of the benchmarks that one report has: its Markdown, its LaTeX and its page ask for them
 def tables(section: Section) -> list[Table]:
     """The tables of a section that have rows: what it found comes first, and is not folded."""
     measure, unit = section.benchmark.measure, section.benchmark.measure.unit

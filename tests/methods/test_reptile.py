@@ -199,14 +199,14 @@ def test_it_trains_is_verified_and_is_tested_both_ways(typed: Command, tmp_path:
 @pytest.mark.parametrize(
     ("method", "options", "said"),
     [
-        ("maml", ("inner_optimiser=adam",), "maml has no inner_optimiser=adam"),
-        ("maml", ("inner_batch=5",), "--set inner_batch=none"),
+        ("maml", ("inner_optimiser=adam",), "inner_optimiser=adam: used by reptile, not by maml"),
+        ("maml", ("inner_batch=5",), "inner_batch=5: used by reptile, not by maml"),
         ("maml", ("queries=0",), "queries=0: maml learns from queries"),
         ("reptile", ("queries=0",), "queries=0: reptile learns from queries"),
         ("reptile", ("inner_batch=0",), "inner_batch=0: not a whole number"),
         ("reptile", ("inner_beta1=1",), "inner_beta1=1.0: not a number of at least 0 below 1"),
         ("maml", ("classes=train+valid",), "--set validations=0"),
-        ("protonet", ("evaluation.batch_statistics=support+query",), "it has batch or support"),
+        ("protonet", ("evaluation.batch_statistics=support+query",), "use batch or support"),
         ("maml", ("meta_lr_final=-1",), "meta_lr_final=-1.0: not a number of at least 0"),
         ("maml", ("meta_lr_final=inf",), "meta_lr_final=inf: not a number of at least 0"),
     ],

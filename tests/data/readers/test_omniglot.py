@@ -83,7 +83,7 @@ def test_packing_loses_nothing():
     assert all(np.array_equal(embedded_omniglot.drawings(unpacked[name]), characters[name]) for name in characters)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_script_makes_the_embedded_file_byte_for_byte(real_omniglot, tmp_path):
     archives = [str(real_omniglot / f"images_{part}.zip") for part in ("evaluation", "background")]
     command = [sys.executable, "-m", "bench.data.pack_omniglot", *archives, "--out", str(tmp_path / "made.xz")]

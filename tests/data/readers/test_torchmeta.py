@@ -72,7 +72,7 @@ def test_a_small_omniglot_in_torchmetas_format(torchmeta, tmp_path, home, charac
     assert {c.split for c in source.classes} <= set(META) and len(read_split("omniglot")) == 1623
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_real_miniimagenet_in_torchmetas_format(torchmeta, prepared_mini_imagenet, tmp_path, torchmeta_writer):
     real = store.load("mini-imagenet", prepared_mini_imagenet)
     folder = tmp_path / "miniimagenet"

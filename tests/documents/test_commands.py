@@ -119,7 +119,10 @@ def _jpegs(random: np.random.Generator, name: str) -> dict[str, bytes]:
     return {f"{name}{k:08d}.jpg": encoded(random, (84, 84), "JPEG") for k in range(20)}
 
 
-_MINUTES = "speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune|explain .*--group|verify --all"
+_MINUTES = (
+    "speed --benchmark (omniglot|miniimagenet)|run --file table1|run .*miniimagenet.*finetune"
+    "|explain .*--group|verify --all"
+)
 
 
 def _marked(line: str) -> pytest.param:

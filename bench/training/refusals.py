@@ -22,7 +22,7 @@ def check_method(kind: type[Method], name: str, used: Collection[str], protocol:
     for each in (f for f in fields(training) if f.name in _INSIDE and f.name not in used):
         if (asked := getattr(training, each.name)) != each.default:
             usual = "none" if each.default is None else each.default
-            raise UserError(f"{name} does not use {each.name}={asked}, only reptile does: --set {each.name}={usual}")
+            raise UserError(f"{name} does not use {each.name}={asked}: --set {each.name}={usual}")
     in_minibatches = training.inner_batch is not None and "inner_batch" in used
     if training.queries == 0 and kind.training_batch == "episodes" and not in_minibatches:
         raise UserError(f"queries=0: {name} learns from queries: --set queries=1, or more")

@@ -15,7 +15,7 @@ from methods.pretrained import Oracle, Pretrained
 from methods.protonet import ProtoNet
 from methods.reptile import Reptile
 
-METHODS: dict[str, type[Method]] = {
+METHODS: dict[str, type[Method]] = {  # in the order of tables and figures
     "maml": Maml,
     "fomaml": FirstOrderMaml,
     "anil": Anil,

@@ -16,27 +16,12 @@ from bench.analysis.cells import Cell, Pair
 from bench.analysis.collapse import ADVICE, collapsed, said
 from bench.analysis.function_fit import fit
 from bench.errors import UserError
-from bench.protocols import benchmarks, published_weights
+from bench.protocols import benchmarks, known_methods, published_weights
 from bench.protocols.measures import Measure
 from bench.protocols.protocol import evaluation_hash
 from bench.records.contents import Evaluated, Record
 from bench.records.layout import evaluation_stem
 
-_METHODS = (
-    "maml",
-    "fomaml",
-    "anil",
-    "reptile",
-    "meta-sgd",
-    "msl",
-    "maml++",
-    "protonet",
-    "finetune",
-    "baseline++",
-    "nearest",
-    "pretrained",
-    "oracle",
-)  # the order of tables; others follow by name
 _BOOTSTRAP_SEED = 0
 
 
@@ -156,12 +141,7 @@ def _unpoolable(cell: Cell) -> str:
 
 
 def _order(cell: Cell) -> tuple[Any, ...]:
-    return method_order(cell.method), cell.described, -max(cell.iterations), cell.record.path.parent
-
-
-def method_order(method: str) -> tuple[int, str]:
-    """A sort key: the order of tables."""
-    return (_METHODS.index(method) if method in _METHODS else len(_METHODS)), method
+    return known_methods.order(cell.method), cell.described, -max(cell.iterations), cell.record.path.parent
 
 
 def outcome(record: Record) -> str:

@@ -95,9 +95,8 @@ def _groups(blocks: Sequence[Planned], options: Namespace, engine: Engine) -> li
 def _check_names(options: Namespace) -> None:
     """A slip of the keyboard is answered before torch is imported, which takes seconds. Raises UserError."""
     from bench.data import store
-    from bench.protocols import presets, settings
+    from bench.protocols import known_methods, presets, settings
     from bench.protocols.protocol import Evaluation, Protocol, Training
-    from bench.runs import known_methods
 
     for method in options.method or []:
         known_methods.check(method)

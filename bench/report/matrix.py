@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.analysis.cells import Cell
-from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest, telling
+from bench.protocols import known_methods
 from bench.report.tables import latex_text
 
 _MARKS = {"agrees": r"\checkmark", "differs": r"\neq", "inconclusive": "?"}
@@ -23,7 +23,7 @@ def matrix(sections: Sequence[Section]) -> str:
     """A `table*` with booktabs rules; empty where there are no results."""
     shown = [section for section in sections if section.cells]
     chosen = {(s.title, method): _chosen(s, method) for s in shown for method in {c.method for c in s.cells}}
-    methods = sorted({method for _, method in chosen}, key=method_order)
+    methods = sorted({method for _, method in chosen}, key=known_methods.order)
     if not methods:
         return ""
     rows = [line for method in methods for line in _rows(method, [chosen.get((s.title, method)) for s in shown])]

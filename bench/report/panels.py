@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.pooling import method_order
 from bench.analysis.sections import Section
+from bench.protocols import known_methods
 from bench.protocols.benchmarks import of_record
 from bench.records.contents import Record
 from bench.report import labels, marks, wording
@@ -28,7 +28,7 @@ Row = Cell | Claim
 
 def accuracy(section: Section) -> Panel | None:
     """A row a cell, with its intervals, and a row a published number of its method, with the one it came with."""
-    methods = sorted({cell.method for cell in section.cells}, key=method_order)
+    methods = sorted({cell.method for cell in section.cells}, key=known_methods.order)
     known: list[Row] = [*section.cells, *section.claims]
     rows = [row for method in methods for row in known if row.method == method]
     colours, called = _colours(section), [labels.label(row) for row in rows]
@@ -167,7 +167,7 @@ def _axis(section: Section, split: str) -> str:
 
 def _colours(section: Section) -> dict[str, str]:
     """A colour a method, in the order of tables."""
-    methods = sorted({record.method for record in section.records}, key=method_order)
+    methods = sorted({record.method for record in section.records}, key=known_methods.order)
     return dict(zip(methods, cycle(PALETTE), strict=False))
 
 

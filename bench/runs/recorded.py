@@ -12,9 +12,9 @@ from bench.data import benchmark_data
 from bench.episodes.stream import Data
 from bench.episodes.streams import stream
 from bench.errors import UserError, unknown
-from bench.protocols import benchmarks, protocol, settings
+from bench.protocols import benchmarks, known_methods, protocol, settings
 from bench.protocols.benchmarks import Benchmark
-from bench.runs import known_methods, user_methods
+from bench.runs import user_methods
 from bench.runs.job import Job
 from bench.runs.user_methods import UserMethod
 from bench.training.workload import NamedMethod

@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError, kind_and_reason, reason, unknown
+from bench.protocols.known_methods import GROUP, is_file
 from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
 from bench.protocols.settings import settings_of
-from bench.runs.known_methods import GROUP, is_file
 from bench.training.workload import NamedMethod
 from methods import METHODS
 from methods.contract import NEEDS, Method

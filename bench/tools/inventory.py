@@ -15,7 +15,7 @@ from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
-from bench.runs.known_methods import offered, shipped
+from bench.protocols.known_methods import offered, shipped
 
 _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs import known_methods
+from bench.protocols import known_methods
 from methods import METHODS
 from tests.conftest import ROOT, Command, bench_environment
 

@@ -169,6 +169,17 @@ def test_no_module_and_no_function_is_long() -> None:
     assert not long
 
 
+def test_no_list_of_methods_is_kept_beside_the_registry() -> None:
+    """Or a new method would have two places; `speed` says which methods others have implemented."""
+    found = []
+    for path in ROOT.glob("bench/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            held = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+            names = {each.value for each in held if isinstance(each, ast.Constant)} & METHODS.keys()
+            found += [(str(path.relative_to(ROOT)), *sorted(names))] if len(names) > 1 else []
+    assert found == [("bench/tools/speed/contenders.py", "finetune", "fomaml", "maml")]
+
+
 def test_hooks_have_the_versions_of_ci() -> None:
     named = re.findall(r"\[((?:ruff|import-linter)==[\d.]+)\]", (ROOT / ".pre-commit-config.yaml").read_text())
     assert named and set(named) <= set((ROOT / ".ci" / "constraints.txt").read_text().split())

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import files, records
+from bench.protocols import known_methods
 from bench.records import layout
-from bench.runs import known_methods, user_methods
+from bench.runs import user_methods
 from bench.tools.check.rules import RULES
 from bench.tools.check.suite import check
 from tests.conftest import Command, one_line

@@ -1,7 +1,7 @@
 """How fast, and in how much memory: ours beside the plain loop and the libraries, on the machine at hand.
 
-`case` says what is timed, `contenders` by what means, `plain` is the module that libraries want, `measure` and `peak`
-hold the clocks, this file compares, and `results` shows.
+`case` says what is timed, `contenders` by what means, `plain_network` is the module that libraries want, `measure` and
+`peak` hold the clocks, this file compares, and `results` shows.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def default_modes(device: torch.device) -> tuple[str, ...]:
 def _contenders(
     case: Case, request: SpeedRequest, say: Callable[[str], None]
 ) -> Iterator[tuple[str, contenders.Contender]]:
+    others = contenders.installed(case.method)
     for mode in request.modes:
         chosen = case.execution(mode)
         for execution in _variants(chosen) if request.every_layer else (chosen,):
@@ -96,7 +97,7 @@ def _contenders(
                 yield name, contenders.Ours(case, execution)
             except RuntimeError as error:
                 say(f"{name} does not run here: {str(error).strip().splitlines()[0]}")
-    for name, kind in contenders.installed(case.method).items():
+    for name, kind in others.items():
         yield name, kind(case)
 
 

@@ -15,12 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.errors import UserError, unknown
 from bench.tools.speed.case import Case
 from bench.tools.speed.plain_network import PlainConv4
 from bench.tools.torchvision_compat import import_torchvision
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
 from bench.training.objectives import accuracy
+from methods import METHODS
 from methods.contract import Episode, State
 
 Forward = Callable[[Tensor], Tensor]
@@ -138,7 +140,6 @@ class Higher(Loop):
     """`higher`: a functional copy of the module and a differentiable optimiser."""
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
-        """As of the loop."""
         import higher
 
         inner = torch.optim.SGD(self.network.parameters(), lr=self.training.inner_lr)
@@ -156,7 +157,6 @@ class TorchOpt(Loop):
     """`torchopt`: a differentiable optimiser that moves the module itself, which is put back afterwards."""
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
-        """As of the loop."""
         import torchopt
 
         inner = torchopt.MetaSGD(self.network, lr=self.training.inner_lr)
@@ -172,7 +172,6 @@ class Learn2Learn(Loop):
     """`learn2learn`: a clone of the module whose parameters are replaced at every step."""
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
-        """As of the loop."""
         import_torchvision()  # which it imports, and which needs help beside a CPU torch
         from learn2learn.algorithms import MAML
 
@@ -185,12 +184,17 @@ class Learn2Learn(Loop):
 
 
 LIBRARIES: dict[str, type[Loop]] = {"higher": Higher, "torchopt": TorchOpt, "learn2learn": Learn2Learn}
-_FIRST_ORDER = ("learn2learn",)  # the libraries that have it
+_OTHERS: dict[str, dict[str, type[Loop]]] = {  # by method: every other implementation of it that is here
+    "maml": {"loop": Loop, **LIBRARIES},
+    "fomaml": {"loop": Loop, "learn2learn": Learn2Learn},
+    "finetune": {"loop": FinetuneLoop},
+}
 
 
 def installed(method: str) -> dict[str, type[Loop]]:
-    """The loop, and the libraries that are here and have the method."""
-    if method == "finetune":
-        return {"loop": FinetuneLoop}
-    able = LIBRARIES if method == "maml" else _FIRST_ORDER
-    return {"loop": Loop} | {name: LIBRARIES[name] for name in able if find_spec(name) is not None}
+    """The loop, and the libraries that are installed and have the method. Raises UserError where nothing has it."""
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    if method not in _OTHERS:
+        raise UserError(f"speed: {method} has no other implementation here to compare with: time {', '.join(_OTHERS)}")
+    return {name: kind for name, kind in _OTHERS[method].items() if name == "loop" or find_spec(name) is not None}

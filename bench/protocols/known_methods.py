@@ -1,28 +1,33 @@
-"""The names of all methods, without importing them: torch takes seconds, and `list` and typos need only names."""
+"""The names of all methods, without importing them: torch takes seconds, and tables and typos need only names."""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from bench.errors import unknown
 
 GROUP = "few_shot_bench.methods"  # of entry points by which packages offer methods
+_METHODS = Path(__file__).parents[2] / "methods"
 
 
+@cache
 def shipped() -> dict[str, str]:
-    """The methods that ship: name -> docstring of the class, read from the sources."""
-    spec = importlib.util.find_spec("methods")
-    assert spec is not None and spec.origin is not None
-    package = Path(spec.origin)
-    body = ast.parse(package.read_text(encoding="utf-8")).body
+    """The methods that ship: name -> docstring of the class, read from the sources, in the order of tables."""
+    body = ast.parse((_METHODS / "__init__.py").read_text(encoding="utf-8")).body
     modules = {name.name: each.module for each in body if isinstance(each, ast.ImportFrom) for name in each.names}
     (registry,) = (each.value for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.value, ast.Dict))
     named = [(ast.literal_eval(key), kind.id) for key, kind in zip(registry.keys, registry.values, strict=True)
              if key is not None and isinstance(kind, ast.Name)]  # fmt: skip
-    return {name: _docstring(package.parent, modules[kind] or "", kind) for name, kind in named}
+    return {name: _docstring(modules[kind] or "", kind) for name, kind in named}
+
+
+def order(method: str) -> tuple[int, str]:
+    """A sort key: methods that ship as they are registered, others behind them by name."""
+    names = [*shipped()]
+    return names.index(method) if method in names else len(names), method
 
 
 def offered() -> list[str]:
@@ -42,7 +47,7 @@ def is_file(asked: str) -> bool:
     return asked.endswith(".py") or "/" in asked or "\\" in asked
 
 
-def _docstring(folder: Path, module: str, kind: str) -> str:
-    source = (folder / f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
+def _docstring(module: str, kind: str) -> str:
+    source = (_METHODS / f"{module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
     classes = [each for each in ast.parse(source).body if isinstance(each, ast.ClassDef) and each.name == kind]
     return ast.get_docstring(classes[0]) or "" if classes else ""

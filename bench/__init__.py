@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bench.version import __version__ as __version__
+from bench.provenance import __version__ as __version__
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Which code, packages and processor made a record: commit, versions, machine."""
+"""The project's version, and which code, packages and processor made a record."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import hashlib
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from bench.version import __version__
+__version__ = "0.2.0"
 
 PROJECT = "few-shot-bench"  # by which it is installed
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")
@@ -20,6 +17,8 @@ _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", 
 
 def describe() -> dict[str, Any]:
     """Versions, processor, and what tells the code apart, for the record."""
+    import torch  # takes seconds, and `--version` needs none of it
+
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -33,6 +32,8 @@ def describe() -> dict[str, Any]:
 
 def lock() -> list[str]:
     """`name==version` of every installed package and of the project itself, by name."""
+    from importlib.metadata import distributions
+
     found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
     found[PROJECT] = __version__
     return [f"{name}=={number}" for name, number in sorted(found.items())]
@@ -40,6 +41,8 @@ def lock() -> list[str]:
 
 def version_of(package: str) -> str | None:
     """The version of an installed package, or None."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -27,7 +27,7 @@ from bench.cli import (
     verify,
 )
 from bench.cli.parsing import Parser
-from bench.version import __version__
+from bench.provenance import __version__
 
 COMMANDS = (
     run,

@@ -76,7 +76,7 @@ def between_sd(
 
     A variance is known so well of scores that are about normal. Outside `TELLING` a few bad episodes make most of it:
     simulated with error rates that are as skewed, from .. to then holds the true SD in about half of the draws at
-    98.7 %, and in 89 to 97 % at 80 % (tests/test_anatomy.py)."""
+    98.7 %, and in 89 to 97 % at 80 % (tests/analysis/test_anatomy.py)."""
     df = episodes - 1
     ends = ((half_width - rounding, (1 - LEVEL) / 2), (half_width + rounding, (1 + LEVEL) / 2))
     variances = [(max(0.0, half) / CLAIM_Z) ** 2 * episodes * df / chdtri(df, tail) for half, tail in ends]

@@ -45,6 +45,11 @@ class Claim:
         return self.about.name
 
     @property
+    def central(self) -> bool:
+        """Whether it is MAML's under its own protocol, which comes before all others."""
+        return (self.method, self.protocol) == ("maml", "paper")
+
+    @property
     def number(self) -> str:
         """Such as `63.11 ± 0.92`, with what the ± is where it is not over tasks."""
         if self.ci95 is None:

@@ -36,7 +36,7 @@ def p_value(difference: Estimate, seeds: int) -> Values:
 
     Satterthwaite's, which the interval has, are estimated: right enough at 95 %, and far too many in the tail that a
     correction for several comparisons reads. Simulated, 12 true nulls by Holm at 5 %: with those at least one is found
-    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/test_p_values.py)."""
+    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/analysis/test_p_values.py)."""
     value, se = np.asarray(difference.value), np.asarray(difference.se)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 2 * stdtr(seeds - 1, -np.abs(value / se))

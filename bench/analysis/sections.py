@@ -65,7 +65,7 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
         if claim.benchmark == benchmark and (name == benchmark or claim.method in {c.method for c in mine})
     ]
     # The claim that the project is about comes first; the rest as they stand in their files.
-    about.sort(key=lambda claim: (claim.method, claim.protocol) != ("maml", "paper"))
+    about.sort(key=lambda claim: not claim.central)
     against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
     elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # trained, and evaluated here
     run = tuple(r for r in records if _title(r) == name or r.path in elsewhere)

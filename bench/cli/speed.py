@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.cli import argument_types
 from bench.cli.parsing import add_command
+from bench.protocols.benchmarks import INCLUDED
 
 
 def add(top: Any) -> None:
@@ -16,7 +17,7 @@ def add(top: Any) -> None:
     parser = add_command(
         top, "speed", speed, "time a meta-step, and compare with other implementations", data=True, device=True
     )
-    parser.add_argument("--benchmark", default="omniglot-5w1s", metavar="B", help="benchmark (default omniglot-5w1s)")
+    parser.add_argument("--benchmark", default=INCLUDED, metavar="B", help=f"benchmark (default {INCLUDED})")
     parser.add_argument("--method", default="maml", metavar="M", help="method: maml (default), fomaml or finetune")
     parser.add_argument(
         "--mode", action="append", default=[], metavar="M", help="mode of our meta-step; may be given several times"

@@ -9,7 +9,7 @@
     protocol = "paper"
     set = { iterations = 2000, inner_lr = [0.1, 0.4], "evaluation.episodes" = 200 }   # a list is a grid
 
-The files in `experiments/` ship with the project and go by their names.
+The files in `shipped/` ship with the project and go by their names.
 """
 
 from __future__ import annotations

@@ -65,13 +65,13 @@ def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answe
     for section in sections:
         for h in section.held:
             held.setdefault(id(h.claim), []).append(h)
-    ordered = sorted(claims, key=lambda claim: (place(claim.benchmark), not _central(claim)))
+    ordered = sorted(claims, key=lambda claim: (place(claim.benchmark), not claim.central))
     return [Answer(claim, min(held.get(id(claim), ()), key=telling, default=None)) for claim in ordered]
 
 
 def headline(found: Sequence[Answer]) -> Answer | None:
     """The claim that the project is about, whatever came of it; None where the report is not about it."""
-    return next((a for a in found if a.claim.benchmark == FIRST and _central(a.claim)), None)
+    return next((a for a in found if a.claim.benchmark == FIRST and a.claim.central), None)
 
 
 def headline_table(parts: Sequence[Part]) -> Table | None:
@@ -112,10 +112,6 @@ def row(answer: Answer, records: Sequence[Record]) -> Row:
     """A claim by itself: what came of it, and the command for a verdict."""
     asked = _open(answer.claim, records)
     return _compared(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
-
-
-def _central(claim: Claim) -> bool:
-    return (claim.method, claim.protocol) == ("maml", "paper")
 
 
 def _compared(answer: Answer) -> Row:

@@ -23,9 +23,6 @@ from bench.runs.request import Request
 from bench.training.modes import seeds_at_once
 from bench.training.workload import NamedMethod, Workload
 
-_FULL = "miniimagenet-5w5s"  # the 63.11, where a GPU and the data are at hand
-_EMBEDDED = "omniglot-5w1s"
-
 
 def jobs(request: Request) -> list[Job]:
     """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
@@ -69,7 +66,7 @@ def _of_candidate(experiment: Experiment, block: Block, common: Request) -> list
 def _default_benchmark(request: Request) -> Benchmark:
     rows = listing.available(request.data_dir)
     here = any(row["source"] == "mini-imagenet" and row["here"] and not row["partial"] for row in rows)
-    return benchmarks.get(_FULL if request.device.type == "cuda" and here else _EMBEDDED)
+    return benchmarks.get(benchmarks.FIRST if request.device.type == "cuda" and here else benchmarks.INCLUDED)
 
 
 def default_protocol(device: torch.device) -> str:

@@ -160,6 +160,23 @@ def test_a_docstring_names_its_subject() -> None:
     assert not found
 
 
+def test_files_and_modules_that_the_code_names_are_there() -> None:
+    """In docstrings and comments, which nobody runs."""
+    for path in [path for top in ("bench", "methods") for path in ROOT.glob(f"{top}/**/*.py")]:
+        text = path.read_text()
+        files = re.findall(r"(?<![\w/.])(?:bench|tests|docs|examples)/[\w/-]+\.(?:py|md|csv|json|toml)\b", text)
+        modules = [name.replace(".", "/") for name in re.findall(r"(?<![\w.])bench(?:\.[a-z]\w*){2,}", text)]
+        assert [name for name in files if not (ROOT / name).exists()] == [], path
+        assert [name for name in modules if not _is_module_or_in_one(ROOT / name)] == [], path
+
+
+def _is_module_or_in_one(path: Path) -> bool:
+    if path.is_dir() or path.with_suffix(".py").exists():
+        return True
+    holders = (path.parent.with_suffix(".py"), path.parent / "__init__.py")
+    return any(re.search(rf"\b{path.name}\b", holder.read_text()) for holder in holders if holder.exists())
+
+
 def test_no_module_and_no_function_is_long() -> None:
     texts = {path: path.read_text() for top in ("bench", "methods") for path in ROOT.glob(f"{top}/**/*.py")}
     long = [str(path) for path, text in texts.items() if len(text.splitlines()) > 200]

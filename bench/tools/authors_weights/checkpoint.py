@@ -1,7 +1,7 @@
 """Weights that were trained elsewhere: read, verified, and named by their content.
 
-`wire`, `table` and `bundle` read TensorFlow's checkpoints without TensorFlow; `finn` knows the variables of the
-paper's code.
+`tensor_bundle`, `sorted_table` and `protobuf` read TensorFlow's checkpoints without TensorFlow; `parameters` knows the
+variables of the paper's code.
 """
 
 from __future__ import annotations

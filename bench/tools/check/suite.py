@@ -1,6 +1,6 @@
 """Runs the contract suite (`methods.contract`) on one method, and reports the rules that it breaks.
 
-`rules` has what is asked of every method, `small` what it is asked on. The project's tests run the same rules.
+`rules` has what is asked of every method, `toy_data` what it is asked on. The project's tests run the same rules.
 """
 
 from __future__ import annotations

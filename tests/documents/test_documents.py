@@ -202,6 +202,18 @@ def test_hooks_have_the_versions_of_ci() -> None:
     assert named and set(named) <= set((ROOT / ".ci" / "constraints.txt").read_text().split())
 
 
+def test_the_lowest_versions_are_those_that_are_allowed() -> None:
+    """torch apart, as the file says."""
+    lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    allowed = dict(re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in lines)
+    pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / ".ci" / "lowest.txt").read_text(), re.MULTILINE))
+    apart = {"torch", "torchvision"}
+    assert set(allowed) <= set(pinned)
+    assert [
+        name for name in allowed if name not in apart and not f"{pinned[name]}.".startswith(f"{allowed[name]}.")
+    ] == []
+
+
 def test_whatever_ci_installs_has_its_version() -> None:
     lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     tox = ConfigParser()

@@ -12,26 +12,26 @@ _WORKERS_A_PROCESSOR = 4
 
 
 def positive(text: str) -> int:
-    """At least 1; what is beyond any machine is refused, so that nothing below has to."""
+    """An integer from 1 to 2^31 - 1. Larger values are refused here, so that no other code has to check for them."""
     if not text.isdecimal() or not 1 <= int(text) <= _MOST:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 1 to {_MOST}")
     return int(text)
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Several, each at least 1."""
+    """Integers of at least 1, separated by commas."""
     return tuple(positive(part) for part in text.split(","))
 
 
 def index(text: str) -> int:
-    """At least 0."""
+    """An integer from 0 to 2^31 - 1."""
     if not text.isdecimal() or int(text) > _MOST:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a whole number from 0 to {_MOST}")
     return int(text)
 
 
 def threads(text: str) -> int:
-    """At least 1, and no more than there are processors."""
+    """A number of threads: from 1 to the number of processors."""
     most = os.cpu_count() or 1
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise argparse.ArgumentTypeError(
@@ -41,7 +41,7 @@ def threads(text: str) -> int:
 
 
 def workers(text: str) -> int:
-    """At least 1, and no more than a machine can hold: each is a process with a torch of its own."""
+    """A number of worker processes: from 1 to a few per processor, because each process loads its own copy of torch."""
     processors = os.cpu_count() or 1
     most = _WORKERS_A_PROCESSOR * processors
     if not text.isdecimal() or not 1 <= int(text) <= most:
@@ -52,7 +52,7 @@ def workers(text: str) -> int:
 
 
 def minutes(text: str) -> float:
-    """Finite, and above 0."""
+    """A finite number of minutes above 0."""
     value = _number(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of minutes above 0")
@@ -60,7 +60,7 @@ def minutes(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Finite, and not below 0."""
+    """A finite number of seconds, 0 or more."""
     value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of seconds, 0 or more")

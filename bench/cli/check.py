@@ -1,4 +1,4 @@
-"""`check`: whether a method keeps the contract."""
+"""`check`: checks that a method keeps the contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.cli.parsing import add_command
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top, "check", check, "check that a method keeps the contract, and that its gradient is right", threads=True
     )
@@ -17,7 +17,8 @@ def add(top: Any) -> None:
 
 
 def check(options: Namespace) -> int:
-    """A line for every rule that is broken, 1 where there is one; else what the gradient is of."""
+    """Prints a line for every broken rule and returns 1; if no rule is broken, prints which gradient the method
+    computes and returns 0."""
     from bench import devices
     from bench.tools.check import suite
 

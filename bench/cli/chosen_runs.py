@@ -10,15 +10,15 @@ from bench.errors import UserError
 
 
 def add(parser: Parser) -> None:
-    """Declares how runs are named."""
+    """Declares the arguments that name runs."""
     text = "a run's folder, or how its name begins: without /seed<k>, all seeds; several may be given"
     parser.add_argument("run", nargs="*", metavar="RUN", help=text)
     parser.add_argument("--all", action="store_true", help="every run in --results")
 
 
 def folders(options: Namespace, *, finished: bool = False) -> list[Path]:
-    """Where their records lie. Of `--all`, those that there is something to do with: runs with weights and, where that
-    is asked, `finished` ones. Raises UserError."""
+    """The folders of the chosen runs. `--all` leaves out runs without weights and, with `finished`, unfinished runs.
+    Raises UserError if no run is named."""
     from bench.records import layout
 
     if options.all == bool(options.run):
@@ -34,5 +34,5 @@ def _useless(folder: Path, finished: bool) -> bool:
     try:
         info = records.read_info(folder)
     except fields.Corrupt:
-        return False  # it is for the command to say so
+        return False  # the command reports it
     return records.predicted(info) or (finished and info["status"] != "finished")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def lines(jobs: Sequence[Job]) -> list[str]:
-    """A line for each cell of several seeds: protocol, mean and interval. One seed has its own line already."""
+    """One line per cell with several seeds: protocol, mean and interval. A single seed already has its own line."""
     from bench.analysis.pooling import grouped, usable
     from bench.report import wording
 
@@ -37,4 +37,4 @@ def _records(jobs: Sequence[Job]) -> Iterator[Record]:
         try:
             yield records.read(folder)
         except fields.Corrupt:
-            continue  # which the run has said
+            continue  # the run has already reported it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     data = add_group(top, "data", "add, list and verify data sets", "ACTION")
     parser = add_command(data, "add", add_data, "prepare a data set from your copy", data=True)
     parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, _forms()
@@ -60,7 +60,7 @@ def add(top: Any) -> None:
 
 
 def _forms() -> str:
-    """Which files each SOURCE is read from."""
+    """A text that lists which files can be read for each SOURCE."""
     rows = [
         fill(text, 100, initial_indent=f"  {source:<17}", subsequent_indent=" " * 19) for source, text in FORMS.items()
     ]
@@ -79,7 +79,8 @@ def add_data(options: Namespace) -> int:
 
 
 def _data_set(o: Namespace) -> DataSet:
-    """How the copy is read. Raises UserError where options of a user's own images are given for others, or lack."""
+    """The data set that the options describe. Raises UserError if options for one's own images are given for another
+    source, or if `--name` is missing."""
     from bench.data import catalogue, sources
 
     if o.source == sources.OWN:
@@ -100,7 +101,7 @@ def _data_set(o: Namespace) -> DataSet:
 
 
 def list_data(options: Namespace) -> int:
-    """Which data are here."""
+    """Prints which data are prepared."""
     from bench.tools import inventory
 
     print("\n".join(inventory.data_sets(options.data_dir)))
@@ -108,7 +109,8 @@ def list_data(options: Namespace) -> int:
 
 
 def verify_data(options: Namespace) -> int:
-    """Sums of all data and digests of all episode streams, computed again; 1 where one is not the recorded one."""
+    """Recomputes the checksums of all data and the digests of all episode streams; returns 1 if one differs from the
+    recorded value."""
     from bench.data import listing
     from bench.episodes import golden
 

@@ -10,7 +10,7 @@ from bench.errors import counted
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(top, "diff", diff, "show what differs between two protocols, with the source of each value")
     parser.add_argument("one", metavar="PROTOCOL", help="such as paper: `list` shows them")
     parser.add_argument("other", metavar="PROTOCOL")
@@ -18,7 +18,7 @@ def add(top: Any) -> None:
 
 
 def diff(options: Namespace) -> int:
-    """A row a setting that differs."""
+    """Prints one row per setting that differs."""
     from bench.data import store
     from bench.protocols import comparison
     from bench.report import tables

@@ -11,7 +11,7 @@ from bench.cli.parsing import add_command, add_group
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         add_group(top, "episodes", "export episodes for other code", "WHAT"),
         "export",
@@ -32,7 +32,7 @@ def add(top: Any) -> None:
 
 
 def export(options: Namespace) -> int:
-    """Writes them into a folder."""
+    """Writes the episodes into a folder."""
     from bench.tools.exchange import export as episode_files
     from bench.tools.exchange import stream as named_stream
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top,
         "evaluate",
@@ -49,7 +49,7 @@ def add(top: Any) -> None:
 
 
 def evaluate(options: Namespace) -> int:
-    """Evaluates weights once more, under another evaluation; it adds to the record. 1 where an episode has no score."""
+    """Evaluates weights again and adds the result to the record. Returns 1 if any episode has no finite score."""
     from bench import devices, records
     from bench.records import locks
     from bench.runs.display import Display, live_bars
@@ -72,7 +72,7 @@ def evaluate(options: Namespace) -> int:
 
 
 def _jobs(options: Namespace) -> list[Job]:
-    """What is to be evaluated; a mistake of the user's ends everything before anything starts."""
+    """The evaluations to do. Raises UserError for a user's mistake before the first one starts."""
     from bench.runs import reevaluation
 
     if options.checkpoint is not None:

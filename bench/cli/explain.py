@@ -1,4 +1,4 @@
-"""`explain`: what each factor between two protocols does."""
+"""`explain`: measures what each factor that differs between two protocols does to the score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.protocols.benchmarks import FIRST
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top,
         "explain",
@@ -38,7 +38,7 @@ def add(top: Any) -> None:
 
 
 def _add_factors(parser: Parser) -> None:
-    """Declares which changes are made, and where."""
+    """Declares the options that choose the factors and from which protocol they are changed."""
     parser.add_argument(
         "--factor", action="append", default=[], metavar="F", help="change only this factor; may be given several times"
     )
@@ -72,7 +72,7 @@ def _add_factors(parser: Parser) -> None:
 
 
 def explain(options: Namespace) -> int:
-    """Runs what is missing of the variants, and shows the effect of each factor; 1 where a run diverged."""
+    """Runs the variants that are missing, and shows the effect of each factor; returns 1 if a run diverged."""
     with json_events.lines(options.json) as emit:
         return _explain(options, emit)
 
@@ -110,7 +110,7 @@ def _explain(options: Namespace, emit: Emit) -> int:
 
 
 def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
-    """Lists the variants, and runs what is missing of them."""
+    """Prints the variants, and runs those that are missing."""
     from bench.runs import complete, display, planning
     from bench.runs.workers.in_process import InProcess
     from bench.tools.explain import variants as library

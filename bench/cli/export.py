@@ -12,14 +12,14 @@ from bench.errors import counted
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(top, "export", export, "pack runs into one file, for others to verify", results=True)
     chosen_runs.add(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP")
 
 
 def export(options: Namespace) -> int:
-    """Writes the file."""
+    """Writes the runs into one file."""
     from bench.tools import capsule
 
     manifest = capsule.export(chosen_runs.folders(options), options.out)

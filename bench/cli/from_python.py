@@ -46,7 +46,7 @@ class Asked:
 
     @property
     def request(self) -> requests.Request:
-        """As the command line asks. Raises UserError."""
+        """The request that the command line would make from the same arguments. Raises UserError."""
         return requests.Request(
             methods=self.methods,
             benchmarks=self.benchmarks,
@@ -70,7 +70,7 @@ def run(asked: Asked, progress: bool) -> pd.DataFrame:
     jobs = planning.jobs(asked.request)
     groups = [SeedGroup(tuple(group)) for group in planning.groups(jobs, None)]
     options, ended = WorkOptions(torch.get_num_threads(), _CHECKPOINT_SECONDS), set[int]()
-    # Plain lines on stdout, which a notebook shows below its cell; a bar where that is a terminal.
+    # Plain lines on stdout, which a notebook shows below its cell; a progress bar if stdout is a terminal.
     console = Console(file=sys.stdout, force_jupyter=False, quiet=not progress)
     with live_bars(console) as bars, Stop() as stop:
         board = Board(groups, 1, bars)
@@ -87,7 +87,7 @@ def run(asked: Asked, progress: bool) -> pd.DataFrame:
 
 
 def summary(results: Path, folders: Collection[Path] | None = None) -> pd.DataFrame:
-    """See `bench.summary`; of the cells that have a run in one of `folders`, where these are given."""
+    """See `bench.summary`. `folders`: if given, only cells with a run in one of them are included."""
     parts, problems = build.parts(results)
     rows = [
         csv_file.summary(section, cell)
@@ -119,10 +119,10 @@ def episodes(
 
 
 def several(names: str | Sequence[str]) -> list[str]:
-    """One name, or several, as a list."""
+    """One name or several, always as a list."""
     return [names] if isinstance(names, str) else list(names)
 
 
 def _typed(value: Any) -> str:
-    """As `--set` takes it."""
+    """A value as text, in the form that `--set` accepts."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -11,7 +11,7 @@ from bench.cli.parsing import RESULTS, add_command
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top, "import", import_, "add exported runs to the results; they are checked, never executed", results=True
     )
@@ -19,7 +19,7 @@ def add(top: Any) -> None:
 
 
 def import_(options: Namespace) -> int:
-    """Puts the runs in place, and says how to verify them."""
+    """Copies the runs into the results, and prints how to verify them."""
     from bench import records
     from bench.tools import capsule
 
@@ -28,6 +28,6 @@ def import_(options: Namespace) -> int:
         print(f"{name}: {outcome}")
     where = [] if options.results == RESULTS else ["--results", str(options.results)]
     trained = [name for name in outcomes if not records.predicted(records.read_info(options.results / name))]
-    if trained:  # of other people's predictions there are no weights to do them again from
+    if trained:  # scored predictions of other code have no weights to recompute them from
         print(f"verify with: {shlex.join(['python', '-m', 'bench', 'verify', *trained, *where])}")
     return 0

@@ -15,7 +15,7 @@ Emit = Callable[..., None]  # (event, **fields)
 
 @contextmanager
 def lines(asked: bool) -> Iterator[Emit]:
-    """What emits the events of a command: if that is asked for, each as a line of its own on stdout."""
+    """Yields a function that emits events: as one JSON object per line on stdout if `asked`, otherwise not at all."""
     if not asked:
         yield lambda event, **fields: None
         return
@@ -25,7 +25,7 @@ def lines(asked: bool) -> Iterator[Emit]:
 
 
 def _write(stream: TextIO, event: str, **fields: Any) -> None:
-    """Writes NaN and infinity, which JSON does not have, as null."""
+    """Writes one event; NaN and infinity, which JSON does not have, become null."""
     known = {name: _plain(value) for name, value in fields.items()}
     print(json.dumps({"event": event, **known}, allow_nan=False), file=stream, flush=True)
 

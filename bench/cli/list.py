@@ -1,4 +1,4 @@
-"""`list`: methods, benchmarks, protocols and data."""
+"""`list`: lists methods, benchmarks, protocols and data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.cli.parsing import add_command
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top,
         "list",
@@ -26,7 +26,7 @@ def add(top: Any) -> None:
 
 
 def list_(options: Namespace) -> int:
-    """Methods, benchmarks and data; or the published numbers."""
+    """Prints methods, benchmarks, protocols and data, or the published numbers."""
     from bench.tools import inventory
 
     print("\n".join(inventory.claims(options.results) if options.claims else inventory.everything(options.data_dir)))

@@ -1,4 +1,4 @@
-"""The outcomes of runs, in words and as an exit code."""
+"""Reports the outcomes of runs as text and as an exit code."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcomes:
-    """Prints what became of each seed group: a GroupListener. `keep`: iterations whose weights were wanted."""
+    """A GroupListener that prints the outcome of each seed group. `keep`: the iterations whose weights the user asked
+    for."""
 
     groups: Sequence[SeedGroup]
     keep: Sequence[int]
     emit: Emit
     code: int = 0
-    stopped: list[str] = field(default_factory=list)  # what, and where
+    stopped: list[str] = field(default_factory=list)  # which group stopped, and where in its training
     _ended: set[int] = field(default_factory=set)
 
     def __call__(self, place: int, event: GroupEvent) -> None:
-        """Prints it at the end of a group."""
+        """Prints a group's outcome when the group has ended."""
         from bench.runs.groups import Ended
 
         if isinstance(event, Ended):
@@ -38,7 +39,7 @@ class Outcomes:
             self._print(self.groups[place], event)
 
     def left(self) -> list[str]:
-        """Where it stopped, or before what; nothing, if all groups have come to their end."""
+        """Where the work stopped, or the first group that was not started; empty if all groups have ended."""
         missing = [group for place, group in enumerate(self.groups) if place not in self._ended]
         return self.stopped or [f"before {group.name}" for group in missing[:1]]
 
@@ -83,7 +84,8 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
 
 
 def score(found: Evaluated, length_known: bool = True) -> str:
-    """The mean score of an evaluation, and of what, or why it has none. `length_known`: its iterations are known."""
+    """The mean score of an evaluation and its number of episodes, or why there is no mean. `length_known`: whether the
+    number of training iterations is known."""
     measure, final = MEASURES[found.info["score"]], found.final
     mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
     if found.lost:

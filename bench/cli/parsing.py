@@ -1,4 +1,4 @@
-"""Parses commands: argparse with our errors, and the options that several commands share."""
+"""Parses commands: argparse with our error messages, and the options that several commands share."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ RESULTS = Path("results/runs")
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse, with its complaints as our one line."""
+    """An ArgumentParser that reports every error as one line, as a UserError."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
-        """Complains here, where the options are known that could have been meant."""
+        """Parses arguments. Reports unknown ones here, because this parser knows the options that may have been
+        meant."""
         found, extra = super().parse_known_args(args, namespace)
         if extra:
             self.error(f"unrecognized arguments: {' '.join(extra)}")
@@ -46,7 +47,7 @@ def add_command(
     device: bool = False,
     threads: bool = False,
 ) -> Parser:
-    """A command below `top`, with the options for where results, data and the device are, as far as it has them."""
+    """Adds a command to `top`, with the shared options for results, data, device and threads that it asks for."""
     parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
     parser.set_defaults(handler=handler)
     if results:
@@ -67,7 +68,7 @@ def add_command(
 
 
 def add_execution(parser: Parser) -> None:
-    """How steps run: no part of the protocol."""
+    """Declares options for how steps are executed; they are not part of the protocol."""
     parser.add_argument(
         "--chunk", type=argument_types.positive, metavar="N", help="episodes computed at once (default: as fits memory)"
     )
@@ -80,13 +81,15 @@ def add_execution(parser: Parser) -> None:
 
 
 def add_own(parser: Parser, more: str = "") -> None:
-    """Where a run's method does not ship: what a record names is never imported. `more`: to be said in the help."""
+    """Declares `--method FILE` for a method that is not built in: code that a record names is never imported by itself.
+    `more` is added to the help text."""
     text = f"the file of the run's method, if you wrote it{more}"
     parser.add_argument("--method", action="append", default=[], metavar="FILE", help=text)
 
 
 def asked_of_every_job(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of a `Request` that every command which has one fills: where and how, and the command."""
+    """The fields of a `Request` that every command fills in the same way: settings, folders, execution, device and the
+    command line."""
     from bench import devices
 
     same = {name: getattr(options, name) for name in ("settings", "results", "data_dir", "chunk", "mode")}
@@ -94,29 +97,30 @@ def asked_of_every_job(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_settings(parser: Parser, help: str) -> None:
-    """`--set name=value`, for fields of the protocol."""
+    """Declares `--set name=value`, for fields of the protocol."""
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="NAME=VALUE", help=help)
 
 
 def add_protocol_choice(parser: Parser) -> None:
-    """The benchmark that protocols are shown for, and `--set`."""
+    """Declares `--benchmark`, for which protocols are shown, and `--set`."""
     parser.add_argument("--benchmark", default=FIRST, metavar="B", help=f"benchmark (default {FIRST})")
     add_settings(parser, "change a setting of the protocol, such as inner_lr=0.1 or evaluation.queries=15")
 
 
 def add_group(top: Any, name: str, help: str, metavar: str) -> Any:
-    """A command that consists of others, such as `data add`: what those are added to."""
+    """Adds a command that consists of subcommands, such as `data add`. Returns the object that subcommands are added
+    to."""
     parser: Parser = top.add_parser(name, help=help, description=help, allow_abbrev=False)
     return parser.add_subparsers(required=True, metavar=metavar, parser_class=Parser)
 
 
 def add_out(parser: Parser) -> None:
-    """Declares where a report goes; `report_folder` is where it goes otherwise."""
+    """Declares `--out`, where a report is written; without it, see `report_folder`."""
     places = "results/report, or `report` inside the folder given by --results"
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to write (default: {places})")
 
 
 def report_folder(results: Path, name: str = "report") -> Path:
-    """Where a report goes unless `--out` says it: beside the usual records, and in any other folder of records, so that
-    no report replaces another folder's."""
+    """Where a report is written without `--out`: beside the default results folder, but inside any other one, so that
+    no report overwrites the report of another folder."""
     return results.parent / name if results == RESULTS else results / name

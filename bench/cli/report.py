@@ -12,11 +12,11 @@ from typing import Any
 from bench.cli.parsing import RESULTS, add_command, add_out, report_folder
 from bench.errors import UserError, printable
 
-_MOST_PROCESSES = 4  # each has the records in its memory
+_MOST_PROCESSES = 4  # each process holds all records in memory
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(top, "report", report, "write tables, figures and a page from the records", results=True)
     add_out(parser)
     parser.add_argument("--file", metavar="FILE", help="report only the runs of this experiment (see `run --file`)")
@@ -24,7 +24,7 @@ def add(top: Any) -> None:
 
 
 def report(options: Namespace) -> int:
-    """Tables and figures; 1 where a record could not be read."""
+    """Writes tables, figures and a page; returns 1 if a record could not be read."""
     from bench.protocols import experiments
     from bench.records import layout
     from bench.report import build
@@ -35,7 +35,7 @@ def report(options: Namespace) -> int:
             f"no records in {options.results}: give the folder that `run --results` wrote to, such as {RESULTS}"
         )
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
-    gc.disable()  # looking for garbage among a thousand records takes a tenth of the time
+    gc.disable()  # garbage collection takes a tenth of the time with a thousand records
     try:
         made = build.build(options.results, out, options.claims, experiment, min(_MOST_PROCESSES, os.cpu_count() or 1))
     finally:

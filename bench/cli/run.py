@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(top, "run", run, "train and test methods on a benchmark", results=True, data=True, device=True)
     parser.add_argument(
         "--method",
@@ -53,7 +53,7 @@ def add(top: Any) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Trains and tests; a run that is finished is skipped, one that was interrupted goes on."""
+    """Trains and tests; skips finished runs and resumes interrupted ones."""
     with json_events.lines(options.json) as emit:
         return _run_request(options, emit)
 
@@ -93,7 +93,7 @@ def _groups(blocks: Sequence[Planned], options: Namespace, engine: Engine) -> li
 
 
 def _check_names(options: Namespace) -> None:
-    """A slip of the keyboard is answered before torch is imported, which takes seconds. Raises UserError."""
+    """Reports a misspelt name before torch is imported, which takes seconds. Raises UserError."""
     from bench.data import store
     from bench.protocols import known_methods, presets, settings
     from bench.protocols.protocol import Evaluation, Protocol, Training
@@ -114,7 +114,7 @@ def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:
 
 
 def _experiment(options: Namespace) -> Experiment:
-    """The file's. Raises UserError where an option says what the file says."""
+    """The experiment that `--file` describes. Raises UserError if another option repeats what the file specifies."""
     from bench.protocols import experiments
 
     said = {"--method": options.method, "--benchmark": options.benchmark, "--protocol": options.protocol}
@@ -147,7 +147,7 @@ def _run(blocks: Sequence[Planned], engine: Engine, options: Namespace, emit: Em
 
 
 def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, emit: Emit) -> int:
-    """Tests the candidate of a grid that is the best on validation, of which the evaluations then tell."""
+    """Tests the candidate of a grid with the best validation score, and records the choice in its evaluations."""
     from bench.runs import grids, planning
 
     chosen = grids.choice(grid)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from bench.runs.job import Job
 
 
-TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, the same command goes on
+TIME_IS_UP = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, and the same command resumes
 
 
 def add_running(parser: Parser) -> None:
-    """Declares of which seeds and settings runs are, and how they are gone through."""
+    """Declares the options for seeds and settings, and for how the runs are executed."""
     parser.add_argument("--seeds", type=int, metavar="N", help="train with seeds 0 to N-1 (default: seed 0)")
     parser.add_argument(
         "--seed",
@@ -69,7 +69,7 @@ def add_running(parser: Parser) -> None:
 
 
 def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> request.Request:
-    """What was asked for. Raises UserError."""
+    """The request that the options describe. Raises UserError."""
     from bench.runs import request, tensorboard
 
     tensorboard.check(options.log)
@@ -81,8 +81,8 @@ def requested(options: Namespace, methods: list[str], benchmarks: list[str], pro
 
 
 def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit) -> int:
-    """Does what is missing of every group, by an engine: 0, 1 where a run diverged, 2 where one could not be made, 130
-    after Ctrl-C, 75 where the time is up. `emit` gets events for machines."""
+    """Does the work that each group still needs, with this engine. Returns 0; 1 if a run diverged; 2 after an error;
+    130 after Ctrl-C; 75 if the time is up. `emit` receives the JSON events."""
     import torch
 
     from bench.runs.display import live_bars
@@ -109,7 +109,7 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
 
 
 def _stopped(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -> int:
-    again = options.command_line.replace(" --force", "")  # which would begin anew
+    again = options.command_line.replace(" --force", "")  # --force would start again from the beginning
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
     print(f"{why}: {'; '.join(where)}; resume with: {again}", file=sys.stderr)
     emit("stopped", why=why, where=list(where), command=again)
@@ -117,13 +117,14 @@ def _stopped(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -
 
 
 def results_option(options: Namespace) -> str:
-    """What other commands need to find the same records."""
+    """The `--results` option that another command needs to find the same records; empty for the default folder."""
     return "" if options.results == RESULTS else f" --results {options.results}"
 
 
 class Stop:
-    """While it is entered, the first Ctrl-C (or SIGTERM) waits for the end of an iteration or an evaluation; the second
-    ends at once. It also asks to stop once the deadline, a moment of `time.monotonic`, has passed."""
+    """Context manager: the first Ctrl-C (or SIGTERM) asks to stop after the current iteration or evaluation; the second
+    stops at once. Calling it tells whether to stop, also because the deadline, a time of `time.monotonic`, has
+    passed."""
 
     def __init__(self, deadline: float = math.inf) -> None:
         self.asked = False
@@ -144,5 +145,5 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        # By its number: a signal handler may interrupt somebody who prints.
+        # To the file descriptor: a signal handler may interrupt a print.
         os.write(2, b"stopping after this iteration or evaluation; press Ctrl-C again to stop immediately\n")

@@ -10,7 +10,7 @@ from bench.cli.parsing import add_command
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(top, "score", score, "score the predictions of other code", results=True, data=True)
     parser.add_argument(
         "predictions", type=Path, nargs="+", metavar="PARQUET", help="predictions, one file per training seed"
@@ -22,7 +22,7 @@ def add(top: Any) -> None:
 
 
 def score(options: Namespace) -> int:
-    """Scores them, and keeps the result as a record."""
+    """Scores the predictions, and stores the result as a record."""
     from bench.records import layout
     from bench.tools.exchange import predictions
 

@@ -12,7 +12,7 @@ from bench.cli.parsing import add_command, add_group, add_own, add_protocol_choi
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     show = add_group(top, "show", "show episodes or a protocol", "WHAT")
     parser = add_command(show, "episode", episode, "draw an episode", data=True)
     parser.add_argument("--benchmark", required=True, metavar="B")
@@ -57,7 +57,7 @@ def add(top: Any) -> None:
 
 
 def episode(options: Namespace) -> int:
-    """An episode as a picture."""
+    """Draws one episode."""
     from bench.tools.show import episode as episode_picture
 
     o = options
@@ -66,7 +66,7 @@ def episode(options: Namespace) -> int:
 
 
 def protocol(options: Namespace) -> int:
-    """Every setting of a protocol, with its source."""
+    """Prints every setting of a protocol, with its source."""
     from bench.data import store
     from bench.protocols import comparison, presets
     from bench.report import tables
@@ -82,8 +82,8 @@ def protocol(options: Namespace) -> int:
 
 
 def _used(method: str, settings: list[str]) -> tuple[str, ...]:
-    """The settings that a method declares, none where none was named. Raises UserError on an unknown one, and on
-    settings that it does not use."""
+    """The settings that a method declares; empty if no method is named. Raises UserError for an unknown method, and for
+    settings that the method does not use."""
     if not method:
         return ()
     from bench.runs import used_settings, user_methods
@@ -94,7 +94,8 @@ def _used(method: str, settings: list[str]) -> tuple[str, ...]:
 
 
 def episodes(options: Namespace) -> int:
-    """The episodes that a run does worst or best on; 1 where its scores are not the recorded ones, and should be."""
+    """Draws the episodes with a run's worst or best scores; returns 1 if recomputed scores differ from the recorded
+    ones although equal bits are promised."""
     from bench.records import layout
     from bench.runs.display import print_notes
     from bench.tools.show import hardest as hardest_episodes

@@ -13,7 +13,7 @@ from bench.protocols.benchmarks import INCLUDED
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     parser = add_command(
         top, "speed", speed, "time a meta-step, and compare with other implementations", data=True, device=True
     )
@@ -41,7 +41,7 @@ def add(top: Any) -> None:
 
 
 def speed(options: Namespace) -> int:
-    """Times ours beside the plain loop and the libraries that are installed."""
+    """Times our meta-step beside a plain loop and the installed libraries."""
     from bench import devices, files
     from bench.tools.speed import compare, results
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add(top: Any) -> None:
-    """Declares it."""
+    """Declares the command and its options."""
     text = "check records: compute the scores again, and compare"
     parser = add_command(top, "verify", verify, text, results=True, data=True, threads=True)
     chosen_runs.add(parser)
@@ -29,7 +29,7 @@ def add(top: Any) -> None:
 
 
 def verify(options: Namespace) -> int:
-    """Compares every score and, where asked, every weight; 1 where something is not what the record says."""
+    """Compares every score and, with `--retrain`, every weight; returns 1 if something differs from the record."""
     from bench import devices
     from bench.tools.verify import findings
     from bench.training.watch import Interrupted
@@ -46,7 +46,7 @@ def verify(options: Namespace) -> int:
 
 
 def _open(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
-    """The run, or what is wrong with its record; a mistake of the user's ends everything before anything starts."""
+    """The run, or what is wrong with its record. Raises UserError for a user's mistake before any run is verified."""
     from bench.records import fields
     from bench.runs.display import print_notes
     from bench.tools.verify.verify import open_run
@@ -58,7 +58,7 @@ def _open(folder: Path, options: Namespace) -> RecordedRun | Corrupt:
 
 
 def _verify(folder: Path, again: RecordedRun | Corrupt, retrain: bool) -> str:
-    """Prints what is found as it is found; the worst of the outcomes."""
+    """Prints each finding as it is made; returns the worst outcome."""
     from bench.records import layout
     from bench.tools.verify import findings
 

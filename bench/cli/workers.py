@@ -38,7 +38,7 @@ def add(parser: Any) -> None:
 
 
 def chosen(options: Namespace, device: torch.device) -> Engine:
-    """The engine that is asked for. Raises UserError."""
+    """The engine that the options ask for. Raises UserError."""
     from bench.runs import complete
     from bench.runs.workers import in_process, processes, ray_cluster
 
@@ -57,7 +57,7 @@ def chosen(options: Namespace, device: torch.device) -> Engine:
 
 
 def _gpus(options: Namespace) -> Sequence[str | None]:
-    """As many as there are workers for; one where one was named."""
+    """One GPU per worker; a single entry if the user named a device."""
     from bench.runs.workers import processes
 
     found = processes.gpus() if options.device in ("auto", "cuda") else ["the one"]
@@ -69,7 +69,8 @@ def _gpus(options: Namespace) -> Sequence[str | None]:
 
 
 def threads(options: Namespace, engine: Engine) -> int | None:
-    """Threads of each worker: a share of this machine's, or what a task on a cluster asks for; None: all."""
+    """The number of threads per worker: a share of this machine's threads, or what one Ray task requests; None means
+    all."""
     if options.threads is not None or (engine.workers == 1 and options.engine == "local"):
         return options.threads
     if options.engine == "ray":

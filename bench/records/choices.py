@@ -1,18 +1,18 @@
-"""Whether what validation chose lies at the edge of what there was to choose from: the best may then lie beyond it, and
-the score is a lower bound of what the method can do. Imports no torch."""
+"""Whether a value chosen on validation lies at the edge of the candidates: a better one may then lie beyond the edge,
+and the score is a lower bound of what the method can do. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Edges = dict[str, str]  # what was chosen, a setting or the `step` -> `least`, `greatest` or `last`
+Edges = dict[str, str]  # a chosen setting, or `step` -> `least`, `greatest` or `last`
 
 
 def edges(candidates: Sequence[Mapping[str, Any]], setting: Mapping[str, Any], step: int, last: int) -> Edges:
-    """What lies at an edge of a choice between candidates and steps 0 to `last`. A number is compared with those of the
-    candidates that have the same words; where no step was taken, its settings play no part. One candidate is no
-    choice."""
+    """The chosen values that lie at an edge, given the candidates and the inner steps 0 to `last`. A number is compared
+    among the candidates whose settings that are not numbers equal the chosen ones. If step 0 was chosen, the settings
+    had no effect and are not compared; with fewer than two candidates there was no choice."""
     if len(candidates) < 2 or step == 0 < last:
         return {}
     numbers = {name: value for name, value in setting.items() if _is_number(value)}
@@ -22,8 +22,8 @@ def edges(candidates: Sequence[Mapping[str, Any]], setting: Mapping[str, Any], s
 
 
 def grid_of(info: Mapping[str, Any]) -> tuple[str, dict[str, float | None]] | None:
-    """The candidate of a grid that was chosen to be tested, and the validation score of each, as an evaluation's `info`
-    stores it; None where there was no grid, or what the record says of one is none."""
+    """The candidate of a grid that was chosen to be tested, and the validation score of each candidate, as stored in an
+    evaluation's `info`. Returns None if there was no grid, or if its entry is malformed."""
     told = info.get("grid")
     if not isinstance(told, dict):
         return None
@@ -34,7 +34,7 @@ def grid_of(info: Mapping[str, Any]) -> tuple[str, dict[str, float | None]] | No
 
 
 def said(found: Edges) -> str:
-    """Such as `greatest lr, last step`; nothing where all lies inside."""
+    """The edges as text, such as `greatest lr, last step`; empty if there are none."""
     return ", ".join(f"{place} {name}" for name, place in found.items())
 
 

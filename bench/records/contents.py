@@ -1,4 +1,4 @@
-"""A run and its evaluations, as they are in memory once they are read."""
+"""A run and its evaluations in memory, as read from disk."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1], or [episodes, 1] where the last step
-    alone was scored; `step` is the column that counts."""
+    """One evaluation of a run. `scores` is [episodes, inner steps + 1] in [0, 1], or [episodes, 1] if only the last
+    step was scored; `step` is the column of the reported score."""
 
     evaluation: protocol.Evaluation
     iteration: int
@@ -30,23 +30,23 @@ class Evaluated:
 
     @property
     def final(self) -> np.ndarray:
-        """[episodes]: the score of every test episode at the step that counts."""
+        """[episodes]: the score of every test episode at the reported step."""
         return self.scores[:, self.step]
 
     @property
     def last_step(self) -> int:
-        """The last inner step that was taken."""
+        """The last column of `scores`: the number of inner steps, or 0 if only the last step was scored."""
         return self.scores.shape[1] - 1
 
     @property
     def inner_step(self) -> int:
-        """The inner step that counts."""
+        """The inner step of the reported score."""
         return self.step if self.evaluation.scored_steps == "every" else self.evaluation.inner_steps
 
     @property
     def edges(self) -> Edges:
-        """What validation chose at an edge of what there was to choose from. A record from before that was kept shows
-        it by its rates and its step."""
+        """The values chosen on validation that lie at an edge of their candidates. For older records, which do not
+        store this, it is computed from the fine-tuning rates and the step."""
         told, setting = self.info.get("at_edge"), self.info.get("setting")
         if isinstance(told, dict):
             return {str(name): str(place) for name, place in told.items()}
@@ -56,14 +56,14 @@ class Evaluated:
 
     @property
     def lost(self) -> int:
-        """Episodes whose outputs are not finite: one of them, and the mean over all is no number."""
+        """The number of episodes whose outputs are not finite; a single one makes the mean undefined."""
         return int(np.count_nonzero(~np.isfinite(self.final)))
 
 
 @dataclass(frozen=True)
 class Record:
-    """One run, as read from disk. `info` is `record.json`; `points`: the columns of the learning curve, each [points],
-    and none where there is no curve."""
+    """One run, as read from disk. `info` is `record.json`; `points` holds the columns of the learning curve, each
+    [points], and is empty if there is no curve."""
 
     path: Path
     benchmark: str
@@ -77,19 +77,19 @@ class Record:
 
     @property
     def name(self) -> str:
-        """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run."""
+        """`<benchmark>/<method>/<hash>/seed<k>`: the name of the run in commands."""
         return run_name(self.path)
 
     @property
     def curve(self) -> pd.DataFrame:
-        """The learning curve as a table, a row per point."""
-        import pandas as pd  # as long as all else that a report imports, but for Matplotlib: it does without
+        """The learning curve as a table, one row per point."""
+        import pandas as pd  # slow to import; a report does without it
 
         return pd.DataFrame(self.points)
 
     def settings(self, evaluated: Evaluated | None = None) -> tuple[str, ...]:
-        """The settings that the method uses, of those that not every method does. A record from before methods declared
-        them shows it by its evaluation: whatever chose a rate was fine-tuned."""
+        """The settings that the method uses, among those that not every method uses. Older records do not store them;
+        there, a method whose evaluation chose a rate is taken to be fine-tuned."""
         known = self.info.get("settings")
         if known is None:
             return protocol.FINE_TUNING if evaluated and evaluated.info.get("setting") else protocol.INNER_LOOP
@@ -97,6 +97,6 @@ class Record:
 
 
 def predicted(info: Mapping[str, Any]) -> bool:
-    """Whether a record holds scores of other people's predictions: there are no weights, and no known protocol."""
+    """Whether a record holds the scores of predictions made by other code: it has no weights and no known protocol."""
     origin = info.get("origin")
     return isinstance(origin, dict) and bool(origin.get("predictions"))

@@ -1,4 +1,4 @@
-"""What the JSON files of a record must hold to be one, and what they may."""
+"""Which fields the JSON files of a record must have, and which they may have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.files import Unreadable, is_sealed, read_json
 
 FORMAT = 1
 
-# What of a record the project relies on.
+# The fields that every record must have.
 OF_RECORD: dict[str, type] = {
     "benchmark": str,
     "method": str,
@@ -30,7 +30,7 @@ OF_RECORD: dict[str, type] = {
     "execution": dict,
     "files": dict,
 }
-# What it may say beside that, and is read where it stands.
+# Optional fields, whose types are checked if they are present.
 OPTIONAL: dict[str, type] = {
     "data.known_as": str,
     "data.remarks": list,
@@ -54,7 +54,7 @@ OF_EVALUATION: dict[str, type] = {
     "episodes_digest": str,
     "sha256": str,
 }
-_LARGEST = 2**53  # whole numbers are exact up to it, wherever they go
+_LARGEST = 2**53  # integers are exact up to here, also as floating-point numbers
 
 
 class Corrupt(UserError):
@@ -65,7 +65,7 @@ class Corrupt(UserError):
 
 
 def checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] | None = None) -> dict[str, Any]:
-    """The object in this file, with fields of those kinds, by dotted names. Raises Corrupt."""
+    """The object in this JSON file, with its fields (by dotted names) checked against these types. Raises Corrupt."""
     try:
         value = read_json(path)
     except Unreadable as error:
@@ -78,14 +78,14 @@ def checked_json(path: Path, shape: dict[str, type], optional: dict[str, type] |
         )
     for name, kind in (shape | (optional or {})).items():
         found = _at(value, name)
-        unseen = name in shape and isinstance(found, str) and not found.isprintable()  # no name has a reason to be
+        unseen = name in shape and isinstance(found, str) and not found.isprintable()  # required fields are plain text
         if unseen or not (_is_a(found, kind) or (found is None and name not in shape)):
             raise Corrupt(f"{path}: {name} is missing or has the wrong type")
     return value
 
 
 def check_seal(path: Path, info: dict[str, Any]) -> None:
-    """Raises Corrupt where the content was changed: after everything that can be said more clearly."""
+    """Raises Corrupt if the content was changed. Called last, because the other checks give clearer messages."""
     if not is_sealed(info):
         raise Corrupt(f"{path}: damaged or edited: its content does not match its {files.SUM}")
 
@@ -97,7 +97,7 @@ def _is_a(value: Any, kind: type) -> bool:
 
 
 def _at(value: Any, name: str) -> Any:
-    """The field that a dotted name stands for, or None."""
+    """The field with this dotted name, or None."""
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value

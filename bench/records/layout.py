@@ -1,4 +1,4 @@
-"""Names and places of the files that a run leaves on disk, and how a run is found by name."""
+"""Names and paths of the files that a run leaves on disk, and how to find a run by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.protocols import protocol
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Once the record vouches for the weights."""
+    """Deletes a run's checkpoints; call it once the record lists the final weights."""
     for name in CHECKPOINTS:
         (folder / name).unlink(missing_ok=True)
 
@@ -30,12 +30,12 @@ RECORD, CURVE, WEIGHTS, BEST, OPTIMISER, CHECKPOINT, NEXT_CHECKPOINT = (
 )
 CHECKPOINTS = (CHECKPOINT, NEXT_CHECKPOINT)
 PICTURES = "pictures.json"
-REFERENCE = "reference"  # this project's own runs: beside a user's results, shown apart, never pooled with them
+REFERENCE = "reference"  # this project's own runs: reported apart from a user's, never pooled with them
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunKey:
-    """What tells a run from all others."""
+    """What identifies a run."""
 
     benchmark: str
     method: str
@@ -49,24 +49,24 @@ class RunKey:
         return protocol.training_hash(self.training, self.data_digest)
 
     def folder(self, results: Path) -> Path:
-        """Where the run's record lies."""
+        """The folder of the run's record."""
         return results / self.benchmark / self.method / self.hash / f"seed{self.seed}"
 
 
 def run_name(folder: Path) -> str:
-    """`<benchmark>/<method>/<hash>/seed<k>`, by which commands call the run in that folder."""
+    """`<benchmark>/<method>/<hash>/seed<k>`: the name in commands of the run in this folder."""
     return "/".join(folder.parts[-4:])
 
 
 def folders(results: Path, benchmark: str = "*", method: str = "*") -> Iterator[Path]:
-    """Every folder under `results` that holds a record, of one benchmark or method where asked, in order of name."""
+    """Every folder under `results` that holds a record, optionally of one benchmark or method, sorted by name."""
     return (path.parent for path in sorted(results.glob(f"{benchmark}/{method}/*/seed*/{RECORD}")))
 
 
 def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:
-    """The runs that are named, each once, in that order: one by its folder or its whole name
-    `<benchmark>/<method>/<hash>/seed<k>`, or all whose names begin so. Raises UserError where there is none, or where
-    only `one` is wanted and a name is that of several."""
+    """The folders of the named runs, each once, in the order of `names`. A name is a folder, a whole name
+    `<benchmark>/<method>/<hash>/seed<k>`, or the beginning of one, which selects every run that matches. Raises
+    UserError if a name matches no run, or several runs although only `one` is wanted."""
     return list(dict.fromkeys(path for name in names for path in _matching(results, name, one)))
 
 
@@ -84,17 +84,17 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
 
 
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
-    """The name, without suffix, of an evaluation's two files."""
+    """The name, without suffix, of the two files of an evaluation."""
     return f"{protocol.evaluation_hash(evaluation)}@{iteration}"
 
 
 def kept(folder: Path, iteration: int) -> Path:
-    """Where the weights of a named iteration are kept."""
+    """The file for the weights of an iteration that is kept."""
     return folder / f"weights@{iteration}.safetensors"
 
 
 def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluation, at: int | None) -> tuple[int, str]:
-    """The iteration to evaluate and the file of its weights. Raises UserError where that iteration was not kept."""
+    """The iteration to evaluate and the file of its weights. Raises UserError if that iteration was not kept."""
     last, best = info["iteration"], info["best_iteration"]
     if evaluation.weights == "best" and at in (None, best):
         return best, BEST
@@ -112,6 +112,6 @@ def weights_of(folder: Path, info: dict[str, Any], evaluation: protocol.Evaluati
 
 
 def kept_weights(info: dict[str, Any]) -> dict[int, str]:
-    """Iteration -> file, of the weights that were kept on the way."""
+    """Iteration -> file, for the weights that were kept during training."""
     found = (re.fullmatch(r"weights@([0-9]+)\.safetensors", name) for name in info["files"])
     return {int(match[1]): match[0] for match in found if match}

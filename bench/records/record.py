@@ -30,7 +30,7 @@ _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
 
 
 def read(folder: Path) -> Record:
-    """The record in that folder. Raises Corrupt where a file is missing, damaged, or of a newer format."""
+    """The record in that folder. Raises Corrupt if a file is missing, damaged, or of a newer format."""
     info, training = _read_info(folder)
     points = _points(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else {}
     evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
@@ -40,15 +40,14 @@ def read(folder: Path) -> Record:
 
 
 def counted(folder: Path) -> bool:
-    """Whether the iterations of a record are known: of other people's weights they may not be. Raises Corrupt."""
+    """Whether the number of training iterations is known; for weights from elsewhere it may not be. Raises Corrupt."""
     origin = read_info(folder).get("origin")
     return not (isinstance(origin, dict) and origin.get("iterations", 0) is None)
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """`record.json` alone, with every field that the project relies on, and the keys that its folder is named by.
-
-    Raises Corrupt."""
+    """`record.json` alone, after checking the required fields and that the settings match the folder's name. Raises
+    Corrupt."""
     return _read_info(folder)[0]
 
 
@@ -57,7 +56,7 @@ def _read_info(folder: Path) -> tuple[dict[str, Any], protocol.Training]:
     info = checked_json(path, OF_RECORD, OPTIONAL)
     if info["status"] not in STATUSES:
         raise Corrupt(f"{path}: status is not one of {', '.join(STATUSES)}")
-    for name, total in info["files"].items():  # they are looked for, and copied, in the record's own folder
+    for name, total in info["files"].items():  # these files are read from, and copied out of, the record's folder
         if Path(name).name != name or type(total) is not str:
             raise Corrupt(f"{path}: it lists {name[:100]!r}, which is not a file of a record")
     training = _part(path, protocol.Training, info["training"])
@@ -69,12 +68,12 @@ def _read_info(folder: Path) -> tuple[dict[str, Any], protocol.Training]:
 
 
 def read_info_if_any(folder: Path) -> dict[str, Any]:
-    """`record.json` of a run, empty where it has not begun. Raises Corrupt."""
+    """`record.json` of a run; empty if the run has not started. Raises Corrupt."""
     return read_info(folder) if (folder / RECORD).exists() else {}
 
 
 def read_all(results: Path) -> tuple[list[Record], list[str]]:
-    """All records under `results` that can be read, and a line for each that cannot."""
+    """All records under `results` that can be read, and one line for each that cannot."""
     records, problems = [], []
     for folder in folders(results):
         try:
@@ -87,7 +86,7 @@ def read_all(results: Path) -> tuple[list[Record], list[str]]:
 def write_evaluation(
     folder: Path, evaluation: protocol.Evaluation, iteration: int, step: int, scores: np.ndarray, info: dict[str, Any]
 ) -> None:
-    """Adds an evaluation to a record: first the scores, then what describes them. `scores` is [episodes, steps + 1]."""
+    """Adds an evaluation to a record: the scores first, then their description. `scores` is [episodes, steps + 1]."""
     import pandas as pd
 
     stem = evaluation_stem(evaluation, iteration)
@@ -108,7 +107,7 @@ def write_evaluation(
 
 
 def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
-    """The file of a record, when its content is what the record vouches for. Raises Corrupt."""
+    """The path of a record's file, if its SHA-256 is the recorded one. Raises Corrupt."""
     try:
         if sha256(folder / name) == sums[name]:
             return folder / name
@@ -132,7 +131,8 @@ def _columns(path: Path) -> dict[str, np.ndarray]:
 
 
 def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
-    """The part of a protocol that a record names; a field that came after it has its default. Raises Corrupt."""
+    """A part of a protocol, from the fields that a record stores; a field newer than the record has its default. Raises
+    Corrupt."""
     try:
         return settings.from_fields(kind, values)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Weights and unfinished training on disk, as safetensors: nothing that could execute is ever read."""
+"""Weights and checkpoints on disk, as safetensors: nothing that could execute code is ever read."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from bench import files
 from bench.errors import UserError, reason
 from methods.contract import State
 
-# Of a damaged file, or of numbers that numpy does not have, or of something else in the place of what we say.
+# What reading raises for a damaged file, a number type that numpy lacks, or metadata of another form.
 _UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, AttributeError, RuntimeError)  # also RecursionError
 
 
 def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = None) -> None:
-    """Writes tensors, and what there is to say about them, atomically into one file."""
+    """Writes tensors, and optional metadata `about`, atomically into one file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # One entry: safetensors writes several in any order, and equal content must be equal files.
+    # One entry: safetensors writes several in arbitrary order, and equal content must give equal files.
     metadata = {"about": json.dumps({**(about or {}), "sha256": _sum(plain)})}
-    # As bytes: safetensors' own error does not tell a full disk from anything else.
+    # As bytes, because the error of safetensors' own writer does not tell that the disk is full.
     data = safetensors.torch.save(plain, metadata)
     files.write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save` wrote. Raises UserError where the file is missing or damaged."""
+    """The tensors and the metadata that `save` wrote. Raises UserError if the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -48,7 +48,7 @@ def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str,
 
 
 def _sum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over names, kinds, shapes and bytes."""
+    """SHA-256 over names, dtypes, shapes and bytes."""
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -57,7 +57,7 @@ def _sum(tensors: dict[str, Tensor]) -> str:
 
 
 def save_state(path: Path, state: State) -> None:
-    """Writes weights: names begin with `params.` or `carried.`."""
+    """Writes weights; names begin with `params.` or `carried.`."""
     save(path, flat(state))
 
 
@@ -67,8 +67,8 @@ def load_state(path: Path, device: torch.device) -> State:
 
 
 def fitted(path: Path, state: State, like: State) -> State:
-    """The weights of a file in the order of the network that is to have them: what is compiled is compiled for one
-    order. Raises UserError where they are of another network."""
+    """The weights of a file, in the order of the network `like`: compiled code expects one order. Raises UserError if
+    they belong to another network."""
     for found, wanted in zip(state, like, strict=True):
         shapes = [{name: (tensor.shape, tensor.dtype) for name, tensor in part.items()} for part in (found, wanted)]
         if shapes[0] != shapes[1]:
@@ -77,7 +77,7 @@ def fitted(path: Path, state: State, like: State) -> State:
 
 
 def flat(state: State, prefix: str = "") -> dict[str, Tensor]:
-    """The state as one dictionary."""
+    """The state as one dictionary, with names `params.<name>` and `carried.<name>` after the prefix."""
     parts = state._asdict().items()
     return {f"{prefix}{part}.{name}": tensor for part, tensors in parts for name, tensor in tensors.items()}
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bench.errors import unknown
 
-GROUP = "few_shot_bench.methods"  # of entry points by which packages offer methods
+GROUP = "few_shot_bench.methods"  # the group of entry points by which packages provide methods
 _METHODS = Path(__file__).parents[2] / "methods"
 
 
 @cache
 def shipped() -> dict[str, str]:
-    """The methods that ship: name -> docstring of the class, read from the sources, in the order of tables."""
+    """The built-in methods: name -> docstring of the class, read from the sources, in the order of tables."""
     body = ast.parse((_METHODS / "__init__.py").read_text(encoding="utf-8")).body
     modules = {name.name: each.module for each in body if isinstance(each, ast.ImportFrom) for name in each.names}
     (registry,) = (each.value for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.value, ast.Dict))
@@ -31,19 +31,19 @@ def order(method: str) -> tuple[int, str]:
 
 
 def offered() -> list[str]:
-    """The names of the methods that installed packages offer."""
+    """The names of the methods that installed packages provide."""
     return sorted({entry.name for entry in entry_points(group=GROUP)} - shipped().keys())
 
 
 def check(asked: str) -> None:
-    """Raises UserError, with a suggestion, where that is neither a known name nor a file."""
+    """Raises UserError, with a suggestion, if this is neither a known name nor a file."""
     known = [*shipped(), *offered()]
     if asked not in known and not is_file(asked):
         raise unknown("method", asked, known)
 
 
 def is_file(asked: str) -> bool:
-    """Whether a method is named by its file."""
+    """Whether the text names a method by its file."""
     return asked.endswith(".py") or "/" in asked or "\\" in asked
 
 

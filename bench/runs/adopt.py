@@ -1,4 +1,4 @@
-"""Makes a finished run of a state that was trained elsewhere."""
+"""Turns a state that was trained elsewhere into a finished run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from methods.contract import State
 
 
 def adopt_state(job: Job, state: State, about: dict[str, Any]) -> None:
-    """Makes a finished run of a state that was trained elsewhere, unless it is there; `about` it: for the record."""
+    """Writes the record of a finished run from a state that was trained elsewhere, unless the record exists. `about`:
+    the origin of the state, for the record."""
     with locked(job.folder):
         if not records.read_info_if_any(job.folder):
             recording.write_adopted_record(job.folder, job.about, state, about)

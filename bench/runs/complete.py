@@ -1,4 +1,4 @@
-"""Runs from their keys to their records: train unless trained, evaluate unless evaluated, lose nothing."""
+"""Completes runs: trains and evaluates whatever is missing. Interrupting it loses nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from bench.runs.status import Outcome, RunStatus, resumable_groups
 from bench.runs.train import train_runs
 from bench.training.watch import Event, Interrupted, Listener, Said, Scored, Step, Stop, Watch
 
-_SHOWN_SECONDS = 0.2  # between two steps that another process reports
+_SHOWN_SECONDS = 0.2  # the shortest time between two progress events sent to another process
 
 
 def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
-    """Does what is missing of a group, in the command's process. Only the first attempt may begin anew (`--force`)."""
+    """Completes a group in the command's own process. `attempt` counts from 0; only the first attempt may start anew
+    (`--force`)."""
     with tensorboard.logged(options.log, on_event) as listener:
         watch = Watch(listener, stop, options.checkpoint_every, options.keep)
         try:
@@ -35,7 +36,7 @@ def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop,
 
 
 def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
-    """Does what is missing of a group in a process that is not the command's: an error ends this group alone."""
+    """Completes a group in a worker process: an error ends this group alone."""
     try:
         return work(group, options, _throttled(on_event), stop, attempt)
     except UserError as error:
@@ -46,8 +47,8 @@ def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop:
 
 
 def _throttled(on_event: Listener) -> Listener:
-    """Passes on what is shown elsewhere: steps and scored episodes from time to time, and the end of each validation
-    and test."""
+    """A listener that passes on only what is displayed: steps and scored episodes at intervals, the end of each
+    validation and test, and messages."""
     throttle = Throttle(_SHOWN_SECONDS)
 
     def pass_on(event: Event) -> None:
@@ -59,10 +60,10 @@ def _throttled(on_event: Listener) -> Listener:
 
 
 def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tuple[tuple[Outcome, ...], bool]:
-    """Does what is missing of runs that differ in their seeds alone, which train together. What became of each, and
-    whether anything was left to do.
+    """Completes runs that differ only in their seeds, which train together. Returns the outcome of each, and whether
+    anything was left to do.
 
-    Raises Interrupted where `watch.stop` said so, but not before something was done."""
+    Raises Interrupted if `watch.stop` asks for it, but never before some work is done."""
     for job in jobs:
         job.check()
     with ExitStack() as locks:
@@ -84,8 +85,8 @@ def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tup
 
 
 def _locked_status(locks: ExitStack, job: Job, keep: Collection[int], force: bool) -> RunStatus | None:
-    """The status of a run on which nobody else works meanwhile, which goes on from a shorter one where it can; None:
-    somebody does."""
+    """Locks a run and reads its status; a new run continues a shorter training if it can. Returns None if another
+    process is working on the run."""
     try:
         locks.enter_context(locked(job.folder))
     except Busy:
@@ -96,20 +97,21 @@ def _locked_status(locks: ExitStack, job: Job, keep: Collection[int], force: boo
     if not (force or status.info or job.kind.weights_of):
         status = RunStatus(job, lengthen.start_from_shorter(job, keep))
     if status.is_trained:
-        layout.drop_checkpoints(job.folder)  # which are left where the end of a run was cut off
+        layout.drop_checkpoints(job.folder)  # still there if the end of a run was cut off
     return status
 
 
 def _outcome_before(status: RunStatus | None) -> Outcome | None:
-    """What had become of a run before; None where something is left to do."""
+    """The outcome of a run that needs no work; None if something is left to do."""
     if status is None:
         return Outcome.BUSY
     return Outcome.SKIPPED if status.outcome is Outcome.FINISHED else status.outcome
 
 
 def _evaluate_missing(status: RunStatus, watch: Watch, worked: bool) -> Outcome | None:
-    """What became of a trained run, with every evaluation that was missing. Where something was done before (`worked`),
-    it may stop in front of the next one: an evaluation leaves nothing in the middle to go on from."""
+    """Makes the missing evaluations of a trained run, and returns its outcome. If some work was already done
+    (`worked`), it may stop before the next evaluation, because an interrupted evaluation leaves nothing to resume
+    from."""
     for at, found in status.evaluations.items():
         if found is not None:
             continue

@@ -1,4 +1,4 @@
-"""How runs show themselves: a live bar for each in a terminal, plain lines at intervals elsewhere."""
+"""Displays progress: a live bar per seed group in a terminal, plain lines at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _SPLITS = {"valid": "validation", "test": "test"}  # in words
 
 @contextmanager
 def live_bars(console: Console | None = None) -> Iterator[Progress]:
-    """The bars of everything that goes on at one time; they are drawn if the console (stderr) is a terminal."""
+    """Context manager for the progress bars of all groups; they are drawn only if the console (stderr) is a
+    terminal."""
     console = console or Console(stderr=True)
     text = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
-    # What is printed meanwhile goes above the bars, but where stdout is a file it stays there.
+    # Text printed meanwhile appears above the bars; if stdout is a file, it still goes to the file.
     bars = Progress(
         BarColumn(12), text, console=console, transient=True, auto_refresh=False, redirect_stdout=sys.stdout.isatty()
     )
@@ -37,7 +38,8 @@ def live_bars(console: Console | None = None) -> Iterator[Progress]:
 
 @dataclass
 class Display:
-    """Shows how far one seed group is: a listener. `remaining_runs` counts this one and those after it."""
+    """A listener that displays the progress of one seed group. `remaining_runs` counts this group and those after
+    it."""
 
     name: str
     measure: Measure
@@ -54,12 +56,12 @@ class Display:
         self._task = self.bars.add_task(self.name, total=None)
 
     def close(self) -> None:
-        """Takes its bar away."""
+        """Removes the group's bar."""
         self.bars.remove_task(self._task)
         self.bars.refresh()
 
     def __call__(self, event: Event) -> None:
-        """Shows what happened."""
+        """Displays an event."""
         match event:
             case Said(line):
                 self._print(f"{self.name}: {line}")
@@ -104,6 +106,6 @@ class Display:
 
 
 def print_notes(event: Event) -> None:
-    """A listener that prints what a user should know, on stderr, and nothing else."""
+    """A listener that prints messages on stderr and ignores all other events."""
     if isinstance(event, Said):
         print(event.line, file=sys.stderr, flush=True)

@@ -14,8 +14,8 @@ from bench.training.watch import Listener
 
 
 def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> list[str]:
-    """A line for each cell that is planned, with the time that is left to train, of which no run takes any twice, and
-    all of it, by so many workers."""
+    """A line with the total training time by this many workers, then one per planned cell with the time that is left to
+    train. A training that several runs share is counted once."""
     known, seen = StepTimes(on_event), set[Path]()
     cells: dict[tuple[str, ...], list[tuple[Sequence[Job], float, str]]] = {}
     for group in groups:
@@ -31,13 +31,14 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> 
 
 
 def training_seconds(job: Job, known: StepTimes) -> float:
-    """How long the whole training of one seed takes."""
+    """The time, in seconds, of the whole training of one seed."""
     trained = _trained(job)
     return known.of([trained]).of(trained.protocol.training.iterations)
 
 
 def _took(group: Sequence[Job], known: StepTimes, seen: set[Path]) -> tuple[float, str]:
-    """What is left to train of a group, in seconds, and by what that is known; its folders are then `seen`."""
+    """The seconds that are left to train in a group, and what the estimate is based on; adds the group's folders to
+    `seen`."""
     trained = {job.folder: job for job in map(_trained, group) if job.folder not in seen}
     seen.update(trained)
     left = {folder: _left(job) for folder, job in trained.items()}
@@ -56,7 +57,7 @@ def _told(parts: Sequence[tuple[Sequence[Job], float, str]]) -> str:
 
 
 def _spread(times: Sequence[float], workers: int) -> float:
-    """When the last of some workers is done, if each group is begun in turn by whoever is free first."""
+    """The time until all workers are done, if each group in turn is given to the worker that is free first."""
     busy = [0.0] * workers
     for each in times:
         busy[busy.index(min(busy))] += each
@@ -64,12 +65,12 @@ def _spread(times: Sequence[float], workers: int) -> float:
 
 
 def _trained(job: Job) -> Job:
-    """The run that is trained: another method's, where the job's evaluates that one's weights."""
+    """The run that is trained: another method's run if the job only evaluates the weights of that method."""
     return job if job.kind.weights_of is None else job.weights_job
 
 
 def _left(job: Job) -> int:
-    """Iterations that a run still has to train. Raises Corrupt."""
+    """The number of iterations that a run still has to train. Raises Corrupt."""
     info = records.read_info_if_any(job.folder)
     if not info:
         shorter = lengthen.longest(job)

@@ -1,4 +1,4 @@
-"""Scores a trained run's weights and adds the scores to its record."""
+"""Scores a trained run's weights, and adds the scores to its record."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ from bench.training.workload import Workload
 
 
 def evaluate_run(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
-    """Evaluates a trained run's weights at iteration `at` (None: as the evaluation says) and adds the scores to it.
-
-    Raises Busy where another process works on it."""
+    """Evaluates a trained run's weights at iteration `at` (None: the one that the evaluation specifies) and adds the
+    scores to its record. Raises Busy if another process is working on the run."""
     with locked(job.folder):
         return evaluate_at(job, records.read_info(job.folder), at, on_event)
 
 
 def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
-    """Adds an evaluation to the record, with scores that are no numbers where outputs are not finite."""
+    """Adds an evaluation to the record. Episodes whose outputs are not finite have the score NaN."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
     found = score_weights(job, records.checked(job.folder, name, info["files"]), iteration, on_event)
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
@@ -42,7 +41,7 @@ def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listen
 
 
 def score_weights(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:
-    """The scores of these weights, of that iteration, under the job's evaluation; nothing is written."""
+    """The scores of a file of weights from `iteration`, under the job's evaluation; nothing is written."""
     return halving_chunks(job.workload, 1, lambda smaller: _score(smaller, job, weights, iteration, on_event), on_event)
 
 
@@ -55,7 +54,7 @@ def _score(workload: Workload, job: Job, weights: Path, iteration: int, on_event
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
         tested, method = (workload.build(runner.layers, runner.precision, split) for split in ("valid", "test"))
-        # A method with nothing to choose needs no validation here: one episode shows which step is its last.
+        # A method with nothing to choose needs no validation here: one episode shows how many steps it takes.
         choice = scoring.choose(runner, tested, validated, valid, 1, evaluation.finetune_episodes, on_event)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)
         kept = {"at_edge": edges(method.candidates(), choice.setting, choice.step, found.shape[1] - 1)}

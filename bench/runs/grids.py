@@ -1,5 +1,5 @@
-"""Grids of an experiment: trainings that differ in the settings of which it lists several values. One is chosen on
-validation episodes, and it alone is tested."""
+"""Grids of an experiment: trainings that differ in settings for which the file lists several values. One candidate is
+chosen on validation episodes, and only that one is tested."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bench.runs.used_settings import moved_by
 
 @dataclass(frozen=True)
 class Grid:
-    """The candidates of one benchmark and method: each in words, the values that it has of the settings that are tried,
-    and its runs, one a seed."""
+    """The candidates of one benchmark and method: each as text, its values of the settings that vary, and its runs, one
+    per seed."""
 
     candidates: tuple[str, ...]
     values: tuple[dict[str, Any], ...]
@@ -32,7 +32,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidate that was chosen, and the mean validation score over the seeds of each; None: a seed diverged."""
+    """The chosen candidate, and each candidate's mean validation score over the seeds; None if a seed diverged."""
 
     grid: Grid
     scores: tuple[float | None, ...]
@@ -40,23 +40,23 @@ class Choice:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The runs of the chosen one, to be tested."""
+        """The runs of the chosen candidate, now to be tested."""
         return tuple(replace(job, candidate=False) for job in self.grid.runs[self.place])
 
     @property
     def at_edge(self) -> Edges:
-        """What of it lies at the edge of what was tried."""
+        """The chosen values that lie at the edge of the grid."""
         return edges(self.grid.values, self.grid.values[self.place], 0, 0)
 
     @property
     def kept(self) -> dict[str, Any]:
-        """What the evaluations of the chosen runs keep of it."""
+        """What the evaluations of the chosen runs store about the choice."""
         candidates = list(self.grid.candidates)
         return {"candidates": candidates, "valid_scores": list(self.scores), "chosen": candidates[self.place]}
 
     @property
     def line(self) -> str:
-        """What was tried, and what was chosen."""
+        """The candidates, their scores and the choice, in one line."""
         job = self.jobs[0]
         written = ["diverged" if s is None else job.benchmark.measure.written(s) for s in self.scores]
         told = "; ".join(f"{name}: {score}" for name, score in zip(self.grid.candidates, written, strict=True))
@@ -64,7 +64,8 @@ class Choice:
 
 
 def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -> list[Grid]:
-    """The grids of a block, whose candidates' jobs `made` are. Raises UserError where validation cannot choose."""
+    """The grids of a block; `made` holds the jobs of each candidate. Raises UserError if validation cannot choose among
+    them."""
     for name, _ in block.grid:
         with experiment.at(block, name):
             settings.check_can_be_tried(name)
@@ -76,7 +77,8 @@ def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -
 
 
 def _check_all_use(name: str, jobs: Sequence[Job]) -> None:
-    """Raises UserError on a list for a method of which every candidate would be the same run."""
+    """Raises UserError if a setting with several values has no effect on a method: all its candidates would be the same
+    run."""
     for job in jobs:
         if not usage.uses(moved_by(job.workload.method), name):
             raise UserError(f"a list applies to every method, but {job.method} has no {name}: give it its own [[run]]")
@@ -108,8 +110,8 @@ def _checked(grid: Grid) -> Grid:
 
 
 def choice(grid: Grid) -> Choice:
-    """The candidate whose validation score, as a mean over the seeds, is the best: the first of equals. Raises
-    UserError where a run is not trained, or every candidate diverged."""
+    """The candidate with the best validation score, averaged over the seeds; the first one if several are equal. Raises
+    UserError if a run is not trained, or every candidate diverged."""
     scores = tuple(_mean_score(jobs) for jobs in grid.runs)
     measure, known = grid.runs[0][0].benchmark.measure, {k: s for k, s in enumerate(scores) if s is not None}
     if not known:
@@ -126,8 +128,8 @@ def _mean_score(jobs: Sequence[Job]) -> float | None:
 
 
 def valid_score(job: Job) -> float | None:
-    """The validation score of the weights that would be tested; None where the training diverged. Raises UserError
-    where there is none yet."""
+    """The validation score of the weights that would be tested; None if the training diverged. Raises UserError if the
+    run is not trained yet."""
     status = RunStatus.read(job)
     if not status.is_trained:
         raise UserError(f"{job.name} is not trained yet: another process is training it; try again later")
@@ -139,7 +141,7 @@ def valid_score(job: Job) -> float | None:
 
 
 def tell(chosen: Choice) -> None:
-    """Has the evaluations of the chosen runs say how they were chosen."""
+    """Stores in the evaluations of the chosen runs how they were chosen."""
     for job in chosen.jobs:
         with locked(job.folder):
             for found in RunStatus.read(job).evaluations.values():

@@ -1,7 +1,8 @@
-"""Seed groups and what works through them: this process, several of this machine, or a Ray cluster.
+"""Seed groups, and the interface of the engines that work through them: this process, several on this machine, or a Ray
+cluster.
 
-A seed group is what trains together: the runs of one benchmark and method that differ in their seeds. Every engine does
-for a group what `bench.runs.complete` does, so that locks, checkpoints and resumption are the same."""
+A seed group trains together: runs of one benchmark and method that differ only in their seeds. Every engine does for a
+group what `bench.runs.complete` does, so that locks, checkpoints and resumption are the same."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from bench.episodes.stream import Data
 from bench.runs.job import Job
 from bench.training.watch import Event, Listener, Scored, Step, Stop
 
-ATTEMPTS = 4  # at a group whose worker dies
+ATTEMPTS = 4  # how often a group is started whose worker keeps dying
 
 
 @dataclass(frozen=True)
@@ -25,28 +26,29 @@ class SeedGroup:
 
     @property
     def name(self) -> str:
-        """The first run's, and the other seeds."""
+        """The first run's name, followed by the other seeds."""
         return self.jobs[0].name + "".join(f",{job.seed}" for job in self.jobs[1:])
 
     @property
     def folders(self) -> frozenset[Path]:
-        """Every folder that is written to: the runs' own, and those of the runs whose weights they evaluate."""
+        """Every folder that the group writes to: those of its runs, and those of the runs whose weights they
+        evaluate."""
         sources = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
         return frozenset([*(job.folder for job in self.jobs), *sources])
 
     @property
     def data(self) -> Data:
-        """What all of them are trained on."""
+        """The data that all runs are trained on."""
         return self.jobs[0].workload.data
 
     def with_data(self, data: Data | None) -> SeedGroup:
-        """This group with other data, or with none, to be sent."""
+        """This group with other data, or with none while it is sent to another process."""
         return SeedGroup(tuple(job.with_workload(data=data) for job in self.jobs))
 
 
 @dataclass(frozen=True)
 class WorkOptions:
-    """How every group is worked on: the options of `bench run` of these names."""
+    """How every group is worked on: the options of `bench run` with these names."""
 
     threads: int
     checkpoint_every: float
@@ -58,13 +60,13 @@ class WorkOptions:
 
 @dataclass(frozen=True)
 class Started:
-    """A seed group is begun, or gone on with."""
+    """Work on a seed group has started or resumed."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a seed group: each run's outcome and whether anything was done, as `complete_runs` returns it, or
-    it was stopped, or failed."""
+    """The end of work on a seed group: the outcome of each run and whether anything was done, as `complete_runs`
+    returns them; or where it was stopped; or the error that ended it."""
 
     outcomes: tuple[str, ...] = ()
     worked: bool = True
@@ -73,28 +75,28 @@ class Ended:
 
 
 GroupEvent = Started | Event | Ended
-GroupListener = Callable[[int, GroupEvent], None]  # hears of every group, by its place among all
-Work = Callable[[SeedGroup, WorkOptions, Listener, Stop, int], Ended]  # the last: how often it was begun before
+GroupListener = Callable[[int, GroupEvent], None]  # receives a group's place in the sequence, and an event
+Work = Callable[[SeedGroup, WorkOptions, Listener, Stop, int], Ended]  # the int: how often it was started before
 
 
 class Engine(Protocol):
-    """Works through seed groups, so many of them at one time as it has workers."""
+    """Works through seed groups, as many at a time as it has workers."""
 
     @property
     def workers(self) -> int: ...
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
-        """Does what is missing of every group. When `stop` says so it ends early, but not before anything was done:
-        so a command that is given again and again comes to an end."""
+        """Completes every group. Stops early when `stop` returns True, but never before some work is done, so that a
+        command that is repeated often enough finishes."""
 
 
 def shows_work(event: GroupEvent) -> bool:
-    """Whether something was done of which a record or a checkpoint is left: only then may a command stop."""
+    """Whether an event shows work that leaves a record or a checkpoint: only after that may a command stop."""
     return event.worked if isinstance(event, Ended) else isinstance(event, Step | Scored)
 
 
 def startable(waiting: Sequence[int], running: Sequence[int], groups: Sequence[SeedGroup]) -> Iterator[int]:
-    """The groups that wait and write into no folder of one that runs or stands before them."""
+    """The waiting groups that share no folder with a running group, or with a waiting one before them."""
     taken = frozenset[Path]().union(*(groups[place].folders for place in running))
     for place in waiting:
         if taken.isdisjoint(groups[place].folders):

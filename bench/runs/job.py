@@ -1,4 +1,4 @@
-"""One run that is asked for: what it is computed with, and where its record goes."""
+"""A requested run: what it is computed from, and where its record is stored."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from methods.contract import Method
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A workload with a seed, under the preset `preset` or what was derived from it."""
+    """A workload with a seed, under the preset `preset` or a protocol derived from it."""
 
     workload: Workload
     seed: int
     preset: str
     results: Path
     command: str = ""
-    milestones: tuple[int, ...] = ()  # iterations before the last whose weights are kept, and evaluated too
-    place: Path | None = None  # the record's folder, where a user named one
-    experiment: Experiment | None = None  # the file that asked for it
-    candidate: bool = False  # of a grid: trained, and tested only if it is chosen
+    milestones: tuple[int, ...] = ()  # earlier iterations whose weights are also kept and evaluated
+    place: Path | None = None  # the record's folder, if the user named one
+    experiment: Experiment | None = None  # the experiment that requested the run
+    candidate: bool = False  # of a grid: trained, but tested only if chosen
 
     @property
     def benchmark(self) -> Benchmark:
-        """What it runs on."""
+        """The benchmark that the run is trained on."""
         return self.workload.benchmark
 
     @property
     def protocol(self) -> Protocol:
-        """Under which it trains and is evaluated."""
+        """The protocol that the run is trained and evaluated under."""
         return self.workload.protocol
 
     @property
@@ -51,12 +51,12 @@ class Job:
 
     @property
     def kind(self) -> type[Method]:
-        """The method's class. Raises UserError where a user's has not all parts of the contract."""
+        """The method's class. Raises UserError if a user's class lacks a part of the contract."""
         return self.workload.kind
 
     @cached_property
     def key(self) -> RunKey:
-        """What tells the run from all others."""
+        """What identifies the run."""
         training, digest = self.protocol.training, self.workload.data.digest
         return RunKey(
             benchmark=self.benchmark.name, method=self.method, seed=self.seed, training=training, data_digest=digest
@@ -64,21 +64,21 @@ class Job:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the record lies."""
+        """The folder of the record."""
         return self.place or self.key.folder(self.results)
 
     @property
     def name(self) -> str:
-        """`<benchmark>/<method>/<hash>/seed<k>`."""
+        """`<benchmark>/<method>/<hash>/seed<k>`: the name of the run in commands."""
         return run_name(self.folder)
 
     def stream(self, split: str) -> EpisodeStream:
-        """The episodes of a split that the run is trained on, or evaluated with, on the device."""
+        """The episodes of a split, for training or evaluation, on the device."""
         return self.workload.stream(split, self.seed)
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the record says of the run, however it goes."""
+        """The fields of the record that are known before the run starts."""
         return {
             "format": FORMAT,
             **self.about_run,
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def about_run(self) -> dict[str, Any]:
-        """What the record says of what is run; of a method that does not ship, the file that holds it."""
+        """The fields of the record that describe what is run, with the source file if the method is not built in."""
         method = self.workload.method
         return {
             "benchmark": self.benchmark.name,
@@ -104,11 +104,11 @@ class Job:
 
     @property
     def about_request(self) -> dict[str, Any]:
-        """The command that asked for the run, and the experiment that this read, or None."""
+        """The fields of the record for the command that requested the run, and its experiment file, or None."""
         return {"command": self.command, "experiment": self.experiment and self.experiment.kept}
 
     def check(self) -> None:
-        """Raises UserError where this can never run, before anything starts."""
+        """Raises UserError if the run is impossible, before anything starts."""
         if self.protocol.training.origin is not None and self.protocol.evaluation.weights == "best":
             raise UserError(
                 "weights=best is not available for imported weights: they have one iteration; use weights=last"
@@ -119,24 +119,24 @@ class Job:
         self.validating().workload.check(("valid",))
 
     def with_workload(self, **changes: Any) -> Job:
-        """This run with these fields of its workload changed."""
+        """This run with some fields of its workload changed."""
         return replace(self, workload=replace(self.workload, **changes))
 
     def validating(self) -> Job:
-        """This run under the evaluation of its preset: validation, and so the best weights, are the training's own
-        and do not depend on which evaluation is asked for first."""
+        """This run under the evaluation settings of its preset. Validation, and so the best weights, belong to the
+        training: they must not depend on which evaluation is requested first."""
         meaning = self.protocol.training.meaning
         evaluation = replace(presets.preset(self.preset, self.benchmark).evaluation, meaning=meaning)
         return self.with_workload(protocol=replace(self.protocol, evaluation=evaluation), tested_on=None)
 
     @property
     def weights_job(self) -> Job:
-        """The run whose weights this one evaluates, of a method that ships."""
+        """The run, of a built-in method, whose weights this one evaluates."""
         both = replace(self.protocol, training=replace(self.protocol.training, code=None))
         return self.with_workload(method=NamedMethod(self.kind.weights_of or self.method), protocol=both)
 
 
 def data_of(data: Data) -> dict[str, Any]:
-    """What a record says of data: which they are, the shape of an input, and what has to be known of them."""
+    """The fields of a record that describe data: name and digest, the shape of an input, and remarks about the copy."""
     about = {k: getattr(data, k) for k in ("name", "digest", "known_as", "partial")} | {"shape": list(data.shape)}
     return about | ({"remarks": list(data.remarks)} if data.remarks else {})

@@ -1,4 +1,5 @@
-"""Continues a finished shorter training, to the same bits as one of the full length, or says why not."""
+"""Continues a finished shorter training, with the same bits as an uninterrupted one of the full length, or says why
+not."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ from bench.runs.job import Job
 from bench.training import checkpoint
 from bench.training.outer_loop import validated_at
 
-_OF_BEGINNING = ("execution", "environment", "resumed")  # what a record says of the iterations that are done
+_OF_BEGINNING = ("execution", "environment", "resumed")  # fields of a record about the iterations already done
 
 
 @dataclass(frozen=True)
 class Shorter:
-    """A finished run that differs from a job in its number of iterations alone, and in when it was validated."""
+    """A finished run that differs from a job only in its number of iterations and in its validation schedule."""
 
     folder: Path
     info: dict[str, Any]
@@ -31,14 +32,14 @@ class Shorter:
 
     @property
     def iterations(self) -> int:
-        """How many are done."""
+        """The number of iterations that are done."""
         done: int = self.info["iteration"]
         return done
 
 
 def start_from_shorter(job: Job, keep: Collection[int]) -> dict[str, Any]:
-    """What the record says of a run that has just been begun from the longest shorter one that it can go on from; empty
-    where there is none. `keep`: the iterations whose weights are to be kept beside the job's own."""
+    """Starts a run from the longest shorter training that it can continue, and returns the new record's content; empty
+    if there is none. `keep`: iterations whose weights are to be kept in addition to the job's milestones."""
     source = longest(job, keep)
     if source is None:
         return {}
@@ -58,14 +59,14 @@ def start_from_shorter(job: Job, keep: Collection[int]) -> dict[str, Any]:
 
 
 def longest(job: Job, keep: Collection[int] = ()) -> Shorter | None:
-    """The longest shorter run that a job can go on from."""
+    """The longest shorter run that a job can continue, or None."""
     able = [shorter for shorter in _shorter(job) if not why_not(job, shorter, keep)]
     return max(able, key=lambda shorter: shorter.iterations, default=None)
 
 
 def notes(jobs: Sequence[Job], force: bool, keep: Collection[int]) -> list[str]:
-    """A line for each benchmark and method of which a shorter training is finished here: that the longer one goes on
-    from it, or that it begins anew, and why."""
+    """One line per benchmark and method with a finished shorter training here: whether the longer one continues it, or
+    why it starts from the beginning."""
     found: dict[tuple[str, str, int], str] = {}
     for job in map(_trained, jobs):
         for shorter in _shorter(job):
@@ -75,7 +76,7 @@ def notes(jobs: Sequence[Job], force: bool, keep: Collection[int]) -> list[str]:
 
 
 def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
-    """Why a job cannot go on from a shorter training to the bits of an uninterrupted one; empty where it can."""
+    """Why a job cannot continue a shorter training to the bits of an uninterrupted one; empty if it can."""
     method = job.workload.method
     if layout.OPTIMISER not in shorter.info["files"]:
         return "it was recorded by a version that kept no optimiser state"
@@ -92,7 +93,8 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
 
 
 def _validated_elsewhere(wanted: Training, done: Training) -> str:
-    """Validations are spread over a training, and the best weights are those of one of them."""
+    """Why the validations of the shorter training do not match; empty if they do. Validations are spread over a
+    training, and the best weights come from one of them."""
     if _same_validations(wanted, done):
         return ""
     count = round(done.validations * wanted.iterations / done.iterations)
@@ -117,18 +119,18 @@ def _note(job: Job, shorter: Shorter, why: str) -> str:
 
 
 def _kept(shorter: Shorter, wanted: Collection[int] | None) -> dict[int, str]:
-    """Iteration -> file, of the weights that a run has, of the wanted ones or of all."""
+    """Iteration -> file, for the weights that a run has kept: the wanted ones, or all."""
     found = layout.kept_weights(shorter.info) | {shorter.iterations: layout.WEIGHTS}
     return {at: name for at, name in found.items() if wanted is None or at in wanted}
 
 
 def _trained(job: Job) -> Job:
-    """The run that is trained: another method's, where the job's evaluates that one's weights."""
+    """The run that is trained: another method's run if the job only evaluates the weights of that method."""
     return job if job.kind.weights_of is None else job.weights_job
 
 
 def _shorter(job: Job) -> Iterator[Shorter]:
-    """The shorter trainings of the job's seed; none once the job has begun."""
+    """The shorter trainings of the job's seed; none once the job itself has started."""
     if (job.folder / layout.RECORD).exists():
         return
     for folder in layout.folders(job.results, job.benchmark.name, job.method):

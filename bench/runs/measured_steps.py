@@ -1,4 +1,4 @@
-"""Meta-steps of a workload, measured in a second or so."""
+"""Measures the time of a workload's meta-steps within about a second."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bench.training.meta_step import MetaStep
 from bench.training.progress import begin
 from bench.training.workload import Workload
 
-_STEPS = 5  # the most that are timed
-_SLOW = 2.5  # seconds of the first step, which also warms up (threads, memory): a slower one has little of that in it
-_UNDISTURBED = 0.8  # of a core, at the least: what a step gets that shares the machine with nobody
-_UNCOMPILED = {COMPILED: EAGER, COMPILED_GRAPH: GRAPH}  # compiling takes longer than there is
+_STEPS = 5  # the most steps that are timed
+_SLOW = 2.5  # seconds: in a first step slower than this, warming up (threads, memory) is a small part of the time
+_UNDISTURBED = 0.8  # CPU time per second of wall time: a process that gets less shares the machine with others
+_UNCOMPILED = {COMPILED: EAGER, COMPILED_GRAPH: GRAPH}  # there is no time to compile
 _COSTS_NOTHING = {
     name: getattr(Training(), name)
     for name in (
@@ -30,20 +30,20 @@ _COSTS_NOTHING = {
 
 
 class Timed(NamedTuple):
-    """Seconds that a meta-step took; `busy`: the machine had other work beside it."""
+    """The seconds that a meta-step took; `busy`: whether other programs were using the machine."""
 
     seconds: float
     busy: bool
 
 
 def costly(training: Training) -> Training:
-    """What makes a meta-step cost what it does: the settings without those that cost it nothing."""
+    """The settings that determine the cost of a meta-step: all others are replaced by their defaults."""
     return replace(training, **_COSTS_NOTHING)
 
 
 def one_chunk(job: Job, planned: Execution) -> tuple[Workload, float]:
-    """The job's workload, uncompiled, with meta-batches of one chunk, and how many of these its own have. Images go
-    through as one batch, whatever the chunk."""
+    """The job's workload, uncompiled, with meta-batches of one chunk, and how many such chunks the job's own meta-batch
+    has. Methods that train on images take a whole meta-batch at once, whatever the chunk."""
     training, whole = job.protocol.training, job.kind.training_batch == "images"
     size = training.meta_batch if whole else min(planned.chunk, training.meta_batch)
     small = replace(job.protocol, training=replace(training, meta_batch=size, iterations=1))
@@ -52,8 +52,8 @@ def one_chunk(job: Job, planned: Execution) -> tuple[Workload, float]:
 
 
 def time_steps(workload: Workload, seeds: Sequence[int], budget: float, runner: Execution) -> Timed:
-    """The fastest of some meta-steps after the first, which warms up, as far as the budget goes: two are taken anyway,
-    or one that is slow."""
+    """The fastest meta-step after the first one, which warms up, among as many as the budget (seconds) allows. At least
+    two are made, or one if it is slow."""
     method = workload.build(runner.layers, runner.precision)
     streams = [workload.stream("train", seed) for seed in seeds]
     batches = TrainingBatches(method.training_batch or "episodes", workload.protocol.training, streams)
@@ -67,7 +67,7 @@ def time_steps(workload: Workload, seeds: Sequence[int], budget: float, runner: 
         begun.loss_sum.tolist()  # waits for the device
 
     found = _fastest(whole_step, budget)
-    return found._replace(busy=found.busy and runner.device.type == "cpu")  # elsewhere the process only waits
+    return found._replace(busy=found.busy and runner.device.type == "cpu")  # on other devices the process only waits
 
 
 def _fastest(action: Callable[[], None], budget: float) -> Timed:

@@ -1,4 +1,4 @@
-"""Continues with smaller chunks if memory runs out."""
+"""Continues with smaller chunks when memory runs out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Result = TypeVar("Result")
 
 
 def halving_chunks(workload: Workload, seeds: int, attempt: Callable[[Workload], Result], on_event: Listener) -> Result:
-    """The result of an attempt with so many seeds together; where the memory does not suffice the chunk is halved, and
-    the attempt made again. Raises UserError for whatever goes wrong in the work of a user's own method."""
+    """The result of `attempt`, which computes this many seeds together. When memory runs out, the chunk is halved and
+    the attempt repeated. Raises UserError for any error that comes from a user's own method."""
     while True:
         try:
             return attempt(workload)
@@ -31,5 +31,5 @@ def halving_chunks(workload: Workload, seeds: int, attempt: Callable[[Workload],
                 raise mistake from error
             chunk = modes.smaller(workload.training_executions(seeds)[0].chunk, workload.evaluation_chunk())
         on_event(Said(f"out of memory: continuing with {chunk} at a time, from the last checkpoint"))
-        devices.forget_garbage(workload.device)  # outside of `except`, whose traceback holds the tensors
+        devices.forget_garbage(workload.device)  # outside the `except` block, whose traceback keeps the tensors alive
         workload = replace(workload, chunk=chunk)

@@ -25,21 +25,21 @@ from bench.training.workload import NamedMethod, Workload
 
 
 def jobs(request: Request) -> list[Job]:
-    """Every run that is asked for, by benchmark, then seed, then method. Raises UserError before anything starts."""
+    """All requested runs, by benchmark, then seed, then method. Raises UserError before anything starts."""
     chosen = [store.benchmark(name, request.data_dir) for name in request.benchmarks] or [_default_benchmark(request)]
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
 
 class Planned(NamedTuple):
-    """The runs of a part of what was asked for, and the grids that they are candidates of."""
+    """The runs of one block of a request, and the grids that they are candidates of."""
 
     jobs: list[Job]
     grids: list[Grid]
 
 
 def planned(experiment: Experiment, common: Request) -> list[Planned]:
-    """The runs of each block; `common` says how and where. Raises UserError, with the place in the file, before
-    anything starts."""
+    """The runs of each block of an experiment; `common` says how and where they run. Raises UserError, with the place
+    in the file, before anything starts."""
     return [_of_block(experiment, block, common) for block in experiment.blocks]
 
 
@@ -70,7 +70,7 @@ def _default_benchmark(request: Request) -> Benchmark:
 
 
 def default_protocol(device: torch.device) -> str:
-    """The preset that a device can run: `paper` on CUDA, `quick` on a CPU."""
+    """The default preset for a device: `paper` on CUDA, `quick` on a CPU."""
     return "paper" if device.type == "cuda" else "quick"
 
 
@@ -88,7 +88,7 @@ def _of_benchmark(request: Request, benchmark: Benchmark) -> list[Job]:
 def runs(
     request: Request, benchmark: Benchmark, name: str, asked: Callable[[NamedMethod], protocol.Protocol]
 ) -> list[Job]:
-    """A run a seed and method under the protocol that is asked of the method: the preset `name`, or derived from it.
+    """One run per seed and method. `asked` gives the protocol for a method: the preset `name`, or one derived from it.
     Raises UserError."""
     asked_of = {method: asked(method) for method in methods_named(request.methods)}
     training = next(iter(asked_of.values())).training
@@ -114,7 +114,8 @@ def job_of(
     preset: str,
     data: Data,
 ) -> Job:
-    """The run of a seed. Trainings of a user's method are told apart by its file."""
+    """The run of one seed. The hash of a user's source file is part of the training settings, so that trainings with
+    different code have different records."""
     workload = Workload(
         benchmark=benchmark,
         method=method,
@@ -140,8 +141,8 @@ def _at_once(job: Job) -> int:
 
 
 def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[list[Job]]:
-    """The runs in the order in which they are made, those that train together as one: the same benchmark and method,
-    `together` seeds (None: as many as the device takes, but no more than leave every worker something)."""
+    """The runs in execution order, grouped into those that train together: the same benchmark and method, and
+    `together` seeds (None: as many as fit on the device, but few enough that every worker has something to do)."""
     share = math.ceil(len(made) / workers)
     found: dict[tuple[str, int, str, str], list[Job]] = {}
     for job in made:
@@ -152,7 +153,7 @@ def groups(made: Sequence[Job], together: int | None, workers: int = 1) -> list[
 
 
 def methods_named(named: Sequence[str]) -> list[NamedMethod]:
-    """The methods of these names and files. Raises UserError on two files whose runs would go by one name."""
+    """The methods with these names or files. Raises UserError if two files would be recorded under one name."""
     found: dict[str, NamedMethod] = {}
     for asked in dict.fromkeys(named):
         method = user_methods.find(asked)

@@ -21,8 +21,8 @@ from bench.runs.job import Job
 def described(
     made: Sequence[Job], grids: Sequence[Grid] = (), force: bool = False, keep: Collection[int] = ()
 ) -> list[str]:
-    """The plan: what will run, on what, and what its numbers are compared with; `force` and `keep` as in `run`. Of the
-    candidates of a grid the first is described, and the others are named."""
+    """The plan: what will run, on which data, and the published numbers it will be compared with; `force` and `keep` as
+    in `run`. For a grid, the first candidate is described and the others are named."""
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
@@ -56,8 +56,8 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
 
 
 def _shapes(job: Job) -> Iterator[str]:
-    """Episodes of training and validation, where they are not as at test; what validation lacks never stands in the
-    way."""
+    """Episode shapes of training and validation, if they differ from those at test. Missing validation data are not an
+    error."""
     if not job.workload.tested_here:
         return
     if (shape := job.stream("train").shape)[:2] != job.stream("test").shape[:2]:
@@ -89,13 +89,13 @@ def _how(job: Job) -> str:
 
 
 def _named(job: Job) -> str:
-    """The protocol by its values, as the report names it."""
+    """The protocol, described by its values as in the report."""
     used, training = job.workload.method.settings, replace(job.protocol.training, code=None)
     return presets.described(job.benchmark, used, replace(job.protocol, training=training))
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:
-    """The published number nearest to each method's runs, and what will stand in the way of a verdict."""
+    """The published number closest to each method's runs, and what will prevent a verdict."""
     seeds = tuple(dict.fromkeys(job.seed for job in group))
     for job in {job.method: job for job in group}.values():
         data = {"name": job.workload.data.name, "partial": job.workload.data.partial}

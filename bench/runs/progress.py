@@ -1,4 +1,4 @@
-"""The speed of training and scoring, and the time left."""
+"""The speed of training and scoring, and the remaining time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bench.training.watch import Scored, Step
 
 
 class Reading(NamedTuple):
-    """How far something is: `done` of `total` iterations or episodes, `counted` of them since it was first seen, the
-    last validation score, and times in seconds, where they are known."""
+    """Progress: `done` of `total` iterations or episodes, `counted` of them since the first event, the last validation
+    score, and times in seconds; unknown values are None."""
 
     done: int
     total: int
@@ -23,14 +23,15 @@ class Reading(NamedTuple):
 
 @dataclass
 class Pace:
-    """Reads how far one seed group is from its steps and scored episodes; a count that does not grow begins anew."""
+    """Measures the progress of one seed group from its steps and scored episodes; a count that does not grow starts a
+    new measurement."""
 
     iterations: int
     _valid: float | None = field(default=None, init=False)
-    _counts: dict[str, tuple[int, float, int]] = field(default_factory=dict, init=False)  # first, its moment, last
+    _counts: dict[str, tuple[int, float, int]] = field(default_factory=dict, init=False)  # first, its time, last
 
     def read(self, event: Step | Scored, now: float) -> Reading:
-        """How far it is, at a moment of `time.monotonic`."""
+        """The progress at `now`, a time of `time.monotonic`."""
         if isinstance(event, Step):
             kind, done, total = "train", event.iteration, self.iterations
             self._valid = event.valid if event.valid is not None else self._valid
@@ -46,25 +47,25 @@ class Pace:
 
 @dataclass
 class Throttle:
-    """Lets something happen once in so many seconds."""
+    """Allows something at most once in `seconds`."""
 
     seconds: float
     last: float = -math.inf
 
     def due(self, now: float, always: bool = False) -> bool:
-        """Whether it is time, or `always`; if so, the time counts from now."""
+        """Whether the interval has passed, or `always` is set; if so, the next interval starts now."""
         due = always or now - self.last > self.seconds
         self.last = now if due else self.last
         return due
 
 
 def ends_something(event: Step | Scored) -> bool:
-    """Whether it is the end of a validation or a test."""
+    """Whether an event ends a validation or a test."""
     return event.valid is not None if isinstance(event, Step) else event.done == event.count
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: 42 s, 3 min, 2.5 h, 3.1 days."""
+    """A duration as text: 42 s, 3 min, 2.5 h, 3.1 days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 5400:

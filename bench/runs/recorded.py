@@ -22,8 +22,8 @@ from methods import METHODS
 
 
 def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> NamedMethod:
-    """The method of a record: one that ships, or, of those that the user names, the one whose file it was trained with.
-    Raises UserError where it is neither; what a record says is never imported."""
+    """The method of a record: a built-in one, or the one among those in `named` whose file the run was trained with.
+    Raises UserError if it is neither; code that a record names is never imported."""
     name, code = info["method"], info["training"].get("code")
     if records.predicted(info):
         raise UserError(f"{folder} holds the scores of another code's predictions: there are no weights to evaluate")
@@ -39,7 +39,7 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
     file = info.get("code", {}).get("file", f"{name}.py")
     have = "".join(f"; {found.file.name} here has {found.code}" for found in mine)
     named_so = f"give that file with --method path/to/{file}"
-    if Path(file).stem != name:  # a package offered it, by a name of its own
+    if Path(file).stem != name:  # provided by a package, under a name that is not the file's
         named_so = (
             f"install the package that provides {name}, or give a copy of that file with --method path/to/{name}.py"
         )
@@ -49,8 +49,8 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
 def trained_on(
     folder: Path, info: Mapping[str, Any], data_dir: Path | None
 ) -> tuple[Benchmark, protocol.Training, Data]:
-    """What a recorded run was trained on, and with. Raises UserError where the data at hand are another copy, or
-    something of it is not known here."""
+    """The benchmark, training settings and data of a recorded run. Raises UserError if the data here are another copy,
+    or the record names something unknown."""
     benchmark, training = benchmarks.of_record(info), settings.from_fields(protocol.Training, info["training"])
     data, theirs = benchmark_data.load(benchmark, training, data_dir), info["data"]["digest"]
     if data.digest != theirs and not _has_the_part(benchmark, training, data, info):
@@ -61,7 +61,7 @@ def trained_on(
 
 
 def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
-    """A trained run to be evaluated on another benchmark. Raises UserError where its weights are of other inputs."""
+    """A trained run, to be evaluated on another benchmark. Raises UserError if its weights expect other inputs."""
     trained, evaluation = job.benchmark, replace(job.protocol.evaluation, benchmark=benchmark.name)
     if (trained.form, trained.input_shape) != (benchmark.form, benchmark.input_shape):
         raise UserError(
@@ -73,7 +73,7 @@ def on_benchmark(job: Job, benchmark: Benchmark, data_dir: Path | None) -> Job:
 
 
 def _has_the_part(benchmark: Benchmark, training: protocol.Training, data: Data, info: Mapping[str, Any]) -> bool:
-    """Whether a run was trained on a part of a data set whose episodes for training are drawn from these data too."""
+    """Whether a run was trained on a partial data set from which these data draw the same training episodes."""
     drawn = (info.get("episodes_digest") or {}).get("train")
     if not info["data"].get("partial") or drawn is None:
         return False

@@ -17,8 +17,8 @@ from methods.contract import State
 
 
 def start_record(folder: Path, about: dict[str, Any], digests: dict[str, str], how: ExecutionRecord) -> dict[str, Any]:
-    """Writes the record of a run that begins, `about` which is what its job says, and returns it. `digests`: of the
-    episodes of a split."""
+    """Writes and returns the record of a run that starts. `about`: the job's fields; `digests`: split -> digest of its
+    episodes."""
     info = about | {
         "status": "unfinished",
         "iteration": 0,
@@ -32,8 +32,8 @@ def start_record(folder: Path, about: dict[str, Any], digests: dict[str, str], h
 
 
 def write_adopted_record(folder: Path, about: dict[str, Any], state: State | None, origin: dict[str, Any]) -> None:
-    """Writes the record of weights that were trained elsewhere, `origin` which is what is known: nothing was executed
-    here, no episode was seen, and there is no best on validation. None: not even the weights are here."""
+    """Writes the record of weights that were trained elsewhere; `origin` is what is known about them. No execution,
+    episodes or best validation score are recorded. `state` is None if not even the weights are here."""
     names = [] if state is None else [layout.WEIGHTS]
     if state is not None:
         weights.save_state(folder / layout.WEIGHTS, state)
@@ -50,7 +50,8 @@ def write_adopted_record(folder: Path, about: dict[str, Any], state: State | Non
 
 
 def resume_record(folder: Path, old: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
-    """Bits are promised for equal execution only: what a run goes on with is recorded where it differs."""
+    """Adds the execution and environment of a resumed run to its record if they changed: equal bits are promised only
+    for equal execution."""
     latest = old["resumed"][-1] if old.get("resumed") else old
     here = {"execution": how.stated, "environment": how.environment}
     if all(latest[name] == value for name, value in here.items()):
@@ -63,14 +64,14 @@ def resume_record(folder: Path, old: dict[str, Any], how: ExecutionRecord) -> di
 def finish_record(
     folder: Path, info: dict[str, Any], progress: Progress, place: int, device: torch.device
 ) -> dict[str, Any]:
-    """Writes weights and curve, then the record that vouches for them, and only then drops the checkpoint. `place` is
-    the run's among the seeds that were trained together."""
+    """Writes weights and curve, then the record that lists their checksums, and only then deletes the checkpoint.
+    `place`: the run's index among the seeds that were trained together."""
     track = progress.tracks[place]
     weights.save_state(folder / layout.WEIGHTS, progress.of(place))
     weights.save_state(folder / layout.BEST, track.best)
     frame = curve(track)
     files.write_atomically(folder / layout.CURVE, lambda path: frame.to_parquet(path))
-    diverged = track.diverged_at is not None  # which never goes on
+    diverged = track.diverged_at is not None  # a diverged run never continues
     if not diverged:
         checkpoint.save_optimiser(progress, place, folder / layout.OPTIMISER)
     names = [

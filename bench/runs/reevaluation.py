@@ -1,4 +1,4 @@
-"""Jobs that evaluate a trained run in another way."""
+"""Jobs that evaluate a trained run under other settings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bench.runs.request import Request
 
 
 def evaluation_job(run: str, request: Request) -> Job:
-    """A trained run with another evaluation, or on another benchmark. Raises UserError where it is not trained, or the
-    data at hand are not those that it was trained on, or its weights do not fit."""
+    """A trained run with another evaluation, or on another benchmark. Raises UserError if it is not trained, if the
+    data here are not those it was trained on, or if its weights do not fit."""
     (folder,) = layout.find(request.results, [run], one=True)
     info = read_info(folder)
     if info["status"] != "finished":

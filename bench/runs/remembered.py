@@ -1,4 +1,4 @@
-"""Remembers earlier measurements on this machine, in a small file of the user's cache folder; it can be deleted."""
+"""Remembers earlier measurements on this machine in a small file in the user's cache folder, which may be deleted."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import platformdirs
 from bench import files
 from bench.errors import UserError
 
-_MOST = 1000  # entries that are kept: the last
+_MOST = 1000  # only the last entries are kept
 
 
 def recall(key: str) -> float | None:
-    """The number of that key, or None."""
+    """The number stored under this key, or None."""
     found = _entries().get(key)
     return found if type(found) is float and 0 < found < float("inf") else None
 
 
 def remember(key: str, value: float) -> None:
-    """Keeps a number, where the folder can be written."""
+    """Stores a number, if the folder can be written."""
     entries = [*((k, v) for k, v in _entries().items() if k != key), (key, value)]
     with suppress(UserError, OSError):
         files.write_json(_file(), {"numbers": [list(entry) for entry in entries[-_MOST:]]})

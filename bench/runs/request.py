@@ -15,7 +15,7 @@ from bench.protocols.experiments import Experiment
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asked for; empty or None: the default."""
+    """A user's request; empty or None means the default."""
 
     methods: Sequence[str]
     benchmarks: Sequence[str]
@@ -32,8 +32,8 @@ class Request:
 
 
 def seeds(count: int | None, named: Sequence[int]) -> list[int]:
-    """`--seeds N` means 0 .. N-1, `--seed K` names one. Raises UserError on none at all, too many, or
-    one that is no seed."""
+    """`--seeds N` means 0 .. N-1, `--seed K` adds one. Raises UserError if there are none, too many, or an invalid
+    seed."""
     if count is not None and named:
         raise UserError("give either --seeds (how many) or --seed (which), not both")
     if count is not None and count < 1:

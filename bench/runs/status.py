@@ -16,7 +16,7 @@ from bench.training import checkpoint
 
 
 class Outcome(StrEnum):
-    """What became of a run: `skipped` where it was finished before, `busy` where another process works on it."""
+    """The outcome of a run: `skipped` if it had finished before, `busy` if another process is working on it."""
 
     FINISHED = "finished"
     DIVERGED = "diverged"
@@ -26,33 +26,33 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run, and its `record.json` as it is on disk; empty where it has not begun."""
+    """A run, and its `record.json` on disk; empty if the run has not started."""
 
     job: Job
     info: dict[str, Any]
 
     @classmethod
     def read(cls, job: Job) -> RunStatus:
-        """The status of a run. Raises Corrupt."""
+        """Reads the status of a run. Raises Corrupt."""
         return cls(job, records.read_info_if_any(job.folder))
 
     @property
     def is_trained(self) -> bool:
-        """Whether the training is over, finished or diverged."""
+        """Whether the training is over: finished or diverged."""
         return self.info.get("status", "unfinished") != "unfinished"
 
     @cached_property
     def evaluations(self) -> dict[int, records.Evaluated | None]:
-        """Iteration -> evaluation, of each that the job asks for; None: missing, or damaged, and the weights are there
-        to make it again. A diverged run has nothing to evaluate; a candidate must not be tested yet."""
+        """Iteration -> evaluation, for each one that the job asks for; None if it is missing or damaged, and can be
+        made from the weights. Empty for a diverged run, and for a candidate, which must not be tested yet."""
         if self.info.get("status") != "finished" or self.job.candidate:
             return {}
         return {at: self._evaluation_or_none(at) for at in self._evaluated_at()}
 
     @property
     def outcome(self) -> Outcome | None:
-        """FINISHED; DIVERGED where the training did, or episodes of an evaluation have no score; None where something
-        is left to do."""
+        """FINISHED; DIVERGED if the training diverged, or episodes of an evaluation have no score; None if something is
+        left to do."""
         if not self.is_trained or None in self.evaluations.values():
             return None
         lost = any(found is not None and found.lost for found in self.evaluations.values())
@@ -60,11 +60,11 @@ class RunStatus:
 
     @property
     def left(self) -> str:
-        """What is still to be done: the `training`, an `evaluation`, or nothing."""
+        """What is left to do: `training`, `evaluation`, or nothing."""
         return "training" if not self.is_trained else "evaluation" if self.outcome is None else ""
 
     def evaluation(self, at: int) -> records.Evaluated:
-        """The evaluation at that iteration. Raises Corrupt where it is damaged or missing."""
+        """The evaluation at this iteration. Raises Corrupt if it is damaged or missing."""
         stem = layout.evaluation_stem(self.job.protocol.evaluation, at)
         return records.read_evaluation(self.job.folder / "evaluations" / f"{stem}.json")
 
@@ -75,8 +75,8 @@ class RunStatus:
             return None
 
     def _evaluated_at(self) -> list[int]:
-        """The iteration that the evaluation names, and the job's milestones, as far as their weights were kept. None
-        where the data at hand have nothing to test on."""
+        """The iteration that the evaluation specifies, and the job's milestones whose weights were kept; empty if the
+        data here have nothing to test on."""
         if not self.job.workload.tested_here:
             return []
         iteration, _ = weights_of(self.job.folder, self.info, self.job.protocol.evaluation, None)
@@ -86,9 +86,9 @@ class RunStatus:
 
 
 def resumable_groups(statuses: Sequence[RunStatus]) -> list[list[RunStatus]]:
-    """The runs that are not trained, grouped so that each group can train as one: those that began with the same seeds,
-    or are new, and have a checkpoint of a common iteration. One without a record began too where others began with it,
-    and were cut off before its turn to say so. One that evaluates another run's weights stands alone."""
+    """The untrained runs, grouped so that each group can train as one: runs that started with the same seeds, or are
+    new, and share a checkpoint iteration. A run without a record belongs to the group that lists its seed: the process
+    was killed before it wrote that record. A run that evaluates another run's weights stands alone."""
     untrained = [status for status in statuses if not status.is_trained]
     began = [status.info["execution"].get("seeds", []) for status in untrained if status.info]
     groups: dict[str, list[RunStatus]] = {}
@@ -100,7 +100,7 @@ def resumable_groups(statuses: Sequence[RunStatus]) -> list[list[RunStatus]]:
 
 
 def _of_one_stage(statuses: Sequence[RunStatus]) -> list[list[RunStatus]]:
-    """The runs in parts, each of which has an iteration that all of it can go on from."""
+    """The runs in parts, each with a checkpoint iteration that all its runs can resume from."""
     stages = {status.job.seed: checkpoint.stages(status.job.folder) for status in statuses}
     parts: list[list[RunStatus]] = []
     for status in statuses:

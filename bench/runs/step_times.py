@@ -24,33 +24,34 @@ from bench.training.execution import Execution
 from bench.training.watch import Listener, Said
 from bench.training.workload import Workload
 
-_SECONDS, _ALL_SECONDS = 1.0, 10.0  # to measure one kind of training for, and all of a command
-_FEWEST = 20  # iterations of a record that has a rate to speak of
+_SECONDS, _ALL_SECONDS = 1.0, 10.0  # spent on measuring one kind of training, and on all measurements of a command
+_FEWEST = 20  # iterations that a record needs for its rate to be used
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds that an iteration of a seed group takes, and compiling before the first; by what that is known."""
+    """The seconds per iteration of a seed group, what they are known from, and the seconds of compilation before the
+    first."""
 
     seconds: float
     known_by: str
     compiling: float = 0.0
 
     def of(self, iterations: int) -> float:
-        """Seconds of so many iterations by one process."""
+        """The seconds that one process needs for this many iterations."""
         return iterations * self.seconds + self.compiling if iterations else 0.0
 
 
 @dataclass
 class StepTimes:
-    """The step times of seed groups: each kind of training is looked up or measured once."""
+    """The step times of seed groups; each kind of training is looked up or measured once."""
 
     on_event: Listener
     _spent: float = field(default=0.0, init=False)
     _known: dict[Any, StepTime] = field(default_factory=dict, init=False)
 
     def of(self, group: Sequence[Job]) -> StepTime:
-        """The step time of runs that train together, each of which trains something."""
+        """The step time of runs that train together, none of which only evaluates."""
         job = group[0]
         planned = job.workload.training_executions(len(group))[0]
         key = (job.benchmark, job.method, len(group), planned, costly(job.protocol.training))
@@ -59,7 +60,8 @@ class StepTimes:
         return self._known[key]
 
     def _recorded(self, group: Sequence[Job], planned: Execution) -> StepTime | None:
-        """By the longest finished training here whose meta-steps cost the same, and ran as these will."""
+        """The step time from the longest finished training here whose meta-steps cost the same and ran in the same
+        way."""
         info = max(self._alike(group, planned), key=lambda each: each["iteration"], default=None)
         if info is None:
             return None
@@ -85,8 +87,8 @@ class StepTimes:
                 yield info
 
     def _measure(self, group: Sequence[Job], planned: Execution) -> StepTime:
-        """By steps of one chunk of episodes, as each of which takes as long as any other; what is to be compiled is
-        taken for as much faster as was seen elsewhere."""
+        """The step time from meta-steps of one chunk of episodes, since every chunk takes the same time. Compiled steps
+        are measured uncompiled, and the time that compiling saved in earlier measurements is subtracted."""
         workload, chunks = one_chunk(group[0], planned)
         key = self._key(group, workload, planned)
         seconds, told = remembered.recall(key), "from meta-steps measured here earlier"
@@ -113,7 +115,7 @@ class StepTimes:
         return found
 
     def _key(self, group: Sequence[Job], workload: Workload, planned: Execution) -> str:
-        """A digest of all that these seconds depend on: what is computed, by which code, and where."""
+        """A digest of everything that the measured time depends on: computation, code and machine."""
         job, benchmark = group[0], workload.benchmark
         where = {name: self._machine[name] for name in ("processor", "gpu", "packages", "sources")}
         what = [benchmark.form, benchmark.input_shape, benchmark.ways, benchmark.shots, job.method, len(group)]
@@ -130,7 +132,7 @@ def _compiling(job: Job, planned: Execution) -> float:
 
 
 def _info(folder: Path) -> dict[str, Any] | None:
-    """The record in a folder, or None where there is none that can be read."""
+    """The record in a folder, or None if it cannot be read."""
     try:
         return records.read_info(folder)
     except fields.Corrupt:

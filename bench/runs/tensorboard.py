@@ -17,7 +17,7 @@ _NAMES = "events.out.tfevents.*"
 
 
 def check(log: str | None) -> None:
-    """Raises UserError where curves cannot be logged so."""
+    """Raises UserError if `log` is unknown or TensorBoard is not installed."""
     if log not in (None, TENSORBOARD):
         raise unknown("log", str(log), (TENSORBOARD,))
     if log is not None:
@@ -26,7 +26,8 @@ def check(log: str | None) -> None:
 
 @contextmanager
 def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
-    """A listener that passes everything on, and before that writes the points of curves, if they are logged."""
+    """Context manager: a listener that passes all events on, after writing the points of learning curves if `log` asks
+    for it."""
     if log is None:
         yield on_event
         return
@@ -37,10 +38,10 @@ def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
 
 @dataclass
 class _EventFiles:
-    """A file for each run that trains."""
+    """One event file per run that trains."""
 
     on_event: Listener
-    _writers: dict[Path, tuple[int, Any]] = field(default_factory=dict, init=False)  # and the iteration of its last row
+    _writers: dict[Path, tuple[int, Any]] = field(default_factory=dict, init=False)  # iteration of its last row, writer
 
     def close(self) -> None:
         for _, writer in self._writers.values():
@@ -52,12 +53,11 @@ class _EventFiles:
         self.on_event(event)
 
     def _write(self, point: CurvePoint) -> None:
-        """Writes it, through to the file: what goes on after a kill needs every row up to its checkpoint.
-
-        Raises UserError where the folder cannot be written or the disk is full."""
+        """Writes a point and flushes it to the file: resuming after a kill needs every row up to the checkpoint. Raises
+        UserError if the folder cannot be written or the disk is full."""
         try:
             last, writer = self._writers.get(point.folder, (point.iteration, None))
-            if last >= point.iteration:  # a training begins, or goes on from an earlier checkpoint
+            if last >= point.iteration:  # a training starts, or resumes from an earlier checkpoint
                 if writer is not None:
                     writer.close()
                 writer = _continued(point.folder, point.iteration)
@@ -70,10 +70,10 @@ class _EventFiles:
 
 
 def _continued(folder: Path, iteration: int) -> Any:
-    """A writer of one file that holds what was logged before this iteration, each value once."""
+    """A writer with a new file that contains what was logged before this iteration, each value once."""
     old = sorted(folder.glob(_NAMES))
     known = {(event.step, value.tag): event for path in old for event in _events(path) for value in event.summary.value}
-    # To take back from the start is for a TensorBoard that looks on: it has read the old files.
+    # Purging from step 0 tells a running TensorBoard to discard what it read from the old files.
     writer = _summary_writer()(str(folder), purge_step=0)
     for (step, _), event in known.items():
         if step < iteration:
@@ -85,20 +85,20 @@ def _continued(folder: Path, iteration: int) -> Any:
 
 
 def _events(path: Path) -> Iterator[Any]:
-    """Events as far as they can be read: the last may have been cut off by a kill."""
+    """The events that can be read: the last one may have been cut off by a kill."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     yield from LegacyEventFileLoader(str(path)).Load()
 
 
 def forget(folder: Path) -> None:
-    """Removes the curves of a run that is made anew."""
+    """Deletes the event files of a run that starts again."""
     for path in folder.glob(_NAMES):
         path.unlink(missing_ok=True)
 
 
 def _scalars(point: CurvePoint) -> Iterator[tuple[str, float]]:
-    """Tag and value; scores as they are stored, such as 0.63."""
+    """Tags and values; scores as stored, such as 0.63."""
     if point.train_loss is not None:
         yield "training/loss", point.train_loss
     if math.isfinite(point.gradient_norm):
@@ -110,7 +110,7 @@ def _scalars(point: CurvePoint) -> Iterator[tuple[str, float]]:
 
 
 def _summary_writer() -> Any:
-    """TensorBoard's writer class. Raises UserError where TensorBoard is not installed."""
+    """TensorBoard's writer class. Raises UserError if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

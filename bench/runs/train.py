@@ -24,8 +24,8 @@ from bench.training.workload import Workload
 
 
 def train_runs(jobs: Sequence[Job], infos: Sequence[dict[str, Any]], watch: Watch) -> list[dict[str, Any]]:
-    """Trains runs that differ in their seeds alone, together, and leaves each its record, which is returned. `infos`:
-    what the records say before that, empty where a run has not begun."""
+    """Trains runs that differ only in their seeds, together; writes their records and returns them. `infos`: the
+    records so far, empty for a run that has not started."""
     if jobs[0].kind.weights_of is not None:
         return [_copy_weights(job, watch) for job in jobs]
     kept = _Records([job.validating() for job in jobs], infos, watch.on_event)
@@ -37,14 +37,14 @@ def train_runs(jobs: Sequence[Job], infos: Sequence[dict[str, Any]], watch: Watc
 
 @dataclass
 class _Records:
-    """The records of runs that train together, as they are on disk; empty where a run has not begun."""
+    """The records of runs that train together, as on disk; empty for a run that has not started."""
 
     jobs: Sequence[Job]
     infos: Sequence[dict[str, Any]]
     on_event: Listener
 
     def begin(self, how: ExecutionRecord) -> None:
-        """Writes that the runs begin or go on, and how they are executed."""
+        """Records that the runs start or resume, and how they are executed."""
         self.infos = [self._start_or_resume(job, info, how) for job, info in zip(self.jobs, self.infos, strict=True)]
 
     def _start_or_resume(self, job: Job, info: dict[str, Any], how: ExecutionRecord) -> dict[str, Any]:
@@ -55,14 +55,14 @@ class _Records:
         return recording.start_record(job.folder, job.about, digests, how)
 
     def save(self, iteration: int) -> None:
-        """Writes that every run has a checkpoint of this iteration."""
+        """Records that every run has a checkpoint of this iteration."""
         self.infos = [info | {"iteration": iteration} for info in self.infos]
         for job, info in zip(self.jobs, self.infos, strict=True):
             files.write_sealed(job.folder / layout.RECORD, info)
             self._warn_if_deleted(job)
 
     def finish(self, progress: Progress) -> list[dict[str, Any]]:
-        """Writes what became of the runs, and returns it."""
+        """Writes and returns the final records."""
         finished = []
         for place, (job, info) in enumerate(zip(self.jobs, self.infos, strict=True)):
             finished.append(recording.finish_record(job.folder, info, progress, place, job.workload.device))
@@ -101,7 +101,8 @@ def _attempt(workload: Workload, kept: _Records, watch: Watch) -> Progress:
 
 
 def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
-    """Copies the weights of another method's run of the same keys, which is trained first where it is missing."""
+    """Copies the weights of the other method's run with the same benchmark, training and seed, which is trained first
+    if it is missing."""
     source = job.weights_job
     with locked(source.folder):
         info = records.read_info_if_any(source.folder) or lengthen.start_from_shorter(source, watch.keep)

@@ -1,4 +1,4 @@
-"""Whether what `--set` says can move the runs of a method, by what the method declares."""
+"""Whether a `--set` has an effect on the runs of a method, according to the settings that the method declares."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bench.protocols.protocol import INNER_LOOP, Training
 from bench.training.workload import NamedMethod
 from methods import METHODS
 
-OF_IMAGES = ("image_batch", "image_order")  # of methods that are trained on images, not on episodes
+OF_IMAGES = ("image_batch", "image_order")  # only for methods that are trained on images, not on episodes
 
 
 def check(settings: Sequence[str], methods: Sequence[NamedMethod]) -> None:
-    """Raises UserError on a `name=value` that can move the runs of none of these methods."""
+    """Raises UserError for a `name=value` that has no effect on the runs of any of these methods."""
     for text in settings:
         if not any(_is_moved_by(method, text) for method in methods):
             able = ", ".join(name for name in METHODS if _is_moved_by(NamedMethod(name), text))
@@ -24,16 +24,16 @@ def check(settings: Sequence[str], methods: Sequence[NamedMethod]) -> None:
 
 
 def check_evaluation(settings: Sequence[str], method: NamedMethod) -> None:
-    """`check` of what `evaluate` is told, where a name is that of a field of the evaluation. Raises UserError."""
+    """Applies `check` to settings given to `evaluate`, whose names are fields of the evaluation. Raises UserError."""
     check([f"evaluation.{text.removeprefix('evaluation.')}" for text in settings], [method])
 
 
 def moved_by(method: NamedMethod) -> tuple[str, ...]:
-    """The settings that not every method uses, and that move this one's runs: its own, and of the training those of the
-    method whose weights it evaluates."""
-    lender = METHODS.get(method.kind.weights_of or "")
-    lent = getattr(lender, "settings", INNER_LOOP) if lender else ()
-    return (*method.settings, *(f.name for f in fields(Training) if f.name in lent))
+    """The settings, among those that not every method uses, that affect the runs of this method: its own, and training
+    settings of the method whose weights it evaluates."""
+    trained = METHODS.get(method.kind.weights_of or "")
+    theirs = getattr(trained, "settings", INNER_LOOP) if trained else ()
+    return (*method.settings, *(f.name for f in fields(Training) if f.name in theirs))
 
 
 def _is_moved_by(method: NamedMethod, setting: str) -> bool:

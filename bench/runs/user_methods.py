@@ -1,8 +1,7 @@
 """Methods of users: in a file, or from an installed package.
 
-A file holds one method: the class that its `METHOD` names, or else the only public class that is defined in it. A
-package offers one by an entry point of the group `few_shot_bench.methods`. What a record says is never imported.
-"""
+A file holds one method: the class that its `METHOD` names, or else the only public class defined in it. A package
+provides one by an entry point of the group `few_shot_bench.methods`. Code that a record names is never imported."""
 
 from __future__ import annotations
 
@@ -34,8 +33,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 @dataclass(frozen=True)
 class UserMethod(NamedMethod):
-    """`name`: by which its runs go. `sha256`: of its file, by which trainings are told apart. `entry`: the module and
-    class, where a package offers it."""
+    """`name`: under which its runs are recorded. `sha256`: of its file, which distinguishes trainings with different
+    code. `entry`: module and class, if a package provides it."""
 
     file: Path
     sha256: str
@@ -43,12 +42,12 @@ class UserMethod(NamedMethod):
 
     @property
     def code(self) -> str:
-        """Eight digits that stand for the content of its file."""
+        """The first eight hexadecimal digits of the file's SHA-256."""
         return self.sha256[:8]
 
     @property
     def about(self) -> dict[str, str]:
-        """What a record says of its file."""
+        """The fields of a record that describe the file."""
         return {"file": self.file.name, "sha256": self.sha256}
 
     @property
@@ -68,7 +67,8 @@ class UserMethod(NamedMethod):
         return self.found
 
     def mistake(self, error: BaseException) -> UserError | None:
-        """Where in its file something went wrong, or else where what it gave was of no use."""
+        """A UserError that says where in the method's file something went wrong, or which code could not use what it
+        returned."""
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = (
             line_in(self.file, error)
@@ -81,12 +81,12 @@ class UserMethod(NamedMethod):
 
     @property
     def found(self) -> type:
-        """The class that is meant to be a method. Raises UserError."""
+        """The class in the file or entry point. Raises UserError."""
         return _found(self)
 
 
 def find(asked: str) -> NamedMethod:
-    """The method that ships, or is of that file or entry point. Raises UserError, with a suggestion."""
+    """The method with this name, file or entry point. Raises UserError, with a suggestion."""
     if asked in METHODS:
         return NamedMethod(asked)
     if is_file(asked):
@@ -104,7 +104,7 @@ def missing(kind: type) -> list[str]:
 
 
 def misdeclared(kind: type[Method]) -> str:
-    """What a class declares that the contract does not know, or nothing."""
+    """What a class declares that the contract does not allow; empty if nothing."""
     if kind.weights_of is None and kind.training_batch not in BATCHES:
         return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"
     if kind.needs is not None and kind.needs not in list(NEEDS):
@@ -134,10 +134,10 @@ def _of(name: str, file: Path, entry: str = "") -> UserMethod:
 
 
 def _file_of(entry: EntryPoint) -> Path:
-    """Where the module is that an entry point names."""
+    """The source file of the module that an entry point names."""
     try:
         spec = importlib.util.find_spec(entry.module)
-    except Exception as error:  # a package of the user's may raise anything
+    except Exception as error:  # the user's package may raise anything
         raise UserError(f"method {entry.name}: cannot import {entry.module}: {reason(error)}") from error
     if spec is None or spec.origin is None:
         raise UserError(f"method {entry.name}: module {entry.module} not found: reinstall its package")
@@ -165,7 +165,7 @@ def _found(method: UserMethod) -> type:
 
 
 def _import(method: UserMethod, module: str) -> ModuleType:
-    """The file, run as a module of its method. Raises UserError, with the line, for whatever it raises."""
+    """The file, executed as a module. Raises UserError, with the line, for whatever it raises."""
     try:
         if module:
             return importlib.import_module(module)
@@ -174,7 +174,7 @@ def _import(method: UserMethod, module: str) -> ModuleType:
         )
         assert spec is not None and spec.loader is not None
         made = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = made  # where dataclasses look for it
+        sys.modules[spec.name] = made  # dataclasses look it up there
         spec.loader.exec_module(made)
         return made
     except (Exception, SystemExit) as error:
@@ -182,7 +182,7 @@ def _import(method: UserMethod, module: str) -> ModuleType:
 
 
 def line_in(file: Path, error: BaseException) -> str:
-    """`, line 7` where an error came through a file."""
+    """`, line 7` if an error passed through this file; otherwise empty."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]

@@ -1,4 +1,4 @@
-"""Shows all running seed groups, in a terminal and as events for machines."""
+"""Displays all running seed groups: in a terminal, and as events for machines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EVENT_SECONDS = 1.0
 
 @dataclass
 class Board:
-    """Shows each group that is worked on: a GroupListener. `bars` are entered."""
+    """A GroupListener that displays each running group. `bars` must be entered as a context manager."""
 
     groups: Sequence[SeedGroup]
     workers: int
@@ -29,7 +29,7 @@ class Board:
     _shown: dict[int, Display] = field(default_factory=dict, init=False)
 
     def __call__(self, place: int, event: GroupEvent) -> None:
-        """Shows what happened."""
+        """Displays an event."""
         if isinstance(event, Started | Ended) and place in self._shown:
             self._shown.pop(place).close()
         match event:
@@ -49,14 +49,14 @@ class Board:
 
 @dataclass
 class Reporter:
-    """Reports what happens to machines: a GroupListener. `emit` gets the name of an event, and its fields."""
+    """A GroupListener that reports events to machines. `emit` gets the name of an event, and its fields."""
 
     groups: Sequence[SeedGroup]
     emit: Callable[..., None]
     _known: dict[int, tuple[Pace, Throttle]] = field(default_factory=dict, init=False)
 
     def __call__(self, place: int, event: GroupEvent) -> None:
-        """Reports it, if it is time."""
+        """Reports an event, unless the last report was too recent."""
         match event:
             case Started():
                 iterations = self.groups[place].jobs[0].protocol.training.iterations

@@ -12,13 +12,13 @@ from bench.training.watch import Stop
 
 @dataclass(frozen=True)
 class InProcess:
-    """Works on one seed group after the other. An error ends all of it, and is the caller's."""
+    """Works through the seed groups one after the other. An error ends all work, and reaches the caller."""
 
     work: Work
     workers: int = 1
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
-        """Does what is missing of every group, until `stop` says so."""
+        """Completes every group, until `stop` returns True."""
         worked = False
         for place, group in enumerate(groups):
             if worked and stop():

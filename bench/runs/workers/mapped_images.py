@@ -1,4 +1,4 @@
-"""Sends data to another process: mapped images are sent as the name of their file."""
+"""Sends data to another process: memory-mapped images are sent as the name of their file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class _File:
-    """Where mapped images lie: another process maps them too, and no memory is needed twice."""
+    """Where memory-mapped images are stored: the other process maps them too, so that memory is used once."""
 
     path: str
     offset: int
@@ -19,15 +19,15 @@ class _File:
 
 
 def by_file(data: Any) -> Any:
-    """Data to be sent."""
+    """The data in the form in which they are sent."""
     array = getattr(data, "images", None)
-    if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a part of a file
+    if not (isinstance(array, np.memmap) and isinstance(array.base, mmap)):  # in memory, or a slice of a mapped array
         return data
     return replace(data, images=_File(str(array.filename), array.offset, array.shape))
 
 
 def opened(data: Any) -> Any:
-    """Data that were sent, with their images mapped again."""
+    """Data received from another process, with their images mapped again."""
     file = getattr(data, "images", None)
     if not isinstance(file, _File):
         return data

@@ -1,4 +1,4 @@
-"""Workers of one machine: processes, one for each GPU, or for a share of the CPU's threads."""
+"""Workers on one machine: processes, one per GPU, or one per share of the CPU's threads."""
 
 from __future__ import annotations
 
@@ -25,26 +25,25 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpus() -> list[str]:
-    """Every GPU of this machine that may be used, as CUDA_VISIBLE_DEVICES names it."""
+    """Every GPU of this machine that may be used, in the notation of CUDA_VISIBLE_DEVICES."""
     named = os.environ.get(_VISIBLE)
     return named.split(",") if named else [str(k) for k in range(torch.cuda.device_count())]
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This machine: a process for each of `gpus`, where None stands for a share of the CPU's threads."""
+    """An engine with one process for each entry of `gpus`; None stands for a share of the CPU's threads."""
 
     gpus: Sequence[str | None]
     work: Work
 
     @property
     def workers(self) -> int:
-        """So many groups are worked on at one time."""
+        """The number of groups that are worked on at a time."""
         return len(self.gpus)
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
-        """Does what is missing of every group. A process that dies is replaced, and its group goes on from its
-        checkpoint."""
+        """Completes every group. A process that dies is replaced, and its group resumes from its checkpoint."""
         with ExitStack() as stack:
             workers = [_Worker(self.work, options, gpu) for gpu in self.gpus]
             for worker in workers:
@@ -54,7 +53,7 @@ class Processes:
 
 @dataclass
 class _Scheduler:
-    """Assigns the groups, which go by their places in `groups`, to workers, and receives what these report."""
+    """Assigns the groups, identified by their index in `groups`, to workers, and receives their events."""
 
     groups: Sequence[SeedGroup]
     workers: Sequence[_Worker]
@@ -65,7 +64,7 @@ class _Scheduler:
     stopping: bool = False
 
     def run(self, stop: Stop) -> None:
-        """Goes on until nothing is left to do, or everything that was being done has stopped."""
+        """Runs until nothing is left to do, or all work in progress has stopped."""
         while True:
             if self.worked and stop() and not self.stopping:
                 self._stop()
@@ -113,7 +112,7 @@ class _Scheduler:
 
 @dataclass
 class _Worker:
-    """A process, started when it is first assigned something; `place` is that of the group it works on."""
+    """A process, started when its first group is assigned; `place` is the index of the group it is working on."""
 
     work: Work
     options: WorkOptions
@@ -123,7 +122,7 @@ class _Worker:
     process: Any = None
 
     def assign(self, place: int, group: SeedGroup, attempt: int) -> None:
-        """Has the process, a new one where there is none, work on the group."""
+        """Sends a group to the process, which is started if there is none."""
         if self.pipe is None:
             context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
             self.pipe, theirs = context.Pipe()
@@ -134,7 +133,7 @@ class _Worker:
         self.pipe.send((group.with_data(by_file(group.data)), attempt))
 
     def receive(self) -> GroupEvent | None:
-        """The next thing that it reports; None if it has died."""
+        """The next event from the process; None if it has died."""
         assert self.pipe is not None
         try:
             return self.pipe.recv()
@@ -142,18 +141,18 @@ class _Worker:
             return None
 
     def stop(self) -> None:
-        """Asks it to stop after an iteration."""
+        """Asks the process to stop after the current iteration."""
         if self.pipe is not None and self.place is not None:
             self.pipe.send(None)
 
     def reap(self) -> str:
-        """Forgets the process that died; returns how it did."""
+        """Forgets a process that died; returns its exit code or signal as text."""
         self.process.join()
         code, self.pipe, self.place = self.process.exitcode, None, None
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
-        """Ends the process, at once if it works on something: the last checkpoint stands."""
+        """Ends the process, immediately if it is working: its last checkpoint is kept."""
         if self.pipe is None:
             return
         if self.place is not None:
@@ -164,12 +163,12 @@ class _Worker:
 
 
 def _serve(pipe: Connection, work: Work, options: WorkOptions, gpu: str | None) -> None:
-    """What a worker's process runs. While it works, whatever arrives asks it to stop, and so does the end of the pipe,
-    when the command has died."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent asks us to stop
+    """The main function of a worker process. While it works, any message asks it to stop, and so does the end of the
+    pipe, which means that the command has died."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole process group; the parent asks us to stop
         signal.signal(number, signal.SIG_IGN)
     if gpu is not None:
-        os.environ[_VISIBLE] = gpu  # before CUDA is first used: to every worker its GPU is cuda:0
+        os.environ[_VISIBLE] = gpu  # before CUDA is first used: every worker sees its GPU as cuda:0
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     try:

@@ -1,7 +1,7 @@
-"""Workers on a Ray cluster: a task for each seed group, on a GPU or on some threads of any node.
+"""Workers on a Ray cluster: one task per seed group, on a GPU or on some CPU threads of any node.
 
-Ray schedules the tasks, brings the images to each node once, and begins a task again, elsewhere, whose worker or node
-died. Its group then goes on from its checkpoint, for which all nodes must see the results at the same path."""
+Ray schedules the tasks, copies the images to each node once, and starts a task again elsewhere if its worker or node
+died. The group then resumes from its checkpoint, for which all nodes must see the results at the same path."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """A connection to a Ray cluster; `workers` groups are worked on at one time."""
+    """A connection to a Ray cluster; `workers` groups are worked on at a time."""
 
     ray: Any
-    needs: dict[str, int]  # of a task
+    needs: dict[str, int]  # resources of a task
     workers: int
     work: Work
 
     def run(self, groups: Sequence[SeedGroup], options: WorkOptions, on_event: GroupListener, stop: Stop) -> None:
-        """Does what is missing of every group."""
+        """Completes every group."""
         results = groups[0].jobs[0].results.resolve()
         probe = results / f".ray-{uuid.uuid4().hex}"
         files.write_atomically(probe, lambda path: path.write_text(""))
@@ -49,7 +49,7 @@ class Cluster:
             raise UserError(f"the Ray cluster is gone; the last checkpoints are kept: {reason(error)}") from error
         finally:
             probe.unlink(missing_ok=True)
-            self.ray.shutdown()  # which ends the tasks that still run
+            self.ray.shutdown()  # also ends tasks that are still running
 
     def _listen(self, tasks: dict[Any, int], mailbox: Any, on_event: GroupListener, stop: Stop) -> None:
         worked, asked = False, False
@@ -64,7 +64,7 @@ class Cluster:
                 on_event(place, event)
 
     def _tasks(self, groups: Sequence[SeedGroup], options: WorkOptions, shared: Shared, mailbox: Any) -> dict[Any, int]:
-        """Each group's task; one that writes where another does waits for that."""
+        """One task per group. A task that writes to a folder of an earlier one waits for that one."""
         remote = self.ray.remote(ray_task.run).options(**self.needs, max_retries=ATTEMPTS - 1)
         put: dict[str, Any] = {}
         tasks: list[Any] = []
@@ -91,7 +91,7 @@ class Cluster:
 
 
 def connect(address: str | None, threads: int, cuda: bool, work: Work) -> Cluster:
-    """The cluster at that address, or the one that this machine is part of, or a new one of this machine alone.
+    """Connects to the cluster at this address, or the one that this machine belongs to, or a new one on this machine.
     Raises UserError."""
     try:
         import ray
@@ -113,7 +113,7 @@ def connect(address: str | None, threads: int, cuda: bool, work: Work) -> Cluste
 
 
 def _check(address: str) -> None:
-    """Ray itself tries for minutes, and not quietly."""
+    """Raises UserError if nothing answers at the address; Ray itself would retry for minutes, with many messages."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
         raise UserError(f"--address {address}: write the HOST:PORT that `ray start --head` printed")
@@ -124,10 +124,10 @@ def _check(address: str) -> None:
 
 
 def _plain(data: Data) -> Data:
-    """The data with an array that lies in memory, which Ray then shares among the workers of a node."""
+    """The data with their images as an array in memory, which Ray shares among the workers of a node."""
     return replace(data, images=np.asarray(data.images)) if isinstance(data, ImageSet) else data
 
 
 def _absolute(group: SeedGroup) -> SeedGroup:
-    """The group with paths that hold in another working directory."""
+    """The group with absolute paths, which are valid in any working directory."""
     return SeedGroup(tuple(replace(job, results=job.results.resolve()) for job in group.jobs))

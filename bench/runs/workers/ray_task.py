@@ -1,4 +1,4 @@
-"""A seed group as a Ray task, on any node, and the mailbox between task and driver."""
+"""A seed group as a Ray task on any node, and the mailbox between tasks and driver."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _ASK_SECONDS = 1.0
 
 
 class Mailbox:
-    """An actor beside the driver, through which driver and tasks speak."""
+    """An actor on the driver's node, through which driver and tasks communicate."""
 
     def __init__(self) -> None:
-        self.letters: list[tuple[int, GroupEvent]] = []
+        self.events: list[tuple[int, GroupEvent]] = []
         self.begun: dict[int, int] = {}
         self.stopped = False
 
     def begin(self, place: int) -> int:
-        """How often the group was begun before."""
+        """Notes that a task starts; returns how often the group was started before."""
         self.begun[place] = self.begun.get(place, -1) + 1
         self.put(place, Started())
         return self.begun[place]
 
     def put(self, place: int, event: GroupEvent) -> None:
-        """Keeps what happened in a task until the driver takes it."""
-        self.letters.append((place, event))
+        """Stores an event of a task until the driver takes it."""
+        self.events.append((place, event))
 
     def take(self) -> list[tuple[int, GroupEvent]]:
-        """What happened since the last time."""
-        taken, self.letters = self.letters, []
+        """The events since the last call."""
+        taken, self.events = self.events, []
         return taken
 
     def stop(self) -> None:
@@ -50,13 +50,13 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Shared:
-    """What a node must have in common with the driver."""
+    """What a node must have in common with the driver: the results folder and the code."""
 
     probe: Path  # a file among the results
     code: dict[str, Any]
 
     def missing(self) -> str:
-        """What is wrong here, in a line, or nothing."""
+        """What is wrong on this node, in one line; empty if nothing."""
         if not self.probe.exists():
             return (
                 f"{socket.gethostname()} cannot see {self.probe.parent}: every node must see --results at the same path"
@@ -80,7 +80,7 @@ def run(
     mailbox: Any,
     *_before: Ended,
 ) -> Ended:
-    """A task, which does its work on a group. Ray begins it again if its worker died."""
+    """The Ray task: completes one group. Ray starts it again if its worker dies."""
     import ray
 
     if wrong := shared.missing():

@@ -1,4 +1,4 @@
-"""The batches of each training iteration, drawn ahead in blocks and put on the device, images as indices."""
+"""The batches of each training iteration: drawn ahead in blocks and copied to the device, with images as indices."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from bench.episodes.images import ImageEpisodes
 from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Protocol, Training
 
-_AHEAD = 32  # iterations that are drawn at once
+_AHEAD = 32  # iterations drawn at a time
 
 
 def minibatches(protocol: Protocol, split: str, used: Collection[str]) -> tuple[int, int] | None:
-    """Inner steps, and the images of each, in training or at test; None where a method, which uses these settings,
-    takes none."""
+    """(inner steps, images per step) in training or at test; None if the method, which uses the settings in `used`,
+    takes no minibatches."""
     part = protocol.training if split == "train" else protocol.evaluation
     return (part.inner_steps, part.inner_batch) if part.inner_batch and "inner_batch" in used else None
 
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """`kind` ("episodes" or "images") is what the method asks for; `streams` are those of the seeds that are trained
-    together, on the device: they share their data."""
+    """The batches of a training. `kind`: "episodes" or "images", as the method asks for; `streams`: one per seed that
+    trains together, on the device, all with the same data."""
 
     kind: str
     training: Training
     streams: Sequence[EpisodeStream]
 
     def at(self, iteration: int) -> Any:
-        """What iteration `iteration`, counted from 0, is fed with: [seeds, episodes, ...], on the device."""
+        """The batch of iteration `iteration`, counted from 0: [seeds, episodes, ...], on the device, with images as
+        indices."""
         block, place = divmod(iteration, _AHEAD)
         if block not in self._blocks:
             self._blocks.clear()
@@ -43,13 +44,13 @@ class TrainingBatches:
         return tree_map(lambda part: part[place], self._blocks[block])
 
     def updates(self, drawn: Any) -> list[Any]:
-        """What is drawn as one part for each step of the optimiser."""
+        """The batch split into one part per step of the outer optimiser."""
         if self.training.meta_update != "episode" or self._uniform:
             return [drawn]
         return [tree_map(lambda part, k=k: part[:, k : k + 1], drawn) for k in range(drawn[0].shape[1])]
 
     def batch(self, drawn: Any) -> Any:
-        """What is drawn as what the method is fed with, each tensor with the leading dimension [seeds, ...]."""
+        """A batch of indices as the images that the method receives; each tensor has a leading dimension [seeds]."""
         stream = self.streams[0]
         if self.kind == "images":
             assert isinstance(stream, ImageEpisodes)
@@ -66,7 +67,7 @@ class TrainingBatches:
         return {}
 
     def _drawn(self, first: int, count: int) -> Any:
-        """[iterations, seeds, episodes, ...]"""
+        """The batches of `count` iterations: [iterations, seeds, episodes, ...]."""
         seeds = [self._of_seed(stream, first, count) for stream in self.streams]
         return tree_map(lambda *parts: _put(torch.stack(parts, dim=1), self.streams[0].device), *seeds)
 
@@ -81,6 +82,6 @@ class TrainingBatches:
 
 
 def _put(tensor: Tensor, device: torch.device) -> Tensor:
-    """On the device. To a GPU from pinned memory, the only one that is copied while the GPU works off what it has got:
-    meanwhile the next block is drawn."""
+    """Copies a tensor to the device. For a GPU it is copied from pinned memory: only such copies run while the GPU
+    computes, so that the next block can be drawn meanwhile."""
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)

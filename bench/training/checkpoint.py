@@ -18,13 +18,13 @@ from bench.training.progress import Progress, curve
 
 _SHARED = ("iteration", "row_start", "seconds")
 _OF_SEED = ("diverged_at", "best_score", "best_iteration", "rows")
-_CHECKPOINT_ERRORS = (LookupError, ValueError, RuntimeError, TypeError, AttributeError)  # of a damaged or foreign one
-Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors, and what there is to say
+_CHECKPOINT_ERRORS = (LookupError, ValueError, RuntimeError, TypeError, AttributeError)  # of a damaged or foreign file
+Saved = tuple[dict[str, Tensor], dict[str, Any]]  # a checkpoint: tensors and metadata
 
 
 def save(progress: Progress, folders: Sequence[Path]) -> None:
-    """All seeds' checkpoints, each under a name for the next one first, so that whenever this is cut off there is an
-    iteration of which every seed has one."""
+    """Writes the checkpoints of all seeds, first under a temporary name: wherever this is interrupted, there is an
+    iteration for which every seed has a checkpoint."""
     for place, folder in enumerate(folders):
         weights.save(folder / layout.NEXT_CHECKPOINT, *_as_saved(progress, place))
     for folder in folders:
@@ -33,9 +33,8 @@ def save(progress: Progress, folders: Sequence[Path]) -> None:
 
 
 def resume(progress: Progress, folders: Sequence[Path], iterations: int) -> None:
-    """Puts a training that begins to where the folders' checkpoints are, if there are some.
-
-    Raises UserError where those are none of this run, or of no common iteration."""
+    """Restores a training from the folders' checkpoints, if there are any. Raises UserError if they belong to another
+    run, or have no iteration in common."""
     found = [_checkpoints(folder, progress.loss_sum.device) for folder in folders]
     try:
         at = max(frozenset.intersection(*(frozenset(checkpoints) for checkpoints in found)))
@@ -49,12 +48,12 @@ def resume(progress: Progress, folders: Sequence[Path], iterations: int) -> None
 
 
 def save_optimiser(progress: Progress, place: int, path: Path) -> None:
-    """Writes what a finished training of one seed needs to go on, beside its weights and its curve."""
+    """Writes the optimiser state of one seed, which a longer training needs in addition to weights and curve."""
     weights.save(path, _moments(progress, place))
 
 
 def save_finished(source: Path, info: dict[str, Any], folder: Path) -> None:
-    """Puts a finished training of one seed, whose record says `info`, into another folder as a checkpoint."""
+    """Writes a finished training of one seed, whose record is `info`, into another folder as a checkpoint."""
     device = torch.device("cpu")
     now, best = (weights.load_state(source / name, device) for name in (layout.WEIGHTS, layout.BEST))
     moments, _ = weights.load(source / layout.OPTIMISER, device)
@@ -67,13 +66,13 @@ def save_finished(source: Path, info: dict[str, Any], folder: Path) -> None:
 
 
 def stages(folder: Path) -> frozenset[int]:
-    """The iterations that a training can go on from; 0: from the beginning. Two where a save was cut off. Raises
-    UserError."""
+    """The iterations that a training can resume from, 0 being the start; there are two if a save was interrupted.
+    Raises UserError."""
     return frozenset(_checkpoints(folder, torch.device("cpu")))
 
 
 def _as_saved(progress: Progress, place: int) -> Saved:
-    """One seed's checkpoint."""
+    """The checkpoint of one seed."""
     track = progress.tracks[place]
     tensors = weights.flat(progress.of(place), "now.") | weights.flat(track.best, "best.") | _moments(progress, place)
     about = {name: getattr(progress, name) for name in _SHARED} | {name: getattr(track, name) for name in _OF_SEED}
@@ -82,7 +81,7 @@ def _as_saved(progress: Progress, place: int) -> Saved:
 
 
 def _moments(progress: Progress, place: int) -> dict[str, Tensor]:
-    """The optimiser's state of one seed."""
+    """The optimiser state of one seed."""
     return {
         f"adam.{index}.{name}": value if value.dim() == 0 else value[place]
         for index, moments in progress.optimiser.state_dict()["state"].items()
@@ -91,7 +90,7 @@ def _moments(progress: Progress, place: int) -> dict[str, Tensor]:
 
 
 def _checkpoints(folder: Path, device: torch.device) -> dict[int, Saved | None]:
-    """Iteration -> checkpoint, or None for the beginning; normally one, two where a save was cut off."""
+    """Iteration -> checkpoint, or None for the start; there are two if a save was interrupted."""
     last, following = (folder / name for name in (layout.CHECKPOINT, layout.NEXT_CHECKPOINT))
     found: dict[int, Saved | None] = {} if last.exists() else {0: None}
     try:
@@ -108,7 +107,7 @@ def _no_checkpoint(folder: Path) -> UserError:
 
 
 def _check_about(about: dict[str, Any], iterations: int) -> None:
-    """Raises where a checkpoint says of itself what this run cannot have come to."""
+    """Raises an error if the metadata of a checkpoint are impossible for this run."""
     numbers = [about["iteration"], about["row_start"], about["best_iteration"], about["diverged_at"] or 0]
     times = [about["seconds"][part] for part in ("training", "validation")]
     if not all(type(n) is int and 0 <= n <= iterations for n in numbers) or not all(type(t) is float for t in times):
@@ -119,7 +118,7 @@ def _check_about(about: dict[str, Any], iterations: int) -> None:
 
 def _check_like(ours: Tensor, theirs: Tensor) -> None:
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-        raise ValueError("tensors of another shape")  # which torch could broadcast
+        raise ValueError("tensors of another shape")  # torch might broadcast them
 
 
 def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
@@ -153,4 +152,4 @@ def _restore(progress: Progress, saved: Sequence[Saved]) -> None:
         for ours, theirs in zip(progress.of(0), track.best, strict=True):
             for name, tensor in ours.items():
                 _check_like(tensor, theirs[name])
-        curve(track)  # raises where its rows are none
+        curve(track)  # raises if the rows are malformed

@@ -1,4 +1,4 @@
-"""Compilation takes seconds to minutes: announces it, shows that it is running, and lets Ctrl-C skip it."""
+"""Compilation takes seconds to minutes: announces it, reports that it is still running, and lets Ctrl-C skip it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from contextlib import contextmanager
 from bench.training.execution import Execution
 from bench.training.watch import Listener, Said
 
-_SECONDS = 15.0  # between signs of life
+_SECONDS = 15.0  # between two reports
 
 
-class Left(Exception):
-    """The user would rather go on without: to `modes.first_that_runs` a failure like any other."""
+class CompilationSkipped(Exception):
+    """Raised when Ctrl-C skips the compilation; `modes.first_that_runs` then tries the next execution."""
 
 
 @contextmanager
 def announced(execution: Execution, on_event: Listener) -> Iterator[None]:
-    """While it is entered, what is to be compiled is. Raises Left on Ctrl-C."""
+    """Context manager around a compilation. Raises CompilationSkipped on Ctrl-C."""
     if not execution.compiled:
         yield
         return
     on_event(Said(f"mode {execution.mode}: compiling, which takes minutes the first time; Ctrl-C continues without it"))
     done = threading.Event()
-    # Nobody else speaks meanwhile: the thread that would is the one that compiles.
-    life = threading.Thread(target=_signs_of_life, args=(done, on_event), daemon=True)
-    life.start()
+    # No other thread reports meanwhile: the one that usually does is compiling.
+    reporter = threading.Thread(target=_report_until, args=(done, on_event), daemon=True)
+    reporter.start()
     try:
         with _interruptible():
             yield
     except KeyboardInterrupt:
-        raise Left("interrupted by Ctrl-C") from None
+        raise CompilationSkipped("interrupted by Ctrl-C") from None
     finally:
         done.set()
-        life.join()
+        reporter.join()
 
 
-def _signs_of_life(done: threading.Event, on_event: Listener) -> None:
+def _report_until(done: threading.Event, on_event: Listener) -> None:
     started = time.monotonic()
     while not done.wait(_SECONDS):
         on_event(Said(f"still compiling, after {time.monotonic() - started:.0f} s"))
@@ -47,8 +47,8 @@ def _signs_of_life(done: threading.Event, on_event: Listener) -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises at once, where it asks otherwise to stop after an iteration; a process that does not hear it, such
-    as a worker, still does not."""
+    """Context manager in which Ctrl-C raises KeyboardInterrupt immediately, instead of asking to stop after an
+    iteration. A process that ignores Ctrl-C, such as a worker, still ignores it."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before in (signal.SIG_IGN, None):
         yield

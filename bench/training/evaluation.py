@@ -1,4 +1,4 @@
-"""Scores of given weights, an episode at a time, at every inner step."""
+"""Scores weights on episodes, after every inner step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.training.objectives import objective
 from bench.training.watch import Event, Listener, Scored, ignore
 from methods.contract import Episode, Method, Setting, State
 
-BLOCK = 50  # episodes that are held as tensors at once, in whole chunks
+BLOCK = 50  # episodes in memory at a time, rounded to whole chunks
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a method is tested with: its setting, and the inner step whose score counts. `score`: on validation;
-    `by_step`: the same after each inner step."""
+    """The setting to test a method with, and the inner step whose score is reported. `score`: on validation; `by_step`:
+    the validation score after each inner step."""
 
     setting: Setting
     step: int
@@ -38,7 +38,7 @@ def scores(
     setting: Setting,
     on_event: Listener = ignore,
 ) -> np.ndarray:
-    """[episodes, inner steps + 1]: the score of the stream's first `count` episodes after each inner step."""
+    """[episodes, inner steps + 1]: the scores of the stream's first `count` episodes after each inner step."""
     score = objective(stream.benchmark).score
     blocks, size = [], execution.chunk * max(1, BLOCK // execution.chunk)
     with torch.no_grad():
@@ -52,8 +52,8 @@ def scores(
 
 
 def _check(outputs: Tensor, stream: EpisodeStream, batch: Episode) -> None:
-    """Raises ValueError where a method's outputs are not those of each query: they could be broadcast to them."""
-    queries, width = batch.query.shape[1], stream.shape.ways  # a function is one class, and has one output
+    """Raises ValueError if a method's outputs do not have one row per query: torch might broadcast them."""
+    queries, width = batch.query.shape[1], stream.shape.ways  # a function counts as one class, with one output
     if outputs.dim() != 4 or outputs.shape[2:] != (queries, width):
         raise ValueError(
             f"predict returned {list(outputs.shape[1:])} for an episode, not [inner steps + 1, {queries}, {width}]"
@@ -69,10 +69,11 @@ def choose(
     choosing: int,
     on_event: Listener = ignore,
 ) -> Choice:
-    """The setting and inner step to test with, from validation episodes only.
+    """The setting and the inner step to test with, chosen on validation episodes only.
 
-    A method with nothing to choose is scored on `episodes` of them, at its last step; else every candidate is scored
-    on `choosing` of them, and the best step of the best candidate is taken: the first of equals."""
+    A method with a single candidate is scored on `episodes` episodes, at its last step. Otherwise every candidate is
+    scored on `choosing` episodes, and the best step of the best candidate is chosen; the first one if several are
+    equal."""
     candidates, measure = method.candidates(), valid.benchmark.measure
     if len(candidates) == 1:
         means = scores(execution, method, state, valid, episodes, candidates[0], on_event).mean(0)
@@ -81,7 +82,7 @@ def choose(
     for place, setting in enumerate(candidates):
         as_part = partial(_as_part, on_event, place * choosing, len(candidates) * choosing)
         means = scores(execution, method, state, valid, choosing, setting, as_part).mean(0)
-        step = measure.best(means)  # of which a rate that diverges never is
+        step = measure.best(means)  # never a step that diverged, whose mean is NaN
         if best is None or measure.better(means[step], best.score):
             best = Choice(setting, step, float(means[step]), tuple(means.tolist()))
     assert best is not None
@@ -89,5 +90,5 @@ def choose(
 
 
 def _as_part(on_event: Listener, before: int, count: int, event: Event) -> None:
-    """Passes an event on, with one candidate's episodes counted as a part of those of all."""
+    """Passes an event on, with one candidate's episodes counted as a part of all candidates' episodes."""
     on_event(replace(event, done=before + event.done, count=count) if isinstance(event, Scored) else event)

@@ -1,8 +1,8 @@
-"""How a step runs, for every method alike: vectorised over episodes and seeds, in chunks that bound the memory, and
-compiled where that pays.
+"""How a step is executed, the same for every method: vectorised over episodes and seeds, in chunks that bound the
+memory, and compiled if that saves time.
 
-Nothing here moves a number beyond rounding; what ran is recorded, and bits are promised for equal execution.
-"""
+None of this changes a result beyond rounding. The execution is recorded; equal bits are promised for equal
+execution."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from methods.contract import Episode, Method, Params, Setting, Setup, State
 
 EAGER, COMPILED, GRAPH, COMPILED_GRAPH = "eager", "compiled", "graph", "compiled-graph"
 MODES = (EAGER, COMPILED, GRAPH, COMPILED_GRAPH)
-# What the inner steps of a chunk may keep for their way back (`bench.networks.stacked`); beyond it they are done again.
+# Memory for what the inner steps of a chunk keep for the backward pass (`bench.networks.stacked`); beyond it they are
+# recomputed.
 _KEPT_BYTES = {"cpu": 512 * 2**20, "cuda": 8 * 2**30}
 _ALONE = f"layers {' and '.join(ALONE)} compute one episode at a time"
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how: recorded with every run. `chunk` episodes (of each seed) go through at once."""
+    """How and where steps are executed; recorded with every run. `chunk`: the number of episodes (of each seed)
+    computed at once."""
 
     device: torch.device
     chunk: int
@@ -42,7 +44,7 @@ class Execution:
 
     @property
     def compiled(self) -> bool:
-        """Whether steps go through torch.compile."""
+        """Whether steps are compiled by torch.compile."""
         return self.mode in (COMPILED, COMPILED_GRAPH)
 
     @property
@@ -52,16 +54,16 @@ class Execution:
 
     @property
     def on_kernels(self) -> bool:
-        """Whether layers are kernels of a GPU, beside which every launch counts."""
+        """Whether the layers are GPU kernels, so fast that every launch counts."""
         return self.layers in KERNELS
 
     def loss_and_gradient(
         self, method: Method, state: State, batch: Any, gathered: Callable[[Any], Any] = lambda chunk: chunk
     ) -> tuple[Tensor, Params, Params]:
-        """A meta-step's mean loss, its gradient, and the new carried state, everything with a leading [seeds].
+        """A meta-step's mean loss, its gradient, and the new carried state, all with a leading dimension [seeds].
 
-        `gathered` makes of a chunk of `batch` what the method is fed with, so that a batch of indices never stands
-        as images in the memory whole."""
+        `gathered` turns a chunk of `batch` into what the method receives, so that a batch of indices is never in memory
+        as images all at once."""
         assert self.layers not in ALONE or self.chunk == len(batch[0]) == 1, _ALONE
         with devices.tf32(self.precision == "tf32"):
             if method.training_batch == "images":
@@ -79,7 +81,7 @@ class Execution:
         return (*mean, state.carried) if in_turn else tuple(mean)
 
     def predict(self, method: Method, state: State, batch: Episode, setting: Setting) -> Tensor:
-        """Outputs [episodes, inner steps + 1, query images, ways]. The method is not handed the query's labels."""
+        """Outputs [episodes, inner steps + 1, query images, ways]. The method never receives the query labels."""
         assert self.layers not in ALONE or self.chunk == 1, _ALONE
         handed = (*batch[:3], *batch[4:])
         step, chosen = self._predicted_chunk(method, len(handed)), _tensors(setting, self.device)
@@ -87,8 +89,8 @@ class Execution:
         for parts in zip(*(tensor.split(self.chunk) for tensor in handed), strict=True):
             count = len(parts[0])
             if self.compiled:
-                # For one shape and one layout: the last chunk is filled up with its last episode, and all are copied,
-                # because of a batch of one episode and a part of a longer one the strides differ.
+                # Compiled for one shape and one layout: the last chunk is padded with its last episode, and all chunks
+                # are copied, because a slice has other strides than a batch of its own.
                 fill = self.chunk - count
                 parts = tuple(torch.cat([part, part[-1:].expand(fill, *part.shape[1:])]) for part in parts)
             with devices.tf32(self.precision == "tf32"):
@@ -122,7 +124,7 @@ class Execution:
 
 
 def _tensors(setting: Setting, device: torch.device) -> Setting:
-    """Numbers as tensors, so that what is compiled is compiled once for all of them; words stay."""
+    """Numbers as tensors, so that compiled code serves all values; strings stay as they are."""
     return {
         name: value if isinstance(value, str) else torch.as_tensor(value, dtype=torch.float32, device=device)
         for name, value in setting.items()
@@ -163,8 +165,8 @@ def _predicted_chunk(method: Method, compiled: bool, handed: int) -> Callable[..
 
 
 def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:
-    """`vmap` over the leading dimension of the arguments that have a 0 in `dims`; one alone goes through without it,
-    because plain convolutions are faster than those of `vmap`."""
+    """`vmap` over the leading dimension of the arguments that have a 0 in `dims`. A dimension of size one is removed
+    instead, because plain convolutions are faster than those of `vmap`."""
 
     def mapped(*arguments: Any) -> Any:
         count = next(
@@ -184,14 +186,14 @@ def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Calla
 def _maybe_compiled(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
     if not compiled:
         return function
-    # Each method, shape and split is a function of its own to us, and one more variant of the same code to the
-    # compiler, which by default gives up after eight.
+    # Each method, shape and split makes its own function here, but for the compiler they are variants of the same code,
+    # and by default it gives up after eight.
     torch._dynamo.config.recompile_limit = 256
     torch._dynamo.config.accumulated_recompile_limit = 4096
     return torch.compile(function, dynamic=False, fullgraph=True)
 
 
 def _setup(method: Any) -> Setup:
-    """What a method was built from, which all that say how they use the engine keep."""
+    """What a method was built from; every method that can use the engine keeps it as `setup`."""
     found: Setup = method.setup
     return found

@@ -1,4 +1,5 @@
-"""How steps ran, as records hold it: bits are promised for equal values of all of this, and for nothing else."""
+"""How steps were executed, as stored in records: equal bits are promised if all of these values are equal, and only
+then."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from bench.training.execution import MODES, Execution
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionRecord:
-    """How steps ran, and of a training how its validation did. None: not recorded, from before there was a choice.
-    `seeds` are those that trained together."""
+    """How steps were executed, and for a training also how its validation was. None means not recorded, in records from
+    before there was a choice. `seeds`: those that trained together."""
 
     device: str
     mode: str | None = None
@@ -34,7 +35,7 @@ class ExecutionRecord:
     def of(
         cls, runner: Execution, validation: Execution | None = None, seeds: Sequence[int] | None = None
     ) -> ExecutionRecord:
-        """What runs here and now."""
+        """The record of an execution on this machine."""
         return cls(
             device=str(runner.device),
             mode=runner.mode,
@@ -49,7 +50,7 @@ class ExecutionRecord:
 
     @classmethod
     def read(cls, where: Path | str, info: Mapping[str, Any]) -> Self:
-        """What a run's or an evaluation's JSON says. Raises Corrupt where that can never have run."""
+        """The execution stored in the JSON of a run or an evaluation. Raises Corrupt if it is impossible."""
         try:
             stated = info["execution"]
             known = {name: stated[name] for name in cls.__dataclass_fields__ if name in stated}
@@ -62,7 +63,7 @@ class ExecutionRecord:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """The fields that a record holds as `execution`."""
+        """The fields that a record stores as `execution`."""
         return {name: value for name, value in vars(self).items() if value is not None and name != "environment"}
 
     @property

@@ -19,14 +19,14 @@ _DECIMALS = 5
 
 
 def fit(execution: Execution, method: Method, state: State, stream: FunctionEpisodes, choice: Choice) -> dict[str, Any]:
-    """The fit of the stream's first episode, whichever that is: `support` [shots][x, y], and along `inputs` the
-    function's `targets` and the `outputs` after each of the benchmark's inner steps."""
+    """The fit of the stream's first episode: `support` [shots][x, y], and at each of `inputs` the function's `targets`
+    and the `outputs` after each of the benchmark's inner steps."""
     functions, (parameters, _) = stream.data, stream.sample(0, 1)
     low, high = functions.inputs
     along = np.linspace(low, high, _POINTS)[None]
     episode = stream.episodes(0, 1)
     asked = episode._replace(query=stream.as_inputs(parameters, along).to(stream.device))
-    once = replace(execution, mode=EAGER, chunk=1)  # nothing is compiled for a shape that comes once
+    once = replace(execution, mode=EAGER, chunk=1)  # a shape that occurs once is not worth compiling for
     outputs = once.predict(method, state, asked, choice.setting)[0, ..., 0].detach().cpu().numpy()
     support = np.stack([part[0, :, 0].cpu().numpy() for part in (episode.support, episode.support_labels)], -1)
     return {
@@ -38,5 +38,5 @@ def fit(execution: Execution, method: Method, state: State, stream: FunctionEpis
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:
-    """None for what is no number, which JSON has not."""
+    """Rounded values; None for NaN and infinity, which JSON does not have."""
     return [round(float(value), _DECIMALS) if np.isfinite(value) else None for value in values]

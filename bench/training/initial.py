@@ -1,4 +1,4 @@
-"""A method built for a benchmark, and its state before the first iteration."""
+"""Builds a method for a benchmark, and its state before the first iteration."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from methods.contract import Method, Params, Setup, State
 
-IN_TURN = "episodes_in_turn"  # what a method may say of itself (`methods.contract`)
-EVERY_EPISODES = "episode."  # begins the names of what is carried for each episode to start from: it is drawn anew
+IN_TURN = "episodes_in_turn"  # an optional attribute of methods (`methods.contract`)
+EVERY_EPISODES = "episode."  # prefix of carried tensors that each episode starts from: they are initialised again
 
 
 @cache
@@ -19,8 +19,8 @@ def build(kind: type[Method], setup: Setup) -> Method:
 
 
 def for_other_ways(state: State, wanted: State) -> State | None:
-    """A state as `wanted`, which is an initial one for other ways, has its tensors: of a head the first outputs. None:
-    the head has too few."""
+    """A trained state in the shapes of `wanted`, an initial state for another number of ways: the head keeps its first
+    outputs. Returns None if the head has too few."""
     fresh = {name: value for name, value in wanted.carried.items() if name.startswith(EVERY_EPISODES)}
     parts = [_cut(state.params, wanted.params), _cut(state.carried | fresh, wanted.carried)]
     return None if None in parts else State(*parts)  # type: ignore[arg-type]
@@ -34,11 +34,12 @@ def _cut(have: Params, wanted: Params) -> Params | None:
 
 
 def initial_state(method: Method, seed: int) -> State:
-    """What training starts from: keyed by the seed alone, so that methods of one shape start from the same weights."""
+    """The state that training starts from. It depends on the seed alone, so that methods of the same shape start from
+    the same weights."""
     key = hashlib.sha256(f"init/{seed}".encode()).digest()
     return method.init(torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1))
 
 
 def in_turn_of(method: Method) -> bool:
-    """Whether the episodes of a meta-batch go one after the other."""
+    """Whether the episodes of a meta-batch are processed one after the other."""
     return getattr(method, IN_TURN, False)

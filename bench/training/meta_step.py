@@ -1,4 +1,4 @@
-"""One iteration of a training, from indices to moved parameters: run as it is, or captured as a CUDA graph."""
+"""One iteration of a training, from indices to updated parameters: run directly, or captured as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.training.batches import TrainingBatches
 from bench.training.execution import Execution
 from methods.contract import Method, State
 
-_WARM_UPS = 3  # calls before a capture, in which libraries choose their algorithms and compilers compile
+_WARM_UPS = 3  # calls before a capture, during which libraries choose algorithms and compilers compile
 
 
 @dataclass
 class MetaStep:
-    """Changes, in place, the state of all seeds [seeds, ...], the optimiser's, and the sum of losses [seeds]."""
+    """Updates in place the state of all seeds [seeds, ...], the optimiser's state, and the sum of losses [seeds]."""
 
     execution: Execution
     method: Method
@@ -40,9 +40,9 @@ class MetaStep:
         self._graph.replay()
 
     def rehearse(self, drawn: Any) -> None:
-        """Compiles and captures what is to be compiled and captured, and leaves every number as it was.
+        """Compiles and captures where the execution asks for it, and leaves every number as it was.
 
-        Raises whatever a compiler or a driver throws where this mode cannot run here."""
+        Raises whatever a compiler or a driver throws if this mode cannot run here."""
         before = self._copied()
         try:
             if self.execution.compiled or self.execution.graph:
@@ -89,7 +89,7 @@ class MetaStep:
         return {name: tensor.clone() for name, tensor in self._tensors().items()}
 
     def _put_back(self, before: Mapping[str, Tensor]) -> None:
-        """What was not there before is what the optimiser made at its first step: zeros."""
+        """Restores the copied tensors; those that the optimiser created in its first step are set to zero."""
         for name, tensor in self._tensors().items():
             if name in before:
                 tensor.copy_(before[name])

@@ -1,4 +1,4 @@
-"""How a step can run on a device: compiled or not, in which chunks, how many seeds at once."""
+"""Chooses how steps are executed on a device: compiled or not, in which chunks, and with how many seeds at once."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bench.protocols.protocol import Training
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, MODES, Execution
 from bench.training.watch import Listener, Said
 
-# One copy of all activations of a chunk. Beyond the caches of a CPU a chunk is slower than its episodes one by one, and
-# beyond what fills a GPU too: two episodes of miniimagenet-5w5s at once took an H200 131 ms, one by one 104 (timed
-# once, without a record).
+# The largest size of one copy of a chunk's activations. A chunk that exceeds the caches of a CPU, or more than fills a
+# GPU, is slower than its episodes one by one: on an H200, two episodes of miniimagenet-5w5s took 131 ms at once and
+# 104 ms one by one (timed once, without a record).
 _CHUNK_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20, "kernels": 256 * 2**20}
 
 Result = TypeVar("Result")
 
 
 class Costs(Protocol):
-    """What a network knows of its own costs, for a device `cpu` or `cuda`."""
+    """What a network knows about its own costs, on a device `cpu` or `cuda`."""
 
     @property
     def training(self) -> Training: ...
@@ -49,9 +49,9 @@ def choose(
     mode: str | None,
     stacks: bool = False,
 ) -> tuple[Execution, ...]:
-    """How steps run and, each simpler than the one before, what is left where that cannot. `mode` None: chosen from
-    the whole run, so that a resumed one stays in its mode. `stacks`: whether the method says in terms of an engine what
-    it does. Raises UserError on an unknown mode, or where the device has no such mode or precision."""
+    """The execution to use, followed by simpler ones to fall back to. `mode` None: chosen for the length of the whole
+    run, so that a resumed run keeps its mode. `stacks`: whether the method can run on the stacked engine. Raises
+    UserError for an unknown mode, or if the device lacks the mode or the precision."""
     preferred = mode or _mode(network, benchmark, device)
     if preferred not in MODES:
         raise unknown("mode", preferred, MODES)
@@ -76,28 +76,29 @@ def chunk_size(
     seeds: int = 1,
     stacks: bool = False,
 ) -> int:
-    """Episodes at once, so that one copy of their activations stays within bounds: at least one, and a divisor of
-    `count`, because every other size would be compiled as well. `stacks`: on kernels, where there are some."""
+    """The number of episodes to compute at once, so that one copy of their activations stays within bounds: at least
+    one, and a divisor of `count`, because any other size would have to be compiled as well. `stacks`: whether the
+    method can run on the stacked engine, which has other bounds on GPU kernels."""
     kernels = stacks and network.takes_kernels(device.type)
     most = _chunk_bytes(device, kernels) // (seeds * _episode_bytes(network, benchmark, queries))
     return max(size for size in range(1, count + 1) if count % size == 0 and size <= max(1, most))
 
 
 def seeds_at_once(network: Costs, benchmark: Benchmark, device: torch.device) -> int:
-    """How many seeds to train together: as many as fit an episode of each, but where one fills a CPU."""
+    """How many seeds to train together: as many as fit with one episode each; a single one if it fills a CPU."""
     if device.type == "cpu" and network.fills_a_cpu:
         return 1
     return max(1, _chunk_bytes(device) // _episode_bytes(network, benchmark, network.training.queries))
 
 
 def _episode_bytes(network: Costs, benchmark: Benchmark, queries: int) -> int:
-    """One copy of an episode's activations."""
+    """The size of one copy of an episode's activations."""
     return network.activation_bytes(benchmark.ways * max(benchmark.shots, queries))
 
 
 def smaller(training_chunk: int, evaluation_chunk: int) -> int:
-    """The next smaller chunk, for both, on a machine that ran out of memory: half of the training's, or one. Raises
-    UserError where there is none."""
+    """The next smaller chunk for training and evaluation after memory ran out: half of the training's chunk, at least
+    one. Raises UserError if there is none."""
     if training_chunk == evaluation_chunk == 1:
         raise UserError(
             "out of memory with one episode at a time: train fewer seeds together (--together 1), take another device "
@@ -106,25 +107,25 @@ def smaller(training_chunk: int, evaluation_chunk: int) -> int:
     return max(1, training_chunk // 2)
 
 
-# CUDA has an error of its own; torch's allocator on a CPU has only a message, and oneDNN's says no more than this.
+# CUDA has its own exception; on a CPU only the messages of torch's allocator and of oneDNN tell.
 _SHORTAGES = ("can't allocate memory", "could not create a primitive", "bad_alloc")
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether that is what went wrong."""
+    """Whether an error means that memory ran out."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in _SHORTAGES)
 
 
 def first_that_runs(
     executions: Sequence[Execution], attempt: Callable[[Execution], Result], on_event: Listener
 ) -> Result:
-    """The result of the first attempt that goes through; `on_event` hears of each that did not."""
+    """The result of the first execution that works; `on_event` gets a message for each that did not."""
     for execution in executions[:-1]:
         try:
             return attempt(execution)
         except UserError:
             raise
-        except Exception as error:  # whatever a compiler or a driver throws
+        except Exception as error:  # a compiler or a driver may throw anything
             if out_of_memory(error):
                 raise
             on_event(Said(f"mode {execution.mode} does not run here, continuing without it: {reason(error)}"))
@@ -132,7 +133,7 @@ def first_that_runs(
 
 
 def _mode(network: Costs, benchmark: Benchmark, device: torch.device) -> str:
-    """Compiled where the whole training is long enough to win the compilation back; never where it was elsewhere."""
+    """Compiled if the whole training is long enough to pay for the compilation; never if it was trained elsewhere."""
     if network.training.origin is not None:
         return EAGER
     saved = training_seconds(network, benchmark, device) * network.saved_by_compiling(device.type)
@@ -143,7 +144,7 @@ def _mode(network: Costs, benchmark: Benchmark, device: torch.device) -> str:
 
 
 def training_seconds(network: Costs, benchmark: Benchmark, device: torch.device) -> float:
-    """Roughly how long all meta-steps of one training take, eager."""
+    """Roughly how long all meta-steps of one training take, uncompiled."""
     ways, training = benchmark.ways, network.training
     step = network.meta_step_seconds(ways * benchmark.shots, ways * training.queries, device.type)
     return training.iterations * step
@@ -152,7 +153,7 @@ def training_seconds(network: Costs, benchmark: Benchmark, device: torch.device)
 def _chunk_bytes(device: torch.device, kernels: bool = False) -> int:
     if device.type == "cpu":
         return _CHUNK_BYTES["cpu"]
-    # A meta-step holds some twenty such copies.
+    # A meta-step holds about twenty such copies.
     return min(
         _CHUNK_BYTES["kernels" if kernels else "cuda"], torch.cuda.get_device_properties(device).total_memory // 40
     )

@@ -1,4 +1,4 @@
-"""The loss that a benchmark is trained on and the score that it is measured by."""
+"""The loss that a benchmark is trained with, and the score it is evaluated with."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The share of images whose greatest output is the label's: [..., images, classes], [..., images] -> [...].
-
-    NaN where an output is: what is no prediction is not a wrong one, and must be seen."""
+    """The share of images whose largest output is the label's: [..., images, classes], [..., images] -> [...]. NaN if
+    any output is NaN: that is no wrong prediction but none at all, and must be visible."""
     score = (outputs.argmax(-1) == labels).double().mean(-1)
     return score.where(~outputs.isnan().any(-1).any(-1), torch.nan)
 
@@ -32,12 +31,12 @@ def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean squared error of each episode: two of [..., points, 1] -> [...]."""
+    """The mean squared error of each episode: [..., points, 1], [..., points, 1] -> [...]."""
     return (outputs.double() - targets.double()).square().mean((-2, -1))
 
 
 class Objective(NamedTuple):
-    """`loss` (outputs, labels) -> scalar, a mean; `score` takes leading dimensions, and is a float64 for each."""
+    """`loss`: (outputs, labels) -> scalar mean; `score`: (outputs, labels) -> float64, one per leading dimension."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     score: Callable[[Tensor, Tensor], Tensor]

@@ -14,8 +14,8 @@ from bench.protocols.protocol import Training
 def outer_optimiser(
     params: Iterable[Tensor], training: Training, capturable: bool, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """The outer step as the protocol has it. `capturable`: its steps go into a CUDA graph, which reads a rate that
-    moves from a tensor; `fused`: one kernel moves all parameters."""
+    """The optimiser of the outer loop. `capturable`: its steps are captured in a CUDA graph, which reads a learning
+    rate that changes from a tensor; `fused`: one kernel updates all parameters."""
     params, rate = list(params), training.meta_lr
     lr = torch.tensor(rate, device=params[0].device) if capturable and _moves(training) else rate
     if training.meta_optimiser == "sgd":
@@ -24,15 +24,16 @@ def outer_optimiser(
 
 
 def rate_at(training: Training, iteration: int) -> float:
-    """The learning rate of an iteration, the first being 0: on its way to the last one (Nichol et al. 2018, code: a
-    line; Antoniou et al. 2019: a cosine, by epochs), and halved after every so many (Snell et al. 2017, section
-    3.1)."""
+    """The learning rate of an iteration, counted from 0. It moves towards `meta_lr_final` (Nichol et al. 2018, code:
+    linearly; Antoniou et al. 2019: along a cosine, by epochs), and is halved every `meta_lr_halved_every` iterations
+    (Snell et al. 2017, section 3.1)."""
     rate, every = _on_the_way(training, iteration), training.meta_lr_halved_every
     return rate if every is None else rate * 0.5 ** (iteration // every)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, training: Training, iteration: int) -> None:
-    """Gives the optimiser the rate of this iteration: of nothing before it, so that a training goes on as it began."""
+    """Sets the optimiser's learning rate for this iteration. It depends on the iteration alone, so that a resumed
+    training gets the same rates."""
     if not _moves(training):
         return
     for group in optimiser.param_groups:

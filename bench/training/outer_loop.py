@@ -1,6 +1,7 @@
-"""The outer loop: meta-steps, validation as it goes, checkpoints that an interrupted run resumes from bit by bit.
+"""The outer loop: meta-steps, validation during training, and checkpoints from which an interrupted run resumes bit for
+bit.
 
-Several seeds train together as one more dimension of every tensor; each leaves files of its own."""
+Several seeds train together, as one more dimension of every tensor; each writes its own files."""
 
 from __future__ import annotations
 
@@ -33,9 +34,8 @@ _CURVE_ROWS = 200
 
 @dataclass(frozen=True)
 class Trainer:
-    """One training of one or several seeds: the method, as it is trained and as it is validated, its protocol, the
-    episodes of two splits (never the test's; `train` has a stream for each seed), and the folder where each seed
-    writes."""
+    """One training of one or several seeds: the method as trained and as validated, its protocol, the training and
+    validation episodes (never the test's; `train` has one stream per seed), and the folder that each seed writes to."""
 
     method: Method
     tested: Method
@@ -43,15 +43,16 @@ class Trainer:
     execution: Execution
     validation: Execution
     train: Sequence[EpisodeStream]
-    valid: EpisodeStream | None  # None: nothing is validated
+    valid: EpisodeStream | None  # None: no validation
     folders: Sequence[Path]
-    on_save: Callable[[int], None] = lambda iteration: None  # hears of every checkpoint
-    as_tested: Callable[[State], State] = lambda state: state  # for validation's ways, where they are others
+    on_save: Callable[[int], None] = lambda iteration: None  # called after every checkpoint
+    as_tested: Callable[[State], State] = lambda state: state  # adapts the state to validation's ways, if they differ
 
     def prepare(self, initial: Sequence[State]) -> tuple[Progress, MetaStep]:
-        """Where training goes on, from the folders' checkpoints if there are some, with everything compiled.
+        """The progress to continue from, restored from the folders' checkpoints if there are any, and the compiled
+        meta-step.
 
-        Raises whatever a compiler or a driver throws where the execution cannot run here."""
+        Raises whatever a compiler or a driver throws if the execution cannot run here."""
         training, worst = self.protocol.training, self.train[0].benchmark.measure.worst
         progress = begin(initial, self.execution, training, worst)
         resume(progress, self.folders, training.iterations)
@@ -69,7 +70,7 @@ class Trainer:
     def run(self, prepared: tuple[Progress, MetaStep], watch: Watch) -> Progress:
         """Trains to the protocol's last iteration, or until every seed has diverged.
 
-        Raises Interrupted, with a checkpoint written, when `watch.stop` says so."""
+        Raises Interrupted, after writing a checkpoint, when `watch.stop` returns True."""
         progress, step = prepared
         saved = progress.clock = time.monotonic()
         while progress.iteration < self.protocol.training.iterations and not progress.diverged:
@@ -88,7 +89,7 @@ class Trainer:
                 saved = time.monotonic()
             if stopping:
                 raise Interrupted(f"at iteration {progress.iteration}")
-        if len(self.folders) > 1:  # a seed that is left behind while others get their records must not go on alone
+        if len(self.folders) > 1:  # so that all seeds can resume together if writing their records is interrupted
             self._save(progress)
         return progress
 
@@ -98,7 +99,7 @@ class Trainer:
 
     @cached_property
     def _rows(self) -> frozenset[int]:
-        """Iterations that end a row of the curve."""
+        """The iterations that end a row of the learning curve."""
         every = max(1, self.protocol.training.iterations // _CURVE_ROWS)
         last = self.protocol.training.iterations
         return frozenset(range(every, last + 1, every)) | self._validations | {last}
@@ -108,7 +109,8 @@ class Trainer:
         return validated_at(self.protocol.training)
 
     def _row(self, progress: Progress, on_event: Listener) -> float | None:
-        """Ends a row of each seed's curve, with a validation where one is due; the mean score is returned."""
+        """Ends a row of each seed's learning curve, with a validation if one is due; returns the mean validation
+        score."""
         losses = (progress.loss_sum / (progress.iteration - progress.row_start)).tolist()
         progress.loss_sum.zero_()
         progress.row_start = progress.iteration
@@ -119,7 +121,7 @@ class Trainer:
         return _mean(choice.score for choice in choices if choice is not None)
 
     def _points(self, progress: Progress, choices: Sequence[Choice | None]) -> Iterator[CurvePoint]:
-        """The rows that end here: a seed that diverged before has none."""
+        """The rows that end at this iteration; a seed that diverged earlier has none."""
         norms = _gradient_norms(progress.state)
         for folder, track, choice, norm in zip(self.folders, progress.tracks, choices, norms, strict=True):
             row = track.rows[-1] if track.rows else {"iteration": 0}
@@ -150,7 +152,7 @@ class Trainer:
         assert self.valid is not None  # or none would be due
         tested = self.as_tested(state)
         choice = evaluation.choose(self.validation, self.tested, tested, self.valid, episodes, choosing, on_event)
-        if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first of equals stays
+        if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first stays if several are equal
             track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
         progress.spend("validation")
         return choice
@@ -163,7 +165,7 @@ class Trainer:
 
 
 def validated_at(training: Training) -> frozenset[int]:
-    """The iterations after which a training is validated: spread evenly, the last among them."""
+    """The iterations after which a training is validated: evenly spread, including the last."""
     count, iterations = training.validations, training.iterations
     return frozenset(max(1, round(k * iterations / count)) for k in range(1, count + 1))
 
@@ -174,6 +176,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _gradient_norms(state: State) -> list[float]:
-    """[seeds]: the Euclidean norm over all parameters."""
+    """[seeds]: the Euclidean norm of the gradient over all parameters."""
     squares = [p.grad.flatten(1).square().sum(1) for p in state.params.values() if p.grad is not None]
     return torch.stack(squares).sum(0).sqrt().tolist()

@@ -19,7 +19,7 @@ from methods.contract import State
 
 @dataclass
 class SeedProgress:
-    """What is kept of one seed, beside its place in the tensors of all."""
+    """What is kept for one seed, besides its slice of the tensors of all seeds."""
 
     best: State
     best_score: float
@@ -30,7 +30,8 @@ class SeedProgress:
 
 @dataclass
 class Progress:
-    """Everything that a training carries from one iteration to the next: `state` [seeds, ...], a track for each."""
+    """Everything that a training carries from one iteration to the next: `state` [seeds, ...], and one track per
+    seed."""
 
     state: State
     optimiser: torch.optim.Optimizer
@@ -42,23 +43,23 @@ class Progress:
     clock: float = 0.0
 
     def of(self, place: int) -> State:
-        """One seed's state, as views."""
+        """The state of one seed, as views."""
         return State(*({name: tensor[place] for name, tensor in part.items()} for part in self.state))
 
     @property
     def diverged(self) -> bool:
-        """Whether no seed is left to train."""
+        """Whether all seeds have diverged."""
         return all(track.diverged_at is not None for track in self.tracks)
 
     def spend(self, what: str) -> None:
-        """Books the time since it was last booked; called where the device has nothing left to do."""
+        """Adds the time since the last call to `seconds[what]`; call it when the device has finished its work."""
         now = time.monotonic()
         self.seconds[what] += now - self.clock
         self.clock = now
 
 
 def begin(initial: Sequence[State], execution: Execution, training: Training, worst: float) -> Progress:
-    """A training that begins at these states, one a seed. `worst`: what every score is better than."""
+    """A training that starts from these states, one per seed. `worst`: the worst possible score."""
     parts, device = zip(*initial, strict=True), execution.device
     state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
     optimiser = outer_optimiser(state.params.values(), training, execution.graph, execution.on_kernels)
@@ -68,11 +69,11 @@ def begin(initial: Sequence[State], execution: Execution, training: Training, wo
 
 
 def curve(track: SeedProgress) -> pd.DataFrame:
-    """The learning curve: iteration, train_loss (mean since the row before), valid_score or NaN, seconds."""
+    """The learning curve: iteration, train_loss (mean since the previous row), valid_score or NaN, seconds."""
     columns = {"iteration": "int64", "train_loss": "float64", "valid_score": "float64", "seconds": "float64"}
     return pd.DataFrame(track.rows, columns=list(columns)).astype(columns)
 
 
 def copied(state: State) -> State:
-    """The state in tensors of its own."""
+    """A copy of the state, in its own memory."""
     return State(*({name: tensor.clone() for name, tensor in part.items()} for part in state))

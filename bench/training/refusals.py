@@ -1,4 +1,4 @@
-"""Refuses what cannot run: methods under settings, or on data, that they do not support."""
+"""Refuses methods under settings, or on data, that they do not support."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import BATCH, SUPPORT, WITH_VALIDATION, Protocol, Training
 from methods.contract import NEEDS, Method
 
-_INSIDE = ("inner_optimiser", "inner_batch")  # what an inner loop is made of, where it is no gradient descent
+_INSIDE = ("inner_optimiser", "inner_batch")  # settings of inner loops other than plain gradient descent
 
 
 def check_method(kind: type[Method], name: str, used: Collection[str], protocol: Protocol) -> None:
-    """Raises UserError where a method, which uses these settings, cannot do what the protocol asks for."""
+    """Raises UserError if a method, which uses these settings, cannot do what the protocol asks for."""
     training, mode = protocol.training, protocol.evaluation.batch_statistics
     if mode not in kind.batch_statistics:
         able = " or ".join(kind.batch_statistics)
@@ -32,8 +32,8 @@ def check_method(kind: type[Method], name: str, used: Collection[str], protocol:
 
 
 def check_data(kind: type[Method], name: str, benchmark: Benchmark, training: Training, lacking: Sequence[str]) -> None:
-    """Raises UserError where a method cannot learn from the benchmark, or where its training needs splits that the data
-    are `lacking`."""
+    """Raises UserError if a method cannot learn from the benchmark, or if its training needs splits that the data are
+    `lacking`."""
     if kind.needs is not None and kind.needs not in benchmark.offers:
         raise UserError(f"{name} needs {NEEDS[kind.needs]}, which {benchmark.name} does not have")
     if training.classes == WITH_VALIDATION and "classes" not in benchmark.offers:
@@ -46,7 +46,7 @@ def check_data(kind: type[Method], name: str, benchmark: Benchmark, training: Tr
 
 
 def check_choice(name: str, training: Training, candidates: int) -> None:
-    """Raises UserError where the classes of validation are trained on, and something is to be chosen on them."""
+    """Raises UserError if validation classes are trained on although something is to be chosen on them."""
     if training.validations or candidates > 1:
         mend = (
             "validations=0"

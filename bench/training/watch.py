@@ -1,4 +1,4 @@
-"""Events of a training or an evaluation, their listeners, and requests to stop."""
+"""Events of a training or an evaluation, listeners for them, and requests to stop."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Said:
-    """Something that a user should know."""
+    """A message for the user."""
 
     line: str
 
 
 @dataclass(frozen=True)
 class Step:
-    """A meta-step was taken: training loss and validation score (None where none is new), means over the seeds."""
+    """A meta-step was made: training loss and validation score, as means over the seeds (None if there is no new
+    one)."""
 
     iteration: int
     loss: float | None
@@ -25,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Scored:
-    """How many episodes of a validation or a test are scored, and of how many."""
+    """How many episodes of a validation or a test have been scored, out of how many."""
 
     split: str
     done: int
@@ -34,8 +35,8 @@ class Scored:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A row of one seed's curve, and what else is known at its end: the validation score after each inner step (none
-    where no validation was due), and the norm of the last gradient as the optimiser got it, clipped."""
+    """A row of one seed's learning curve, with the validation score after each inner step (empty if no validation was
+    due), and the norm of the last gradient as the optimiser received it, after clipping."""
 
     folder: Path
     iteration: int
@@ -47,7 +48,7 @@ class CurvePoint:
 
 Event = Said | Step | Scored | CurvePoint
 Listener = Callable[[Event], None]
-Stop = Callable[[], bool]  # asked after every iteration, and before every further evaluation, whether to stop
+Stop = Callable[[], bool]  # called after every iteration and before every further evaluation
 
 
 def ignore(event: Event) -> None:
@@ -55,13 +56,13 @@ def ignore(event: Event) -> None:
 
 
 class Interrupted(Exception):
-    """A run was asked to stop, and goes on from where it is; the argument says where that is."""
+    """A run was asked to stop, and can be resumed; the argument says where it stopped."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the caller wants of a training: `on_event` hears of everything that happens; `every_seconds` lie between
-    checkpoints; `keep` names iterations whose weights are kept."""
+    """How the caller watches a training: `on_event` receives every event; `every_seconds`: time between checkpoints;
+    `keep`: iterations whose weights are kept."""
 
     on_event: Listener
     stop: Stop

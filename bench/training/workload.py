@@ -1,4 +1,4 @@
-"""What runs are computed with, whatever their seed: method, protocol, data and device."""
+"""What runs compute, whatever their seed: method, protocol, data and device."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from methods.contract import Method, Setup, State
 
 @dataclass(frozen=True)
 class NamedMethod:
-    """A method that ships, by its name."""
+    """A built-in method, by its name."""
 
     name: str
 
     @property
     def code(self) -> str | None:
-        """Digits of the file that holds it, or None: it ships."""
+        """The first digits of the SHA-256 of a user's source file; None for a built-in method."""
         return None
 
     @property
     def about(self) -> dict[str, str]:
-        """What a record says of that file."""
+        """The fields of a record that describe that file; empty for a built-in method."""
         return {}
 
     @property
     def described(self) -> str:
-        """The name, and the file where it has one of its own."""
+        """The name, followed by the file for a user's method."""
         return self.name
 
     @property
@@ -54,19 +54,19 @@ class NamedMethod:
         return METHODS[self.name]
 
     def mistake(self, error: BaseException) -> UserError | None:
-        """What went wrong in the user's own code, as one line; None: it is not theirs."""
+        """What went wrong in the user's own code, as one line; None if the error is not in it."""
         return None
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The settings that it uses, of those that not every method does."""
+        """The settings that the method uses, among those that not every method uses."""
         return getattr(self.kind, "settings", INNER_LOOP)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """`chunk` episodes at once in `mode`; None: chosen to fit. `tested_on`: the test's benchmark and data, where they
-    are not those of the training."""
+    """What runs compute. `chunk` episodes at once in `mode`; None: chosen automatically. `tested_on`: benchmark and
+    data of the test, if others than those of the training."""
 
     benchmark: Benchmark
     method: NamedMethod
@@ -79,11 +79,11 @@ class Workload:
 
     @property
     def kind(self) -> type[Method]:
-        """The method's class. Raises UserError where a user's has not all parts of the contract."""
+        """The method's class. Raises UserError if a user's class lacks a part of the contract."""
         return self.method.kind
 
     def check(self, splits: Sequence[str] = ("test", "train", "valid")) -> None:
-        """Raises UserError where this can never run with these splits."""
+        """Raises UserError if the workload is impossible with these splits."""
         kind, name, training = self.kind, self.method.name, self.protocol.training
         if kind.weights_of not in (None, *METHODS):
             raise UserError(f"{name}: weights_of = {kind.weights_of!r} is not a built-in method")
@@ -99,17 +99,17 @@ class Workload:
 
     @property
     def training_benchmark(self) -> Benchmark:
-        """What training sees: the benchmark, with the ways and shots of training."""
+        """The benchmark with the ways and shots of training."""
         return self.benchmark.with_shape(self.protocol.training.ways, self.protocol.training.shots)
 
     @property
     def tested_here(self) -> bool:
-        """Not where a training without validation has a part of the data: it is tested elsewhere."""
+        """Whether the run can be tested here: not if it trains without validation on partial data."""
         return self.protocol.training.validations > 0 or not streams.lacks(self.data)
 
     def stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
-        """The episodes of a split to train on, or to evaluate with, on the device; those of validation are as large as
-        its classes and images allow. Raises UserError where the data cannot fill one."""
+        """The episodes of a split, on the device; validation episodes are reduced to what its classes and images allow.
+        Raises UserError if the data cannot fill an episode."""
         return self._stream(split, training_seed).on(self.device)
 
     def _stream(self, split: str, training_seed: int = 0) -> EpisodeStream:
@@ -125,24 +125,23 @@ class Workload:
         return self.tested_on if self.tested_on and split != "train" else (self.benchmark, self.data)
 
     def build(self, layers: str = "vectorised", precision: str = "fp32", split: str = "train") -> Method:
-        """The method for the episodes of a split, as an execution asks for it; one and the same for all seeds, so that
-        what is compiled for one is for all."""
+        """The method for the episodes of a split, with these layers and precision; one object for all seeds."""
         both, loss = self.protocol, objective(self.benchmark).loss
         ways, classes = self._stream(split).shape.ways, self._stream("train").class_count
         setup = Setup(self.network(layers, precision), loss, ways, classes, both.training, both.evaluation)
         return initial.build(self.kind, setup)
 
     def network(self, layers: str = "vectorised", precision: str = "fp32") -> Conv4 | Mlp:
-        """The network, whose layers are carried out so."""
+        """The network, computed with these layers and this precision."""
         given = self.data.parameters if self._with_parameters and isinstance(self.data, Sinusoids) else 0
         return network(self.benchmark, self.protocol.training, layers, given, precision)
 
     def initial_state(self, seed: int) -> State:
-        """What training starts from."""
+        """The state that training starts from."""
         return initial.initial_state(self.build(), seed)
 
     def state_for(self, split: str, state: State) -> State:
-        """A trained state for the episodes of a split. Raises UserError where they have more ways than its head."""
+        """A trained state for the episodes of a split. Raises UserError if they have more ways than its head."""
         outputs, ways = (self._stream(each).shape.ways for each in ("train", split))
         if outputs == ways:
             return state
@@ -156,18 +155,17 @@ class Workload:
 
     @property
     def _with_parameters(self) -> bool:
-        """Whether the parameters of an episode's function are given with its inputs."""
+        """Whether the inputs include the parameters of an episode's function."""
         return self.kind.needs == "parameters"
 
     def training_executions(self, seeds: int) -> tuple[Execution, ...]:
-        """How meta-steps of so many seeds together run, and what is left where that cannot."""
+        """How to execute meta-steps of this many seeds together, followed by simpler executions to fall back to."""
         training, stacks = self.protocol.training, stacked.says(self.kind, stacked.GRADIENT)
         return self._executions(self._chunk("train", training.meta_batch, seeds), seeds, training.precision, stacks)
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
-        """How evaluations run, and what is left where that cannot. A compiler unrolls every inner step: where there are
-        candidates to try, of which each takes many, or one whose steps differ in their images, it is not asked to
-        unless by the user."""
+        """How to execute evaluations, followed by simpler executions to fall back to. A compiler unrolls every inner
+        step, so methods with several candidates, or minibatches at test, are compiled only on the user's request."""
         found = self._evaluation_executions()
         if self.mode is not None or self.method.code is not None:
             return found
@@ -180,8 +178,8 @@ class Workload:
         return self._executions(self.evaluation_chunk(), 1, protocol.precision, stacks)
 
     def evaluation_chunk(self) -> int:
-        """Episodes at once where nothing but scores is wanted; on a CPU one where training takes one, so that the
-        layers that are chosen for it serve both."""
+        """The number of episodes to score at once; on a CPU one if training takes one, so that the same layers serve
+        both."""
         training = self.protocol.training
         if self.device.type == "cpu" and self._chunk("train", training.meta_batch, 1) == 1:
             return 1

@@ -1,4 +1,5 @@
-"""The anatomy of the intervals, as rows of text: of every run, of every published number, and step by step."""
+"""The variance decomposition ("anatomy") of the intervals as rows of text: for every run, every published number, and
+by inner step."""
 
 from __future__ import annotations
 
@@ -16,16 +17,17 @@ from bench.report import wording
 from bench.report.reading import ANATOMY, COMPATIBLE
 from bench.report.tables import Row, Table
 
-# Points between episodes that published 5-way results of 48.70, 63.11 (Finn et al. 2017) and 49.79 % (Ravi & Larochelle
-# 2017) imply at the tests that they state: 6.0, 6.4 and 8.1. Nearer to chance, episodes differ less.
+# SD between episodes, in points, implied by published 5-way results and the test sizes they state: 6.0, 6.4 and 8.1 for
+# 48.70, 63.11 (Finn et al. 2017) and 49.79 % (Ravi & Larochelle 2017). Nearer to chance, episodes differ less.
 _PUBLISHED = {"mini-imagenet": (6.0, 8.0)}
 _PUBLISHED_OF = (40.0, 70.0)  # % accuracy
-_NEAR = 5.0  # points of accuracy within which a run of ours tells what a published one's spread may be
-_EPISODES, _QUERIES = (600, 1000), (1, 5, 15)  # tests that the field makes, queries per class
+_NEAR = 5.0  # a run of ours within this many points of a published accuracy shows which spread is plausible
+_EPISODES, _QUERIES = (600, 1000), (1, 5, 15)  # usual numbers of test episodes, and of queries per class
 
 
 def tables(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Table]:
-    """Tables of cells and claims of a measure that is counted: the variance of another has no binomial part."""
+    """Tables for cells and claims with a measure that counts right answers: other measures have no binomial
+    variance."""
     return [
         Table("anatomy of the intervals (SDs in points)", _intervals(cells, claims), ANATOMY, folded=True),
         Table("anatomy by inner step (SDs in points)", list(_inner_steps(cells)), folded=True),
@@ -34,7 +36,7 @@ def tables(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Table]:
 
 
 def _intervals(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row]:
-    """A row a cell and a row a claim whose test is known: what its interval consists of."""
+    """One row per cell, and per claim whose test size is known: the components of its interval."""
     ours = [_of_cell(cell) for cell in cells]
     return ours + [_of_claim(claim) for claim in claims if claim.over_tasks and _test(claim)]
 
@@ -64,7 +66,7 @@ def _row(name: str, test: str, parts: anatomy.Anatomy) -> Row:
 
 
 def _inner_steps(cells: Sequence[Cell]) -> Iterator[Row]:
-    """A row a cell that takes inner steps: its parts at steps 0, 1, ..."""
+    """One row per cell that takes inner steps: its components at steps 0, 1, ..."""
     for cell in cells:
         if len(cell.by_step) == 1:
             continue
@@ -83,8 +85,8 @@ def _inner_steps(cells: Sequence[Cell]) -> Iterator[Row]:
 
 
 def _compatibilities(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row]:
-    """A row a claim with an interval that tells an SD, where something tells what SD between episodes is plausible:
-    the tests that could have given it, and those that could not."""
+    """One row per claim whose interval implies an SD, if a plausible SD between episodes is known: the test sizes that
+    are consistent with it, and those that are not."""
     low, high = (100 * end for end in anatomy.TELLING)
     telling = [claim for claim in claims if claim.over_tasks and low <= claim.accuracy <= high]
     found = [(claim, plausible(claim, cells)) for claim in telling]
@@ -92,8 +94,8 @@ def _compatibilities(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row
 
 
 def plausible(claim: Claim, cells: Iterable[Cell]) -> Range | None:
-    """The SD between episodes in points, from published results and from runs here of about the claim's accuracy;
-    None where there is neither."""
+    """The range of plausible SDs between episodes, in points, from published results and from our runs of similar
+    accuracy; None if there are neither."""
     near = [cell for cell in cells if abs(float(cell.headline.value) - claim.accuracy) < _NEAR]
     within = _PUBLISHED_OF[0] <= claim.accuracy <= _PUBLISHED_OF[1]
     published = _PUBLISHED.get(claim.about.source, ()) if within else ()
@@ -102,7 +104,7 @@ def plausible(claim: Claim, cells: Iterable[Cell]) -> Range | None:
 
 
 def _measured(cell: Cell) -> Range:
-    """The SD between episodes in points, as this cell's episodes tell it."""
+    """The interval of the SD between episodes, in points, of this cell."""
     episodes, sd = cell.scores.shape[1], cell.scores.var(-1, ddof=1).mean() ** 0.5
     half_width = statistics.CLAIM_Z * sd / episodes**0.5
     low, high = anatomy.between_sd(float(cell.headline.value) / 100, half_width / 100, episodes, cell.queries)
@@ -148,7 +150,7 @@ def _expected(claim: Claim, test: tuple[int, int], within: Range) -> str:
 
 
 def _test(claim: Claim) -> list[tuple[int, int]]:
-    """[(episodes, queries of an episode)] as the claim says, or [] where it does not."""
+    """[(episodes, queries per episode)] as the claim states them, or [] if it does not."""
     if not claim.tasks or not claim.queries_per_class:
         return []
     return [(claim.tasks, claim.about.ways * claim.queries_per_class)]

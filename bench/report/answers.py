@@ -1,7 +1,7 @@
-"""The answer of a report: every published number once, and what came of it, or what would tell.
+"""The main result of a report: every published number once, with the verdict or what is needed for one.
 
-Only the runs of one folder answer together, a `Part`: this project's own, where they lie apart, are another.
-"""
+Only runs in one folder are judged together, as a `Part`; this project's own runs, in another folder, are another
+part."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NOT_RUN = "not run"
 JUDGED = ("agrees", "differs", "inconclusive")
 _ASKED = ("command", "training takes")
 VERDICTS = (*JUDGED, NOT_JUDGED, NOT_RUN)
-OWN = "This project's own runs, not yours"  # what stands above a part that is `reference`
+OWN = "This project's own runs, not yours"  # the heading of a part with `reference` set
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One claim, and the cell of its method that tells most about it; None: nothing was run for it."""
+    """One claim, and its most informative comparison with a cell; None if nothing was run for it."""
 
     claim: Claim
     held: Judgement | None
@@ -40,8 +40,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Part:
-    """Where records lie, what they say, and what they answer. `reference`: this project's own, shown apart: they
-    answer for nobody else's."""
+    """A folder of records, their analysis and their answers. `reference`: this project's own runs, which are shown
+    separately and never judge the user's claims."""
 
     origin: str
     sections: Sequence[Section]
@@ -50,17 +50,17 @@ class Part:
 
     @property
     def records(self) -> list[Record]:
-        """All of them, which also tell how long a training takes."""
+        """All records; they also show how long a training takes."""
         return [record for section in self.sections for record in section.records]
 
     @property
     def judged(self) -> list[Answer]:
-        """The answers that are verdicts."""
+        """The answers with a verdict."""
         return [answer for answer in self.answers if answer.verdict in JUDGED]
 
 
 def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
-    """Each claim once, by benchmark; the one that the project is about comes first."""
+    """Each claim once, ordered by benchmark; within one, the number that this project is about comes first."""
     held: dict[int, list[Judgement]] = {}
     for section in sections:
         for h in section.held:
@@ -70,31 +70,31 @@ def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answe
 
 
 def headline(found: Sequence[Answer]) -> Answer | None:
-    """The claim that the project is about, whatever came of it; None where the report is not about it."""
+    """The answer for the number that this project is about; None if the report does not include it."""
     return next((a for a in found if a.claim.benchmark == FIRST and a.claim.central), None)
 
 
 def headline_table(parts: Sequence[Part]) -> Table | None:
-    """The number that the project is about, and what came of it; None where the report is not about it."""
+    """The table for the number that this project is about; None if the report does not include it."""
     found = headline(parts[0].answers)
     return Table("The number that this project is about", [row(found, timed(parts))]) if found else None
 
 
 def timed(parts: Sequence[Part]) -> list[Record]:
-    """The records that tell how long a training takes: the user's own, or where there are none, the project's."""
+    """The records that show how long a training takes: the user's own, then the project's."""
     return [record for part in parts for record in part.records]
 
 
 def summary(found: Sequence[Answer]) -> str:
-    """The whole answer in a sentence."""
+    """All answers in one sentence: the number of claims with each verdict."""
     counts = Counter(answer.verdict for answer in found)
     told = ", ".join(f"{verdict} {counts[verdict]}" for verdict in VERDICTS)
     return f"{len(found)} published number{'s' * (len(found) != 1)}: {told}."
 
 
 def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
-    """The tables that have rows: judged; compared and not judged; not run, with the command for a verdict; and not run,
-    their protocols not known. `records` tell the hours."""
+    """The tables that have rows: judged; compared but not judged; not run, with the command to run; and not run, with
+    an unknown protocol. `records` provide the hours."""
     judged = [a for a in found if a.verdict in JUDGED]
     compared = [a for a in found if a.verdict == NOT_JUDGED]
     missing = [a.claim for a in found if a.verdict == NOT_RUN]
@@ -109,7 +109,7 @@ def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
 
 
 def row(answer: Answer, records: Sequence[Record]) -> Row:
-    """A claim by itself: what came of it, and the command for a verdict."""
+    """One claim: its verdict, if any, and the command to run for one."""
     asked = _open(answer.claim, records)
     return _compared(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
 
@@ -139,7 +139,7 @@ def _ours(cell: Cell) -> str:
 
 
 def _open(claim: Claim, records: Sequence[Record]) -> Row:
-    """What would judge it, and how long that takes."""
+    """The command that would give a verdict, and how long it takes."""
     takes = cost.hours(claim, records) or "unknown: measure with --dry-run"
     return _published(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
 

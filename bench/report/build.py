@@ -1,13 +1,12 @@
-"""Records and claims to tables and figures. Reads results only, and imports no torch.
+"""Turns records and claims into tables and figures. Only reads results, and imports no torch.
 
-In the order of the work: in `bench.analysis`, `selection` takes what an experiment asks for, `pooling` makes `cells` of
-records (a matrix of scores and its intervals), `verdicts` hold published numbers against them and `pairs` compares
-methods; `sections` gathers what belongs to a benchmark. Here, `answers` takes every published number once, with what
-came of it or what would tell (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and `notes` turn a
-section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and `terminal` write as
+In the order of the work: in `bench.analysis`, `selection` takes what an experiment asks for, `pooling` makes `cells`
+from records (a matrix of scores and its intervals), `verdicts` compares them with published numbers and `pairs`
+compares methods; `sections` collects everything about one benchmark. Here, `answers` lists every published number once,
+with its verdict or what is needed for one (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and `notes`
+turn a section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and `terminal` write as
 Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page` (with `inline_svg`,
-`episode_pictures` and `kept_effects`) makes one HTML file of it all.
-"""
+`episode_pictures` and `kept_effects`) writes one HTML file with everything."""
 
 from __future__ import annotations
 
@@ -28,13 +27,13 @@ from bench.report import kept_effects, terminal
 from bench.report.answers import Part, answered
 from bench.report.processes import each
 
-Read = tuple[list[Record], list[str]]  # records, and a line for each that is of no use
+Read = tuple[list[Record], list[str]]  # records, and a line for each that cannot be used
 CLAIMS = "claims.csv"  # a user's own claims, in the results folder
 
 
 @dataclass(frozen=True)
 class Report:
-    """`text` for the terminal, a line for each problem (a record that was left out), and the files written."""
+    """`text` for the terminal, a line for each record that was left out, and the files written."""
 
     text: str
     problems: list[str]
@@ -48,10 +47,10 @@ def build(
     experiment: Experiment | None = None,
     processes: int = 1,
 ) -> Report:
-    """Everything that is in `results` (and in `reference` beside it), or only what an experiment asks for, written
-    into `out`. With several `processes` this one is forked, which no other thread of it may be at odds with.
+    """Writes a report on everything in `results` (and in `reference` beside it), or only on what an experiment asks
+    for, into `out`. If `processes` > 1, this process is forked, so it must not run other threads.
 
-    Raises UserError on a claims file that cannot be read, or where `out` cannot be written."""
+    Raises UserError if a claims file cannot be read, or `out` cannot be written."""
     from bench.report import csv_file, documents, figures, page  # a second, for those who only ask what is claimed
 
     made, problems = parts(results, claims_file, experiment, processes)
@@ -75,16 +74,16 @@ def build(
 def parts(
     results: Path, claims_file: Path | None = None, experiment: Experiment | None = None, processes: int = 1
 ) -> tuple[list[Part], list[str]]:
-    """The user's own part, then the project's where its runs lie apart; and a line for each thing that was left out.
-    Raises UserError on a claims file that cannot be read."""
+    """The user's part, followed by the project's part if its runs are in another folder; and a line for each thing that
+    was left out. Raises UserError if a claims file cannot be read."""
     read = _read(results, processes)
     known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     return _parts(read, known if experiment is None else claims_about(known, experiment), experiment)
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
-    """The published claims and a user's: from the file named, else from the one in the results folder, if any. They
-    may be about a data set of the user's own that something here was run on."""
+    """The published claims, followed by the user's: from `named`, or else from the claims file in the results folder,
+    if any. User's claims may be about the user's own data sets that records here were run on."""
     beside = results / CLAIMS
     path = named or (beside if beside.exists() else None)
     ran_on = [of_record(record.info) for record in found]
@@ -94,7 +93,7 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
 
 
 def _read(results: Path, processes: int) -> list[tuple[Path, Read]]:
-    """What is in the results, and in this project's reference runs where they lie apart from them."""
+    """The records in the results, and in this project's reference folder if that is another one."""
     reference = results.parent / layout.REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
     return [(folder, _usable(folder, processes)) for folder in (results, reference)[: 1 + apart]]
@@ -107,7 +106,7 @@ def _usable(folder: Path, processes: int) -> Read:
 
 
 def _record(folder: Path) -> Record | str:
-    """The record in a folder, or a line on why there is none."""
+    """The record in a folder, or a line that says why it cannot be read."""
     try:
         return records.read(folder)
     except fields.Corrupt as error:
@@ -117,7 +116,7 @@ def _record(folder: Path) -> Record | str:
 def _parts(
     read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
 ) -> tuple[list[Part], list[str]]:
-    """The user's own, and the project's where they lie apart; and what was left out."""
+    """The parts, one per folder, and a line for each thing that was left out."""
     found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
         made, unpooled = sections(good if experiment is None else selected(good, experiment), known)

@@ -1,4 +1,4 @@
-"""What a verdict would cost: hours of training, told by records of the same training or estimated from operations."""
+"""The cost of a verdict: hours of training, from records of the same training or estimated from operation counts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from bench.protocols.presets import preset
 from bench.protocols.protocol import Training
 from bench.records.contents import Record
 
-_FEWEST = 20  # iterations of a record that has a rate to speak of
+_FEWEST = 20  # iterations that a record needs for its rate to be used
 # Measured on two CPU cores: eight kinds of training ran at 26 (Reptile, in minibatches of ten) to 116 billion (MAML on
 # miniImageNet).
 _OPERATIONS_A_SECOND = 75e9
 
 
 def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -> float:
-    """A run's own: seeds that trained together took the time that each of them records."""
+    """The time of one run, in seconds: each of the seeds that train together records the time of all."""
     together = record.info["execution"].get("seeds") or (record.seed,)
     return sum(record.info.get("seconds", {}).get(part, 0.0) for part in parts) / len(together)
 
 
 def hours(claim: Claim, records: Sequence[Record]) -> str:
-    """How long the trainings take that would give the claim a verdict: on the machine of the longest such training of
-    the records, or estimated from their operations; empty where these have not been counted."""
+    """The hours of the trainings that give the claim a verdict: on the machine of the longest such training among the
+    records, or estimated from operation counts; empty if the operations have not been counted."""
     longest, found = _longest(claim, records), training_seconds(claim, records)
     if longest is not None and found is not None:
         by = f"from a record of {longest.info['iteration']:,} iterations"
@@ -35,13 +35,13 @@ def hours(claim: Claim, records: Sequence[Record]) -> str:
 
 
 def in_hours(seconds: float) -> str:
-    """Such as `1,234` or `5.6`."""
+    """Seconds as hours, such as `1,234` or `5.6`."""
     return f"{seconds / 3600:,.0f}" if seconds >= 36_000 else f"{seconds / 3600:.1f}"
 
 
 def estimated_seconds(claim: Claim) -> float | None:
-    """What one of the claim's trainings takes on two CPU cores, from its operations, within a factor of three. Returns
-    None if these have not been counted."""
+    """The seconds of one of the claim's trainings on two CPU cores, from operation counts, within a factor of three.
+    Returns None if the operations have not been counted."""
     counted = training_operations.an_iteration(claim)
     if counted is None:
         return None
@@ -50,7 +50,8 @@ def estimated_seconds(claim: Claim) -> float | None:
 
 
 def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:
-    """What one of the claim's trainings takes, by the longest such among the records; None where there is none."""
+    """The seconds of one of the claim's trainings, from the longest such training among the records; None if there is
+    none."""
     longest, wanted = _longest(claim, records), preset(claim.protocol, claim.about).training
     if longest is None:
         return None
@@ -73,7 +74,7 @@ def _tells(record: Record, claim: Claim, wanted: Training) -> bool:
 
 
 def _alike(training: Training) -> Training:
-    """Without what costs a meta-step nothing."""
+    """The settings that determine the cost of a meta-step: the others are set to fixed values."""
     return replace(training, iterations=1, validations=1, validation_episodes=1)
 
 

@@ -1,4 +1,4 @@
-"""The CSV of a report: a row a cell, with every interval by name and the claim that the cell comes nearest to."""
+"""The CSV file of a report: one row per cell, with every interval by name and the nearest claim."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bench.errors import printable
 from bench.protocols.comparison import assumed_settings
 from bench.report import wording
 
-_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute, were it the beginning of a name
+_FORMULA = ("=", "+", "-", "@")  # a spreadsheet would evaluate text that starts with one of these
 
 
 def as_csv(origin: str, sections: Sequence[Section]) -> str:
-    """`origin`: where the records lie. Accuracies in percent, differences and SDs in points; a squared error in the
-    square of the target's unit."""
+    """The CSV text. `origin`: the folder of the records. Accuracies are in percent, differences and SDs in points;
+    squared errors in the square of the target's unit."""
     rows = [
         {"results": origin, **summary(section, cell), **_provenance(cell)}
         for section in sections
@@ -100,7 +100,7 @@ def _anatomy(cell: Cell) -> dict[str, Any]:
 
 
 def _claim(section: Section, cell: Cell) -> dict[str, Any]:
-    """Empty where nothing is published on this method."""
+    """The columns for the nearest claim; empty if nothing is published for this method."""
     claims = section.held_against(cell)
     held = nearest(claims) if claims else None
     claim = held.claim if held else None
@@ -123,7 +123,7 @@ def _claim(section: Section, cell: Cell) -> dict[str, Any]:
 
 
 def _needed(held: Judgement | None, what: str) -> str:
-    """A number, `none` where no number would do, empty where there is no such question."""
+    """A number; `none` if no number would decide; empty if the question does not arise."""
     if held is None or what not in held.needed:
         return ""
     count = held.needed[what]
@@ -131,7 +131,8 @@ def _needed(held: Judgement | None, what: str) -> str:
 
 
 def _provenance(cell: Cell) -> dict[str, Any]:
-    """What differs between seeds is listed once each. Weights trained elsewhere were only evaluated here."""
+    """The columns for provenance; values that differ between seeds are listed once each. Weights trained elsewhere were
+    only evaluated here."""
     infos = [evaluated.info if cell.origin else record.info for record, evaluated in cell.runs]
     environments = [info.get("environment", {}) for info in infos]
     return {
@@ -150,7 +151,8 @@ def _distinct(values: Any) -> tuple[str, ...]:
 
 
 def _cell_text(value: Any) -> str:
-    """Six decimals are far below any interval; several values are separated by spaces."""
+    """A value as CSV text: six decimals, far below the width of any interval; several values are separated by
+    spaces."""
     if isinstance(value, tuple):
         return " ".join(map(_cell_text, value))
     if isinstance(value, float):

@@ -14,7 +14,7 @@ from bench.report.tables import latex, markdown, markdown_text
 
 
 def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping[str, Sequence[str]]) -> str:
-    """The whole report. `figures`: title of a section of the first part -> stems of the PNG files beside it."""
+    """The whole report as Markdown. `figures`: title of a section of the first part -> stems of its PNG files."""
     mine, *others = parts
     first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
     ran = [table for table in field if not table.caption.startswith("Not run")]
@@ -31,7 +31,7 @@ def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping
 
 
 def as_latex(part: Part) -> str:
-    """One table for a paper, then every table in full, to be \\input; the packages that it needs are named on top."""
+    """LaTeX to be \\input: one table for a paper, then every table in full; a comment names the packages needed."""
     full = [latex(table) for section in part.sections for table in result_tables.tables(section)]
     return "\n".join(["% needs \\usepackage{booktabs,graphicx,amssymb}", "", matrix(part.sections), *full])
 

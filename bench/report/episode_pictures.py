@@ -1,4 +1,4 @@
-"""The pictures of episodes that `show episodes` left beside records, for the page."""
+"""The pictures of episodes that `show episodes` stored beside records, for the page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.files import Unreadable, read_json
 from bench.records import Record
 from bench.records.layout import PICTURES
 
-_MOST, _MOST_BYTES = 3, 750_000  # a section
+_MOST, _MOST_BYTES = 3, 750_000  # per section
 _MOST_JSON_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`text` says what it shows; `source` is the image itself, as a `data:` address."""
+    """A picture with its caption `text`; `source` is the image itself, as a `data:` URL."""
 
     title: str
     text: str
@@ -26,7 +26,7 @@ class Picture:
 
 
 def pictures(section: Section) -> list[Picture]:
-    """A section's first few, as far as their size allows."""
+    """The first few pictures of a section, within a limit on their size."""
     found: list[Picture] = []
     for picture in (picture for record in section.records for picture in _of(record)):
         if len(found) < _MOST and sum(len(each.source) for each in [*found, picture]) <= _MOST_BYTES:
@@ -35,7 +35,8 @@ def pictures(section: Section) -> list[Picture]:
 
 
 def _of(record: Record) -> Iterator[Picture]:
-    """None where there are none, they cannot be read, or the scores that they show are no longer the record's."""
+    """The pictures of a record; none if they are missing or unreadable, or show scores that the record no longer
+    has."""
     sums = {evaluated.info["sha256"] for evaluated in record.evaluations}
     try:
         kept = read_json(record.path / PICTURES, _MOST_JSON_BYTES)
@@ -46,7 +47,7 @@ def _of(record: Record) -> Iterator[Picture]:
 
 
 def _picture(record: Record, part: dict[str, str]) -> Picture:
-    """Raises ValueError where it is no WebP image."""
+    """Decodes one picture. Raises ValueError if it is not a WebP image."""
     content = base64.b64decode(part["webp"], validate=True)
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         raise ValueError(f"{PICTURES} of {record.name} holds something other than a picture")

@@ -1,4 +1,4 @@
-"""The figures of a report, PNG and SVG: six a benchmark at most, each left out where it would be empty."""
+"""The figures of a report, as PNG and SVG: at most six per benchmark; empty ones are left out."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from bench.report.processes import each
 _STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
     "axes.linewidth": 1.25,
-    "font.sans-serif": ["DejaVu Sans"],  # which comes with Matplotlib: a figure is the same on every machine
+    "font.sans-serif": ["DejaVu Sans"],  # comes with Matplotlib, so that a figure is the same on every machine
     "svg.hashsalt": "bench",  # the same records give the same file
     "svg.fonttype": "none",  # text stays text
-    "text.hinting": "none",  # fitting glyphs to pixels takes a tenth of the time of a report
+    "text.hinting": "none",  # hinting takes a tenth of the time of a report
     "savefig.dpi": 130,
     "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
 }
-# The same records give the same file; and packing a PNG tighter takes longer than drawing half of it.
+# No date, so that the same records give the same file; stronger compression takes half as long as drawing.
 _SAVED: dict[str, dict[str, Any]] = {"svg": {"metadata": {"Date": None}}, "png": {"pil_kwargs": {"compress_level": 1}}}
-_WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure, height of a plane, of a row; free edges
-_CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: of 9-point text, beside the rows
-_KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # of the legend's: a row, and each further line of it
+_WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure width, height of a plot, height of a row, margin
+_CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: 9-point labels beside the rows
+_KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend: character, row, further line of a row
 
 
 def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[DrawnFigure]]:
-    """Title of a section -> the figures drawn for it. Raises UserError where they cannot be written."""
+    """Title of a section -> the figures drawn for it. Raises UserError if they cannot be written."""
     with _styled():
         wanted = [_section(f"s{k}", section, out) for k, section in enumerate(sections)]
         drawn = iter(each(lambda figure: _drawn(*figure), list(chain(*wanted)), processes))
@@ -50,7 +50,7 @@ def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str
 
 
 def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
-    """The files of one figure by itself. Raises UserError where they cannot be written."""
+    """Draws a single figure, and returns its files. Raises UserError if they cannot be written."""
     with _styled():
         return _drawn("effects", panel, stem).files
 
@@ -58,15 +58,15 @@ def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
 @contextmanager
 def _styled() -> Iterator[None]:
     with matplotlib.rc_context():
-        # Matplotlib's own: seaborn itself takes as long to import as all else.
+        # Matplotlib's copy of the style: seaborn itself takes as long to import as everything else.
         matplotlib.style.use("seaborn-v0_8-whitegrid")
         matplotlib.rcParams.update(_STYLE)
         yield
 
 
 def _section(name: str, section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
-    """The figures of a section that are not empty: the name in a page, what it shows, its files without suffix. `name`:
-    of the section there."""
+    """The figures of a section that are not empty: the id in the page, the panel, and the path without suffix. `name`:
+    the section's id in the page."""
     title = section.title.replace(" ", "-")
     made = {
         section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
@@ -80,7 +80,7 @@ def _section(name: str, section: Section, out: Path) -> list[tuple[str, Panel, P
 
 
 def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
-    """Places are computed, not searched for: layout engines and labels that move measure every text again."""
+    """Draws and writes a figure. Positions are computed here: layout engines would measure every text again."""
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
     bottom = 0.6 + keys
@@ -88,7 +88,7 @@ def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
     body = row * (len(panel.rows) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
     draws = (panel.draw, *panel.beside)
-    figure = Figure((_WIDTH, height))  # without pyplot, which shows a user's own figures, in a notebook say
+    figure = Figure((_WIDTH, height))  # without pyplot, whose figures a notebook would display
     grid = figure.subplots(1, len(draws), sharey=True, squeeze=False)
     figure.subplots_adjust(left / _WIDTH, bottom / height, 1 - 0.2 / _WIDTH, 1 - _MARGIN / height)
     marks: list[Mark] = []
@@ -100,7 +100,7 @@ def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
     axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
         for label in axes.set_yticks(range(len(panel.rows)), panel.rows):
-            label.label1.set_in_layout(False)  # nothing is laid out by them: they need not be measured
+            label.label1.set_in_layout(False)  # they do not affect the layout, so need not be measured
         axes.set_ylim(len(panel.rows) - 0.25, -0.75)
         axes.grid(visible=False, axis="y")
     axes.set_ylabel(panel.y)
@@ -113,19 +113,19 @@ def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
 
 
 def _legend(labels: Sequence[str]) -> tuple[int, float]:
-    """In how many columns a legend stays within the figure, and how high it then is, in inches."""
+    """The number of columns with which a legend fits the width of the figure, and its height in inches."""
     columns = max(1, min(len(labels), int((_WIDTH - 0.4) / (0.7 + _KEY_CHARACTER * _longest(labels)))))
     rows = [labels[place : place + columns] for place in range(0, len(labels), columns)]
     return columns, sum(_KEY_ROW + _KEY_LINE * max(text.count("\n") for text in row) for row in rows)
 
 
 def _longest(texts: Sequence[str]) -> int:
-    """Characters of the longest line of all."""
+    """The number of characters of the longest line."""
     return max((len(line) for text in texts for line in text.split("\n")), default=0)
 
 
 def _named(marks: Sequence[Mark]) -> dict[str, Sequence[str]]:
-    """Gives each mark an id, by which it is found in the SVG."""
+    """Gives each mark an id, under which it is found in the SVG."""
     for number, (artist, _) in enumerate(marks):
         artist.set_gid(f"mark{number}")
     return {f"mark{number}": values for number, (_, values) in enumerate(marks)}

@@ -1,4 +1,4 @@
-"""The figure of fits: Figure 2 of Finn et al. (2017)."""
+"""The figure of function fits, like Figure 2 of Finn et al. (2017)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LINE, _POINT = "C0", "C3"
 
 
 def fits(section: Section) -> Panel | None:
-    """The first test function, as each method's first model fits it."""
-    found = {cell.method: (cell, fit(cell.evaluated)) for cell in reversed(section.cells)}  # the first of a method
+    """The first test function, as the first model of each method fits it."""
+    found = {cell.method: (cell, fit(cell.evaluated)) for cell in reversed(section.cells)}  # the first cell of a method
     draws = [partial(_draw, cell=cell, fit=kept) for cell, kept in reversed(found.values()) if kept is not None]
     keys = [Line2D([], [], color="black", label="the function")]
     keys += [Line2D([], [], color=_POINT, marker="^", ls="", label="support")]

@@ -1,4 +1,5 @@
-"""A figure's SVG made part of a page: in the page's colours, without styles of its own, its values beside its marks."""
+"""Embeds a figure's SVG in a page: with the page's colours, without its own styles, with values attached to its
+marks."""
 
 from __future__ import annotations
 
@@ -10,22 +11,21 @@ from xml.etree.ElementTree import Element, SubElement
 
 from bench.report.panel import PALETTE, TITLE, DrawnFigure
 
-# What figures are drawn in -> the page's variable, which has another value on a dark ground.
+# Colour in the figures -> CSS variable of the page, which has another value in dark mode.
 _COLOURS = {colour: f"var(--c{number})" for number, colour in enumerate(PALETTE)} | {
     "#000000": "currentColor", "#262626": "currentColor", "#555555": "var(--soft)", "#cccccc": "var(--grid)",
     "#ffffff": "var(--ground)",
 }  # fmt: skip
 _KEPT = ("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-dashoffset", "opacity", "font-size",
          "text-anchor", "stroke-linecap", "stroke-linejoin", "stroke-opacity", "fill-opacity")  # fmt: skip
-_BACKGROUNDS = ("patch_1", "patch_2")  # of the figure and of its axes
-_TITLE_POINTS = 14  # of the height of the title, which is left out; below may stand an axis's power of ten
+_BACKGROUNDS = ("patch_1", "patch_2")  # ids of the backgrounds of the figure and of its axes
+_TITLE_POINTS = 14  # height to cut off for the title, which is removed; an axis's power of ten may be right below it
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#(.*)\)")
 
 
 def inline(svg: str, title: str, values: Mapping[str, Sequence[str]], prefix: str) -> str:
-    """The `svg` element. `values`: of each mark, by its id; `prefix` keeps ids apart from those of the page's other
-    figures."""
+    """The `svg` element. `values`: id of a mark -> its values; `prefix` makes ids unique among the page's figures."""
     root = ElementTree.fromstring(svg)
     for parent in root.iter():
         for child in [child for child in parent if _unwanted(child)]:
@@ -41,7 +41,7 @@ def inline(svg: str, title: str, values: Mapping[str, Sequence[str]], prefix: st
 
 
 def alternative(drawn: DrawnFigure) -> list[str]:
-    """What the figure shows, in words: of a line with many points, where it begins and ends."""
+    """The values that the figure shows, as text; for a line with many points, its first and last one."""
     return [text for values in drawn.values.values() for text in ((*values[:1], *values[-1:])[: len(values)])]
 
 
@@ -50,7 +50,7 @@ def _unwanted(element: Element) -> bool:
 
 
 def _name_points(mark: Element, values: Sequence[str]) -> None:
-    """Puts each value into its point, or into the mark as a whole where its points are not drawn one by one."""
+    """Attaches each value to its point, or to the whole mark if its points are not drawn separately."""
     points = [element for element in mark.iter() if _local(element.tag) == "use"]
     for point, value in zip(points if len(points) == len(values) else [mark], values, strict=False):
         point.set("class", "value")
@@ -58,7 +58,7 @@ def _name_points(mark: Element, values: Sequence[str]) -> None:
 
 
 def _restyle(element: Element, prefix: str) -> None:
-    """Leaves the tag without namespace, and the style as attributes, which the page's security policy lets pass."""
+    """Removes namespaces, and turns the style into attributes, which the page's security policy allows."""
     element.tag, element.tail = _local(element.tag), None
     element.text = None if element.text is None or not element.text.strip() else element.text
     found = {_local(name): value for name, value in element.attrib.items()}
@@ -68,9 +68,9 @@ def _restyle(element: Element, prefix: str) -> None:
     element.attrib = {name: _attribute(name, value, prefix) for name, value in found.items()} | declared
 
 
-@lru_cache(4096)  # a figure has few styles, and each has many elements
+@lru_cache(4096)  # a figure has many elements but few styles
 def _declared(style: str, prefix: str) -> dict[str, str]:
-    """What a style says, as attributes."""
+    """A CSS style as attributes."""
     declared = dict(part.split(": ", 1) for part in style.split("; ") if part)
     kept = {name: _COLOURS.get(value, value) for name, value in declared.items() if name in _KEPT}
     return {name: _attribute(name, value, prefix) for name, value in kept.items()}

@@ -1,4 +1,4 @@
-"""The tables that `explain` left beside the report, for the page."""
+"""The tables that `explain` stored beside the report, for the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.report.tables import Row, Table
 
 _MOST_BYTES, _MOST_ROWS = 2**20, 200
 _NUMBERS = ("value", "low", "high", "p", "p_holm")
-_NAMED = ("benchmark", "method", "from", "to")  # what is said in the caption
+_NAMED = ("benchmark", "method", "from", "to")  # columns that go into the caption
 _NOTE = (
     "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors interact, so "
     "the parts need not add up to the gap."
@@ -19,7 +19,7 @@ _NOTE = (
 
 
 def tables(folder: Path) -> tuple[list[Table], list[str]]:
-    """A table a comparison of two protocols, and a line for each file that is none."""
+    """One table per comparison of two protocols, and a line for each file that is malformed."""
     made, problems = [], []
     for path in sorted(folder.glob("explain-*.csv")):
         try:
@@ -30,7 +30,7 @@ def tables(folder: Path) -> tuple[list[Table], list[str]]:
 
 
 def _table(path: Path) -> Table:
-    """Raises ValueError, KeyError or csv.Error where it is none."""
+    """Reads a table of effects. Raises ValueError, KeyError or csv.Error if the file is malformed."""
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"more than {_MOST_BYTES} bytes")
     with open(path, newline="", encoding="utf-8") as file:
@@ -43,7 +43,7 @@ def _table(path: Path) -> Table:
 
 
 def _row(found: Row) -> Row:
-    """The effect first, then whatever else the file says of it."""
+    """The effect first, followed by the file's other columns."""
     numbers = {name: float(found[name]) for name in _NUMBERS if found.get(name)}
     known = len({"value", "low", "high"} & numbers.keys()) == 3
     ends = "{low:+.2f} to {high:+.2f}".format(**numbers) if known else wording.NONE

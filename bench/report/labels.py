@@ -1,4 +1,4 @@
-"""What a figure calls its rows and lines: a method, and in words what its protocol changes of the nearest preset."""
+"""Labels for rows and lines of figures: the method, and in words how its protocol differs from the nearest preset."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from bench.protocols.protocol import Protocol
 from bench.records.contents import Record
 from bench.report import wording
 
-WIDTH, WIDE = 46, 100  # characters of a line beside a row, and in a legend
-# Setting -> how its value is said; others by their names.
+WIDTH, WIDE = 46, 100  # characters per line, beside a row and in a legend
+# Setting -> how its value is written; other settings are written with their names.
 _SAID = {
     "iterations": "{} iterations",
     "episodes": "{} test episodes",
@@ -41,13 +41,13 @@ _SAID = {
 
 
 def protocol(cell: Cell) -> str:
-    """The nearest preset, and what differs from it in words; of what was made elsewhere, where."""
+    """The nearest preset, and how the protocol differs from it in words; the origin, for results from elsewhere."""
     if cell.predicted or cell.code or cell.origin:
         return cell.described
     return _in_words(cell.benchmark, frozenset(cell.settings), cell.protocol)
 
 
-@lru_cache(4096)  # a figure asks for every mark
+@lru_cache(4096)  # called for every mark of a figure
 def _in_words(benchmark: Benchmark, used: frozenset[str], ours: Protocol) -> str:
     nearest = nearest_preset(benchmark, ours.training)
     found = protocol_differences(used, ours, preset(nearest, benchmark))
@@ -55,7 +55,7 @@ def _in_words(benchmark: Benchmark, used: frozenset[str], ours: Protocol) -> str
 
 
 def training(record: Record) -> str:
-    """A training's nearest preset and what differs from it, in lines."""
+    """A training's nearest preset and how it differs from that, wrapped into lines."""
     benchmark = of_record(record.info)
     nearest = nearest_preset(benchmark, record.training)
     found = training_differences(record.training, preset(nearest, benchmark).training)
@@ -63,21 +63,21 @@ def training(record: Record) -> str:
 
 
 def change(setting: str, value: Any) -> str:
-    """Such as `inner rate 2`, or `batch norm scale off`."""
+    """A changed setting in words, such as `inner rate 2` or `batch norm scale off`."""
     text = {"true": "on", "false": "off"}.get(written(value), written(value))
     text = f"{value:,}" if type(value) is int else text
     return _whole(_SAID.get(setting, setting.replace("_", " ") + " {}").format(text))
 
 
 def label(row: Cell | Claim, width: int = WIDTH) -> str:
-    """What a row or a line is called, in lines."""
+    """The label of a row or a line, wrapped."""
     if isinstance(row, Claim):
         return wrapped(f"{row.method}: {wording.source(row)}", width)
     return wrapped(f"{row.method}, {protocol(row)}, {_whole(wording.counted_seeds(row))}", width)
 
 
 def pair_label(pair: Compared) -> str:
-    """What a row is called, with what is known of chance, in lines."""
+    """The label of a row for a pair of methods, with its p-value if known, wrapped."""
     p = f"p = {wording.p_value(pair.holm)}" if pair.holm == pair.holm else wording.kind(pair.paired.kind)
     a, b = protocol(pair.a), protocol(pair.b)
     said = a if a == b else f"{a} / {b}"
@@ -87,15 +87,15 @@ def pair_label(pair: Compared) -> str:
 
 
 def one_line(text: str) -> str:
-    """A label where there is room."""
+    """A label on one line, for places with enough room."""
     return " ".join(text.split())
 
 
 def wrapped(text: str, width: int = WIDTH) -> str:
-    """The text in lines, none cut."""
+    """The text broken into lines between words."""
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
 
 
 def _whole(text: str) -> str:
-    """The text with spaces at which no line ends."""
+    """The text with non-breaking spaces."""
     return text.replace(" ", "\u00a0")

@@ -1,5 +1,5 @@
-"""What is drawn into the panels, row by row and run by run, and the values in words that a reader can ask of it. `name`
-is what a row or a line is called, on one line."""
+"""Draws marks into panels, row by row and run by run, and returns their values as text for the reader to look up.
+`name` is the label of a row or line, on one line."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from bench.report.panel import Mark
 GREY = "#555555"
 Dash = str | tuple[int, tuple[int, ...]]
 
-# Dashes of the runs of one method; a pattern is (offset, (points drawn, points left out, ...)).
+# Dash patterns that distinguish runs of one method: (offset, (points drawn, points left out, ...)).
 DASHES: tuple[Dash, ...] = (
     "-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)),
 )  # fmt: skip
 
-# Interval -> (width of its line in points, its dash, how far it stands from the middle of the row)
+# Interval -> (line width in points, dash pattern, offset from the middle of the row)
 INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
-_BINS = 80  # of a distribution, whose scores can take more values than that
+_BINS = 80  # of a distribution whose scores can take more values than that
 
 
 def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str]) -> None:
-    """Every interval of the cells, each on its row: all of a kind at once, which is faster than one by one."""
+    """Draws every interval of the cells, each on its row; all of a kind at once, which is faster than one by one."""
     for name, (width, dash, offset) in INTERVALS.items():
         low, high = zip(*(cell.intervals[name] for cell in cells.values()), strict=True)
         drawn = [colours[cell.method] for cell in cells.values()]
@@ -42,14 +42,14 @@ def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str])
 
 
 def cell(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> Mark:
-    """The point that `intervals` lie around, and what they are."""
+    """Draws the mean of a cell, with its intervals as text."""
     ends = [f"{wording.kind(kind)} {wording.ends(cell.intervals[kind], cell.measure.form)}" for kind in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
     return point, [f"{name}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
 
 
 def claim(axes: Axes, y: int, claim: Claim) -> Mark:
-    """An open diamond with the interval that was published, where it is one over tasks."""
+    """Draws an open diamond, with the published interval if it is over tasks."""
     half, measure = claim.over_tasks or 0, claim.about.measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
     (point,) = axes.plot(claim.accuracy, y, "D", color="white", markeredgecolor=GREY, ms=6, zorder=3)
@@ -57,14 +57,14 @@ def claim(axes: Axes, y: int, claim: Claim) -> Mark:
 
 
 class Validations(NamedTuple):
-    """Where a run was validated, and its scores there in their unit, each [validations]."""
+    """The iterations at which a run was validated, and its scores there in their unit, each [validations]."""
 
     iterations: np.ndarray
     scores: np.ndarray
 
 
 def curve(axes: Axes, record: Record, validations: Validations, colour: str, dash: Dash) -> Mark:
-    """The validations of one run."""
+    """Draws the validations of one run."""
     (x, y), form = validations, of_record(record.info).measure.form
     (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
     name = f"{record.method}, seed {record.seed}"
@@ -72,13 +72,13 @@ def curve(axes: Axes, record: Record, validations: Validations, colour: str, das
 
 
 def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, dash: Dash) -> Mark:
-    """A cell's scores after each inner step."""
+    """Draws a cell's scores after each inner step."""
     shown, of, form = cell.shown_steps, wording.kind(cell.covers), cell.measure.form
     scores = cell.by_step[shown]
     estimate = statistics.over_both(scores) if cell.covers == "both" else statistics.over_episodes(scores)
-    varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # where no episode differs there is no interval
+    varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # no interval if all episodes have the same score
     low, high = (varied * np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
-    x = np.array(shown) + offset  # beside one another, where intervals would hide each other
+    x = np.array(shown) + offset  # side by side, so that intervals do not hide each other
     (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
     axes.vlines(x, low, high, color=colour, lw=1.2)
     ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
@@ -87,7 +87,7 @@ def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, dash: D
 
 
 def pair(axes: Axes, y: int, pair: Compared, name: str) -> Mark:
-    """The difference of two methods."""
+    """Draws the difference of two methods."""
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
     value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
     (point,) = axes.plot(value, y, "o", color="C0", ms=6)
@@ -95,7 +95,7 @@ def pair(axes: Axes, y: int, pair: Compared, name: str) -> Mark:
 
 
 def distribution(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> list[Mark]:
-    """The share of the episodes at each score, standing on its row, and the mean of each seed below."""
+    """Draws the distribution of the episodes' scores on its row, and the mean of each seed below."""
     scores, form = cell.scores, cell.measure.form
     shares, edges = np.histogram(scores, _edges(cell, axes.get_xscale() == "log"))
     outline = axes.stairs(y - 0.7 * shares / shares.max(), edges, baseline=y, fill=True, color=colour, alpha=0.45, lw=0)
@@ -108,7 +108,7 @@ def distribution(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> list
 
 
 def _edges(cell: Cell, logarithmic: bool) -> np.ndarray:
-    """The edges of bins: one for each number of right answers, as long as they are not too many to tell apart."""
+    """The edges of the bins: one bin per number of right answers, unless there are too many to distinguish."""
     if cell.measure.counted and cell.queries < _BINS:
         low, high = cell.measure.shown_bounds
         return low + (np.arange(cell.queries + 2) - 0.5) * (high - low) / cell.queries

@@ -1,4 +1,4 @@
-"""One LaTeX table that a paper can use: method by benchmark, each result with its ± and a mark for its verdict."""
+"""One LaTeX table for a paper: method by benchmark, each result with its ± and a mark for its verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CAPTION = (
 
 
 def matrix(sections: Sequence[Section]) -> str:
-    """A `table*` with booktabs rules; empty where there are no results."""
+    """A `table*` with booktabs rules; empty if there are no results."""
     shown = [section for section in sections if section.cells]
     chosen = {(s.title, method): _chosen(s, method) for s in shown for method in {c.method for c in s.cells}}
     methods = sorted({method for _, method in chosen}, key=known_methods.order)
@@ -43,7 +43,8 @@ def matrix(sections: Sequence[Section]) -> str:
 
 
 def _chosen(section: Section, method: str) -> tuple[Cell, Judgement | None]:
-    """The result of a method that tells most of a published number, else the one of most training."""
+    """A method's result with the most informative comparison to a published number, else the one with the most
+    training."""
     cells = [cell for cell in section.cells if cell.method == method]
     held = [h for h in section.held if h.cell in cells]
     if not held:

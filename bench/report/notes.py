@@ -1,4 +1,4 @@
-"""What a reader of a section's tables must know besides."""
+"""Notes below a section's tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEPENDENT = (
 
 
 def notes(section: Section) -> list[str]:
-    """A line each: nothing published, dependent queries, intervals near a bound, choices at an edge, and runs without
+    """One line each: nothing published, dependent queries, intervals near a bound, choices at an edge, and runs without
     scores."""
     unknown = [] if section.claims else ["No published number is known for this benchmark, so nothing is judged."]
     counted = section.benchmark.measure.counted

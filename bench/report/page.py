@@ -1,4 +1,4 @@
-"""A report as one HTML file: no network, everything from names escaped, script and style pinned by their hashes."""
+"""A report as one HTML file: no network access, all names escaped, script and style pinned by their hashes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from bench.report.panel import DrawnFigure
 from bench.report.reading import ANSWERS
 from bench.report.tables import Table
 
-# How a cell begins that is ranged as a number, and how long one may be.
+# How a table cell starts that is aligned as a number, and how long it may be.
 _NUMBER = re.compile(r"(?=.{,40}$)([<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w))")
-_CODE = ("command", "protocol", "run", "change")  # columns of names and commands, which may break anywhere
+_CODE = ("command", "protocol", "run", "change")  # columns of names and commands, in which lines may break anywhere
 
-_VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # each its class in the style sheet
-_LINE = 24  # characters of a number that stays in one line
-_FEW = 3  # benchmarks that stand open; of more, the first
-_MANY = 12  # results of a benchmark, beyond which only its first figure stands open
+_VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # verdict -> class in the style sheet
+_LINE = 24  # characters of a number that stays on one line
+_FEW = 3  # with more benchmarks than this, only the first is unfolded
+_MANY = 12  # with more results in a benchmark than this, only its first figure is unfolded
 
 
 def as_html(
     parts: Sequence[Part], problems: Sequence[str], drawn: Mapping[str, Sequence[DrawnFigure]], effects: Sequence[Table]
 ) -> str:
-    """The whole report. `drawn`: title of a section of the first part -> its figures; `effects`: from `explain`."""
+    """The whole report as HTML. `drawn`: title of a section of the first part -> its figures; `effects`: from
+    `explain`."""
     mine, *others = parts
     style, script = _asset("page.css"), _asset("page.js")
     first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
@@ -66,7 +67,7 @@ def as_html(
 
 
 def _apart(name: str, part: Part) -> dict[str, Any]:
-    """The project's own runs, by the verdicts and the results alone: they have a report of their own."""
+    """The project's own runs, with only verdicts and results: they have their own report."""
     results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
     tables = [*answers.tables(part.judged, part.records), *results]
     return {
@@ -78,7 +79,7 @@ def _apart(name: str, part: Part) -> dict[str, Any]:
 
 
 def _section(name: str, section: Section, drawn: Sequence[DrawnFigure]) -> dict[str, Any]:
-    """Results first, then what is drawn of them and the methods in pairs; the rest is folded."""
+    """A section: results first, then figures and comparisons of methods; the rest is folded."""
     many = len(section.cells) > _MANY
     figures = [_figure(each) | {"folded": many and k > 0} for k, each in enumerate(drawn)]
     tables = [*result_tables.tables(section), *provenance_tables.tables(section)]
@@ -96,14 +97,14 @@ def _section(name: str, section: Section, drawn: Sequence[DrawnFigure]) -> dict[
 
 
 def _brief(section: Section) -> str:
-    """What a folded benchmark holds, in a line."""
+    """The content of a folded benchmark, in one line."""
     counts = Counter(h.verdict for h in section.held if h.verdict in JUDGED)
     results = f"{len(section.cells)} result{'s' * (len(section.cells) != 1)}"
     return ", ".join([results, *(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])])
 
 
 def _figure(drawn: DrawnFigure) -> dict[str, Any]:
-    # The SVG is Matplotlib's, serialised again by ElementTree: every text in it is escaped.
+    # Matplotlib wrote the SVG and ElementTree serialised it again, so every text in it is escaped.
     svg, values = Markup(drawn.svg), alternative(drawn)
     return {"kind": "figure", "id": drawn.name, "title": _short(drawn.title), "svg": svg, "values": values}
 
@@ -124,19 +125,19 @@ def _table(name: str, table: Table, section: str = "") -> dict[str, Any]:
 
 
 def _kind(name: str, ranged: bool, cells: Sequence[str]) -> str:
-    """How a column is set: as numbers, in one line where they are short; as code; or as text."""
+    """The CSS class of a column: numbers (on one line if they are short), code, or text."""
     if ranged:
         return "number" if max(map(len, cells)) <= _LINE else "range"
     return "code" if name in _CODE else ""
 
 
 def _short(title: str) -> str:
-    """Without the section that it stands in."""
+    """A title without the name of the section."""
     return title.split(": ", 1)[-1]
 
 
 def _pinned(text: str) -> str:
-    """What a content security policy calls this text by."""
+    """The source expression for this text in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

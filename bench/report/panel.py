@@ -1,4 +1,4 @@
-"""A figure: what is to be drawn, and what it is once it is drawn."""
+"""A figure, before and after it is drawn."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values in words: one for each of its points
-TITLE = "title"  # the id of what a page says in its own words
-# Seaborn's palette for the colour-blind, in its order.
+Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values as text: one per point
+TITLE = "title"  # the id of the title, which a page replaces by its own heading
+# Seaborn's colour-blind palette, in its order.
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure to be drawn. `draw` returns the marks whose values can be asked for. `rows` label its lines from the
-    top; a plane has none."""
+    """A figure to be drawn. `draw` returns the marks whose values can be looked up. `rows`: labels of its rows from the
+    top, empty for a plot with two numeric axes."""
 
     title: str
     x: str
@@ -31,8 +31,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure and its files. `name`: of its block in a page, of which `svg` is a part; `values`: id of a mark in the
-    SVG -> its values in words, one for each of its points."""
+    """A figure and its files. `name`: the id of its block in the page; `svg`: the element to embed there; `values`: id
+    of a mark in the SVG -> its values as text, one per point."""
 
     name: str
     title: str
@@ -42,5 +42,5 @@ class DrawnFigure:
 
     @property
     def png(self) -> Path:
-        """The file to look at, or to embed."""
+        """The PNG file."""
         return self.files[0]

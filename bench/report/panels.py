@@ -1,4 +1,4 @@
-"""What each figure of a section shows. Colours tell methods apart, dashes the runs of one method."""
+"""The content of each figure of a section. Colours distinguish methods, dashes the runs of one method."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bench.records.contents import Record
 from bench.report import labels, marks, wording
 from bench.report.panel import PALETTE, Mark, Panel
 
-_WIDE = 5  # times the shortest run
-_FAR, _MOST = 100, 90  # times the lowest, or the score that so many percent stay below
+_WIDE = 5  # a longest run of more than this many times the shortest one makes the axis logarithmic
+_FAR, _MOST = 100, 90  # factor and percentile that decide on, and limit, a logarithmic axis of scores
 _MANY_STEPS = 20
 
 Row = Cell | Claim
 
 
 def accuracy(section: Section) -> Panel | None:
-    """A row a cell, with its intervals, and a row a published number of its method, with the one it came with."""
+    """One row per cell, with its intervals, and one per published number of its method, with its published interval."""
     methods = sorted({cell.method for cell in section.cells}, key=known_methods.order)
     known: list[Row] = [*section.cells, *section.claims]
     rows = [row for method in methods for row in known if row.method == method]
@@ -59,9 +59,9 @@ def accuracy(section: Section) -> Panel | None:
 
 
 def curves(section: Section) -> Panel | None:
-    """Validation score by iteration; a line a run. What trains nothing has the curve of another run, not shown."""
+    """Validation score by iteration, one line per run. Runs that only evaluate another run's weights are left out."""
     runs = {r.path: _validations(r) for r in section.records if r.points and "weights_of" not in r.info}
-    shown = [r for r in section.records if r.path in runs and len(runs[r.path].scores) > 1]  # or there is no line
+    shown = [r for r in section.records if r.path in runs and len(runs[r.path].scores) > 1]  # one point makes no line
     colours = _colours(section)
     names = {r.path: labels.training(r) for r in shown}
     dashes = dict(zip(dict.fromkeys(names.values()), cycle(marks.DASHES), strict=False))
@@ -69,7 +69,7 @@ def curves(section: Section) -> Panel | None:
     def draw(axes: Axes) -> list[Mark]:
         lasts = [record.training.iterations for record in shown]
         if max(lasts) > _WIDE * min(lasts):
-            axes.set_xscale("log")  # or the short runs could not be seen
+            axes.set_xscale("log")  # otherwise short runs would be invisible
         _within_reach(axes, "y", np.concatenate([runs[record.path].scores for record in shown]))
         return [
             marks.curve(axes, record, runs[record.path], colours[record.method], dashes[names[record.path]])
@@ -83,7 +83,7 @@ def curves(section: Section) -> Panel | None:
 
 
 def steps(section: Section) -> Panel | None:
-    """The score after each inner step, with the headline interval; of one seed, with that over episodes."""
+    """The score after each inner step, with the headline interval; for one seed, with the interval over episodes."""
     cells = [cell for cell in section.cells if len(cell.by_step) > 1]
     colours, names = _colours(section), [labels.one_line(labels.label(cell)) for cell in cells]
     dashes = [
@@ -92,7 +92,7 @@ def steps(section: Section) -> Panel | None:
 
     def draw(axes: Axes) -> list[Mark]:
         if max(cell.shown_steps[-1] for cell in cells) > _MANY_STEPS:
-            axes.set_xscale("symlog", linthresh=_MANY_STEPS)  # or the few of others could not be seen
+            axes.set_xscale("symlog", linthresh=_MANY_STEPS)  # otherwise methods with few steps would be invisible
         else:
             locator = axes.xaxis.get_major_locator()
             assert isinstance(locator, MaxNLocator)
@@ -113,7 +113,7 @@ def steps(section: Section) -> Panel | None:
 
 
 def distributions(section: Section) -> Panel | None:
-    """A row a cell: how the scores of its test episodes are distributed, and where the mean of each seed lies."""
+    """One row per cell: the distribution of its test episodes' scores, and the mean of each seed."""
     colours, called = _colours(section), [labels.label(cell) for cell in section.cells]
 
     def draw(axes: Axes) -> list[Mark]:
@@ -131,7 +131,7 @@ def distributions(section: Section) -> Panel | None:
 
 
 def differences(section: Section) -> Panel | None:
-    """A row a pair of methods: the difference on common seeds and episodes, with its interval."""
+    """One row per pair of methods: the difference on common seeds and episodes, with its interval."""
     called = [labels.pair_label(pair) for pair in section.pairs]
 
     def draw(axes: Axes) -> list[Mark]:
@@ -148,7 +148,8 @@ def differences(section: Section) -> Panel | None:
 
 
 def _within_reach(axes: Axes, which: str, shown: np.ndarray) -> None:
-    """A logarithmic axis, `x` or `y`, where a score that explodes would hide all others; most scores set its end."""
+    """Makes an axis, `x` or `y`, logarithmic if a score that explodes would hide all others; most scores determine its
+    limit."""
     finite = shown[np.isfinite(shown)]
     if not finite.max(initial=0) > _FAR * finite.min(initial=np.inf) > 0:
         return
@@ -166,7 +167,7 @@ def _axis(section: Section, split: str) -> str:
 
 
 def _colours(section: Section) -> dict[str, str]:
-    """A colour a method, in the order of tables."""
+    """One colour per method, in the order of the tables."""
     methods = sorted({record.method for record in section.records}, key=known_methods.order)
     return dict(zip(methods, cycle(PALETTE), strict=False))
 

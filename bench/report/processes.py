@@ -1,4 +1,4 @@
-"""The parts of a report that take long, each done in one of several processes."""
+"""Distributes the slow parts of a report over several processes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-_FEWEST = 16  # things to do, below which one process is done before others have begun
-_work: tuple[Callable[[Any], Any], Sequence[Any]] | None = None  # what forked processes find when they begin
+_FEWEST = 16  # with fewer items than this, one process finishes before others have started
+_work: tuple[Callable[[Any], Any], Sequence[Any]] | None = None  # read by forked processes
 
 
 def each(do: Callable[[T], R], things: Sequence[T], processes: int) -> list[R]:
-    """`do` of every thing, in their order. What it returns, or raises, is sent back from a fork of this process, which
-    has what it needs; where processes cannot be forked safely, it is done here."""
+    """`do` of every item, in order. Results and exceptions are sent back from forks of this process, which inherit the
+    data; if forking is not safe, or not worth it, the work is done here."""
     global _work
     if processes < 2 or len(things) < _FEWEST or sys.platform != "linux":
         return [do(thing) for thing in things]

@@ -1,4 +1,4 @@
-"""Where the rows of a report come from: how their protocol differs from the paper's, and what made them, on what."""
+"""Where the rows of a report come from: how their protocol differs from the paper's, and what they were made with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bench.report.tables import Row, Table
 
 
 def tables(section: Section) -> list[Table]:
-    """The tables that have rows: the protocols, and a row for all seeds of a result that were made alike."""
+    """The tables that have rows: the protocols, and one row for all seeds of a result that were made in the same
+    way."""
     found = {
         "what differs from the paper's protocol": [row for cell in section.cells for row in _protocol(cell)],
         "provenance, and the exact command of every row": [row for cell in section.cells for row in _made(cell)],
@@ -27,7 +28,7 @@ def _protocol(cell: Cell) -> Iterator[Row]:
         return
     theirs = paper(cell.benchmark)
     for name, (ours, wanted) in protocol_differences(cell.settings, cell.protocol, theirs).items():
-        if name not in MEANINGS:  # which the protocol's name says
+        if name not in MEANINGS:  # the protocol's name already tells
             changed = {"setting": name, "here": written(ours), "paper": written(wanted)}
             yield {"method": cell.method} | changed | {"protocol": cell.described}
 
@@ -45,7 +46,7 @@ def _made(cell: Cell) -> Iterator[Row]:
 
 
 def _facts(cell: Cell, run: Pair) -> Row:
-    """What is the same for seeds that were made alike."""
+    """What is the same for seeds that were made in the same way."""
     record, evaluated = run
     environment, execution = record.info["environment"], record.info["execution"]
     packages = environment.get("packages", {})
@@ -62,7 +63,7 @@ def _facts(cell: Cell, run: Pair) -> Row:
 
 
 def _code(environment: Mapping[str, Any]) -> str:
-    """The commit, or where there is none the version and the digest of the sources."""
+    """The commit, or without one the version and the digest of the sources."""
     if commit := environment.get("commit"):
         return f"commit {str(commit)[:12]}{' (changed)' * bool(environment.get('dirty'))}"
     version, sources = (environment.get("packages") or {}).get("few-shot-bench"), environment.get("sources")
@@ -73,7 +74,7 @@ _EXECUTED = ("device", "mode", "chunk", "threads", "deterministic")
 
 
 def _commands(runs: Iterable[Pair]) -> str:
-    """Each once: what trained, and what evaluated where that was another."""
+    """Each command once: the one that trained, and the one that evaluated if that was another."""
     typed = [text for record, found in runs for text in (record.info.get("command"), found.info.get("command"))]
     return "\n".join(dict.fromkeys(filter(None, typed))) or wording.NONE
 

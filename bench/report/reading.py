@@ -1,4 +1,4 @@
-"""How to read each table of a report: said beside it."""
+"""Explanations of how to read each table of a report, printed beside it."""
 
 RESULTS = (
     "Means over training seeds and test episodes. All seeds and methods are scored on the same test episodes. The 95 % "

@@ -1,4 +1,4 @@
-"""The tables of a section, as text: what the Markdown and the LaTeX of a report hold. A row is column -> text."""
+"""The tables of a section, as text: the content of the Markdown and LaTeX report. A row is column -> text."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
 from bench.report.tables import Row, Table
 
 
-@lru_cache(16)  # of the benchmarks that one report has: its Markdown, its LaTeX and its page ask for them
+@lru_cache(16)  # Markdown, LaTeX and the page all use the tables of each benchmark
 def tables(section: Section) -> list[Table]:
-    """The tables of a section that have rows: what it found comes first, and is not folded."""
+    """The tables of a section that have rows: the findings come first, and are not folded."""
     measure, unit = section.benchmark.measure, section.benchmark.measure.unit
     points = f" in {measure.points}" if unit else ""
     found = [
@@ -59,7 +59,8 @@ def _in(unit: str) -> str:
 
 
 def _protocols(section: Section) -> dict[str, list[Row]]:
-    """Preset -> its settings that are not the paper's, with their sources, for every preset that was run."""
+    """Preset -> the settings in which it differs from the paper's, with their sources, for every preset that was
+    run."""
     found = {nearest_preset(c.benchmark, c.protocol.training): c.benchmark for c in section.cells}
     return {
         name: different_settings(sourced(name, benchmark), sourced("paper", benchmark))
@@ -69,7 +70,7 @@ def _protocols(section: Section) -> dict[str, list[Row]]:
 
 
 def _run(section: Section, cell: Cell) -> Row:
-    """What came out, what it covers, and the published number that it comes nearest to."""
+    """A result, what its interval covers, and the nearest published number."""
     form, kind = cell.measure.form, cell.covers
     claims = section.held_against(cell)
     held = nearest(claims) if claims else None
@@ -109,7 +110,7 @@ def _tested(cell: Cell) -> Row:
 
 
 def _steps(cell: Cell) -> Iterator[Row]:
-    """Where the benchmark asks for it, a row an inner step, as far as the method takes them."""
+    """One row per inner step that the benchmark asks for, as far as the method takes them."""
     for step in cell.benchmark.steps:
         if step < len(cell.by_step):
             scores = cell.by_step[step]
@@ -124,7 +125,7 @@ def _steps(cell: Cell) -> Iterator[Row]:
 
 
 def _claims(section: Section) -> list[Row]:
-    """A row a comparison that was judged, and of every other claim the one that tells most."""
+    """One row per comparison that was judged, and for every other claim its most informative comparison."""
     best = {id(h.claim): h for h in sorted(section.held, key=telling, reverse=True)}
     return [_held(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
 
@@ -168,7 +169,7 @@ def _pair(pair: Compared, difference: str) -> Row:
 
 
 def _edges(pair: Compared) -> str:
-    """What of either side was chosen at an edge: it may have had too little to choose from."""
+    """What either method chose at an edge of its range: a better value might lie beyond."""
     found = {f"{cell.method}, {wording.at_edge(cell)}": None for cell in (pair.a, pair.b) if cell.edges}
     return "; ".join(found) or wording.NONE
 

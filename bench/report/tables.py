@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Row = dict[str, str]  # column -> plain text; all rows of a table have the same columns
+Row = dict[str, str]  # column -> plain text; all rows of a table have equal columns
 
-_WRAPPED = ("why", "source")  # how columns of prose begin, which LaTeX breaks into lines
+_WRAPPED = ("why", "source")  # names of columns with prose start with these; LaTeX breaks their lines
 _MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~&])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -19,8 +19,8 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """At least one row, escaped only when it is written. `note` says how to read it; `folded`: not shown at once, where
-    something can be folded."""
+    """A table with at least one row; text is escaped only when it is written. `note` explains how to read it; `folded`:
+    hidden at first, if the format can fold."""
 
     caption: str
     rows: Sequence[Row]
@@ -29,25 +29,25 @@ class Table:
 
     @property
     def lines(self) -> list[tuple[str, ...]]:
-        """The names of the columns, then the rows."""
+        """The names of the columns, followed by the rows."""
         return [tuple(self.rows[0]), *(tuple(row.values()) for row in self.rows)]
 
 
 def text(rows: Sequence[Row]) -> list[str]:
-    """Lines for a terminal: the names of the columns, then the rows, in columns."""
+    """Lines for a terminal: the names of the columns, followed by the rows, aligned."""
     lines = Table("", rows).lines
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines]
 
 
 def markdown(table: Table) -> str:
-    """A Markdown table under its caption as a heading, and its note."""
+    """A Markdown table with its caption as a heading, and its note."""
     note = [markdown_text(table.note), ""] if table.note else []
     return "\n".join([f"#### {markdown_text(table.caption)}", "", *note, markdown_rows(table), ""])
 
 
 def markdown_rows(table: Table) -> str:
-    """A Markdown table by itself."""
+    """A Markdown table alone."""
     header, *rows = (f"| {' | '.join(map(markdown_text, cells))} |" for cells in table.lines)
     return "\n".join([header, "|" + " --- |" * len(table.rows[0]), *rows])
 
@@ -71,16 +71,17 @@ def latex(table: Table) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text on one line, with what Markdown would read as markup escaped."""
+    """Text on one line, with Markdown's special characters escaped."""
     return _MARKDOWN.sub(r"\\\1", _one_line(text))
 
 
 def latex_text(text: str) -> str:
-    """Text on one line, with what LaTeX would read as markup escaped, and a minus before a number."""
+    """Text on one line, with LaTeX's special characters escaped, and a proper minus before a number."""
     escaped = "".join(_LATEX.get(character, character) for character in _one_line(text))
     return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
 def _one_line(text: str) -> str:
-    """What cannot be seen is left out: a document that holds it may not open, or shows another order."""
+    """Text on one line without invisible characters: a document with them may not open, or may display another
+    order."""
     return "".join(filter(str.isprintable, " ".join(text.split())))

@@ -1,4 +1,4 @@
-"""What a report says in the terminal: ours with the headline interval, claim, difference, verdict."""
+"""The report in the terminal: our result with its headline interval, the claim, the difference and the verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _REASONS_SHOWN = 2
 
 
 def lines(parts: Sequence[Part]) -> list[str]:
-    """A few lines a benchmark, one for all published numbers, and what this project's own runs were judged, apart."""
+    """A few lines per benchmark, one for all published numbers, and separately the verdicts on this project's own
+    runs."""
     mine, *others = parts
     found = [f"{mine.origin}:{'' if mine.records else ' no runs yet'}", *_headline(mine)]
     found += [line for section in mine.sections for line in _section(section)]
@@ -68,7 +69,7 @@ def _claim(held: Judgement) -> str:
 
 
 def _headline(part: Part) -> list[str]:
-    """The number that the project is about, where nothing met it."""
+    """The number that this project is about, if nothing was compared with it."""
     first = headline(part.answers)
     if first is None or first.held is not None:
         return []

@@ -1,4 +1,4 @@
-"""Facts of a report in the words that all its forms share."""
+"""Phrases for the facts of a report, shared by all its formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.protocols.measures import Measure
 from bench.records.choices import grid_of
 
 NONE = "–"
-# What an interval covers, as the statistics call it -> as a report says it.
+# What an interval covers: name in `statistics` -> name in a report.
 _KINDS = {"both": "episodes + seeds", "over episodes": "episodes", "over seeds": "seeds"}
 _KINDS |= {"for these models": "these weights only"}
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
@@ -19,18 +19,18 @@ BATCH_NORM |= {"episode": "support and queries together (transductive)"}
 
 
 def batch_norm(cell: Cell) -> str:
-    """What its statistics are of, where the network has it."""
+    """Which statistics batch norm uses, if the network has it."""
     unknown = cell.predicted or cell.benchmark.form == FUNCTIONS
     return NONE if unknown else BATCH_NORM[cell.evaluated.evaluation.batch_statistics]
 
 
 def kind(name: str) -> str:
-    """What an interval covers."""
+    """What an interval covers, in words."""
     return _KINDS.get(name, name)
 
 
 def near_bound(measure: Measure) -> str:
-    """What is to be said of an interval there: docs/statistics.md has what was simulated."""
+    """The warning about intervals near a bound; docs/statistics.md has the simulations."""
     low, high = measure.shown_bounds
     place, inside = (f"at {low:g}", f"above {low:g}")
     if isfinite(high):
@@ -40,12 +40,12 @@ def near_bound(measure: Measure) -> str:
 
 
 def at_edge(cell: Cell) -> str:
-    """Such as `seed 2: greatest lr; seed 3: last step`; nothing where all was chosen inside."""
+    """What was chosen at an edge, such as `seed 2: greatest lr; seed 3: last step`; empty if nothing was."""
     return "; ".join(f"seed {seed}: {words}" for seed, words in cell.edges.items())
 
 
 def grid(cell: Cell) -> str:
-    """What was tried on validation episodes, and what was chosen to be tested; nothing where nothing was."""
+    """The candidates tried on validation episodes, and the one that was tested; empty if there was no grid."""
     found = next((grid for _, evaluated in cell.runs if (grid := grid_of(evaluated.info))), None)
     if found is None:
         return ""
@@ -55,12 +55,12 @@ def grid(cell: Cell) -> str:
 
 
 def source(claim: Claim) -> str:
-    """Who says so: the variant is part of it where the source has several."""
+    """The source of a claim, with the variant if the source has several."""
     return f"{claim.source} ({claim.variant})" if claim.variant else claim.source
 
 
 def seeds(cell: Cell) -> str:
-    """How many, and which are missing because they diverged; none where the weights were trained elsewhere."""
+    """The number of seeds, and those missing because they diverged; no number if the weights were trained elsewhere."""
     if cell.predicted:
         return f"{len(cell.seeds)}, trained elsewhere"
     if cell.origin:
@@ -70,14 +70,14 @@ def seeds(cell: Cell) -> str:
 
 
 def counted_seeds(cell: Cell) -> str:
-    """The seeds in running text: `3 seeds`."""
+    """The seeds in running text, such as `3 seeds`."""
     if cell.predicted or cell.origin:
         return seeds(cell)
     return f"{len(cell.seeds)} seed{'s' * (len(cell.seeds) > 1)}"
 
 
 def iterations(cell: Cell) -> str:
-    """The iterations evaluated, and of how many where training went on; none where nobody said how many there were."""
+    """The iterations evaluated, out of how many if training went on; a dash if the number is not known."""
     if cell.predicted or (cell.origin and cell.origin.get("iterations", cell.iterations) is None):
         return NONE
     full = cell.record.training.iterations
@@ -85,13 +85,12 @@ def iterations(cell: Cell) -> str:
 
 
 def episodes(cell: Cell) -> str:
-    """Such as `600 × 25 queries`."""
+    """The test episodes, such as `600 × 25 queries`."""
     return f"{cell.scores.shape[1]} × {cell.queries} queries"
 
 
 def data(cell: Cell) -> str:
-    """The copy that was used: the published one that it equals, or its name and digest; and what has to be known of
-    it."""
+    """The copy of the data: the published one that it equals, or its name and digest, followed by its remarks."""
     found = cell.data
     part = "a part of " * bool(found["partial"])
     remarks = "".join(f"; {text}" for text in found.get("remarks") or ())
@@ -99,16 +98,16 @@ def data(cell: Cell) -> str:
 
 
 def ends(interval: tuple[float, float], form: str = ".2f") -> str:
-    """`62.19 to 64.03`, or a dash where there is no interval."""
+    """`62.19 to 64.03`, or a dash if there is no interval."""
     low, high = interval
     return NONE if low != low else f"{low:{form}} to {high:{form}}"
 
 
 def gain(later: Cell, earlier: Cell) -> str:
-    """Such as `maml at 75000 − at 60000 iterations`."""
+    """The gain from further iterations, such as `maml at 75000 − at 60000 iterations`."""
     return f"{later.method} at {spread(later.iterations)} − at {spread(earlier.iterations)} iterations"
 
 
 def p_value(p: float) -> str:
-    """Two digits, or a dash where there is none."""
+    """A p-value with two digits, or a dash if there is none."""
     return NONE if p != p else "< 0.0001" if p < 1e-4 else f"{p:.2g}"

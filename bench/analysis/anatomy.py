@@ -1,8 +1,8 @@
-"""The parts of an interval, and what would decide a verdict: pure functions, as in `bench.analysis.statistics`.
+"""The components of an interval, and what would decide a verdict: pure functions, as in `bench.analysis.statistics`.
 
-Scores are in [0, 1], [..., seeds, episodes]; `queries` are the images of an episode, all classes together. Where batch
-norm is transductive the queries of an episode depend on one another, and the binomial part is an approximation.
-"""
+Scores are in [0, 1], [..., seeds, episodes]; `queries` counts the query images of an episode, all classes together. If
+batch norm is transductive, the queries of an episode depend on one another, and the binomial part is an
+approximation."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from scipy.special import chdtri
 from bench.analysis import statistics
 from bench.analysis.statistics import CLAIM_Z, FEWEST_SEEDS, LEVEL, Estimate, MeanSquares, Values
 
-# "seeds" (on these episodes) and "episodes" (with these seeds) -> the fewest that would decide; None: no number would
+# "seeds" (on these episodes), "episodes" (with these seeds) -> the smallest number that would decide; None: none would
 Needed = dict[str, int | None]
 
-_MOST = 10**7  # seeds or episodes: what these would not decide, no number would
+_MOST = 10**7  # seeds or episodes: if this many would not decide, no number would
 
 
-TELLING = (0.2, 0.8)  # accuracies of which a variance tells an SD at 95 %: see `between_sd`
+TELLING = (0.2, 0.8)  # accuracies for which the interval of `between_sd` holds at 95 %
 
 
 class Anatomy(NamedTuple):
-    """The variance of an episode's score under one model: between episodes, and its queries' binomial part, which is
-    (p(1-p) - between) / Q. Where the classes of an episode differ in difficulty that is too much. [...]"""
+    """The variance of an episode's score under one model, [...]: between episodes, and the binomial part of its
+    queries, (p(1-p) - between) / Q. The binomial part is too large if the classes of an episode differ in
+    difficulty."""
 
     between: Values
     binomial: Values
 
 
 class Components(NamedTuple):
-    """Variance components of the crossed design; NaN where one seed cannot tell. `episodes`: what all models find
-    hard alike; `rest`: what each finds by itself, its queries' binomial part included. [...]"""
+    """Variance components of the crossed design, [...]; NaN if there is one seed. `episodes`: the difficulty that all
+    models share; `rest`: what is particular to one model, including the binomial part of its queries."""
 
     seeds: Values
     episodes: Values
@@ -42,41 +43,41 @@ class Components(NamedTuple):
 
 
 def of_scores(scores: np.ndarray, queries: int) -> Anatomy:
-    """What the spread of one model's scores consists of, averaged over seeds, [...]. p(1-p) is each seed's own: at the
-    mean over seeds it would hold their spread too."""
+    """The decomposition of the variance of one model's scores, averaged over seeds, [...]. p(1-p) is computed per seed:
+    from the mean over seeds it would include the variance between seeds."""
     means = scores.mean(-1)
     return _split(scores.var(-1, ddof=1).mean(-1), (means * (1 - means)).mean(-1), queries)
 
 
 def of_claim(accuracy: float, half_width: float, episodes: int, queries: int) -> Anatomy:
-    """The anatomy worked back from a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
+    """The decomposition implied by a published accuracy and half-width in [0, 1]: sd = h / 1.96 sqrt(n_c)."""
     return _split((half_width / CLAIM_Z) ** 2 * episodes, accuracy * (1 - accuracy), queries)
 
 
 def _split(variance: Values, one_query: Values, queries: int) -> Anatomy:
-    """`one_query`: the variance p(1-p) of a single one."""
+    """Splits a variance of scores; `one_query`: the variance p(1-p) of a single query."""
     if queries < 2:
-        nothing = np.full_like(variance, np.nan)  # one query is all binomial or all between: nothing tells
+        nothing = np.full_like(variance, np.nan)  # with one query, the two parts cannot be told apart
         return Anatomy(nothing, nothing)
     between = np.maximum(0, _between(variance, one_query, queries))
     return Anatomy(between, variance - between)
 
 
 def _between(variance: Values, one_query: Values, queries: int) -> Values:
-    """(sd^2 - p(1-p)/Q) Q/(Q-1): negative where the scores vary less than Q independent queries must."""
+    """(sd^2 - p(1-p)/Q) Q/(Q-1): negative if the scores vary less than Q independent queries must."""
     return (variance - one_query / queries) * queries / (queries - 1)
 
 
 def between_sd(
     accuracy: float, half_width: float, episodes: int, queries: int, rounding: float = 0.0
 ) -> tuple[float, float]:
-    """The SD between episodes, from .. to, that a published interval implies if it is one of so many episodes and
-    queries: at 95 %, as a variance from so many episodes is known, and with a half-width rounded by up to `rounding`.
-    NaN where the scores vary less than the binomial part alone.
+    """The lower and upper bound of the SD between episodes that a published interval implies, if its test had this many
+    episodes and queries: a 95 % interval for a variance estimated from that many episodes, with a half-width rounded by
+    up to `rounding`. NaN if the scores vary less than the binomial part alone.
 
-    A variance is known so well of scores that are about normal. Outside `TELLING` a few bad episodes make most of it:
-    simulated with error rates that are as skewed, from .. to then holds the true SD in about half of the draws at
-    98.7 %, and in 89 to 97 % at 80 % (tests/analysis/test_anatomy.py)."""
+    This assumes roughly normal scores. Outside `TELLING` a few bad episodes contribute most of the variance: simulated
+    with equally skewed error rates, the interval contains the true SD in about half of the draws at an accuracy of 98.7
+    %, and in 89 to 97 % at 80 % (tests/analysis/test_anatomy.py)."""
     df = episodes - 1
     ends = ((half_width - rounding, (1 - LEVEL) / 2), (half_width + rounding, (1 + LEVEL) / 2))
     variances = [(max(0.0, half) / CLAIM_Z) ** 2 * episodes * df / chdtri(df, tail) for half, tail in ends]
@@ -85,21 +86,21 @@ def between_sd(
 
 
 def compatible(implied: tuple[float, float], plausible: tuple[float, float]) -> str:
-    """Whether the SD between episodes that an interval implies meets the plausible one: `compatible`, or the interval
-    is `too wide` or `too narrow` for the test that it is taken to be of."""
+    """Whether the range of SDs implied by an interval overlaps the plausible one: `compatible`, or the interval is `too
+    wide` or `too narrow` for the assumed test size."""
     if implied[0] > plausible[1]:
         return "too wide"
     return "compatible" if implied[1] >= plausible[0] else "too narrow"
 
 
 def half_width_of(accuracy: float, between_sd: float, episodes: int, queries: int) -> float:
-    """The half-width 1.96 sd / sqrt(n) that so many episodes and queries give."""
+    """The half-width 1.96 sd / sqrt(n) of a test with this many episodes and queries."""
     variance = between_sd**2 * (queries - 1) / queries + accuracy * (1 - accuracy) / queries
     return CLAIM_Z * (variance / episodes) ** 0.5
 
 
 def components(scores: np.ndarray) -> Components:
-    """(MS_s - MS_r) / E, (MS_e - MS_r) / S and MS_r, none below 0, in the square of the scores' unit."""
+    """(MS_s - MS_r) / E, (MS_e - MS_r) / S and MS_r, each at least 0, in the square of the scores' unit."""
     (seeds, episodes), ms = scores.shape[-2:], statistics.mean_squares(scores)
     return Components(
         np.maximum(0, (ms.seeds - ms.rest) / episodes), np.maximum(0, (ms.episodes - ms.rest) / seeds), ms.rest
@@ -107,14 +108,15 @@ def components(scores: np.ndarray) -> Components:
 
 
 def expected(found: Components, seeds: int, episodes: int) -> MeanSquares:
-    """The mean squares that these components lead one to expect of so many seeds and episodes."""
+    """The expected mean squares for this many seeds and episodes, given the variance components."""
     return MeanSquares(episodes * found.seeds + found.rest, seeds * found.episodes + found.rest, found.rest)
 
 
 def needed(
     scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float, one_model: bool = True
 ) -> Needed:
-    """What would decide a claim, all in one unit, if difference and components of [seeds, episodes] stay."""
+    """The numbers of seeds and of episodes that would decide a claim, if the difference and the components of `scores`
+    [seeds, episodes] stay as they are. All values are in one unit."""
     (n_seeds, n_episodes), found = scores.shape, components(scores)
     difference = float(scores.mean()) - accuracy
 
@@ -132,7 +134,8 @@ def needed(
 def needed_of_same_weights(
     scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float
 ) -> Needed:
-    """What would decide it where the claim's own weights are scored again, [episodes]: there are no seeds."""
+    """The number of episodes that would decide a claim whose own weights are scored again, [episodes]: there are no
+    seeds."""
     difference, variance = float(scores.mean()) - accuracy, float(scores.var(ddof=1))
 
     def decides(tested: int) -> bool:
@@ -147,7 +150,7 @@ def _decided(difference: Estimate, margin: float) -> bool:
 
 
 def _fewest(decides: Callable[[int], bool], least: int) -> int | None:
-    """The fewest that decide: more of them never decide less."""
+    """The smallest number that decides; more never decide less."""
     if not decides(_MOST):
         return None
     low, high = least - 1, _MOST

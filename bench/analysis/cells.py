@@ -1,4 +1,4 @@
-"""A cell: the runs of one benchmark, method and protocol, whose scores form one matrix, and its intervals."""
+"""A cell: the runs of one benchmark, method and protocol, whose scores form one matrix, with its intervals."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ Pair = tuple[Record, Evaluated]
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Runs that differ in their seed only, in one evaluation: (record, evaluation) by seed, at least one.
-
-    `diverged`: seeds of the same training that left no scores; an average without them says so. `bootstrap`: the
-    crossed bootstrap's interval, drawn once for all cells of a shape. All are in the measure's unit."""
+    """Runs that differ only in their seed, under one evaluation: (record, evaluation) by seed, at least one.
+    `diverged`: seeds of the same training without scores, which a mean must mention. `bootstrap`: the interval of the
+    crossed bootstrap, whose draws all cells of a shape share. Values are in the measure's unit."""
 
     runs: tuple[Pair, ...]
     diverged: tuple[int, ...] = ()
@@ -37,27 +36,27 @@ class Cell:
 
     @property
     def record(self) -> Record:
-        """The first seed's record, for what all of them share."""
+        """The record of the first seed, for everything that the seeds share."""
         return self.runs[0][0]
 
     @property
     def evaluated(self) -> Evaluated:
-        """The first seed's evaluation, for what all of them share."""
+        """The evaluation of the first seed, for everything that the seeds share."""
         return self.runs[0][1]
 
     @cached_property
     def benchmark(self) -> Benchmark:
-        """What was run, or, of an evaluation on another one, that."""
+        """The benchmark that was evaluated on."""
         return of_evaluation(self.record.info, self.evaluated.info, self.evaluated.evaluation.benchmark)
 
     @cached_property
     def trained_on(self) -> Benchmark:
-        """What was run."""
+        """The benchmark that was trained on."""
         return of_record(self.record.info)
 
     @property
     def measure(self) -> Measure:
-        """What its scores are."""
+        """The measure of the scores."""
         return self.benchmark.measure
 
     @property
@@ -67,13 +66,13 @@ class Cell:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The settings that the method uses, of those that not every method does."""
+        """The settings that the method uses, among those that not every method uses."""
         return self.record.settings(self.evaluated)
 
     @property
     def protocol(self) -> Protocol:
-        """As it was run and evaluated. Of an evaluation on another benchmark, the ways and shots of the training are
-        named where they are not that one's."""
+        """The protocol of training and evaluation. For an evaluation on another benchmark, ways and shots of the
+        training are given if they differ from that benchmark's."""
         training, evaluation = self.record.training, self.evaluated.evaluation
         if evaluation.benchmark is None:
             return Protocol(training, evaluation)
@@ -84,8 +83,8 @@ class Cell:
 
     @cached_property
     def described(self) -> str:
-        """The protocol by its values: the nearest preset and what differs from it; before that, whose weights these
-        are where they were not trained here."""
+        """The protocol by its values: the nearest preset and the differences from it, preceded by the origin of weights
+        that were not trained here."""
         if self.predicted:
             return f"{self.record.info['origin']['name']}, predicted elsewhere, protocol unknown"
         ours = presets.described(self.benchmark, self.settings, self.protocol)
@@ -97,39 +96,39 @@ class Cell:
 
     @property
     def predicted(self) -> bool:
-        """Whether only predictions are here, of other people's code: nothing is known of their protocol."""
+        """Whether the record holds only scores of predictions made by other code: the protocol is unknown."""
         return predicted(self.record.info)
 
     @property
     def code(self) -> dict[str, str] | None:
-        """The file of a method that does not ship, its name and SHA-256; None: it ships."""
+        """Name and SHA-256 of the file of a user's method; None for a built-in method."""
         return self.record.info.get("code")
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """Where weights that were trained elsewhere are from: a name, and the SHA-256 of their files; None: trained
+        """The origin of weights that were trained elsewhere: a name, and the SHA-256 of their files; None if trained
         here."""
         return self.record.info.get("origin")
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The training seeds, one a row of `scores`."""
+        """The training seeds, one per row of `scores`."""
         return tuple(record.seed for record, _ in self.runs)
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """[seeds, episodes]: at the step that counts."""
+        """[seeds, episodes]: the scores at the reported step."""
         return self.measure.factor * np.stack([evaluated.final for _, evaluated in self.runs])
 
     @cached_property
     def by_step(self) -> np.ndarray:
-        """[inner steps + 1, seeds, episodes]."""
+        """[inner steps + 1, seeds, episodes]: the scores after each inner step."""
         steps = 1 + min(evaluated.last_step for _, evaluated in self.runs)
         return self.measure.factor * np.stack([evaluated.scores[:, :steps].T for _, evaluated in self.runs], axis=1)
 
     @property
     def shown_steps(self) -> list[int]:
-        """The inner steps that are shown: every one of a few, and 1, 2, 5, 10, ... of many, with the first and last."""
+        """The inner steps to show: all if they are few; otherwise 0, 1, 2, 5, 10, ... and the last."""
         last = len(self.by_step) - 1
         if last <= _FEW_STEPS:
             return list(range(last + 1))
@@ -138,59 +137,60 @@ class Cell:
 
     @property
     def iterations(self) -> tuple[int, ...]:
-        """The iterations evaluated: one, or one a seed where each seed's best weights are."""
+        """The iterations evaluated: one, or one per seed if each seed's best weights are used."""
         return tuple(sorted({evaluated.iteration for _, evaluated in self.runs}))
 
     @property
     def data(self) -> dict[str, Any]:
-        """name, digest, known_as, partial, of what was evaluated on."""
+        """name, digest, known_as and partial of the data that were evaluated on."""
         return dict(self.evaluated.info.get("data") or self.record.info["data"])
 
     @property
     def title(self) -> str:
-        """The benchmark, which a part of its data is never called by itself."""
+        """The name of the benchmark, marked if the data are only a part of it."""
         return f"{'part of ' * bool(self.data['partial'])}{self.benchmark.name}"
 
     @property
     def queries(self) -> int:
-        """Query images of a test episode, all classes together."""
+        """The number of query images of a test episode, all classes together."""
         return self.benchmark.ways * self.evaluated.evaluation.queries
 
     @cached_property
     def headline(self) -> statistics.Estimate:
-        """Over seeds and episodes; its interval is NaN for one seed."""
+        """The mean over seeds and episodes; its interval is NaN for one seed."""
         return statistics.over_both(self.scores)
 
     @cached_property
     def intervals(self) -> dict[str, Range]:
-        """Name -> 95 % interval, inside the measure's bounds; NaN where one seed cannot tell."""
+        """Name -> 95 % interval, clipped to the measure's bounds; NaN if one seed is not enough for it."""
         drawn = self.measure.clipped(self.bootstrap) if np.ptp(self.scores) else NO_INTERVAL
         return closed_form(self.scores, self.measure) | {"crossed bootstrap": drawn}
 
     @property
     def covers(self) -> str:
-        """The name of the interval that it is shown with where there is room for one."""
+        """The name of the interval to show if there is room for only one."""
         return "both" if len(self.seeds) > 1 else "over episodes"
 
     @property
     def collapsed(self) -> tuple[int, ...]:
-        """The seeds that scored the same in every test episode: one answer to everything."""
+        """The seeds with the same score in every test episode: their models give the same answer to everything."""
         return tuple(record.seed for record, found in self.runs if collapsed(found.final, self.measure))
 
     @cached_property
     def edges(self) -> dict[int, str]:
-        """Seed -> what of its choice on validation lies at the edge of what there was, where something does."""
+        """Seed -> what was chosen on validation at an edge of the candidates; other seeds are left out."""
         found = {record.seed: said(evaluated.edges) for record, evaluated in self.runs}
         return {seed: words for seed, words in found.items() if words}
 
     @property
     def near_bound(self) -> bool:
-        """Whether an interval comes near the measure's bounds, where it covers less than it says."""
+        """Whether an interval comes near the measure's bounds, where its coverage is below 95 %."""
         return any(map(self.measure.near_bound, self.intervals.values()))
 
     @property
     def demonstration(self) -> bool:
-        """Whether it only shows that things work: too few seeds to judge, and less training than the paper's."""
+        """Whether the result is only a demonstration: too few seeds for a verdict, and less training than the
+        paper's."""
         full = paper(self.benchmark).training.iterations
         return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 

@@ -21,8 +21,9 @@ from bench.analysis.statistics import CLAIM_Z, Estimate
 
 
 class Error(NamedTuple):
-    """`half_width` is 1.96 standard errors, in points; `n` is one more than their degrees of freedom. `one_model`: the
-    claim is of one trained model, beside whose error stands the spread between trainings. `said`: in words."""
+    """The error of a claim. `half_width`: 1.96 standard errors, in points; `n`: their degrees of freedom plus one;
+    `one_model`: whether the claim is about one trained model, to which the spread between trainings is added; `said`:
+    in words."""
 
     half_width: float
     n: int
@@ -31,7 +32,7 @@ class Error(NamedTuple):
 
 
 def lacking(claim: Claim) -> list[str]:
-    """What of the claim is missing for an error, in words."""
+    """What is missing from the claim to compute its error, in words."""
     if claim.over_tasks is not None:
         return [] if claim.tasks else ["the claim's number of test episodes is unknown"]
     if claim.trainings:
@@ -44,8 +45,8 @@ def lacking(claim: Claim) -> list[str]:
 
 
 def of_claim(claim: Claim, scores: np.ndarray, queries: int) -> Error:
-    """The error of a claim that lacks nothing, held against `scores` [seeds, episodes], in percent, of test episodes
-    with so many `queries`, all classes together."""
+    """The error of a claim that lacks nothing, compared with `scores` [seeds, episodes], in percent, of test episodes
+    with this many `queries`, all classes together."""
     if claim.over_tasks is not None:
         assert claim.tasks is not None
         return Error(claim.over_tasks, claim.tasks, True, "")
@@ -62,7 +63,7 @@ def _of_trainings(sd: float, n: int) -> Error:
 
 
 def _worked_out(claim: Claim, scores: np.ndarray, queries: int) -> Error:
-    """From the variance between our episodes, at the claim's numbers of episodes and queries."""
+    """The error computed from the variance between our episodes, at the claim's numbers of episodes and queries."""
     assert claim.tasks is not None and claim.queries_per_class is not None
     between = float(anatomy.of_scores(scores / 100, queries).between) ** 0.5
     test = (claim.tasks, claim.about.ways * claim.queries_per_class)

@@ -1,8 +1,8 @@
 """Published numbers, each with its source, its protocol if known, and the margin fixed before any run.
 
-`protocol` is a preset's name, or empty: not known. `iterations` is what the claim is held against; `margin` (points) is
-the delta of the project's statistics.md, 2.0 on miniImageNet, 1.0 on Omniglot, 0.5 on Omniglot 5-way 5-shot.
-"""
+`protocol` is the name of a preset, or empty if unknown. `iterations`: the iteration that the claim is compared with;
+`margin` (points): the delta of the project's statistics.md, 2.0 on miniImageNet, 1.0 on Omniglot, 0.5 on Omniglot 5-way
+5-shot."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from bench.protocols.benchmarks import Benchmark
 
-SEEDS = 5  # of the runs that a verdict is asked for with
+SEEDS = 5  # number of seeds in the command suggested for a verdict
 
-# What a ± can be; other words, or none, say nothing of it that a verdict could rest on.
+# The meanings of a ± that a verdict can use; anything else counts as unknown.
 OVER_TASKS = ("over tasks", "over episodes")
 OVER_TRAININGS = "over trainings"
 STANDARD_DEVIATION = re.compile(r"SD of (\d+) trainings")
@@ -21,8 +21,8 @@ STANDARD_DEVIATION = re.compile(r"SD of (\d+) trainings")
 
 @dataclass(frozen=True)
 class Claim:
-    """One published number. `accuracy`, `ci95` (what is printed behind ±: `ci_meaning` says what that is) and `margin`
-    are in points; None: not published."""
+    """One published number. `accuracy`, `ci95` (the number after ±, whose meaning is `ci_meaning`) and `margin` are in
+    points; None means not published."""
 
     about: Benchmark
     method: str
@@ -51,7 +51,7 @@ class Claim:
 
     @property
     def number(self) -> str:
-        """Such as `63.11 ± 0.92`, with what the ± is where it is not over tasks."""
+        """The number as text, such as `63.11 ± 0.92`, with the meaning of the ± unless it is over tasks."""
         if self.ci95 is None:
             return f"{self.accuracy:.2f}"
         said = "" if self.over_tasks is not None else f" ({self.ci_meaning or 'unknown'})"
@@ -59,11 +59,11 @@ class Claim:
 
     @property
     def over_tasks(self) -> float | None:
-        """The half-width of the interval over test tasks of one trained model; None where the ± is something else."""
+        """The half-width of the interval over test tasks of one trained model; None if the ± is something else."""
         return self.ci95 if self.ci_meaning in OVER_TASKS else None
 
     @property
     def trainings(self) -> int | None:
-        """The number of trainings that the ± is the standard deviation of; None where it is something else."""
+        """The number of trainings whose standard deviation the ± is; None if it is something else."""
         found = STANDARD_DEVIATION.fullmatch(self.ci_meaning)
         return int(found[1]) if found and self.ci95 is not None else None

@@ -1,5 +1,5 @@
-"""Published numbers read from CSV: `published.csv`, which ships beside this module, and a user's own files. The columns
-are the fields of `Claim`, with the name of the benchmark first."""
+"""Reads published numbers from CSV: `published.csv` beside this module, and users' own files. The columns are the
+fields of `Claim`, with the name of the benchmark first."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PUBLISHED = Path(__file__).with_name("published.csv")
 
 
 def published() -> list[Claim]:
-    """The claims that ship with the package."""
+    """The claims that are part of the package."""
     return read(PUBLISHED)
 
 
 def read(path: Path, own: Mapping[str, Shape] | None = None) -> list[Claim]:
-    """The claims in a CSV file; `own`: a user's data sets, as `benchmarks.get` takes them. Raises UserError, one line
-    that names file and line."""
+    """The claims in a CSV file; `own`: the user's data sets, as in `benchmarks.get`. Raises UserError with file and
+    line."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             return _claims(path, csv.DictReader(file, strict=True), own)
@@ -64,7 +64,7 @@ def _text(name: str, text: str) -> str:
 
 
 def _meaning(name: str, text: str) -> str:
-    """Any words, of which those above are understood."""
+    """Any text; only the meanings in `bench.analysis.claims` are understood."""
     found = STANDARD_DEVIATION.fullmatch(text)
     if found and int(found[1]) < 2:
         raise UserError(f"{name} {text!r}: a standard deviation needs at least 2 trainings")

@@ -1,4 +1,4 @@
-"""Collapsed trainings: they give one answer to everything, and score the same in every test episode."""
+"""Collapsed trainings: their models give the same answer to everything, and score the same in every test episode."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ ADVICE = "lower inner_lr or meta_lr (docs/troubleshooting.md)"
 
 
 def collapsed(scores: np.ndarray, measure: Measure) -> bool:
-    """Whether all [episodes] of scores are one and the same, and not perfect: right answers that are counted vary."""
+    """Whether all scores [episodes] are equal and below the maximum: counts of right answers normally vary."""
     return measure.counted and len(scores) > 1 and bool(np.all(scores == scores[0]) and scores[0] < measure.bounds[1])
 
 
 def said(scores: np.ndarray, measure: Measure) -> str:
-    """What happened, in words."""
+    """A collapse, in words."""
     return f"collapsed: every test episode scored exactly {measure.written(scores[0])}, one answer to everything"

@@ -1,4 +1,4 @@
-"""Records as one tidy table: the columns are described at `bench.frame`."""
+"""Records as one tidy table; `bench.frame` describes the columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.records.layout import REFERENCE
 
 
 def tidy(results: Path, rows: str) -> pd.DataFrame:
-    """The records under `results`, a row for each of `rows`. Raises UserError, see `bench.frame`."""
+    """The records under `results`, one row for each of `rows`. Raises UserError; see `bench.frame`."""
     if rows not in _ROWS:
         raise unknown("kind of rows", rows, _ROWS)
     found, problems = _read(results)
@@ -44,8 +44,8 @@ def tidy(results: Path, rows: str) -> pd.DataFrame:
 
 
 def _read(results: Path) -> tuple[list[tuple[Path, Record]], list[str]]:
-    """Every usable record with the folder that it lies in, and a line for each other. This project's own runs are read
-    where their folder is named, and not among a user's."""
+    """Every usable record with its folder, and a line for each other one. This project's own runs are read only if
+    their folder itself is named."""
     below = sorted(path for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
     below = [path for path in below if path.name != REFERENCE]
     found, problems = [], []
@@ -90,7 +90,7 @@ def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
 
 
 def _described(record: Record, evaluated: Evaluated | None = None) -> str | None:
-    """The protocol of its training, or of that and an evaluation; None where only predictions are here."""
+    """The protocol of a training, or of a training and an evaluation; None if the record holds only predictions."""
     if records.predicted(record.info):
         return None
     if evaluated is None:
@@ -140,13 +140,13 @@ def _of_evaluation(folder: Path, record: Record, evaluated: Evaluated) -> dict[s
 
 
 def _compact(table: pd.DataFrame) -> pd.DataFrame:
-    """The keys first, and as categories: an episode's row repeats those of its run."""
+    """The table with its keys first and as categories, because every episode's row repeats those of its run."""
     ordered = table[[*_KEYS, *(name for name in table if name not in _KEYS)]]
     names = [name for name in ("results", "run", "benchmark", "method", "protocol", "evaluation") if name in ordered]
     return ordered.reset_index(drop=True).astype(dict.fromkeys(names, "category"))
 
 
-# What makes the parts of a table from a record, and what makes the table of the parts.
+# rows -> (function from a record to parts of a table, function from the parts to the table)
 _ROWS: dict[str, tuple[Callable[[Path, Record], Iterator[Any]], Callable[[list[Any]], pd.DataFrame]]] = {
     "run": (_run, pd.DataFrame),
     "evaluation": (_evaluations, pd.DataFrame),

@@ -20,7 +20,7 @@ class Fit:
 
 
 def fit(evaluated: Evaluated) -> Fit | None:
-    """The fit that an evaluation keeps, or None. Raises KeyError, TypeError or ValueError where that is none."""
+    """The fit that an evaluation stores, or None. Raises KeyError, TypeError or ValueError if it is malformed."""
     kept = evaluated.info.get("fit")
     if kept is None:
         return None

@@ -1,4 +1,4 @@
-"""The 95 % intervals of a matrix of scores, each by what it covers."""
+"""The 95 % intervals of a matrix of scores, named by what they cover."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NO_INTERVAL: Range = (math.nan, math.nan)
 
 
 def closed_form(scores: np.ndarray, measure: Measure) -> dict[str, Range]:
-    """Name -> interval of scores [seeds, episodes] in the measure's unit, inside its bounds; NaN where one seed cannot
-    tell, and where no episode differs from another: that is no precision."""
+    """Name -> interval of scores [seeds, episodes] in the measure's unit, clipped to its bounds; NaN if one seed is not
+    enough for it, or if all scores are equal, which is not evidence of precision."""
     found = {
         "both": statistics.over_both(scores),
         "over episodes": statistics.over_episodes(scores),

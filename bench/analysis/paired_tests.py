@@ -12,8 +12,8 @@ from bench.analysis.statistics import FEWEST_SEEDS, Estimate, Values, over_both,
 
 
 class Paired(NamedTuple):
-    """Method A minus method B. `kind` says what the interval covers; `p_value` is of t with the seeds' degrees of
-    freedom, fewer than the interval may have, and NaN under three common seeds."""
+    """Method A minus method B. `kind`: what the interval covers; `p_value`: from t with the seeds' degrees of freedom,
+    which may be fewer than the interval's; NaN with fewer than three common seeds."""
 
     difference: Estimate
     p_value: float
@@ -21,9 +21,8 @@ class Paired(NamedTuple):
 
 
 def paired(a: np.ndarray, b: np.ndarray) -> Paired:
-    """A - B, both [common seeds, common episodes] in one order: the headline interval and its two-sided p-value.
-
-    Fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
+    """A - B, both [common seeds, common episodes] in the same order: the headline interval and its two-sided p-value.
+    With fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
     scores = a - b
     if scores.shape[0] < FEWEST_SEEDS:
         return Paired(over_episodes(scores), float("nan"), "for these models")
@@ -32,15 +31,16 @@ def paired(a: np.ndarray, b: np.ndarray) -> Paired:
 
 
 def p_value(difference: Estimate, seeds: int) -> Values:
-    """Two-sided, of t with seeds - 1 degrees of freedom, [...].
+    """The two-sided p-value of t with seeds - 1 degrees of freedom, [...].
 
-    Satterthwaite's, which the interval has, are estimated: right enough at 95 %, and far too many in the tail that a
-    correction for several comparisons reads. Simulated, 12 true nulls by Holm at 5 %: with those at least one is found
-    in up to 21 % of tables of 3 seeds and 11 % of 5, with these in 0.5 % and 4 % (tests/analysis/test_p_values.py)."""
+    The interval uses Satterthwaite's estimated degrees of freedom. They are accurate enough at 95 %, but far too many
+    in the tail that a correction for multiple comparisons depends on. Simulated with 12 true null hypotheses and Holm
+    at 5 %, at least one is rejected in up to 21 % of tables with 3 seeds and 11 % with 5 by Satterthwaite's degrees of
+    freedom, and in 0.5 % and 4 % by seeds - 1 (tests/analysis/test_p_values.py)."""
     value, se = np.asarray(difference.value), np.asarray(difference.se)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 2 * stdtr(seeds - 1, -np.abs(value / se))
-    return np.where(value == 0, 1.0, found)  # equal methods, also where nothing varies
+    return np.where(value == 0, 1.0, found)  # equal methods, even if nothing varies
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

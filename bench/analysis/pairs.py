@@ -1,5 +1,5 @@
-"""Cells of one benchmark compared in pairs, on the seeds and test episodes that both have: methods, the precisions of
-one method, and iterations."""
+"""Pairwise comparisons of the cells of one benchmark, on their common seeds and test episodes: between methods, between
+precisions of one method, and between iterations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bench.protocols.usage import uses
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Cell a minus cell b, in points, on common seeds and episodes. `holm`: p corrected for all pairs of one table."""
+    """Cell a minus cell b, in points, on common seeds and episodes. `holm`: the p-value corrected for all pairs of one
+    table."""
 
     a: Cell
     b: Cell
@@ -29,19 +30,19 @@ class Compared:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, in points."""
+        """The 95 % interval, in points."""
         low, high = self.paired.difference.interval()
         return float(low), float(high)
 
 
 def compared(cells: Sequence[Cell]) -> list[Compared]:
-    """Every pair of methods trained and evaluated alike, or of one method's precisions, with Holm's correction over the
-    pairs that have a p-value."""
+    """Every pair of methods trained and evaluated in the same way, or of precisions of one method, with Holm's
+    correction over the pairs that have a p-value."""
     return _corrected(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
 
 
 def gains(cells: Sequence[Cell]) -> list[Compared]:
-    """Each later evaluation of the same trainings minus the one before it, alike but for the iteration."""
+    """Each later evaluation of the same trainings minus the previous one; only the iteration differs."""
     found: dict[Any, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.iterations):
         if cell.evaluated.evaluation.weights == "last":
@@ -56,7 +57,8 @@ def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
 
 
 def _longest(pairs: Sequence[Compared]) -> list[Compared]:
-    """The pairs, but of those that differ in their number of test episodes only, the one with the most in common."""
+    """The pairs; among those that differ only in their number of test episodes, the one with the most common
+    episodes."""
     best: dict[Any, Compared] = {}
     for pair in sorted(pairs, key=lambda pair: -pair.episodes):
         key = [
@@ -68,16 +70,16 @@ def _longest(pairs: Sequence[Compared]) -> list[Compared]:
 
 
 def pair(a: Cell, b: Cell) -> Compared:
-    """a minus b, on the seeds (at least one) and the first test episodes that both have."""
+    """a minus b, on the common seeds (at least one) and the first common test episodes."""
     seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
-    episodes = min(a.scores.shape[1], b.scores.shape[1])  # of one stream: the first ones are the common ones
+    episodes = min(a.scores.shape[1], b.scores.shape[1])  # both are the beginning of one stream
     x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
     return Compared(a, b, seeds, episodes, paired_tests.paired(x, y))
 
 
 def _comparable(a: Cell, b: Cell) -> bool:
-    """One factor apart, or of other people's code, of which none is known; and on the same test episodes of some common
-    seeds."""
+    """Whether two cells differ in one factor only, or one was predicted by other code, whose factors are unknown; and
+    share test episodes and at least one seed."""
     return (
         (_alike(a, b) if not (a.predicted or b.predicted) else a.method != b.method)
         and a.data["digest"] == b.data["digest"]
@@ -96,13 +98,14 @@ def _common_seeds(a: Cell, b: Cell) -> bool:
 
 
 def _factors(a: Cell, b: Cell) -> set[str]:
-    """What tells two cells apart, but for the number of test episodes and what only one of the methods uses."""
+    """The factors in which two cells differ, except the number of test episodes and settings that only one method
+    uses."""
     same, both_use = a.method == b.method, set(a.settings) & set(b.settings)
     evaluation = evaluation_differences(both_use, a.evaluated.evaluation, b.evaluated.evaluation).keys() - {"episodes"}
     training = differences(a.record.training, b.record.training).keys()
     return {
         *({"method"} if not same else ()),
-        # A method's own file is part of the method, and so is what it alone uses.
+        # A method's source file, and settings that only it uses, are part of the method.
         *(training if same else {name for name in training - {"code"} if uses(both_use, name)}),
         *(f"evaluation.{name}" for name in evaluation),
     }

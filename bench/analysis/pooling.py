@@ -26,7 +26,7 @@ _BOOTSTRAP_SEED = 0
 
 
 def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
-    """The cells of all finished runs, in the order of tables, and a line for each that cannot be pooled."""
+    """The cells of all finished runs, in the order of tables, and a line for each cell that cannot be pooled."""
     groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
     beside: dict[Path, list[Record]] = defaultdict(list)
     for record in records:
@@ -44,7 +44,7 @@ def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
 
 
 def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells with their crossed bootstrap: cells of one shape meet the same draws, which take most of the time."""
+    """The cells with their crossed bootstrap; cells of one shape share the draws, which take most of the time."""
     shapes: dict[tuple[int, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
         shapes[cell.scores.shape].append(cell)
@@ -60,8 +60,8 @@ def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def usable(records: Iterable[Record]) -> tuple[list[Record], list[str]]:
-    """The records that a report can be made of, and a line for each that is not: of unknown benchmark, or lacking
-    what tells its data and episodes."""
+    """The records that a report can use, and a line for each other one: its benchmark is unknown, or it does not
+    identify its data and episodes."""
     good, problems = [], []
     for record in records:
         try:
@@ -93,7 +93,7 @@ def _check(record: Record) -> None:
 
 
 def _check_origin(record: Record) -> None:
-    """Weights are of the files that the record names, or of none: then they were trained here."""
+    """Raises ValueError unless the origin in the training settings matches the weight files that the record names."""
     about = record.info.get("origin")
     found = None if about is None else published_weights.origin(dict(about["files"]))
     if found != record.training.origin:
@@ -101,7 +101,7 @@ def _check_origin(record: Record) -> None:
 
 
 def _check_code(record: Record) -> None:
-    """A method is of the file that the record names, or ships."""
+    """Raises ValueError unless the code in the training settings matches the source file that the record names."""
     about = record.info.get("code")
     found = None if about is None else str(about["sha256"])[:8]
     if found != record.training.code or (about and not isinstance(about["file"], str)):
@@ -109,15 +109,15 @@ def _check_code(record: Record) -> None:
 
 
 def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
-    # The best weights are of another iteration for every seed; they are one cell all the same.
+    # The best weights come from a different iteration for every seed, but still form one cell.
     iteration = "best" if evaluated.evaluation.weights == "best" else evaluated.iteration
     training = record.path.parent.name
     return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
 
 
 def _diverged(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[int, ...]:
-    """The seeds that would be rows of the cell had they not diverged, in training or in its test. `records`: those of
-    its training."""
+    """The seeds that are missing from the cell because they diverged, in training or in its test. `records`: all
+    records of this training."""
 
     def lost(record: Record) -> bool:
         return record.status == "diverged" or any(e.lost and _key(record, e) == key for e in record.evaluations)
@@ -126,7 +126,7 @@ def _diverged(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[int, ...
 
 
 def _unpoolable(cell: Cell) -> str:
-    """Why the runs of a cell cannot form one matrix, or nothing."""
+    """Why the runs of a cell cannot form one matrix; empty if they can."""
     found = {
         "data": {record.info["data"]["digest"] for record, _ in cell.runs},
         "test episodes": {evaluated.info["episodes_digest"] for _, evaluated in cell.runs},
@@ -145,7 +145,7 @@ def _order(cell: Cell) -> tuple[Any, ...]:
 
 
 def outcome(record: Record) -> str:
-    """A line for a run that has no scores to show, or none that mean anything; or nothing."""
+    """A line for a run that has no scores, or no meaningful ones; empty for other runs."""
     if record.status == "diverged":
         return f"diverged at iteration {record.info.get('diverged_at', record.info['iteration'])}; excluded from means"
     if record.status == "unfinished":
@@ -158,7 +158,7 @@ def outcome(record: Record) -> str:
 
 
 def _collapsed(record: Record, measure: Measure) -> list[str]:
-    """A line for a run that gives one answer to everything, with the loss that shows why, or nothing."""
+    """A line for a run that collapsed, with the training loss that shows why; empty for other runs."""
     found = [said(evaluated.final, measure) for evaluated in record.evaluations if collapsed(evaluated.final, measure)]
     if not found or not len(record.points.get("train_loss", ())):
         return found[:1]
@@ -168,7 +168,7 @@ def _collapsed(record: Record, measure: Measure) -> list[str]:
 
 
 def _lost(evaluated: Evaluated, measure: Measure) -> str:
-    """What is said of an evaluation that has no mean."""
+    """The description of an evaluation without a mean."""
     others = evaluated.final[np.isfinite(evaluated.final)]
     mean = f" (the mean of the others is {measure.written(others.mean())})" if len(others) else ""
     name = evaluation_stem(evaluated.evaluation, evaluated.iteration)

@@ -17,7 +17,7 @@ from bench.records.contents import Record
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One benchmark, or a part of one: its cells, the claims about it, and each against each."""
+    """One benchmark, or a part of its data: its cells, the claims about it, and all comparisons."""
 
     title: str
     records: tuple[Record, ...]
@@ -25,11 +25,11 @@ class Section:
     claims: tuple[Claim, ...]
     held: tuple[Judgement, ...]
     pairs: tuple[Compared, ...]
-    gains: tuple[Compared, ...]  # of later over earlier iterations of the same trainings
+    gains: tuple[Compared, ...]  # later minus earlier iterations of the same trainings
 
     @property
     def benchmark(self) -> Benchmark:
-        """What was run, or a part of it."""
+        """The benchmark, also if only a part of its data was used."""
         if self.cells:
             return self.cells[0].benchmark
         return of_record(self.records[0].info)
@@ -40,19 +40,20 @@ class Section:
         return [f"{record.name}: {outcome(record)}" for record in self.records if outcome(record)]
 
     def held_against(self, cell: Cell) -> list[Judgement]:
-        """The claims against one cell."""
+        """The comparisons of claims with this cell."""
         return [h for h in self.held if h.cell is cell]
 
 
 def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[Section], list[str]]:
-    """A section a benchmark that was run, in part or whole; and what could not be pooled."""
+    """One section per benchmark that was run, separately for partial data; and a line for each thing that cannot be
+    pooled."""
     cells, problems = grouped(records)
     titles = {_title(record) for record in records} | {cell.title for cell in cells}
     return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
 
 
 def _title(record: Record) -> str:
-    """The benchmark's name, or that this is a part of it."""
+    """The name of the benchmark, marked if the data are only a part of it."""
     return f"part of {record.benchmark}" if record.info["data"]["partial"] else record.benchmark
 
 
@@ -64,16 +65,16 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
         for claim in claims
         if claim.benchmark == benchmark and (name == benchmark or claim.method in {c.method for c in mine})
     ]
-    # The claim that the project is about comes first; the rest as they stand in their files.
+    # The claim that the project is about comes first; the others keep the order of their files.
     about.sort(key=lambda claim: not claim.central)
     against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
-    elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # trained, and evaluated here
+    elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # perhaps trained on another benchmark
     run = tuple(r for r in records if _title(r) == name or r.path in elsewhere)
     return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
 
 
 def command(claim: Claim) -> str:
-    """What would run this claim's protocol, or nothing where that is not known."""
+    """The command that would run this claim's protocol; empty if the protocol is unknown."""
     if not claim.protocol:
         return ""
     asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.protocol}"

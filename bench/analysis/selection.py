@@ -21,7 +21,7 @@ from bench.records.choices import grid_of
 
 
 def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
-    """The records of the experiment's runs, each with those evaluations only that it asks for."""
+    """The records of the experiment's runs, each with only those evaluations that the experiment asks for."""
     records = list(records)
     asked = _asked(experiment, records)
     parts = [(record, [key for key in asked if key.is_of(record)]) for record in records]
@@ -29,14 +29,14 @@ def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
 
 
 def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
-    """The claims of an experiment's benchmarks and methods."""
+    """The claims about an experiment's benchmarks and methods."""
     blocks = experiment.blocks
     asked = {pair for block in blocks for pair in product(block.benchmarks, map(_called, block.methods))}
     return [claim for claim in claims if (claim.benchmark, claim.method) in asked]
 
 
 def progress(records: Sequence[Record], experiment: Experiment) -> str:
-    """How many of its runs are here, each trained and evaluated as it is asked for, in words."""
+    """How many of the experiment's runs are here, trained and evaluated as requested, in words."""
     asked = _asked(experiment, records)
     done = sum(any(key.is_done(record) for record in records) for key in asked)
     return f"experiment {experiment.name} ({experiment.kept['digest'][:8]}): {done} of {len(asked)} runs finished here"
@@ -44,10 +44,10 @@ def progress(records: Sequence[Record], experiment: Experiment) -> str:
 
 @dataclass(frozen=True)
 class _Key:
-    """One run that an experiment asks for. `protocol`: None where nothing is known of its benchmark, of which there is
-    no record then. `used`: the settings that its method uses. `codes` of an own method: the one that its file has, or
-    where that is not here, any. `tried`: the candidates of the grid that it is one of, which is tested only if it was
-    chosen from them."""
+    """One run that an experiment asks for. `protocol`: None if its benchmark is unknown, so that there cannot be a
+    record. `used`: the settings that its method uses. `codes`, for a user's method: the code of its file, or empty (any
+    code) if the file is missing. `tried`: the candidates of the grid that the run belongs to; it is tested only if
+    chosen."""
 
     benchmark: str
     method: str
@@ -58,7 +58,7 @@ class _Key:
     tried: tuple[str, ...] = ()
 
     def is_of(self, record: Record) -> bool:
-        """Whether the record is of this training."""
+        """Whether a record is of this training."""
         code = record.training.code
         if self.protocol is None or (self.codes and code not in self.codes):
             return False
@@ -66,14 +66,14 @@ class _Key:
         return same and self._alike(replace(record.training, code=None), self.protocol.training)
 
     def asks_for(self, evaluated: Evaluated) -> bool:
-        """Whether an evaluation of its training is one that it wants."""
+        """Whether the experiment asks for this evaluation of the training."""
         if self.protocol is None or not self._alike(evaluated.evaluation, self.protocol.evaluation):
             return False
         grid = grid_of(evaluated.info)
         return not self.tried or (grid is not None and tuple(grid[1]) == self.tried)
 
     def is_done(self, record: Record) -> bool:
-        """Whether the record is of it, with everything that is asked for."""
+        """Whether a record is of this training, and has everything that the experiment asks for."""
         return self.is_of(record) and bool(_found(record, [self]) or (self.tried and record.status == "finished"))
 
     def _alike(self, ours: Any, theirs: Any) -> bool:
@@ -85,7 +85,7 @@ def _found(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
 
 
 def _asked(experiment: Experiment, records: Sequence[Record]) -> list[_Key]:
-    """What all blocks ask for, each once. Raises UserError where one is of no protocol."""
+    """The runs that all blocks ask for, each once. Raises UserError if one has an invalid protocol."""
     known = {record.benchmark: of_record(record.info) for record in records}
     used = {record.method: record.settings(*record.evaluations[:1]) for record in records}
     return list(dict.fromkeys(key for block in experiment.blocks for key in _keys(experiment, block, known, used)))
@@ -98,7 +98,7 @@ def _keys(
         benchmark = known.get(name) or _built_in(name)
         for candidate in block.candidates:
             for method in block.methods:
-                ours = used.get(_called(method), INNER_LOOP)  # of what there is no record, whatever it uses
+                ours = used.get(_called(method), INNER_LOOP)  # without a record it does not matter
                 protocol = experiment.protocol_of(candidate, benchmark, ours) if benchmark is not None else None
                 for seed in block.seeds:
                     yield _Key(name, _called(method), seed, protocol, ours, _codes(method), block.tried)
@@ -107,17 +107,18 @@ def _keys(
 def _built_in(name: str) -> Benchmark | None:
     try:
         return get(name)
-    except UserError:  # of images of the user's own, which are not here
+    except UserError:  # the user's own images, of which there is no record
         return None
 
 
 def _called(method: str) -> str:
-    """By what its runs go: of an own method, by its file."""
+    """The name under which a method's runs are recorded: for a user's method, the name of its file."""
     return Path(method).stem
 
 
 def _codes(method: str) -> tuple[str, ...]:
-    """Codes of a method's file, found as `user_methods` does, which needs torch: what is no path is a name."""
+    """The code of a method's file, without `user_methods`, which needs torch; empty for a name, or if the file is
+    missing."""
     if Path(method).suffix != ".py" and Path(method).name == method:
         return ()
     with suppress(OSError):

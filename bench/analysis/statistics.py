@@ -1,10 +1,10 @@
-"""Scores to estimates, intervals and verdicts: pure functions of a score matrix, scale-free unless a unit is named.
+"""From scores to estimates, intervals and verdicts: pure functions of a score matrix, independent of its unit unless
+one is named.
 
-A matrix of scores is [seeds, episodes]: the score of the model of one training seed on one test episode. All models
-meet the same episodes, so seeds and episodes are crossed. Every formula is that of the project's statistics.md; the
-closed forms also take leading dimensions, [..., seeds, episodes], and then give arrays. What a matrix cannot tell
-(the spread between seeds, from one seed) is NaN, never 0.
-"""
+A matrix of scores is [seeds, episodes]: the score of the model of one training seed on one test episode. All models are
+tested on the same episodes, so seeds and episodes are crossed. Every formula is in the project's statistics.md; the
+closed forms also accept leading dimensions, [..., seeds, episodes], and then return arrays. What a matrix cannot
+determine (the spread between seeds, from one seed) is NaN, never 0."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-Values = Any  # np.ndarray, or a float where there are no leading dimensions
+Values = Any  # np.ndarray, or a float if there are no leading dimensions
 
 LEVEL = 0.95
-FEWEST_SEEDS = 3  # fewer say too little of the spread between seeds for a verdict or a p-value
+FEWEST_SEEDS = 3  # fewer say too little about the spread between seeds for a verdict or a p-value
 CLAIM_Z = 1.96  # published half-widths are 1.96 standard errors (Finn et al. 2017, Table 1 and code)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its standard error and degrees of freedom: the interval is value +- t(df) se. Each [...]."""
+    """A value, its standard error and degrees of freedom, each [...]: the interval is value +- t(df) se."""
 
     value: Values
     se: Values
@@ -40,7 +40,7 @@ class Estimate:
 
 
 class MeanSquares(NamedTuple):
-    """The two-way mean squares MS_s, MS_e and MS_r. Each [...]."""
+    """The two-way mean squares MS_s, MS_e and MS_r, each [...]."""
 
     seeds: Values
     episodes: Values
@@ -48,7 +48,7 @@ class MeanSquares(NamedTuple):
 
 
 def mean_squares(scores: np.ndarray) -> MeanSquares:
-    """[..., seeds, episodes] -> MS_s, MS_e, MS_r; NaN where a factor has one level only."""
+    """[..., seeds, episodes] -> MS_s, MS_e, MS_r; NaN if a factor has only one level."""
     seeds, episodes = scores.shape[-2:]
     grand = scores.mean((-2, -1), keepdims=True)
     of_seeds = scores.mean(-1, keepdims=True) - grand
@@ -62,29 +62,30 @@ def mean_squares(scores: np.ndarray) -> MeanSquares:
 
 
 def per_seed(scores: np.ndarray) -> Estimate:
-    """Over episodes, for each model by itself, as papers report one: x_s +- t(E-1) sd / sqrt(E). Each [..., seeds]."""
+    """The mean over episodes of each model alone, as papers report one: x_s +- t(E-1) sd / sqrt(E). Each [...,
+    seeds]."""
     return _of_sample(scores)
 
 
 def over_episodes(scores: np.ndarray) -> Estimate:
-    """These models, other episodes: on the column means x_e, so that n = E and never S x E."""
+    """The mean for these models on other episodes, from the episode means x_e, so that n = E and never S x E."""
     return _of_sample(scores.mean(-2))
 
 
 def over_seeds(scores: np.ndarray) -> Estimate:
-    """These episodes, other trainings: x +- t(S-1) sd(x_s) / sqrt(S)."""
+    """The mean for other trainings on these episodes: x +- t(S-1) sd(x_s) / sqrt(S)."""
     return _of_sample(scores.mean(-1))
 
 
 def over_both(scores: np.ndarray) -> Estimate:
-    """The headline: other trainings, other episodes.
+    """The headline estimate: other trainings, other episodes.
 
     se^2 = max(MS_s, MS_e, MS_s + MS_e - MS_r) / (S E), with Satterthwaite's degrees of freedom, at least S - 1."""
     return of_mean_squares(scores.mean((-2, -1)), mean_squares(scores), *scores.shape[-2:])
 
 
 def of_mean_squares(value: Values, ms: MeanSquares, seeds: int, episodes: int) -> Estimate:
-    """The headline, from the mean and the mean squares of so many seeds and episodes. Each [...]."""
+    """The headline estimate, from the mean and the mean squares of this many seeds and episodes. Each [...]."""
     total = _variance_total(ms)
     terms = ((ms.seeds, seeds - 1), (ms.episodes, episodes - 1), (ms.rest, (seeds - 1) * (episodes - 1)))
     return Estimate(value, np.sqrt(total / (seeds * episodes)), _satterthwaite(total, terms, seeds - 1))
@@ -93,10 +94,10 @@ def of_mean_squares(value: Values, ms: MeanSquares, seeds: int, episodes: int) -
 def difference_from_claim(
     scores: np.ndarray, accuracy: Values, half_width: float, episodes: int, one_model: bool = True
 ) -> Estimate:
-    """D = x - c against a claim c +- h of one model on n_c episodes, all in one unit.
+    """D = x - c for a claim c +- h about one model on n_c episodes, all in one unit.
 
-    V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the spread of one more model. A
-    claim that is no `one_model`'s is a mean over trainings: h holds their spread, and n_c counts them."""
+    V = se^2 + s2_model + (h/1.96)^2, where s2_model = max(0, (MS_s - MS_r) / E) is the variance of one more model.
+    Without `one_model` the claim is a mean over trainings: h includes their spread, and n_c is their number."""
     n_seeds, n_episodes = scores.shape[-2:]
     error = error_of_difference(mean_squares(scores), n_seeds, n_episodes, half_width, episodes, one_model)
     return Estimate(scores.mean((-2, -1)) - accuracy, *error)
@@ -105,7 +106,8 @@ def difference_from_claim(
 def error_of_difference(
     ms: MeanSquares, n_seeds: int, n_episodes: int, half_width: float, episodes: int, one_model: bool = True
 ) -> tuple[Values, Values]:
-    """sqrt(V) of that difference and its degrees of freedom, from the mean squares of so many seeds and episodes."""
+    """sqrt(V) of `difference_from_claim` and its degrees of freedom, from the mean squares of this many seeds and
+    episodes."""
     n = n_seeds * n_episodes
     of_claim = (half_width / CLAIM_Z) ** 2
     variance = _variance_total(ms) / n + one_model * _model_variance(ms, n_episodes) + of_claim
@@ -120,13 +122,14 @@ def error_of_difference(
 
 
 def difference_of_same_weights(scores: np.ndarray, accuracy: Values, half_width: float, episodes: int) -> Estimate:
-    """D = x - c where the claim's own weights are scored again, [..., episodes]: V = sd^2/E + (h/1.96)^2, no seeds."""
+    """D = x - c if the claim's own weights are scored again, [..., episodes]: V = sd^2/E + (h/1.96)^2, without
+    seeds."""
     n, variance = scores.shape[-1], scores.var(-1, ddof=1)
     return Estimate(scores.mean(-1) - accuracy, *error_of_same_weights(variance, n, half_width, episodes))
 
 
 def error_of_same_weights(variance: Values, n_episodes: int, half_width: float, episodes: int) -> tuple[Values, Values]:
-    """sqrt(V) of that difference and its degrees of freedom; `variance` is that of one episode's score, sd^2."""
+    """sqrt(V) of `difference_of_same_weights` and its degrees of freedom; `variance`: sd^2 of one episode's score."""
     terms = ((variance / n_episodes, n_episodes - 1), ((half_width / CLAIM_Z) ** 2, episodes - 1))
     total = terms[0][0] + terms[1][0]
     return np.sqrt(total), _satterthwaite(total, terms, 1)
@@ -144,9 +147,9 @@ def verdict(difference: Estimate, margin: float) -> np.ndarray:
 def smallest_half_width(
     scores: np.ndarray, half_width: float, episodes: int, one_model: bool = True, level: float = 0.90
 ) -> Values:
-    """The half-width of D that no number of seeds gets below, on these episodes; the default level is that of `agrees`.
+    """The half-width of D in the limit of many seeds, on these episodes; the default level is the one of `agrees`.
 
-    What remains of V as S grows: the episodes' own variance / E, one more model's, and the claim's (h/1.96)^2."""
+    What remains of V as S grows: the episodes' own variance / E, that of one more model, and the claim's (h/1.96)^2."""
     n_seeds, n_episodes = scores.shape[-2:]
     ms = mean_squares(scores)
     of_episodes = np.maximum(0, (ms.episodes - ms.rest) / n_seeds) / n_episodes
@@ -157,12 +160,13 @@ def smallest_half_width(
 
 
 def smallest_half_width_of_same_weights(half_width: float, episodes: int, level: float = 0.90) -> float:
-    """`smallest_half_width` where the claim's own weights are scored again, on any number of episodes: (h/1.96)^2."""
+    """`smallest_half_width` if the claim's own weights are scored again, on any number of episodes: (h/1.96)^2
+    remains."""
     return float(Estimate(0.0, half_width / CLAIM_Z, episodes - 1).half_width(level))
 
 
 def _of_sample(values: np.ndarray) -> Estimate:
-    """The mean over the last axis, with the t interval of independent values; NaN of one value."""
+    """The mean over the last axis, with the t interval for independent values; NaN for a single value."""
     n = values.shape[-1]
     se = values.std(-1, ddof=1) / np.sqrt(n) if n > 1 else np.full(values.shape[:-1], np.nan)
     return Estimate(values.mean(-1), se, n - 1)
@@ -177,7 +181,7 @@ def _model_variance(ms: MeanSquares, episodes: int) -> Values:
 
 
 def _satterthwaite(total: Values, terms: Sequence[tuple[Values, int]], least: int) -> Values:
-    """total^2 / sum(term^2 / df), at least `least`: which it also is where nothing varies."""
+    """total^2 / sum(term^2 / df), but at least `least`, also if nothing varies."""
     spread = sum(_over(np.square(term), df) for term, df in terms)
     ratio = np.divide(np.square(total), spread, out=np.zeros_like(spread), where=spread != 0)
     return np.maximum(least, ratio)

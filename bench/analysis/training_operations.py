@@ -1,5 +1,5 @@
-"""Operations of an iteration of the trainings behind published numbers, read from `training_operations.csv`, which
-`bench.tools.count_operations` makes; no torch is needed to read it."""
+"""Operations per iteration of the trainings behind published numbers, read without torch from
+`training_operations.csv`, which `bench.tools.count_operations` writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNTED = Path(__file__).with_name("training_operations.csv")
 
 
 def key(claim: Claim) -> tuple[str, str, str]:
-    """What tells a training's iterations from those of others."""
+    """What identifies the iterations of a training."""
     return claim.benchmark, claim.method, claim.protocol
 
 

@@ -1,4 +1,4 @@
-"""Why a verdict is what it is, and what would decide it, in words."""
+"""The reasons for a verdict, and what would decide it, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bench.analysis.anatomy import Needed
 from bench.analysis.claims import Claim
 from bench.analysis.statistics import Estimate
 
-_FEW_MARGINS = 5  # an error of fewer is said beside the verdict
+_FEW_MARGINS = 5  # if the claim's error is fewer margins than this, the verdict mentions it
 
 
 def would_decide(needed: Needed) -> str:
@@ -32,7 +32,7 @@ def why(verdict: str, difference: Estimate, claim: Claim) -> str:
 
 
 def _in_errors(claim: Claim) -> str:
-    """Near the ceiling, what the margin is of the error: there a point is much."""
+    """The margin in terms of the error rate, for claims near 100 %, where a point is a large part of the error."""
     error, margin = 100 - claim.accuracy, claim.margin or 0
     if not claim.about.measure.counted or error >= _FEW_MARGINS * margin:
         return ""

@@ -1,4 +1,4 @@
-"""Compares a claim with a cell: the difference, and a verdict or the reasons against one."""
+"""Compares a claim with a cell: the difference, and a verdict or the reasons why there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
 
-# What nobody published, and so no run can follow: shown beside every verdict.
+# What was never published, so that no run can follow it: shown beside every verdict.
 _UNKNOWABLE = {
     "omniglot": "the claim's split of the characters is unknown",
     "mini-imagenet": "the claim's image resizer is unknown",
@@ -27,7 +27,8 @@ _UNKNOWABLE = {
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """One claim against one cell. `difference` is ours minus the claim, in points; `reasons` disqualify it."""
+    """The comparison of a claim with a cell. `difference`: ours minus the claim, in points; `reasons`: why it is not
+    judged."""
 
     claim: Claim
     cell: Cell
@@ -37,12 +38,13 @@ class Judgement:
     smallest_half_width: float | None
     verdict: str
     why: str
-    needed: anatomy.Needed = field(default_factory=dict)  # where the verdict is inconclusive
+    needed: anatomy.Needed = field(default_factory=dict)  # if the verdict is inconclusive
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a claim asks of runs before it is held against them: a cell has the same, and so has what is yet to run."""
+    """The properties of planned runs that decide whether a claim can be judged by them; a `Cell` has the same
+    properties."""
 
     benchmark: Benchmark
     settings: tuple[str, ...]
@@ -55,7 +57,7 @@ class Planned:
 
 
 def held(claim: Claim, cell: Cell) -> Judgement:
-    """The claim of this benchmark and method against the cell."""
+    """Compares a claim with a cell of the same benchmark and method."""
     reasons = disqualified_by(claim, cell)
     value = float(cell.headline.value) - claim.accuracy
     if reasons:
@@ -64,30 +66,32 @@ def held(claim: Claim, cell: Cell) -> Judgement:
 
 
 def nearest(claims: Sequence[Judgement]) -> Judgement:
-    """The claim that a cell comes nearest to: protocol known, fewest reasons against it, first of equals."""
+    """The claim nearest to a cell: with a known protocol, then with the fewest reasons against a verdict; the first if
+    several are equal."""
     return min(claims, key=lambda h: (not h.claim.protocol, len(h.reasons)))
 
 
 def telling(h: Judgement) -> tuple[bool, int, int, int]:
-    """A sort key, what tells most of a claim first: judged, then by what stands in the way and how much was run."""
+    """A sort key, the most informative comparison first: judged, then by the number of reasons against it and by how
+    much was run."""
     return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
 
 
 def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
-    """Everything that keeps this cell from being judged by this claim, in words."""
+    """All reasons why the claim cannot be judged by this cell, in words."""
     return [
         *_of_collapse(cell), *_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)
     ]  # fmt: skip
 
 
 def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
-    """Whether the cell's are the very weights of the claim's authors, scored again: judged from one model."""
+    """Whether the cell scores the claim's own published weights again: then a single model is judged."""
     known = published_weights.known(cell.origin["files"]) if cell.origin else None
     return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
 
 
 def _of_collapse(cell: Cell | Planned) -> list[str]:
-    """All seeds: one of several is spread between trainings, and stays in."""
+    """Disqualifies a cell if all seeds collapsed; if some did, that is part of the spread between trainings."""
     if not isinstance(cell, Cell) or cell.collapsed != cell.seeds:
         return []
     return [said(cell.runs[0][1].final, cell.measure)]
@@ -119,13 +123,14 @@ def _of_data(cell: Cell | Planned) -> list[str]:
 
 
 def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
-    """A field that differs or is not known. The iteration is the one evaluated: nothing before it depends on the
-    last; of the claim's own weights it is theirs. The number of test episodes never disqualifies: the interval
-    tells it. Nor does the order of the queries, on which the outputs of no method that ships depend."""
+    """The settings that differ from the claim's, or are unknown. The iteration compared is the evaluated one, since the
+    total number does not affect earlier iterations; the claim's own weights have the claim's iteration. The number of
+    test episodes never disqualifies, because the interval reflects it; nor does the order of the queries, which does
+    not affect the outputs of any built-in method."""
     if not claim.protocol:
         return ["the claim's protocol is unknown"]
     if cell.origin and cell.origin.get("predictions"):
-        return []  # said already
+        return []  # reported already
     theirs = preset(claim.protocol, cell.benchmark, cell.settings)
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     assumed = assumed_by(claim.protocol, cell.benchmark)
@@ -164,7 +169,7 @@ def _judged(claim: Claim, cell: Cell) -> Judgement:
 
 
 def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
-    """What stands beside a verdict."""
+    """Remarks that accompany a verdict."""
     if cell.benchmark.source in _UNKNOWABLE:
         yield _UNKNOWABLE[cell.benchmark.source]
     if same:

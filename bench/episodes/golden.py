@@ -1,8 +1,8 @@
 """Digests of the episode streams of the built-in benchmarks, which must be the same everywhere.
 
-`golden.json` holds, a benchmark, the digest of its data and two digests a stream: `content`, which for episodes is what
-every record holds as its `episodes_digest` under `paper`, and of images also `indices`, for which they need not be
-here. To pin a new benchmark:
+`golden.json` holds, for each benchmark, the digest of its data and two digests per stream: `content`, which for
+episodes is the `episodes_digest` of every record under `paper`, and for images also `indices`, which can be checked
+without the images. To add a new benchmark:
 
     python -m bench.episodes.golden --data-dir DIR
 """
@@ -32,10 +32,10 @@ from bench.protocols.benchmarks import BENCHMARKS, FUNCTIONS, SPLITS, Benchmark,
 
 PINNED = Path(__file__).with_name("golden.json")
 EPISODES = ("train/0", "train/1", "valid/0", "test/0")  # split and seed
-IMAGE_BATCHES = ("images/0", "images/1")  # which fine-tuning may train on
+IMAGE_BATCHES = ("images/0", "images/1")  # training batches of methods that train on images
 _EPISODES, _BATCHES, _BATCH = 64, 16, 64
-_QUERIES = 12  # with 5 shots nearly all of a character's different drawings; fewer queries are the first of these
-_REPEATS = {"n02091831": 1}  # byte-identical images within a class of miniImageNet, which are never drawn
+_QUERIES = 12  # with 5 shots nearly all distinct drawings of a character; fewer queries are the first of these
+_REPEATS = {"n02091831": 1}  # number of byte-identical copies within a class of miniImageNet; they are never drawn
 
 
 def pinned() -> dict[str, Any]:
@@ -44,12 +44,13 @@ def pinned() -> dict[str, Any]:
 
 
 def streams_of(benchmark: Benchmark) -> tuple[str, ...]:
-    """The names of its pinned streams."""
+    """The names of a benchmark's pinned streams."""
     return EPISODES if benchmark.form == FUNCTIONS else EPISODES + IMAGE_BATCHES
 
 
 def layout(source: str, images: Data | None) -> tuple[ImageClass, ...]:
-    """The classes of the known copy: those of `images`, or, of miniImageNet, as its split file and its repeats say."""
+    """The classes of the known copy: from `images`, or for miniImageNet from its split file and its number of
+    copies."""
     if isinstance(images, ImageSet):
         return images.classes
     data_set = catalogue.get(source)
@@ -63,8 +64,8 @@ def layout(source: str, images: Data | None) -> tuple[ImageClass, ...]:
 
 
 def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) -> str:
-    """SHA-256 over the numbers that a stream's beginning consists of: classes, turns, images and the order of the
-    queries, in little-endian."""
+    """SHA-256 over the numbers that the first episodes of a stream consist of: classes, turns, images and the order of
+    the queries, in little-endian."""
     without_images = ImageSet(benchmark.source, np.empty(0, np.uint8), tuple(classes), "")
     episodes = _episodes(benchmark, without_images, stream, benchmark.episode(_QUERIES))
     if stream in IMAGE_BATCHES:
@@ -78,7 +79,7 @@ def indices(benchmark: Benchmark, classes: Sequence[ImageClass], stream: str) ->
 
 
 def content(benchmark: Benchmark, data: Data, stream: str) -> str:
-    """SHA-256 over the images, or points, that a stream's beginning consists of."""
+    """SHA-256 over the images, or points, that the first episodes of a stream consist of."""
     split = stream.replace("images", "train").split("/")[0]
     episodes = _episodes(benchmark, data, stream, presets.paper(benchmark).shape(split, benchmark))
     if stream in EPISODES:
@@ -89,13 +90,14 @@ def content(benchmark: Benchmark, data: Data, stream: str) -> str:
 
 
 def _episodes(benchmark: Benchmark, data: Data, stream: str, shape: EpisodeShape) -> EpisodeStream:
-    """The stream of that name: image batches are drawn from the training split's."""
+    """The stream with this name; image batches are drawn from the training split's stream."""
     split, seed = stream.replace("images", "train").split("/")
     return episode_stream(benchmark, data, split, shape, int(seed))
 
 
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
-    """Every built-in benchmark's streams, drawn again: `benchmark`, `ok`, `complete` (its data are here), a `line`."""
+    """Draws every built-in benchmark's streams again: `benchmark`, `ok`, `complete` (its data are here), and a `line`
+    of text."""
     known = pinned()
     return [_verify(benchmark, known.get(benchmark.name), data_dir) for benchmark in BENCHMARKS.values()]
 
@@ -121,7 +123,7 @@ def _verify(benchmark: Benchmark, expected: dict[str, Any] | None, data_dir: Pat
 
 
 def _known_copy(benchmark: Benchmark, data_dir: Path | None, digest: str) -> Data | None:
-    """The data that are pinned, where they are here; what is damaged is for `data verify` to say."""
+    """The pinned data, if they are here; `data verify` reports damaged data."""
     try:
         data = benchmark_data.load(benchmark, presets.paper(benchmark).training, data_dir)
     except UserError:
@@ -130,7 +132,7 @@ def _known_copy(benchmark: Benchmark, data_dir: Path | None, digest: str) -> Dat
 
 
 def _digests(benchmark: Benchmark, data: Data | None) -> dict[str, dict[str, str]]:
-    """The two kinds of digest, each by stream: `indices` of images, and `content` where the data are at hand."""
+    """Both kinds of digest by stream: `indices` for images, and `content` if the data are here."""
     found, names = {}, streams_of(benchmark)
     if benchmark.form != FUNCTIONS:
         classes = layout(benchmark.source, data)
@@ -146,7 +148,7 @@ def _pin(benchmark: Benchmark, data_dir: Path | None) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Adds to `golden.json` what is not pinned yet; what is pinned stays."""
+    """Adds the digests that are missing from `golden.json`; existing ones stay."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
     data_dir, known = parser.parse_args().data_dir, pinned() if PINNED.exists() else {}

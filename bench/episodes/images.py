@@ -22,21 +22,22 @@ from methods.contract import Episode, ImageBatch, MinibatchEpisode
 
 
 class ImageEpisodes(EpisodeStream):
-    """Episodes of an `ImageSet`: uint8 images stay on the device, indices arrive."""
+    """Episodes of an `ImageSet`: its uint8 images stay on the device, where episodes are gathered by their indices."""
 
     @cached_property
     def classes(self) -> tuple[ImageClass, ...]:
-        """The classes of the split that the benchmark uses, and of validation too where those are trained on."""
+        """The classes of the split that the benchmark uses; for training also those of validation, if they are trained
+        on."""
         splits = self.trained_on.split("+") if self.split == "train" else [self.split]
         return tuple(each for split in splits for each in self.data.split(split)[: self.benchmark.classes])
 
     @property
     def class_count(self) -> int:
-        """Classes of the split that episodes are drawn from: with turned copies, four times as many."""
+        """The number of classes that episodes are drawn from: four times as many if rotated copies are classes."""
         return len(self.classes) * self._copies
 
     def class_name(self, number: int) -> str:
-        """The name of a class, and its turn where that makes it another one."""
+        """The name of a class, with its rotation if rotated copies are classes."""
         place, turn = divmod(number, self._copies)
         return self.classes[place].name + (f", turned by {90 * turn}" if turn else "")
 
@@ -49,7 +50,7 @@ class ImageEpisodes(EpisodeStream):
         return self.rotations or (TURN if self.benchmark.rotations else UPRIGHT)
 
     def fitting(self) -> Self:
-        """This stream with the largest episodes, up to these, that the data can fill: fewer ways, queries, shots."""
+        """This stream with its episodes reduced to what the data can fill: fewer ways, queries and shots."""
         if not self.classes:
             return self
         (ways, shots, queries), smallest = self.shape, min(c.distinct for c in self.classes)
@@ -58,8 +59,8 @@ class ImageEpisodes(EpisodeStream):
         return replace(self, shape=EpisodeShape(min(ways, self.class_count), shots, queries))
 
     def check(self, option: str = "") -> None:
-        """Raises UserError where the classes are too few, or have too few images, for such an episode; `option`: what
-        sets the queries, if no setting does."""
+        """Raises UserError if the classes are too few, or have too few images, for such an episode. `option`: the
+        option that sets the queries, if they are not a setting."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape
         if (count := self.class_count) < max(ways, 2):
             mend = f"take at most {count} ways" if count > 1 else "add classes"
@@ -76,8 +77,8 @@ class ImageEpisodes(EpisodeStream):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the content of the first episodes: image bytes and turns class by class, and, unless queries
-        stand so too, over the digest of that and their order."""
+        """SHA-256 over the content of the first episodes: image bytes and rotations class by class; unless queries are
+        ordered by class, that digest is hashed again with their order."""
         if self.by_class:
             return self._digest_by_class()
         order = self._order(0, DIGEST_EPISODES).astype("<i8").tobytes()
@@ -95,7 +96,7 @@ class ImageEpisodes(EpisodeStream):
         """Episodes `first` .. `first + count - 1`."""
         ways, shots, queries = self.shape
         raw = self._raw(first, count, ways * (2 + shots + queries))
-        # Classes first, then turns, then the images by rank and class: more queries only lengthen the list.
+        # Classes first, then rotations, then images by rank and class, so that more queries only lengthen the list.
         chosen = sampling.distinct(raw[:, :ways], self.class_count)
         turns = chosen % self._copies
         if self._turns == TURN:
@@ -109,19 +110,20 @@ class ImageEpisodes(EpisodeStream):
         return MinibatchIndices(*found, torch.from_numpy(self._minibatches(first, count, *self.minibatches)))
 
     def _minibatches(self, first: int, count: int, steps: int, size: int) -> np.ndarray:
-        """[episodes, steps, size]: of all images of a training episode, of the support of another."""
+        """[episodes, steps, size]: drawn from all images of a training episode, or from the support of other
+        episodes."""
         ways, shots, queries = self.shape
         images = ways * (shots + (queries if self.split == "train" else 0))
         raw = self._raw(first, count, -(-steps * size // images) * images, "/minibatches")
         return sampling.passes(raw.reshape(count, -1, images), steps, size)
 
     def query_labels(self, first: int, count: int) -> np.ndarray:
-        """[episodes, ways * queries]: the label of each query of episodes `first` .. `first + count - 1`."""
+        """[episodes, ways * queries]: the labels of the queries of episodes `first` .. `first + count - 1`."""
         return self._order(first, count) // max(1, self.shape.queries)
 
     def _order(self, first: int, count: int) -> np.ndarray:
-        """[episodes, ways * queries]: the queries of each episode in an order of its own, so that a place tells nothing
-        of the label. A query's raw value goes by its rank, then its class: more queries only come in between."""
+        """[episodes, ways * queries]: a random order of each episode's queries, so that a position tells nothing about
+        the label. Raw values are assigned by rank, then class: more queries only come in between."""
         ways, _, queries = self.shape
         if self.by_class:
             return np.tile(np.arange(ways * queries), (count, 1))
@@ -129,9 +131,9 @@ class ImageEpisodes(EpisodeStream):
         return raw.swapaxes(1, 2).reshape(count, -1).argsort(-1, kind="stable")
 
     def draw_images(self, first: int, count: int, size: int, passes: bool = False) -> EpisodeIndices:
-        """Batches `first` .. `first + count - 1` of `size` images of the split, unturned but for turned copies: each
-        image as an episode of one class, [count, size, 1, 1]. Drawn uniformly, or from `passes` over all images, each
-        in an order of its own, which run on where one ends within a batch."""
+        """Batches `first` .. `first + count - 1` of `size` images of the split, each image as an episode of one class,
+        [count, size, 1, 1]; rotated only if rotated copies are classes. Drawn uniformly, or in `passes` over all
+        images, each in its own order; the next pass continues a batch that the last one did not fill."""
         sizes = self._each("distinct")
         ends = np.cumsum(sizes)
         draw = self._of_passes if passes else self._uniformly
@@ -152,10 +154,10 @@ class ImageEpisodes(EpisodeStream):
         return orders[of, place].reshape(count, size)
 
     def as_episodes(self, drawn: EpisodeIndices | MinibatchIndices) -> Episode:
-        """What was drawn, gathered on the device: each tensor with its leading dimensions [..., episodes, ...]."""
+        """Drawn indices as images gathered on the device; each tensor has leading dimensions [..., episodes, ...]."""
         ways, shots, queries = self.shape
         labels = torch.arange(ways, device=self.device).repeat_interleave(shots).expand(*drawn.turns.shape[:-1], -1)
-        query_labels = drawn.order // max(1, queries)  # of which there may be none
+        query_labels = drawn.order // max(1, queries)  # there may be no queries
         support = drawn.images[..., :shots].flatten(-2)
         query = drawn.images[..., shots:].flatten(-2).gather(-1, drawn.order)
         support, query = (
@@ -164,17 +166,17 @@ class ImageEpisodes(EpisodeStream):
         )
         if isinstance(drawn, MinibatchIndices):
             found = MinibatchEpisode(support, labels, query, query_labels, drawn.minibatches)
-            return cast(Episode, found)  # it has all that one has, in the same places
+            return cast(Episode, found)  # it has all fields of an Episode, in the same positions
         return Episode(support, labels, query, query_labels)
 
     def as_images(self, drawn: EpisodeIndices) -> ImageBatch:
-        """What was drawn as images [..., images, ...], with their classes among all classes of the split."""
+        """Drawn indices as images [..., images, ...], with their classes among all classes of the split."""
         each = torch.ones_like(drawn.images)
         images = self._gathered(drawn.images.flatten(-3), (drawn.turns[..., None] * each).flatten(-3))
         return ImageBatch(images, (drawn.classes[..., None] * each).flatten(-3))
 
     def _gathered(self, chosen: Tensor, turns: Tensor) -> Tensor:
-        """Images [...] of the data, each with its turn [...]: float32 in [0, 1], [..., channels, height, width]."""
+        """Images [...] of the data, each with its rotation [...]: float32 in [0, 1], [..., channels, height, width]."""
         images = self._pixels[chosen - self.classes[0].offset].float() / 255
         if self._turns == UPRIGHT:
             return images
@@ -186,11 +188,11 @@ class ImageEpisodes(EpisodeStream):
 
     @cached_property
     def _pixels(self) -> Tensor:
-        """The split's images on the device: uint8 [images, channels, height, width]."""
+        """The images of the split on the device: uint8 [images, channels, height, width]."""
         first, last = self.classes[0], self.classes[-1]
         chosen = np.array(self.data.images[first.offset : last.offset + last.count])
         return torch.from_numpy(chosen).permute(0, 3, 1, 2).contiguous().to(self.device)
 
     def _each(self, name: str) -> np.ndarray:
-        """[classes]: a number of each class of the split, copies one after the other."""
+        """[classes]: an attribute of each class of the split; rotated copies follow one another."""
         return np.array([getattr(each, name) for each in self.classes]).repeat(self._copies)

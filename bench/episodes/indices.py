@@ -8,13 +8,12 @@ from torch import Tensor
 
 
 class EpisodeIndices(NamedTuple):
-    """Episodes as indices, on the host until a device needs them; any leading dimensions.
+    """Episodes as indices, in host memory until a device needs them; with any leading dimensions.
 
     `images` [..., episodes, ways, shots + queries] indexes the image set, the support first; `turns` [..., episodes,
-    ways] are multiples of 90 degrees; `classes` [..., episodes, ways] indexes the split's classes, and a class's
-    column is its label. `order` [..., episodes, ways * queries]: which query stands at each place, counted class by
-    class.
-    """
+    ways] are multiples of 90 degrees; `classes` [..., episodes, ways] indexes the split's classes, and a class's column
+    is its label. `order` [..., episodes, ways * queries]: which query is at each position, where queries are counted
+    class by class."""
 
     images: Tensor
     turns: Tensor
@@ -23,8 +22,8 @@ class EpisodeIndices(NamedTuple):
 
 
 class MinibatchIndices(NamedTuple):
-    """`EpisodeIndices` with `minibatches` [..., episodes, inner steps, images]: which images of an episode each inner
-    step is taken on, counted from the first of its support to the last of its queries."""
+    """`EpisodeIndices` with `minibatches` [..., episodes, inner steps, images]: the images of an episode that each
+    inner step uses, counted from the first of its support to the last of its queries."""
 
     images: Tensor
     turns: Tensor

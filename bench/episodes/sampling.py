@@ -1,8 +1,8 @@
 """Bounded draws from the raw bits of NumPy's Philox generator, keyed by a hash of the stream's name.
 
-Only the raw stream is promised to stay the same between versions of NumPy, so it is read through draws of our own.
-Its counter is the episode's index, and there is no state: any episode can be drawn at any time, in any process.
-"""
+NumPy promises only the raw stream to stay the same between versions, so bounded numbers are drawn from it here. The
+generator's counter is the episode's index, and there is no state: any episode can be drawn at any time, in any
+process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 
 
 def raw(name: str, first: int, count: int, size: int) -> np.ndarray:
-    """uint64 [count, size]: in the stream of this name, the first raw values of places `first` and after.
+    """uint64 [count, size]: the first `size` raw values at the positions `first` and following of the stream with this
+    name.
 
-    A place is 2**64 values of the counter from the next: to go on is a third of the time that a new generator takes."""
+    Positions are 2**64 counter values apart; advancing takes a third of the time of creating a new generator."""
     generator = np.random.Philox(key=_key(name), counter=[0, first, 0, 0])
     drawn, to_the_next = np.empty((count, size), dtype=np.uint64), 2**64 - (size + 3) // 4
     for row in drawn:
@@ -30,9 +31,9 @@ def _key(name: str) -> np.ndarray:
 
 
 def distinct(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
-    """int64 [..., places]: the first places of a Fisher-Yates shuffle of `range(size)`, one for each row [...] of raw
-    values, without building it: `others` are the places that were swapped with 0, 1, ..., and `values` what came
-    there."""
+    """int64 [..., places]: the first elements of a Fisher-Yates shuffle of `range(size)`, one shuffle for each row
+    [...] of raw values, without building it. `others` are the positions that were swapped with 0, 1, ..., and `values`
+    what was put there."""
     others = [place + bounded(raw[..., place], size - place) for place in range(raw.shape[-1])]
     values: list[np.ndarray] = []
 
@@ -50,8 +51,8 @@ def distinct(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
 
 
 def bounded(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
-    """int64, uniform in [0, size) from 64 raw bits, sizes below 2**32: the upper half of a product of 128 bits, taken
-    in two steps of 32. The bias is below size / 2**64."""
+    """int64, uniform in [0, size) from 64 raw bits, for sizes below 2**32: the upper half of a 128-bit product,
+    computed in two steps of 32 bits. The bias is below size / 2**64."""
     size, half = np.asarray(size, dtype=np.uint64), np.uint64(32)
     lower = (raw & np.uint64(2**32 - 1)) * size >> half
     return ((raw >> half) * size + lower >> half).astype(np.int64)
@@ -63,7 +64,7 @@ def bounded_array(raw: np.ndarray, size: int) -> np.ndarray:
 
 
 def passes(raw: np.ndarray, steps: int, size: int) -> np.ndarray:
-    """int64 [episodes, steps, size]: minibatches without replacement, running on from pass to pass (Nichol et al. 2018,
-    code: `_mini_batches`). `raw` is [episodes, passes, images]: each pass goes through all images in its order."""
+    """int64 [episodes, steps, size]: minibatches without replacement, continuing from pass to pass (Nichol et al. 2018,
+    code: `_mini_batches`). `raw` is [episodes, passes, images]: each pass goes through all images in its own order."""
     order = raw.argsort(-1, kind="stable").reshape(len(raw), -1)
     return order[:, : steps * size].reshape(-1, steps, size)

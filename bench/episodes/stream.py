@@ -1,4 +1,4 @@
-"""A stream of episodes: the i-th is a pure function of (benchmark, split, seed, i), whatever form its data have."""
+"""A stream of episodes: the i-th is a pure function of (benchmark, split, seed, i), for any form of data."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True, eq=False)
 class EpisodeStream(ABC):
-    """The episodes of one split under one seed, to be used on a device. A form of data is a subclass.
+    """The episodes of one split under one seed, on a device; each form of data has a subclass.
 
-    `with_parameters`: inputs hold the parameters of the episode's function beside them, where it has some. `by_class`:
-    queries stand class by class, as they did before they got an order of their own (`protocol.BY_CLASS`). `rotations`:
-    one of `protocol.ROTATIONS`, or None, the benchmark's. `trained_on`: of which splits the classes of training are.
-    `minibatches`: inner steps and images of each, or None: steps are not taken on minibatches."""
+    `with_parameters`: inputs include the parameters of the episode's function, if it has some. `by_class`: queries are
+    ordered by class, as in old records (`protocol.BY_CLASS`). `rotations`: one of `protocol.ROTATIONS`, or None for the
+    benchmark's. `trained_on`: the splits whose classes are trained on. `minibatches`: (inner steps, images per step),
+    or None if inner steps do not use minibatches."""
 
     benchmark: Benchmark
-    data: Any  # of `Data` the subclass's form
+    data: Any  # an `ImageSet` or `Sinusoids`, according to the subclass
     split: str
     seed: int
     shape: EpisodeShape
@@ -44,17 +44,17 @@ class EpisodeStream(ABC):
     minibatches: tuple[int, int] | None = None
 
     def on(self, device: torch.device) -> Self:
-        """This stream on a device. Raises UserError where the data cannot fill an episode."""
+        """This stream on a device. Raises UserError if the data cannot fill an episode."""
         self.check()
         return replace(self, device=device)
 
     def episodes(self, first: int, count: int) -> Episode:
-        """Episodes `first` .. `first + count - 1` on the device, each tensor with a leading [episodes, ...]."""
+        """Episodes `first` .. `first + count - 1` on the device; each tensor has a leading dimension [episodes]."""
         drawn = self.draw(first, count)
         return self.as_episodes(type(drawn)(*(part.to(self.device) for part in drawn)))
 
     def fitting(self) -> Self:
-        """This stream with the largest episodes, up to these, that the data can fill."""
+        """This stream with its episodes reduced to what the data can fill."""
         return self
 
     @property
@@ -64,13 +64,13 @@ class EpisodeStream(ABC):
 
     @property
     def class_count(self) -> int:
-        """How many classes there are to draw from."""
+        """The number of classes to draw from."""
         return len(self.classes)
 
     @abstractmethod
     def check(self, option: str = "") -> None:
-        """Raises UserError where the data cannot fill such an episode; `option`: what sets the queries, if no setting
-        does."""
+        """Raises UserError if the data cannot fill such an episode. `option`: the option that sets the queries, if they
+        are not a setting."""
 
     @property
     @abstractmethod
@@ -83,8 +83,8 @@ class EpisodeStream(ABC):
 
     @abstractmethod
     def as_episodes(self, drawn: Any) -> Episode:
-        """What was drawn, on the device, as support and query: with its leading dimensions [..., episodes, ...]."""
+        """Drawn episodes on the device, as support and query, with their leading dimensions [..., episodes, ...]."""
 
     def _raw(self, first: int, count: int, size: int, suffix: str = "") -> np.ndarray:
-        """uint64 [count, size]: raw values of the stream, from place `first` on."""
+        """uint64 [count, size]: raw values of the stream, from position `first` on."""
         return sampling.raw(f"{self.benchmark.name}/{self.split}/{self.seed}{suffix}", first, count, size)

@@ -1,4 +1,4 @@
-"""The stream of a split, by the form of the benchmark's data."""
+"""The stream of a split, for the benchmark's form of data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FORMS: dict[str, type[EpisodeStream]] = {IMAGES: ImageEpisodes, FUNCTIONS: Func
 def stream(
     benchmark: Benchmark, data: Data, split: str, shape: EpisodeShape, training_seed: int = 0, **how: Any
 ) -> EpisodeStream:
-    """The episodes of a split: of the training split those of the training seed, of the others the same for all.
-    `how`: with_parameters, by_class, rotations, trained_on, minibatches."""
+    """The episodes of a split. Training episodes depend on the training seed; those of other splits are always the
+    same. `how`: with_parameters, by_class, rotations, trained_on, minibatches."""
     seed = training_seed if split == "train" else EVALUATION_SEED
     return _FORMS[benchmark.form](benchmark, data, split, seed, shape, **how)
 
 
 def lacks(data: Data) -> tuple[str, ...]:
-    """The splits that have no class in these data, which are a part of a data set."""
+    """The splits without any class in these data; only partial data lack some."""
     if not (isinstance(data, ImageSet) and data.partial):
         return ()
     return tuple(split for split in SPLITS if not data.split(split))

@@ -1,4 +1,4 @@
-"""Mean and variance of images laid out [images, rows, columns, channels], and the sums in their derivatives."""
+"""Mean and variance of images [images, rows, columns, channels], and the sums that their derivatives need."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 
 def mean_and_variance(images: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean and the variance of each channel: [images, rows, columns, channels] -> two of [channels]."""
+    """The mean and the variance of each channel: [images, rows, columns, channels] -> two tensors [channels]."""
     centre = mean(images)
     return centre, mean((images - centre).square())
 
 
 def mean(images: Tensor) -> Tensor:
-    """The mean of each channel, a dimension at a time: compiled, a sum over all three at once is one long chain of
-    additions, and its rounding turned enough ReLUs to move a meta-gradient by half a percent."""
+    """The mean of each channel, one dimension at a time. A compiled sum over all three dimensions at once is one long
+    chain of additions; its rounding flipped enough ReLUs to change a meta-gradient by half a percent."""
     return images.mean(2).mean(1).mean(0)
 
 
 def measured(images: Tensor) -> tuple[Tensor, Tensor]:
-    """`mean_and_variance` in one pass over the images, not differentiable. Torch's sum over all numbers of a channel
-    is good to four digits only, so each column has its own, and they are put together."""
+    """`mean_and_variance` in one pass over the images, not differentiable. Torch's sum over all numbers of a channel is
+    accurate to only four digits, so each column is summed separately, and the results are combined."""
     columns = images.reshape(-1, images[0, 0].numel())
     both = torch.batch_norm_update_stats(columns, None, None, 0.0)
     centres, variances = (value.view(images.shape[2:]) for value in both)
@@ -29,8 +29,8 @@ def measured(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def summed(cotangent: Tensor, images: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-    """The sums over each channel of the cotangent, and of its product with `images - centre`: in one pass, which is
-    batch norm's own backward, over each column as above. Not differentiable."""
+    """The sums over each channel of the cotangent, and of its product with `images - centre`, in one pass: torch's
+    backward of batch norm, applied to each column separately as in `measured`. Not differentiable."""
     columns, centres = images[0, 0].numel(), centre.repeat(images.shape[2])
     _, products, sums = torch.ops.aten.native_batch_norm_backward(
         cotangent.reshape(-1, columns), images.reshape(-1, columns), None, None, None, centres,

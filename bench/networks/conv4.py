@@ -1,6 +1,6 @@
-"""The network of a benchmark: the field's Conv4, as pure functions of (parameters, images), or an MLP.
+"""The network of a benchmark: Conv4 as used in the field, as pure functions of (parameters, images), or an MLP.
 
-A network also knows what it costs, which `bench.training.modes` asks when it chooses how a step runs."""
+A network also estimates its costs, which `bench.training.modes` uses to choose how a step is executed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.networks.stacked.engine import Engine
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.protocols.protocol import Training
 
-_LEAST_SCALE = 1e-12  # of a batch norm that is pooled first, and divided by it
+_LEAST_SCALE = 1e-12  # of a batch norm after pooling, which is divided by it
 Params = dict[str, Tensor]
 Statistics = dict[str, Tensor]
 
@@ -40,7 +40,7 @@ class Conv4(Conv4Costs):
     """
 
     def engine(self, bound_bytes: int) -> Engine:
-        """The loss and its derivatives without autograd, whose inner steps may keep so many bytes."""
+        """An engine for the loss and its derivatives without autograd, whose inner steps may keep this many bytes."""
         averages = self.training.head_input == "mean"
         return Engine(_operations(self.layers), self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
 
@@ -53,13 +53,13 @@ class Conv4(Conv4Costs):
 
     @property
     def feature_count(self) -> int:
-        """Inputs of the head."""
+        """The number of inputs of the head."""
         if self.training.head_input == "mean":
             return self.training.filters
         return self.training.filters * self._geometry.after(self.input_shape[1]) ** 2
 
     def init(self, generator: torch.Generator, outputs: int) -> Params:
-        """Fresh parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
+        """Initial parameters in float32 on the CPU; the convolutions are drawn first, the head last."""
         params: Params = {}
         channels = self.input_shape[0]
         for k in BLOCKS:
@@ -73,13 +73,15 @@ class Conv4(Conv4Costs):
         return params | self.init_head(generator, outputs)
 
     def _fresh_gamma(self, generator: torch.Generator) -> Tensor:
-        """[filters], of one batch norm: from U(0, 1) as in Torch and in PyTorch before 1.2, or ones."""
+        """[filters], the initial scale of one batch norm: from U(0, 1) as in Torch and in PyTorch before 1.2, or
+        ones."""
         if self.training.batch_norm_gamma == "uniform":
             return torch.rand(self.training.filters, generator=generator)
         return torch.ones(self.training.filters)
 
     def init_head(self, generator: torch.Generator, outputs: int, like: str = "head") -> Params:
-        """A fresh head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws convolutions."""
+        """Initial parameters of the head alone, drawn as the protocol draws heads, or (`like="conv"`) as it draws
+        convolutions."""
         weight = torch.empty(outputs, self.feature_count)
         kind = self.training.initialisation
         if like == "conv" and kind == "glorot-normal-head":
@@ -101,9 +103,8 @@ class Conv4(Conv4Costs):
         statistics: Statistics | None = None,
         seen: Statistics | None = None,
     ) -> Tensor:
-        """The head's inputs [images, features]; normalised with `statistics`, or with those of the images at hand.
-
-        Into `seen`, if given, go mean and variance of every layer, as the images at hand have them."""
+        """The head's inputs [images, features]; normalised with `statistics`, or else with those of `images`. If `seen`
+        is given, the mean and variance of every layer, computed from `images`, are stored in it."""
         # [images, rows, columns, channels] from here on
         hidden = seen_inputs(self.training.inputs, images).movedim(1, -1)
         for k in BLOCKS:
@@ -113,7 +114,7 @@ class Conv4(Conv4Costs):
         return hidden.movedim(-1, 1).flatten(1)
 
     def observed(self, params: Params, images: Tensor) -> Statistics:
-        """Mean and variance of every layer, as these images have them."""
+        """The mean and variance of every layer, computed from these images."""
         seen: Statistics = {}
         self.features(params, images, seen=seen)
         return seen
@@ -138,8 +139,9 @@ class Conv4(Conv4Costs):
         return hidden if self._strided else layers.max_pool(geometry.padded(hidden))
 
     def _pooled_block(self, k: int, params: Params, images: Tensor, seen: Statistics | None) -> Tensor:
-        """What batch norm does with scale g and shift b, relu(g z + b), is |g| relu(z' + b / |g|) of the layer whose
-        filters have the sign of g: it is increasing, and the greatest of a window stays the greatest."""
+        """A block that pools before it normalises. Batch norm with scale g and shift b, relu(g z + b), equals |g|
+        relu(z' + b / |g|), where z' comes from the layer whose filters are multiplied by the sign of g. That is
+        increasing in z', so the maximum of a window stays the maximum."""
         weight, bias, shift = (params[name] for name in (f"conv{k}.weight", f"conv{k}.bias", f"norm{k}.shift"))
         size, sign = torch.ones_like(shift), torch.ones_like(shift)
         if self.training.batch_norm_scale:
@@ -166,8 +168,8 @@ class Conv4(Conv4Costs):
 
 @cache
 def _operations(layers: str) -> Any:
-    """An engine's operations for layers of this name: torch's own, or Triton's kernels with products of a precision.
-    Triton is imported where it is used."""
+    """An engine's operations for layers of this name: torch's own, or Triton's kernels, whose products have the
+    precision in `KERNELS`."""
     if layers not in KERNELS:
         return torch_operations
     from bench.networks.stacked.triton_operations import TritonOperations
@@ -178,13 +180,14 @@ def _operations(layers: str) -> Any:
 def network(
     benchmark: Benchmark, training: Training, layers: str = "vectorised", given: int = 0, precision: str = "fp32"
 ) -> Conv4 | Mlp:
-    """The benchmark's network under this protocol; `given` more numbers stand beside every input."""
+    """The benchmark's network under this protocol; `given`: how many parameters of a function are added to every
+    input."""
     if benchmark.form == FUNCTIONS:
         return Mlp(benchmark.input_shape[0] + given, training, precision)
     return conv4(benchmark, training, layers, precision)
 
 
 def conv4(benchmark: Benchmark, training: Training, layers: str = "vectorised", precision: str = "fp32") -> Conv4:
-    """The network of a benchmark of images."""
+    """The network of a benchmark with images."""
     channels, height, width = benchmark.input_shape
     return Conv4((channels, height, width), training, layers, precision)

@@ -1,11 +1,11 @@
-"""How a network sees an image: unchanged, or shifted and scaled as in other code."""
+"""The inputs of a network: images unchanged, or shifted and scaled as in other code."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-# Mean and standard deviation of each channel, of images in [0, 1].
+# Mean and standard deviation of each channel, for images in [0, 1].
 _CHANNELS = {
     # torchvision's, of ImageNet (torchvision.models documentation): CloserLookFewShot, MAML-Pytorch.
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -15,12 +15,12 @@ _CHANNELS = {
         (70.68188272 / 255, 68.27635443 / 255, 72.54505529 / 255),
     ),
 }
-_INVERTED = "inverted"  # ink is 0 and paper 1, where ours is 1 and 0
+_INVERTED = "inverted"  # ink is 0 and paper 1; in our images it is the other way round
 
 
 def seen(inputs: str, images: Tensor) -> Tensor:
-    """Images [images, channels, height, width] in [0, 1] as a network of this kind of inputs sees them. A grey image
-    is normalised by the first channel, as CloserLookFewShot does."""
+    """Images [images, channels, height, width] in [0, 1], transformed for a network with this kind of inputs. A grey
+    image is normalised by the first channel, as in CloserLookFewShot."""
     if inputs == "unit":
         return images
     if inputs == "bytes":
@@ -30,6 +30,6 @@ def seen(inputs: str, images: Tensor) -> Tensor:
     channels = _CHANNELS.get(inputs.removeprefix(f"{_INVERTED}-"))
     if channels is None:
         return images
-    # By plain numbers: a tensor made here could not be copied to a GPU while a graph is captured.
+    # With Python numbers: a tensor created here could not be copied to a GPU while a graph is captured.
     named = zip(images.unbind(1), *channels, strict=False)
     return torch.stack([(channel - mean) / deviation for channel, mean, deviation in named], 1)

@@ -27,22 +27,22 @@ class Mlp:
     precision: str = "fp32"  # one of `bench.protocols.protocol.PRECISIONS`
 
     fills_a_cpu = False
-    may_stack = False  # there is no engine for it
+    may_stack = False  # there is no engine for this network
 
     def takes_kernels(self, device: str) -> bool:
-        """Nor are there kernels."""
+        """False: there are no kernels for this network."""
         return False
 
     def compilation_seconds(self, device: str) -> float:
-        """How long meta-step and evaluation are compiled, seen on a CPU core."""
+        """How long it takes to compile meta-step and evaluation, measured on one CPU core."""
         return 80.0
 
     def saved_by_compiling(self, device: str) -> float:
-        """The share of an eager meta-step, seen there too."""
+        """The share of an uncompiled meta-step's time that compiling saves, measured on one CPU core."""
         return 0.9
 
     def init(self, generator: torch.Generator, outputs: int) -> Params:
-        """Fresh parameters in float32 on the CPU, drawn from the first layer to the last."""
+        """Initial parameters in float32 on the CPU, drawn from the first layer to the last."""
         width = self.training.filters
         shapes = {"hidden1": (width, self.inputs), "hidden2": (width, width), "head": (outputs, width)}
         params: Params = {}
@@ -61,17 +61,18 @@ class Mlp:
         return product(self.precision, F.linear, inputs, params[f"{name}.weight"], params[f"{name}.bias"])
 
     def observed(self, params: Params, inputs: Tensor) -> Params:
-        """No statistics: nothing is normalised."""
+        """No statistics, because nothing is normalised."""
         return {}
 
     def activation_bytes(self, points: int) -> int:
-        """One copy of the activations of so many points."""
+        """The bytes of one copy of the activations of this many points."""
         return 4 * points * 2 * self.training.filters
 
     def meta_step_seconds(self, support: int, query: int, device: str) -> float:
-        """Roughly, eager: the layers are so small that all of it is the calling of operations (two CPU cores)."""
+        """Roughly the seconds of an uncompiled meta-step: the layers are so small that calling the operations takes all
+        of the time (two CPU cores)."""
         return 1.3e-3 * (1 + self.training.inner_steps)
 
     def fastest_layers(self, device: str, compiled: bool, alone: bool, stacks: bool = False) -> str:
-        """It has none that can be carried out in several ways."""
+        """The only implementation of these layers."""
         return "vectorised"

@@ -1,22 +1,22 @@
-"""A block of the network in one function, both of whose derivatives are written out: convolution, max-pooling, batch
-norm without a scale, ReLU. One with a scale is such a block too (`bench.networks.conv4`).
+"""A block of the network as one function, with both derivatives written out: convolution, max-pooling, batch norm
+without a scale, ReLU. A block with a scale can be written in the same way (`bench.networks.conv4`).
 
-Batch norm without a scale and ReLU are increasing, so the greatest of a window stays the greatest: a quarter of the
-numbers is left to normalise, and of the whole layer only sums are taken. Second order differentiates the derivatives
-again. Autograd would do that by many passes over the whole layer, by a convolution as large as the image for the
-weights, and for images that are data too; here it is a few passes, and the two products that it has to be.
+Batch norm without a scale and ReLU are increasing, so the maximum of a window stays the maximum: only a quarter of the
+numbers has to be normalised, and only sums are needed of the whole layer. Second order differentiates the derivatives
+again. Autograd would need many passes over the whole layer, a convolution with a kernel as large as the image for the
+weights, and gradients even for images that are data; here a few passes and two products suffice.
 
-As in PyTorch, `grad_x` is the gradient by x, and `gg_x` what the second derivative is given for `grad_x`. For a channel
-with n places, s (`scale`) is (variance + epsilon) ** -0.5, a (`active`) is `grad_output` where the ReLU is open, A
-(`total`) its sum and B (`products`) that of its product with (greatest - mean):
+As in PyTorch, `grad_x` is the gradient with respect to x, and `gg_x` the cotangent of `grad_x` in the second
+derivative. For a channel with n pixels, s (`scale`) is (variance + epsilon) ** -0.5, a (`active`) is `grad_output`
+where the ReLU is active, A (`total`) its sum and B (`products`) the sum of its product with (greatest - mean):
 
     output  = relu(s (greatest - mean) + shift)
-    spread  = (s a + grad_greatest) where the greatest were + (grad_mean - s A) / n
+    spread  = (s a + grad_greatest) at the maxima + (grad_mean - s A) / n
               + (2 grad_variance - s**3 B) (layer - mean) / n + grad_layer,    the gradient of the layer
-    through = the cotangent of the spread: a convolution of those of the images' and of the weight's gradient
+    through = the cotangent of the spread: a convolution of the cotangents of the images' and of the weight's gradient
 
-The second derivative is that of <spread, through> + <A, gg_shift> for everything the spread is made of, written as
-cotangents of the layer, its greatest, its mean and its variance, which come back through the first.
+The second derivative is the gradient of <spread, through> + <A, gg_shift> with respect to everything that the spread is
+computed from, written as cotangents of the layer, its maxima, its mean and its variance, which `_Block` takes back.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ from bench.networks.stacked import torch_places
 def pooled_block(
     images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Images [images, rows, columns, channels], padded by one, under `weight` [filters, channels, 3, 3] -> [images,
-    rows // 2, columns // 2, filters], and the layer's mean and variance [filters]. Differentiable twice, as second
-    order asks; not under `vmap`."""
-    # Laid out anew: of one channel torch cannot tell where it stands, and would turn the whole layer round.
+    """A block applied to images [images, rows, columns, channels], padded by one, with `weight` [filters, channels, 3,
+    3]: [images, rows // 2, columns // 2, filters], and the layer's mean and variance [filters]. Twice differentiable,
+    as second order requires; not for use under `vmap`."""
+    # With normal strides: with one channel the memory format is ambiguous, and torch would transpose the whole layer.
     images = images.contiguous().view(-1).view(images.shape)
     output, _, _, mean, variance, _ = _Block.apply(images, weight, bias, shift, epsilon)
     return output, mean, variance
 
 
 class _Block(torch.autograd.Function):
-    """Beside the output, what its derivatives are made of: their own derivatives come back through it."""
+    """Returns more than the output: the derivatives are computed from these results, whose own derivatives come back
+    here."""
 
     @staticmethod
     def forward(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
@@ -72,7 +73,7 @@ class _Block(torch.autograd.Function):
 
 
 class _Backward(torch.autograd.Function):
-    """The gradients of images (None where the inner gradient does not ask for them), weight, bias and shift."""
+    """The gradients of images (None if the inner gradient does not need them), weight, bias and shift."""
 
     @staticmethod
     def forward(images: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor | None, ...]:
@@ -94,8 +95,8 @@ class _Backward(torch.autograd.Function):
         through = _convolved(images, gg_weight, gg_bias)
         if ctx.wanted:
             through += _convolved(gg_images, weight, None)
-        # The gradients are linear in the images and in the weight: with those exchanged for their cotangents, the same
-        # product gives the derivatives for both. Images may matter to the outer loop alone, or to nobody.
+        # The gradients are linear in the images and in the weight: with these replaced by their cotangents, the same
+        # product gives the derivatives for both. Only the outer loop may need gradients of images, or nobody.
         grad_images = grad_weight = None
         if ctx.wanted or ctx.needs_input_grad[0]:
             exchanged = gg_images if ctx.wanted else images
@@ -117,7 +118,7 @@ class _Backward(torch.autograd.Function):
         return (
             grad_images,
             grad_weight,
-            None,  # of the output only the places where it is open count
+            None,  # of the output, only where it is positive matters
             through * (2 * at.grad_variance / at.count),
             -cube * product * at.active,
             cube * product * at.total - 2 * at.grad_variance * average,
@@ -131,7 +132,7 @@ class _Backward(torch.autograd.Function):
 
 
 class _Cotangents:
-    """The cotangents of the layer, of its greatest, its mean and its variance, of a block's results and theirs."""
+    """The cotangents of the layer, of its window maxima, its mean and its variance, from those of a block's results."""
 
     def __init__(
         self,
@@ -158,19 +159,19 @@ class _Cotangents:
         self.grad_variance = _plus(-(self.scale**3) * self.products / 2, grad_variance)
 
     def spread(self) -> Tensor:
-        """See above."""
+        """The gradient of the layer; see the formula above."""
         slope = 2 * self.grad_variance / self.count
         found = torch.addcmul(self.grad_mean / self.count - slope * self.mean, self.layer, slope)
-        if found.is_cuda:  # where a scatter would sort first
+        if found.is_cuda:  # where a scatter would have to sort first
             torch_places.add_at(found, self.places, self.grad_greatest)
         else:
-            rows = found.view(len(found), -1, found.shape[-1])  # a view or an error: a copy would lose what is added
+            rows = found.view(len(found), -1, found.shape[-1])  # never a copy, which would lose what is added
             rows.scatter_add_(1, _rows(self.places), _rows(self.grad_greatest))
         return _plus(found, self.grad_layer)
 
 
 def _plus(found: Tensor, given: Tensor | None) -> Tensor:
-    """In place, for what was just made."""
+    """Adds in place, to a tensor that was just created."""
     return found if given is None else found.add_(given)
 
 
@@ -186,7 +187,7 @@ def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def _back(
     cotangent: Tensor, images: Tensor, kernel: Tensor, wanted: bool, weight: bool = True, bias: bool = True
 ) -> tuple[Tensor | None, ...]:
-    """A convolution's own: the gradients of images (where wanted), weight and bias (where wanted)."""
+    """Torch's backward of a convolution: the gradients of images, weight and bias, each if wanted."""
     grad_images, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
         cotangent.permute(0, 3, 1, 2), images.permute(0, 3, 1, 2), kernel, [len(kernel)], [1, 1], [1, 1], [1, 1],
         False, [0, 0], 1, [wanted, weight, bias],

@@ -1,1 +1,1 @@
-"""Exact meta-gradients of stacked episodes without autograd."""
+"""Exact meta-gradients of stacked episodes, without autograd."""

@@ -1,5 +1,5 @@
-"""What kernels compile to, without a device: registers, spills and instructions of everything that some operations
-launch. Of tensors only shapes are needed (device "meta")."""
+"""Compiles kernels without a device, and reports registers, spills and instructions of everything that some operations
+launch. Only the shapes of tensors are needed (device "meta")."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Launch(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """What a launch compiles to. `spills`: loads and stores of registers that do not fit; `instructions`: how often
-    each stands there."""
+    """The result of compiling a launch. `spills`: loads and stores of registers that do not fit; `instructions`: the
+    number of each kind."""
 
     registers: int
     spills: int
@@ -46,12 +46,12 @@ class Compiled(NamedTuple):
     instructions: Counter[str]
 
     def count(self, prefix: str) -> int:
-        """The number of instructions that begin so."""
+        """The number of instructions whose names begin with a prefix."""
         return sum(number for name, number in self.instructions.items() if name.startswith(prefix))
 
 
 def launches(work: Callable[[], Any]) -> list[Launch]:
-    """Everything that this launches, one after another; nothing runs."""
+    """Everything that `work` launches, in order; nothing is executed."""
     with _recorded() as found:
         work()
     return found
@@ -73,7 +73,7 @@ def _recorded() -> Iterator[list[Launch]]:
 
 
 def compiled(launch: Launch, capability: int) -> Compiled:
-    """For GPUs of this capability (80, 90, ...)."""
+    """Compiles a launch for GPUs of this compute capability (80, 90, ...)."""
     made = triton.compile(source(launch), target=GPUTarget("cuda", capability, 32), options=launch.options)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(made.asm["cubin"])
@@ -87,7 +87,8 @@ def compiled(launch: Launch, capability: int) -> Compiled:
 
 
 def source(launch: Launch) -> ASTSource:
-    """As Triton specialises it on a device: what is constant, and which pointers are of 16 bytes."""
+    """The kernel specialised as on a device: which arguments are constant, and which pointers are aligned to 16
+    bytes."""
     signature, constants, attributes = {}, {}, {}
     for index, (parameter, value) in enumerate(zip(launch.kernel.params, launch.arguments, strict=True)):
         if parameter.is_constexpr or value is None:

@@ -1,14 +1,14 @@
 """The four blocks of the network and both of their derivatives, on a set of operations (`torch_operations`).
 
-Every tensor has a leading [episodes]; each episode has parameters of its own. For a block with data x and weight w, in
-the words of `torch_passes`, a prime for the derivative in the direction v:
+Every tensor has a leading dimension [episodes]; each episode has its own parameters. For a block with data x and weight
+w, with the symbols of `torch_passes`, where a prime marks the derivative in the direction v:
 
     forward    L = x * w;  m, s;  o = relu(s (G - m) + shift)
-    backward   a, A, B, S;  the gradients: of w = W(x, S), of the shift = A, of x = D(S, w)
+    backward   a, A, B, S;  the gradients for w: W(x, S), for the shift: A, for x: D(S, w)
     forward'   L' = x * w' + x' * w;  m', s';  o'
-    backward'  a', A', B', S';  (H v) of w = W(x, S') + W(x', S), of the shift = A', of x' = D(S', w) + D(S, w')
+    backward'  a', A', B', S';  (H v) for w: W(x, S') + W(x', S), for the shift: A', for x': D(S', w) + D(S, w')
 
-Batch norm takes the bias of a convolution away again: it is left out, and its gradient is zero.
+Batch norm subtracts the bias of a convolution again, so the bias is left out, and its gradient is zero.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BLOCKS = (1, 2, 3, 4)
 
 
 class Block(NamedTuple):
-    """A block at some parameters, and, once its gradient was taken, what that is made of."""
+    """A block at given parameters, and, after its gradient was computed, the intermediate results of that."""
 
-    x: Any  # images; in a first block whose images were measured, `Data`
+    x: Any  # images; `Data` in a first block whose patches were measured
     weight: Tensor
-    layer: Tensor | None  # None in such a block
+    layer: Tensor | None  # None in such a first block
     greatest: Tensor
     place: Tensor | None
     mean: Tensor
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A block's derivative in a direction."""
+    """The derivative of a block in a direction."""
 
     x1: Tensor | None  # None in the first block
     weight1: Tensor
@@ -58,7 +58,7 @@ class Blocks:
     strided: bool
 
     def forward(self, params: Params, data: Any) -> list[Block]:
-        """All blocks, from `Data` on."""
+        """All blocks applied to `Data`."""
         done: list[Block] = []
         for k in BLOCKS:
             weight = _inside(params[f"conv{k}.weight"])
@@ -75,8 +75,9 @@ class Blocks:
     def backward(
         self, blocks: list[Block], grad_output: Tensor, counted: int, keep: bool
     ) -> tuple[Params, list[Block]]:
-        """The gradient for the blocks' parameters, given the last output's cotangent; and, to `keep`, the blocks with
-        what it was made of. What is not kept leaves the list as soon as it was used."""
+        """The gradient with respect to the blocks' parameters, given the cotangent of the last output; and, with
+        `keep`, the blocks with their intermediate results. Otherwise each block leaves the list as soon as it was
+        used."""
         found: Params = {}
         kept: list[Block] = []
         nothing = torch.zeros_like(blocks[0].mean)
@@ -99,7 +100,8 @@ class Blocks:
         return found, kept
 
     def tangent(self, blocks: list[Block], direction: Params) -> tuple[list[Moved], Tensor]:
-        """How the blocks, and the last output, move in a direction; what it does not name stays."""
+        """The derivatives of the blocks, and of the last output, in a direction; parameters that it does not name stay
+        fixed."""
         moved: list[Moved] = []
         x1 = None
         for k, block in enumerate(blocks, 1):
@@ -115,7 +117,7 @@ class Blocks:
         return moved, x1
 
     def backward_tangent(self, blocks: list[Block], moved: list[Moved], grad_output1: Tensor) -> Params:
-        """The gradient's derivative in the direction, given that of the last output's cotangent."""
+        """The derivative of the gradient in the direction, given the derivative of the last output's cotangent."""
         found, nothing = Params(), torch.zeros_like(blocks[0].mean)
         for k, block, move in reversed(list(zip(BLOCKS, blocks, moved, strict=True))):
             active1, sums1 = self.operations.sums_tangent(
@@ -155,7 +157,7 @@ class Blocks:
         )  # fmt: skip
 
     def _back_tangent(self, block: Block, move: Moved, active1: Tensor, sums1: Tensor) -> tuple[Tensor, Tensor]:
-        """(H v) of the weight, and of x'."""
+        """(H v) for the weight, and for x'."""
         spread1 = self.operations.spread_tangent(
             block.layer, move.layer1, block.active, active1, block.place, block.mean, block.variance,
             move.layer_sums1, block.sums, sums1, len(block.x[0]), self.epsilon,
@@ -172,22 +174,23 @@ def _size(x: Tensor) -> tuple[int, int]:
 
 
 def _inside(weight: Tensor) -> Tensor:
-    """[episodes, filters, channels, 3, 3] -> [episodes, 9, channels, filters]: no copy of what came from inside."""
+    """[episodes, filters, channels, 3, 3] -> [episodes, 9, channels, filters], the internal layout; no copy if the
+    weight came from there."""
     return weight.permute(0, 3, 4, 2, 1).flatten(1, 2).contiguous()
 
 
 def laid_out(params: Params) -> Params:
-    """Weights of convolutions as views of what stands inside, so that nothing is copied at any step."""
+    """Parameters with convolution weights as views of the internal layout, so that no step has to copy them."""
     return {
         name: _outside(_inside(value)) if value.dim() == 5 else value.contiguous() for name, value in params.items()
     }
 
 
 def _outside(weight: Tensor) -> Tensor:
-    """[episodes, 9, channels, filters] -> [episodes, filters, channels, 3, 3], a view."""
+    """[episodes, 9, channels, filters] -> [episodes, filters, channels, 3, 3], as a view."""
     return weight.unflatten(1, (3, 3)).permute(0, 4, 3, 1, 2)
 
 
 def _named(k: int, grad_weight: Tensor, grad_shift: Tensor, grad_bias: Tensor) -> Params:
-    """What belongs to the parameters of block k; weights as views of what stands inside."""
+    """Gradients with the names of block k's parameters; weights are views of the internal layout."""
     return {f"conv{k}.weight": _outside(grad_weight), f"conv{k}.bias": grad_bias, f"norm{k}.shift": grad_shift}

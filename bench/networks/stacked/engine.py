@@ -1,8 +1,8 @@
 """The loss of stacked episodes, its gradient, and the derivative of the gradient in a direction, without autograd.
 
-A Hessian H is symmetric, so the way back through an inner step theta' = theta - lr g(theta) is a Hessian product: of a
-cotangent c of theta', c - lr H c is that of theta. No step is done twice, as long as what all of them keep fits.
-"""
+A Hessian H is symmetric, so the backward pass through an inner step theta' = theta - lr g(theta) is a Hessian-vector
+product: a cotangent c of theta' becomes c - lr H c, the cotangent of theta. No step is computed twice, as long as what
+all steps keep fits into memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.networks.stacked.head import Head
 
 
 class Step(NamedTuple):
-    """What the derivative of a gradient is made of; `blocks` None: to be made again."""
+    """The intermediate results that the derivative of a gradient needs; `blocks` None: to be recomputed."""
 
     params: Params
     data: Any
@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
     @property
     def statistics(self) -> Params:
-        """Mean and variance of every layer, its bias included, as the network names them."""
+        """Mean and variance of every layer, including its bias, with the network's names."""
         found: Params = {}
         for k, (mean, variance) in enumerate(self.moments, 1):
             found |= {f"norm{k}.mean": mean + self.params[f"conv{k}.bias"], f"norm{k}.variance": variance}
@@ -40,10 +40,11 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Engine:
-    """Conv4 under batch norm by the statistics of images at hand, and cross-entropy.
+    """Conv4 with batch norm by the statistics of the current images, and cross-entropy.
 
-    `operations`: a set of them, as `torch_operations`; `strided`: convolutions of stride 2, else pooling; `averages`:
-    the head takes the mean over places, else all of them; `bound_bytes`: what inner steps may keep together."""
+    `operations`: a module or object such as `torch_operations`; `strided`: convolutions of stride 2 instead of pooling;
+    `averages`: the head's inputs are averaged over positions instead of flattened; `bound_bytes`: the memory that all
+    inner steps may use for intermediate results."""
 
     operations: Any
     epsilon: float
@@ -52,21 +53,22 @@ class Engine:
     bound_bytes: int
 
     def data(self, images: Tensor, support: Tensor | None = None, once: bool = False) -> Any:
-        """Images [episodes, images, channels, rows, columns] as they go in; behind the `support`, if given, whose
-        statistics are then those of all. `once`: for one gradient, and no derivative."""
+        """Images [episodes, images, channels, rows, columns] as the engine takes them. If `support` is given, they
+        follow it, and the support's statistics are used for all. `once`: only one gradient will be computed, and no
+        derivative."""
         counted, images = images, images if support is None else torch.cat([support, images], 1)
         count = (counted if support is None else support).shape[1]
         return self.operations.data(images.movedim(2, -1).contiguous(), count, self.strided, once)
 
     def features(self, params: Params, data: Any) -> Tensor:
-        """What enters the head [episodes, images, features], without those of the support: `outputs`, and `gradient` of
-        the head alone, take it in place of images."""
+        """The inputs of the head [episodes, images, features], without those of the support. `outputs`, and `gradient`
+        of the head alone, accept them in place of images."""
         output = self._blocks.forward(params, data)[-1].output
         behind = data.counted if data.counted < output.shape[1] else 0
         return self._features(output)[:, behind:]
 
     def outputs(self, params: Params, data: Any) -> Tensor:
-        """[episodes, images, ways], without those of the support."""
+        """[episodes, images, ways], without the outputs for the support."""
         features = data if isinstance(data, Tensor) else self.features(params, data)
         return self.operations.head.outputs(params, features)
 
@@ -78,16 +80,16 @@ class Engine:
         only: Collection[str] | None = None,
         following: int | None = None,
     ) -> tuple[Tensor, Params, Step]:
-        """The loss [episodes] of the last images, as many as have labels; its gradient for the parameters named in
-        `only`, or for all; and what `derivative` takes, which keeps what it is made of where it is said how many steps
-        follow that will stand beside it in the memory, and where they fit."""
+        """The loss [episodes] of the last images, as many as have labels; its gradient for the parameters in `only`, or
+        for all; and the step that `derivative` takes. The step keeps its intermediate results if `following`, the
+        number of later steps that must fit into memory beside it, is given, and they fit."""
         value, gradient, step = self._gradient(params, data, labels, only, keep=following is not None)
         fits = following is not None and (following + 1) * _bytes(step.blocks) <= self.bound_bytes
         return value, gradient, step if fits else step._replace(blocks=None, head=None)
 
     def derivative(self, step: Step, direction: Params) -> Params:
-        """H v: the derivative, in a direction, of the gradient for all parameters. What the direction does not name
-        stays."""
+        """H v: the derivative, in a direction, of the gradient for all parameters. Parameters that the direction does
+        not name stay fixed."""
         if step.blocks is None:
             *_, step = self._gradient(step.params, step.data, step.labels, direction, keep=True)
         assert step.blocks is not None and step.head is not None
@@ -129,7 +131,7 @@ class Engine:
         return output.mean((2, 3)) if self.averages else output.movedim(-1, 2).flatten(2)
 
     def _of_output(self, grad_features: Tensor, output: Tensor) -> Tensor:
-        """The cotangent of the output, given that of the features."""
+        """The cotangent of the output, given the cotangent of the features."""
         rows, columns, channels = output.shape[2:]
         if self.averages:
             return (grad_features / (rows * columns))[:, :, None, None].expand(output.shape).contiguous()
@@ -137,6 +139,6 @@ class Engine:
 
 
 def _bytes(blocks: list[Block] | None) -> int:
-    """What blocks hold beyond the images that went in."""
+    """The memory of the blocks' tensors, each counted once."""
     held = {id(part): part.nbytes for block in blocks or () for part in block if isinstance(part, Tensor)}
     return sum(held.values())

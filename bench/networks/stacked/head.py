@@ -1,10 +1,11 @@
-"""The linear head and its loss, for stacked episodes: mean cross-entropy, its gradient and that in a direction.
+"""The linear head and its loss, for stacked episodes: mean cross-entropy, its gradient, and the derivative of that in a
+direction.
 
-Features X [episodes, images, features], weight h [episodes, ways, features], bias c; N images have labels y, the last N
-of all: before them may stand images whose statistics the others are normalised with.
+Features X [episodes, images, features], weight h [episodes, ways, features], bias c; the last N images have labels y.
+Images without labels may come first, whose statistics normalise the others.
 
-    z = X h + c,  p = softmax z,  d = (p - y) / N;  the gradients: of h = d X, of c = sum d, of X = d h
-    z' = X' h + X h' + c',  d' = p (z' - sum p z') / N;  of h' = d' X + d X', of c' = sum d', of X' = d' h + d h'
+    z = X h + c,  p = softmax z,  d = (p - y) / N;  the gradients for h: d X, for c: sum d, for X: d h
+    z' = X' h + X h' + c',  d' = p (z' - sum p z') / N;  for h': d' X + d X', for c': sum d', for X': d' h + d h'
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ WEIGHT, BIAS = "head.weight", "head.bias"
 
 
 class Head(NamedTuple):
-    """What the derivatives of a head are made of."""
+    """The intermediate results that the derivatives of a head need."""
 
     features: Tensor  # X of the images with labels
     weight: Tensor
@@ -35,7 +36,7 @@ def outputs(params: Params, features: Tensor) -> Tensor:
 
 
 def loss(params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head]:
-    """Each episode's loss, with labels [episodes, N], and what its gradient is made of."""
+    """The loss of each episode, with labels [episodes, N], and the intermediate results that its gradient needs."""
     before = features.shape[1] - labels.shape[1]
     features = features[:, before:]
     logs = outputs(params, features).log_softmax(2)
@@ -46,13 +47,14 @@ def loss(params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head
 
 
 def gradient(head: Head) -> tuple[Params, Tensor]:
-    """The gradient by the head's parameters, and by all features."""
+    """The gradients with respect to the head's parameters, and to all features."""
     own = {WEIGHT: head.delta.mT @ head.features, BIAS: head.delta.sum(1)}
     return own, of_all(head.before, head.delta @ head.weight)
 
 
 def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
-    """Both in a direction; `features1` None: the features do not move, nor do parameters that it does not name."""
+    """The derivative of both gradients in a direction; `features1` None: the features stay fixed, as do parameters that
+    the direction does not name."""
     weight1, bias1 = direction.get(WEIGHT), direction.get(BIAS)
     outputs1 = torch.zeros_like(head.probabilities)
     if features1 is not None:
@@ -73,5 +75,5 @@ def derivative(head: Head, features1: Tensor | None, direction: Params) -> tuple
 
 
 def of_all(before: int, grad_features: Tensor) -> Tensor:
-    """With zeros for the images without labels, which stand before."""
+    """The gradient of all features: zeros for the images without labels, which come first."""
     return F.pad(grad_features, (0, 0, before, 0)) if before else grad_features

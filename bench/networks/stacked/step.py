@@ -1,8 +1,8 @@
-"""Meta-steps and predictions of methods that say in terms of an engine what they do.
+"""Meta-steps and predictions of methods that can run on an engine.
 
-Such a method has `stacked_loss_and_gradient` or `stacked_predict` (`methods.stacked`): what `loss_and_gradient` and
-`predict` are for one episode, for stacked ones, with an engine handed in. It has to say so itself: one that only
-inherits from a method with them may mean something else."""
+Such a method has `stacked_loss_and_gradient` or `stacked_predict` (`methods.stacked`): the same as `loss_and_gradient`
+and `predict`, but for stacked episodes and with an engine as an argument. Its class must define them itself: a class
+that only inherits them may compute something else."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GRADIENT, PREDICT = "stacked_loss_and_gradient", "stacked_predict"
 
 
 def says(kind: type, what: str) -> bool:
-    """Whether a method's class says so itself."""
+    """Whether a method's class itself defines this attribute."""
     return what in vars(kind)
 
 
 def predicts(kind: type, evaluation: Any) -> bool:
-    """Whether it says so of predictions under this evaluation: not with all statistics, nor for steps of fine-tuning
-    that take more than a rate."""
+    """Whether a method can predict on an engine under this evaluation: not with all kinds of statistics, nor for
+    fine-tuning with more options than a rate."""
     plain = not (evaluation.finetune_batch or evaluation.finetune_momentum or evaluation.finetune_weight_decay)
     return says(kind, PREDICT) and plain and evaluation.batch_statistics in ("batch", "support")
 

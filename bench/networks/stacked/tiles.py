@@ -1,5 +1,5 @@
-"""How large the tiles of each kernel are: what was fastest on a device or, until one was measured, what compiles
-without spills (`tiles.json` says which)."""
+"""The tile sizes of each kernel: the fastest on a device or, until they are measured, some that compile without spills
+(`tiles.json` says which)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SHIPPED = Path(__file__).with_name("tiles.json")
 
 
 class Tile(NamedTuple):
-    """What one program of a kernel takes: `rows` pixels or windows at a time, `depth` numbers of each sum at a time, by
-    `warps` of 32 threads, loads being `stages` ahead."""
+    """The work of one program of a kernel: `rows` pixels or windows at a time, `depth` terms of each sum at a time, by
+    `warps` of 32 threads, with loads `stages` ahead."""
 
     rows: int
     depth: int
@@ -27,45 +27,45 @@ class Tile(NamedTuple):
 
     @property
     def options(self) -> dict[str, int]:
-        """As a launch takes them."""
+        """The options of a launch."""
         return {"num_warps": self.warps, "num_stages": self.stages}
 
 
-Tiles = Mapping[str, Tile]  # by `<kernel>/<products>` or, of images so wide, `<kernel>/<products>/<columns>`
+Tiles = Mapping[str, Tile]  # keys: `<kernel>/<products>`, or `<kernel>/<products>/<columns>` for images of that width
 
 
 @cache
 def shipped() -> Tiles:
-    """The package's own."""
+    """The tiles that are part of the package."""
     return read(json.loads(SHIPPED.read_text()))
 
 
 def read(document: Mapping[str, Any]) -> Tiles:
-    """The tiles in a document as a sweep writes it."""
+    """The tiles in a document written by a sweep."""
     return {name: Tile(*numbers) for name, numbers in document["tiles"].items()}
 
 
 def measured() -> str | None:
-    """On which device the shipped ones were measured, None where on none."""
+    """The device on which the package's tiles were measured, or None."""
     return json.loads(SHIPPED.read_text())["measured"]
 
 
 @dataclass(frozen=True)
 class How:
-    """How kernels run: the precision of their products, their tiles, and about how many programs a sum is split among
-    (a few for each of a GPU's multiprocessors)."""
+    """How kernels run: the precision of their products, their tiles, and the approximate number of programs that a sum
+    is split among (a few per multiprocessor of a GPU)."""
 
     products: str = "ieee"  # one of PRODUCTS
     tiles: Tiles = field(default_factory=shipped, hash=False)
     programs: int = 528
 
     def exact(self, dtype: torch.dtype) -> str:
-        """The precision of products of such numbers: TF32 splits are of float32."""
+        """The precision of products for a dtype: TF32 splits exist only for float32."""
         return self.products if dtype == torch.float32 else "ieee"
 
     def tile(self, kernel: str, columns: int = 0, filters: int = 32, products: str | None = None) -> Tile:
-        """For a kernel on images so wide, with so many filters: a tile is measured with 32, and takes fewer rows where
-        there are more, so that a thread holds as many results."""
+        """The tile of a kernel for images of this width, with this many filters. Tiles are measured with 32 filters;
+        with more, they take fewer rows, so that a thread holds the same number of results."""
         name = f"{kernel}/{products or self.products}"
         found = self.tiles.get(f"{name}/{columns}") or self.tiles[name]
         return found._replace(rows=max(16, found.rows * 32 // max(32, filters)))

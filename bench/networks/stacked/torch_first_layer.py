@@ -1,8 +1,8 @@
-"""The first layer, whose images are data. It is linear in its weight, so what batch norm sums over it comes from the
-mean and the covariance of the images' 3x3 patches, which are measured once; nothing is kept of the layer but its
-greatest, and the layer itself stands in the memory in parts that stay in the processor's cache.
+"""The first layer, whose images are data. It is linear in its weight, so the sums that batch norm needs follow from the
+mean and the covariance of the images' 3x3 patches, which are measured once. Only the window maxima of the layer are
+kept; the layer itself is computed in parts that fit into the processor's cache.
 
-For a channel c with weight w_c [9 * channels], x the patch of a place, n places:
+For a channel c with weight w_c [9 * channels], where x is the patch around a pixel, and n the number of pixels:
 
     m = mean of x . w_c,  variance = w_c . covariance w_c,  sum x (L - m) = n covariance w_c
 """
@@ -18,12 +18,12 @@ from torch import Tensor
 from bench.networks.geometry import padding
 from bench.networks.stacked.torch_products import channels_first, convolved, correlated, each, placed
 
-_PART_BYTES = 4 * 2**20  # of the layer, at once
+_PART_BYTES = 4 * 2**20  # of the layer, at a time
 
 
 class Data(NamedTuple):
-    """Images [episodes, images, rows, columns, channels] with the moments of their patches
-    [9 * channels] over the first `counted` images, in float64; None where they were not measured."""
+    """Images [episodes, images, rows, columns, channels], with the mean and covariance of their patches [9 * channels]
+    over the first `counted` images, in float64; None if they were not measured."""
 
     images: Tensor
     mean: Tensor | None
@@ -33,7 +33,7 @@ class Data(NamedTuple):
 
 
 def data(images: Tensor, counted: int, strided: bool = False, once: bool = False) -> Data:
-    """Measures the patches, which pays where the images do not go through only `once`."""
+    """Measures the patches, unless the images are used only `once`, when it would not pay."""
     if once:
         return Data(images, None, None, counted, strided)
     mean, covariance = each(lambda one: _moments(one[:counted], strided), images)
@@ -41,7 +41,7 @@ def data(images: Tensor, counted: int, strided: bool = False, once: bool = False
 
 
 def _moments(images: Tensor, strided: bool) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of the patches: each image's products about its own centre, put together in float64."""
+    """Mean and covariance of the patches: products about each image's own centre, combined in float64."""
     before, after = padding(images.shape[1], 2) if strided else (1, 1)
     centre = images.mean((1, 2), keepdim=True)
     padded = F.pad(images, (0, 0, before, after, before, after)) - centre
@@ -51,13 +51,13 @@ def _moments(images: Tensor, strided: bool) -> tuple[Tensor, Tensor]:
     products = torch.stack([one.T @ one for one in patches]).double() / patches.shape[1]
     centres, centre = patches.mean(1).double(), centre.flatten(1).repeat(1, 9).double()
     mean = (centres + centre).mean(0)
-    away = centres + centre - mean  # of each image's mean; the products are about `centre`
+    away = centres + centre - mean  # deviation of each image's mean; the products are about `centre`
     within = products - centres[:, :, None] * centres[:, None]
     return mean, within.mean(0) + away.T @ away / len(away)
 
 
 def first_layer(data: Data, weight: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """The greatest of x * w, their places, and each channel's mean and variance."""
+    """The window maxima of x * w, their places, and each channel's mean and variance."""
     flat = weight.flatten(1, 2).double()
     mean = (data.mean[:, None] @ flat).squeeze(1)
     variance = (flat * (data.covariance @ flat)).sum(1)
@@ -141,7 +141,7 @@ def first_weight_tangent(
 
 
 def _dense(data: Data, constants: list[Tensor], slopes: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """mean of x times the constants [episodes, channels], and covariance w times each slope."""
+    """mean of x times the constants [episodes, channels], plus covariance w times each slope."""
     found = data.mean[..., None] * sum(constants)[:, None]
     for weight, slope in slopes:
         found = found + data.covariance @ weight.flatten(1, 2).double() * slope[:, None]
@@ -149,7 +149,7 @@ def _dense(data: Data, constants: list[Tensor], slopes: list[tuple[Tensor, Tenso
 
 
 def _correlated(data: Data, greatest: Tensor, place: Tensor | None) -> Tensor:
-    """W of the images and of what stands at the places, 0 elsewhere; parts are summed in their order."""
+    """W of the images and a layer with the given values at the places and 0 elsewhere; parts are summed in order."""
     if place is None:
         return each(lambda *one: correlated(*one, data.strided), data.images, greatest)
     return each(_of_parts, data.images, greatest, place)
@@ -163,7 +163,7 @@ def _of_parts(images: Tensor, greatest: Tensor, place: Tensor) -> Tensor:
 
 
 def _parts(images: Tensor, filters: Tensor) -> tuple[Tensor, ...]:
-    """So many images that their layer of as many channels as `filters` has last fits the cache."""
+    """The images in parts, so small that the layer of a part fits into the cache."""
     bytes_an_image = images[0, ..., 0].numel() * filters.shape[-1] * filters.element_size()
     return images.split(max(1, _PART_BYTES // bytes_an_image))
 

@@ -1,4 +1,4 @@
-"""The operations of the engine in torch: what runs on a CPU, and what the kernels of a GPU are held against."""
+"""The engine's operations in torch: they run on a CPU, and GPU kernels are tested against them."""
 
 from bench.networks.stacked import head
 from bench.networks.stacked.torch_first_layer import (

@@ -1,10 +1,10 @@
-"""What is done with each number of a layer between the products: batch norm without a scale, ReLU, and the first and
-second derivatives of both.
+"""Elementwise operations on a layer between the products: batch norm without a scale, ReLU, and their first and second
+derivatives.
 
-Images [episodes, images, rows, columns, channels], vectors [episodes, channels]. For a channel: m its mean and s its
-(variance + epsilon) ** -0.5 over n places, L the layer, G its greatest, a (`active`) the output's cotangent where the
-ReLU is open; A and B (`sums`) the sums of a and of a (G - m). A 1 or a prime is the derivative in a direction.
-"""
+Images [episodes, images, rows, columns, channels], vectors [episodes, channels]. For a channel: m is its mean and s its
+(variance + epsilon) ** -0.5 over n pixels, L the layer, G its window maxima (`greatest`), a (`active`) the cotangent of
+the output where the ReLU is active; A and B (`sums`) are the sums of a and of a (G - m). A 1 or a prime marks the
+derivative in a direction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def normalise(greatest: Tensor, mean: Tensor, variance: Tensor, shift: Tensor, e
 
 
 def sums(grad_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """a, the cotangent of the output where that is open, and A = sum a, B = sum a (G - m) [episodes, 2, channels]."""
+    """a, the cotangent of the output where the ReLU is active, and A = sum a, B = sum a (G - m) [episodes, 2,
+    channels]."""
     active = _where_open(grad_output, output)
     return active, each(lambda *one: torch.stack(summed(*one)), active, greatest, mean)
 
@@ -37,8 +38,8 @@ def spread(
     counted: int,
     epsilon: float,
 ) -> Tensor:
-    """S, the layer's gradient: s a at the places, and in the first `counted` images, whose statistics these are,
-    - s A / n - s**3 B (L - m) / n."""
+    """S, the gradient of the layer: s a at the places, and in the first `counted` images, from which the statistics
+    were computed, - s A / n - s**3 B (L - m) / n."""
     s, n = _scale(variance, epsilon), whole[0, :counted, ..., 0].numel()
     total, products = sums.unbind(1)
     constant, slope = -s * total / n, -(s**3) * products / n
@@ -115,7 +116,7 @@ def spread_tangent(
 
 
 def _where_open(of: Tensor, output: Tensor) -> Tensor:
-    """Where the output is greater than 0, and 0 elsewhere."""
+    """`of` where the output is greater than 0, and 0 elsewhere."""
     return torch.ops.aten.threshold_backward(of, output, 0)
 
 

@@ -1,10 +1,9 @@
-"""Products of 3x3 convolutions and what is read off them at once, by torch's own convolutions, an episode at a time.
+"""Products of 3x3 convolutions and what is computed along with them, by torch's convolutions, one episode at a time.
 
-Images [episodes, images, rows, columns, channels]; weights [episodes, 9, channels, filters], tap 3 * row + column.
-Where images are pooled a convolution pads by one; where not it has stride 2 and pads as TensorFlow's SAME does.
-`place` is where the greatest of each 2x2 window stands in its image, row * columns + column: the first of equals. It
-is None where nothing is pooled, and then the greatest are the layer itself.
-"""
+Images [episodes, images, rows, columns, channels]; weights [episodes, 9, channels, filters], tap 3 * row + column. With
+pooling, convolutions pad by one; otherwise they have stride 2 and pad like TensorFlow's SAME. `place` is the position
+of the maximum of each 2x2 window in its image, row * columns + column; the first one if several are equal. Without
+pooling it is None, and the maxima are the layer itself."""
 
 from __future__ import annotations
 
@@ -23,8 +22,8 @@ from bench.networks.stacked import torch_places
 def layer(
     x: Tensor, weight: Tensor, counted: int, strided: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor]:
-    """L = x * w, the greatest of its windows, their places, and each channel's mean and variance over the first
-    `counted` images."""
+    """L = x * w, the maxima of its windows, their places, and each channel's mean and variance over the first `counted`
+    images."""
     whole = each(lambda *one: convolved(*one, strided), x, weight)
     greatest, place = (whole, None) if strided else pooled(whole)
     return whole, greatest, place, *each(lambda one: measured(one[:counted]), whole)
@@ -52,13 +51,13 @@ def layer_tangent(
 
 
 def averaged(whole1: Tensor, whole: Tensor, mean: Tensor, counted: int) -> Tensor:
-    """Mean of L' and of (L - m) L', over the first `counted` images [2, channels]."""
+    """The means of L' and of (L - m) L', over the first `counted` images [2, channels]."""
     both = torch.stack(summed(whole1[:counted], whole[:counted], mean))
     return both / whole[:counted, ..., 0].numel()
 
 
 def data_gradient(spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
-    """D(S, w): the cotangent of x [episodes, images, *size, channels] of a layer with the cotangent S."""
+    """D(S, w): the cotangent of x [episodes, images, *size, channels], given the cotangent S of the layer."""
     return each(lambda *one: transposed(*one, size, strided), spread, weight)
 
 
@@ -84,14 +83,14 @@ def weight_gradient_dual(x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor,
 
 
 def pooled(whole: Tensor) -> tuple[Tensor, Tensor]:
-    """The greatest of each window, and their places."""
+    """The maximum of each window, and its place."""
     found = F.max_pool2d(channels_first(whole.flatten(0, 1)), 2, return_indices=True)
     greatest, place = (channels_last(one).unflatten(0, whole.shape[:2]) for one in found)
     return greatest, place
 
 
 def picked(whole: Tensor, place: Tensor | None) -> Tensor:
-    """What stands at the places."""
+    """The values at the places."""
     if place is None:
         return whole
     if whole.is_cuda:
@@ -100,7 +99,7 @@ def picked(whole: Tensor, place: Tensor | None) -> Tensor:
 
 
 def placed(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Tensor:
-    """What is given of the greatest at their places in images of `size`, and 0 elsewhere."""
+    """A layer of `size` with the given values at their places, and 0 elsewhere."""
     if place is None:
         return greatest
     if greatest.is_cuda:
@@ -108,26 +107,28 @@ def placed(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Ten
         torch_places.add_at(spread, place, greatest)
         return spread
     images, index = (channels_first(one.flatten(0, 1)) for one in (greatest, place))
-    like = channels_first(greatest.new_empty(len(images), *size, greatest.shape[-1]))  # only its shape is looked at
+    like = channels_first(greatest.new_empty(len(images), *size, greatest.shape[-1]))  # only its shape is used
     back = torch.ops.aten.max_pool2d_with_indices_backward
     found = back(images, like, [2, 2], [2, 2], [0, 0], [1, 1], False, index)
     return channels_last(found).unflatten(0, greatest.shape[:2])
 
 
 def windows(place: Tensor, columns: int) -> Tensor:
-    """Places as they are in their windows, 2 * row + column, int8; `columns` are those of the image."""
+    """Places within their windows, 2 * row + column, int8; `columns`: the width of the image."""
     return (place // columns % 2 * 2 + place % columns % 2).to(torch.int8)
 
 
 def indices(window: Tensor, columns: int) -> Tensor:
-    """The other way: [episodes, images, rows // 2, columns // 2, channels] of places in windows -> in images."""
+    """The inverse of `windows`: places within windows [episodes, images, rows // 2, columns // 2, channels] -> places
+    in images."""
     row, column = (torch.arange(0, 2 * size, 2, device=window.device) for size in window.shape[2:4])
     inside = window // 2 * columns + window % 2
     return inside.long() + (row[:, None] * columns + column)[..., None]
 
 
 def each(function: Callable[..., Any], *stacked: Tensor) -> Any:
-    """The function on each episode, its results (one, or several) stacked; of one episode nothing is copied."""
+    """The function applied to each episode, with its results (one, or several) stacked; a single episode is not
+    copied."""
     found = [function(*one) for one in zip(*stacked, strict=True)]
     if isinstance(found[0], tuple):
         return tuple(_stacked(part) for part in zip(*found, strict=True))
@@ -160,8 +161,8 @@ def correlated(images: Tensor, cotangent: Tensor, strided: bool) -> Tensor:
 
 
 def _back(cotangent: Tensor, images: Tensor, kernel: Tensor, stride: int, before: int, wanted: list[bool]) -> Any:
-    """A convolution's own: the gradients of images and kernel, whichever are wanted. Of the other only the shape is
-    looked at."""
+    """Torch's backward of a convolution: the gradients of images and kernel, each if wanted. Of the argument whose
+    gradient is wanted only the shape is used."""
     return torch.ops.aten.convolution_backward(
         channels_first(cotangent), channels_first(images), kernel, None,
         [stride, stride], [before, before], [1, 1], False, [0, 0], 1, wanted,
@@ -169,7 +170,7 @@ def _back(cotangent: Tensor, images: Tensor, kernel: Tensor, stride: int, before
 
 
 def _padded(images: Tensor, strided: bool) -> tuple[int, int, Tensor]:
-    """(stride, what a convolution is to pad, images padded where it cannot): before and after may differ."""
+    """(stride, padding of the convolution, images): images are padded here if the padding before and after differs."""
     if not strided:
         return 1, 1, images
     before, after = padding(images.shape[1], 2)
@@ -184,10 +185,10 @@ def _kernel(weight: Tensor) -> Tensor:
 
 
 def channels_first(images: Tensor) -> Tensor:
-    """[images, rows, columns, channels] as torch's own want them: a view."""
+    """[images, rows, columns, channels] -> torch's order of dimensions, as a view."""
     return images.permute(0, 3, 1, 2)
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Back; a copy only where torch laid them out otherwise."""
+    """The inverse of `channels_first`; copies only if torch chose another memory format."""
     return images.permute(0, 2, 3, 1).contiguous()

@@ -1,4 +1,4 @@
-"""The head on Triton: `bench.networks.stacked.head` in four launches where that takes some forty."""
+"""The head on Triton: `bench.networks.stacked.head` in four launches instead of about forty."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.networks.stacked.triton_kernels.launch import launch
 
 
 class Head(NamedTuple):
-    """What the derivatives of a head are made of."""
+    """The intermediate results that the derivatives of a head need."""
 
     features: Tensor
     weight: Tensor
@@ -26,14 +26,14 @@ class Head(NamedTuple):
 
 
 class Heads(How):
-    """Functions of the head, as `bench.networks.stacked.head` has them."""
+    """The functions of `bench.networks.stacked.head`."""
 
     def outputs(self, params: Params, features: Tensor) -> Tensor:
         """z [episodes, images, ways]."""
         return twin.outputs(params, features)
 
     def loss(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head]:
-        """Each episode's loss, with labels [episodes, N], and what its gradient is made of."""
+        """The loss of each episode, with labels [episodes, N], and the intermediate results that its gradient needs."""
         before, weight, bias = features.shape[1] - labels.shape[1], params[WEIGHT].contiguous(), params[BIAS]
         features = features[:, before:].contiguous()
         losses, grad_features = features.new_empty(labels.shape), features.new_empty(features.shape)
@@ -47,12 +47,13 @@ class Heads(How):
         return losses.mean(1), Head(features, weight, probabilities, delta, before, grad_features)
 
     def gradient(self, found: Head) -> tuple[Params, Tensor]:
-        """The gradient by the head's parameters, and by all features."""
+        """The gradients with respect to the head's parameters, and to all features."""
         own = self._weight_and_bias(((found.features, found.delta),))
         return own, twin.of_all(found.before, found.grad_features)
 
     def derivative(self, found: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
-        """Both in a direction; one that is not of everything goes the twin's way."""
+        """The derivative of both gradients in a direction; if it does not include everything, torch's version is
+        used."""
         if features1 is None or WEIGHT not in direction or BIAS not in direction:
             return twin.derivative(twin.Head(*found[:5]), features1, direction)
         features1 = features1[:, found.before :].contiguous()
@@ -67,7 +68,7 @@ class Heads(How):
         return own, twin.of_all(found.before, grad_features)
 
     def _blocks(self, features: Tensor, ways: int) -> tuple[tuple[int, int], tuple[int | str, ...], dict[str, int]]:
-        """Grid, (ways, padded, features, images and features at a time, precision), options."""
+        """Grid, (ways, padded ways, features, images and features at a time, precision), options."""
         episodes, count, size = features.shape
         exact = self.exact(features.dtype)
         tile = self.tile("head", products=exact)
@@ -75,7 +76,7 @@ class Heads(How):
         return (triton.cdiv(count, tile.rows), episodes), numbers, tile.options
 
     def _weight_and_bias(self, pairs: tuple[tuple[Tensor, Tensor], ...]) -> Params:
-        """Sums over images of delta x features, of all pairs, and of the first delta."""
+        """The sums over images of delta x features, over all pairs, and of the first delta."""
         (features, delta), second = pairs[0], pairs[-1]
         (episodes, count, size), ways = features.shape, delta.shape[-1]
         _, (*_, rows, depth, exact), options = self._blocks(features, ways)
@@ -89,5 +90,5 @@ class Heads(How):
 
 
 def _padded(count: int) -> int:
-    """To the least that a product takes, and to a power of two."""
+    """`count` rounded up to a power of two, at least the minimum for a product."""
     return max(16, triton.next_power_of_2(count))

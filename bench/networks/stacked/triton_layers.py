@@ -1,6 +1,5 @@
-"""The layers after the first on Triton: products, their weight gradients, and what they are pooled to.
-
-Shapes: `bench.networks.stacked.torch_operations`, whose functions of these names are the twins."""
+"""The layers after the first on Triton: products, their weight gradients, and pooling. For shapes see the functions
+with the same names in `bench.networks.stacked.torch_operations`."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ class Layers(How):
     def layer(
         self, x: Tensor, weight: Tensor, counted: int, strided: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The layer, its greatest, their places, mean and variance over the first `counted` images."""
+        """The layer, its window maxima, their places, and mean and variance over the first `counted` images."""
         _no_stride(strided)
         shape = (*x.shape[:4], weight.shape[-1])
         layer, greatest = x.new_empty(shape), x.new_empty(pooled(shape))
@@ -42,7 +41,7 @@ class Layers(How):
         counted: int,
         strided: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x * weight' + x' * weight, what of it lies at `place`, and its two means."""
+        """x * weight' + x' * weight, its values at `place`, and m' and q'."""
         _no_stride(strided)
         layer1, greatest1 = torch.empty_like(layer), torch.empty(place.shape, dtype=x.dtype, device=x.device)
         tensors = layer, mean, place, layer1, greatest1
@@ -50,7 +49,7 @@ class Layers(How):
         return layer1, greatest1, summed(parts, counted * x.shape[2] * x.shape[3])
 
     def data_gradient(self, spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
-        """The gradient of a layer's images, of that of the layer."""
+        """The gradient of a layer's images, given the layer's gradient."""
         _no_stride(strided)
         grad_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
         self._product("data", product.PLAIN, (spread, weight), None, (None, None, None, grad_x, None), 0)
@@ -65,7 +64,7 @@ class Layers(How):
         size: tuple[int, int],
         strided: bool = False,
     ) -> Tensor:
-        """The derivative of that gradient, in a direction."""
+        """The derivative of `data_gradient` in a direction."""
         _no_stride(strided)
         grad_x = spread.new_empty((*spread.shape[:4], weight.shape[2]))
         tensors = None, None, None, grad_x, None
@@ -73,14 +72,14 @@ class Layers(How):
         return grad_x
 
     def weight_gradient(self, x: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
-        """The gradient of a layer's weight, of that of the layer."""
+        """The gradient of a layer's weight, given the layer's gradient."""
         _no_stride(strided)
         return self._weights([(x, spread)])
 
     def weight_gradient_dual(
         self, x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor, strided: bool = False
     ) -> Tensor:
-        """The derivative of that gradient, in a direction."""
+        """The derivative of `weight_gradient` in a direction."""
         _no_stride(strided)
         return self._weights([(x, spread1), (x1, spread)])
 
@@ -93,7 +92,7 @@ class Layers(How):
         tensors: tuple[Tensor | None, ...],
         counted: int,
     ) -> Tensor:
-        """Launches it, with what `tensors` has of (layer, mean, place, out, pooled); returns its parts."""
+        """Launches the product kernel; `tensors` are (layer, mean, place, out, pooled). Returns its parts."""
         (x, weight), transposed = pair, kernel in ("data", "dual")
         episodes, count, height, width, channels = x.shape
         filters = weight.shape[2] if transposed else weight.shape[3]

@@ -1,6 +1,7 @@
-"""The engine's operations on Triton kernels: for CUDA. Every sum is taken in a fixed order, without atomics, so that
-equal inputs give equal bits. Here stand those of the first layer, whose images are data: the moments of their patches
-are taken once. Shapes: `bench.networks.stacked.torch_operations`, whose functions of these names are the twins."""
+"""The engine's operations on Triton kernels, for CUDA. Every sum is taken in a fixed order, without atomics, so that
+equal inputs give equal bits. This module has the first layer, whose images are data, so that the moments of their
+patches are measured once. For shapes see the functions with the same names in
+`bench.networks.stacked.torch_operations`."""
 
 from __future__ import annotations
 
@@ -18,20 +19,20 @@ from bench.networks.stacked.triton_layers import Layers
 from bench.networks.stacked.triton_passes import Passes
 from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
 
-_FILTERS_AT_ONCE = 16  # the least that a product takes
+_FILTERS_AT_ONCE = 16  # the minimum for a product
 
 
 class TritonOperations(Layers, Passes):
-    """All operations; equal to `bench.networks.stacked.torch_operations` beyond rounding."""
+    """All operations; equal to those of `bench.networks.stacked.torch_operations` up to rounding."""
 
     @cached_property
     def head(self) -> Heads:
-        """Functions of the head."""
+        """The functions of the head."""
         return Heads(self.products, self.tiles, self.programs)
 
     def data(self, images: Tensor, counted: int, strided: bool = False, once: bool = False) -> Data:
-        """Images with the mean and covariance of the patches of the first `counted`, measured even where they go
-        through only `once`: to write and read the first layer is estimated to take as long."""
+        """Images with the mean and covariance of the patches of the first `counted` images. They are measured even if
+        the images are used only `once`: writing and reading the first layer is estimated to take as long."""
         if strided:
             raise NotImplementedError("strided layers have no Triton kernels")
         episodes, count, height, width, channels = images.shape
@@ -49,7 +50,7 @@ class TritonOperations(Layers, Passes):
         return Data(images, mean, covariance, counted, False)
 
     def first_layer(self, data: Data, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The layer's greatest, their places, mean and variance."""
+        """The layer's window maxima, their places, and its mean and variance."""
         images, filters = data.images, weight.shape[-1]
         greatest = images.new_empty(pooled((*images.shape[:4], filters)))
         place = torch.empty_like(greatest, dtype=torch.int8)
@@ -57,7 +58,7 @@ class TritonOperations(Layers, Passes):
         return greatest, place, *_moments(data, weight, weight, by_episode=False)
 
     def first_layer_tangent(self, data: Data, weight: Tensor, weight1: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """What of images * weight' lies at `place`, and its two means."""
+        """The values of images * weight' at `place`, and m' and q'."""
         greatest1 = torch.empty(place.shape, dtype=weight.dtype, device=weight.device)
         tensors = None, None, place, None, greatest1
         self._product("picked", product.PICKED, (data.images, weight1), None, tensors, 0)
@@ -93,7 +94,7 @@ class TritonOperations(Layers, Passes):
         sums1: Tensor,
         epsilon: float,
     ) -> Tensor:
-        """The derivative of that gradient, in a direction."""
+        """The derivative of `first_weight_gradient` in a direction."""
         cotangents = active, active1, place, variance, layer_sums1
         return self._weight(data, weight, weight1, cotangents, sums, sums1, epsilon)
 
@@ -107,7 +108,8 @@ class TritonOperations(Layers, Passes):
         sums1: Tensor | None,
         epsilon: float,
     ) -> Tensor:
-        """`cotangents` as the kernel takes them; a second order where `weight1` is given."""
+        """The gradient of the first layer's weight, or its derivative if `weight1` is given; `cotangents` are the
+        kernel's arguments (active, active1, place, variance, layer_sums1)."""
         images, filters = data.images, weight.shape[-1]
         episodes, count, height, width, channels = images.shape
         exact, second, wide = self.exact(images.dtype), weight1 is not None, _wide(channels)
@@ -130,14 +132,14 @@ class TritonOperations(Layers, Passes):
 
 
 def _as_wide(tensors: tuple[Tensor | None, ...], images: Tensor) -> list[Tensor | None]:
-    """With places of 64 bits beside float64: Triton 3.6 lays out a product's factor by the narrowest number that it is
-    made of, and of float64 has no such layout."""
+    """The tensors, with int64 places if images are float64: Triton 3.6 chooses the layout of a product's factor by its
+    narrowest operand, and has no such layout for float64."""
     wide = images.dtype == torch.float64
     return [one.long() if one is not None and one.dtype == torch.int8 and wide else one for one in tensors]
 
 
 def _wide(channels: int, more: int = 0) -> int:
-    """The power of two that has room for a patch, and for so many numbers more."""
+    """The smallest power of two with room for a patch and `more` numbers."""
     return max(16, triton.next_power_of_2(9 * channels + more))
 
 

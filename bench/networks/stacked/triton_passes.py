@@ -1,5 +1,5 @@
-"""The elementwise passes on Triton. Shapes: `bench.networks.stacked.torch_operations`, whose functions of these names
-are the twins."""
+"""The elementwise passes on Triton. For shapes see the functions with the same names in
+`bench.networks.stacked.torch_operations`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.networks.stacked.triton_sums import summed, windows
 
 
 class Passes(How):
-    """Operations between the products."""
+    """The operations between the products."""
 
     def normalise(self, greatest: Tensor, mean: Tensor, variance: Tensor, shift: Tensor, epsilon: float) -> Tensor:
         """relu(s (greatest - mean) + shift)."""
@@ -38,7 +38,7 @@ class Passes(How):
         shift1: Tensor | None,
         epsilon: float,
     ) -> Tensor:
-        """The derivative of what `normalise` gives, in a direction."""
+        """The derivative of `normalise` in a direction."""
         output1, moved = torch.empty_like(greatest), None if shift1 is None else shift1.contiguous()
         grid, rows, options = self._grid(greatest)
         count, filters = _rows(greatest)
@@ -65,7 +65,7 @@ class Passes(How):
         mean: Tensor,
         layer_sums1: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Their derivatives."""
+        """The derivative of `sums` in a direction."""
         active1, (grid, parts, numbers, options) = torch.empty_like(greatest), self._summing(greatest)
         launch(
             tangents.tangent_sums, grid,
@@ -84,7 +84,7 @@ class Passes(How):
         counted: int,
         epsilon: float,
     ) -> Tensor:
-        """The layer's gradient."""
+        """The gradient of the layer."""
         found, (grid, numbers, options) = torch.empty_like(layer), self._over_windows(layer, epsilon)
         launch(
             passes.spread, grid,
@@ -107,7 +107,7 @@ class Passes(How):
         counted: int,
         epsilon: float,
     ) -> Tensor:
-        """The derivative of the layer's gradient, in a direction; the statistics are those of all `counted` images."""
+        """The derivative of `spread` in a direction; the statistics are computed from all `counted` images."""
         found, (grid, numbers, options) = torch.empty_like(layer), self._over_windows(layer, epsilon)
         launch(
             tangents.tangent_spread, grid,
@@ -122,7 +122,7 @@ class Passes(How):
         return (triton.cdiv(count, tile.rows), len(pooled)), tile.rows, tile.options
 
     def _summing(self, pooled: Tensor) -> tuple[tuple[int, int], Tensor, tuple[int, ...], dict[str, int]]:
-        """Grid, parts, (rows, filters, rows at a time, how often), options."""
+        """Grid, parts, (rows, filters, rows at a time, number of rounds), options."""
         (blocks, episodes), rows, options = self._grid(pooled)
         count, filters = _rows(pooled)
         rounds = triton.cdiv(blocks, max(1, self.programs // episodes))
@@ -141,5 +141,5 @@ class Passes(How):
 
 
 def _rows(pooled: Tensor) -> tuple[int, int]:
-    """How many rows an episode has, and how many filters."""
+    """The number of rows of an episode, and the number of filters."""
     return pooled[0, ..., 0].numel(), pooled.shape[-1]

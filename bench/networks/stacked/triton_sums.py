@@ -1,5 +1,5 @@
-"""How Triton's operations divide their work and sum its parts, always in one order. Images [episodes, images, rows,
-columns, channels]."""
+"""How Triton's operations divide their work and sum the parts, always in the same order. Images [episodes, images,
+rows, columns, channels]."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bench.networks.stacked.triton_kernels.launch import launch
 
 
 def windows(images: Tensor) -> int:
-    """The number of windows of 2x2 places, those at an odd edge too."""
+    """The number of windows of 2x2 pixels, including incomplete ones at an odd edge."""
     _, count, height, width, _ = images.shape
     return count * ((height + 1) // 2) * ((width + 1) // 2)
 
 
 def rounded(count: int, split: int, step: int) -> int:
-    """How much each of `split` takes of `count`, in whole steps."""
+    """The share of `count` for each of `split` programs, in whole steps."""
     return triton.cdiv(triton.cdiv(count, split), step) * step
 
 
 def pooled(layer: Sequence[int]) -> tuple[int, ...]:
-    """The shape that a layer of this shape is pooled to."""
+    """The shape of a layer after pooling."""
     episodes, count, height, width, filters = layer
     return episodes, count, height // 2, width // 2, filters
 

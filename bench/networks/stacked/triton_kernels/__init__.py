@@ -1,1 +1,1 @@
-"""What runs on a GPU, in Triton: no sum is taken in the order of who comes first."""
+"""GPU kernels in Triton. Every sum is taken in a fixed order."""

@@ -1,4 +1,4 @@
-"""The second stage of every sum: what the programs of the first left, added in an order that is always the same."""
+"""The second stage of every sum: adds the results of the first stage's programs, always in the same order."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def finish_moments(
     FILTERS: tl.constexpr, ROUNDS: tl.constexpr, BLOCK: tl.constexpr, AT_ONCE: tl.constexpr,
 ):  # fmt: skip
     """parts [episodes, parts, 3, filters] (count, mean, centred sum of squares) -> mean and variance [episodes,
-    filters], after Chan, Golub and LeVeque (1979): the variance within the parts and that between their means. Grid:
-    blocks of filters, eight of which are what a memory reads at once, and episodes."""
+    filters], after Chan, Golub and LeVeque (1979): the variance within the parts plus the variance between their means.
+    Grid: blocks of eight filters, which one memory access reads, and episodes."""
     e = tl.program_id(1)
     T: tl.constexpr = parts_ptr.dtype.element_ty
     c = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)

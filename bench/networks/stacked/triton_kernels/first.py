@@ -1,7 +1,8 @@
 """The weight gradient of the first layer, whose images are data, and its derivative.
 
-The gradient S of that layer is never written: its part at the greatest places is made where it is needed, and of the
-rest only sums with the patches are needed, which follow from the patches' mean and covariance. With x a patch:
+The gradient S of that layer is never stored: its values at the window maxima, marked by [place], are computed where
+they are needed, and the rest enters only through sums with the patches, which follow from the patches' mean and
+covariance. With x a patch:
 
     W(x, S)  = W(x, [place] s a) - mean s A - covariance w s^3 B
     W(x, S') = W(x, [place] (s' a + s a')) - mean (s' A + s A') - covariance w (3 s^2 s' B + s^3 B')
@@ -19,7 +20,7 @@ from bench.networks.stacked.triton_kernels.patches import patches_of, under_cova
 
 @triton.jit
 def scale1_of(layer_sums1_ptr, two, s, FILTERS: tl.constexpr):
-    """s' of some channels; `two`: where they lie in [episodes, 2, filters]."""
+    """s' of some channels; `two`: their offsets in [episodes, 2, filters]."""
     return -(s * s * s) * tl.load(layer_sums1_ptr + two + FILTERS)
 
 
@@ -64,7 +65,8 @@ def finish_first(
     PARTS, EPSILON: tl.constexpr, SIZE: tl.constexpr, FILTERS: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
     ROUNDS: tl.constexpr, AT_ONCE: tl.constexpr, SECOND: tl.constexpr,
 ):  # fmt: skip
-    """The parts' sum, in their order, and the rest of the formulas above; grid: blocks of filters, episodes."""
+    """The sum of the parts, in order, minus the remaining terms of the formulas above; grid: blocks of filters,
+    episodes."""
     e = tl.program_id(1)
     T: tl.constexpr = parts_ptr.dtype.element_ty
     k = tl.arange(0, WIDE)

@@ -1,8 +1,7 @@
-"""The linear head under the mean cross-entropy, and its derivative: z = X h + c, p = softmax z, d = (p - y) / N.
+"""The linear head with mean cross-entropy, and its derivative: z = X h + c, p = softmax z, d = (p - y) / N.
 
-Features X [episodes, images, features], weight h [episodes, ways, features]. BLOCK images, DEPTH features at a time;
-WAYS is the next power of two from 16 on, because products are made of such.
-"""
+Features X [episodes, images, features], weight h [episodes, ways, features]. BLOCK images and DEPTH features at a time;
+WAYS is the next power of two, at least 16, because products require it."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ import triton.language as tl
 
 @triton.jit
 def tile(pointer, rows, columns, ROWS_END, COLUMNS_END):
-    """[rows, columns] of a matrix whose rows are COLUMNS_END long, zero beyond its ends."""
+    """[rows, columns] of a matrix whose rows have length COLUMNS_END; zero outside the matrix."""
     there = (rows < ROWS_END)[:, None] & (columns < COLUMNS_END)[None, :]
     return tl.load(pointer + rows[:, None] * COLUMNS_END + columns[None, :], mask=there, other=0.0)
 
@@ -45,7 +44,8 @@ def head(
     COUNT: tl.constexpr, WAYS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """losses [episodes, images], p and d [episodes, images, ways], and of X: d h; grid: blocks of images, episodes."""
+    """losses [episodes, images], p and d [episodes, images, ways], and the gradient of X, d h; grid: blocks of images,
+    episodes."""
     e = tl.program_id(1)
     T: tl.constexpr = x_ptr.dtype.element_ty
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -79,7 +79,8 @@ def head_tangent(
     COUNT: tl.constexpr, WAYS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """z' = X' h + X h' + c', d' = p (z' - sum p z') / N, and of X: d' h + d h'; grid: blocks of images, episodes."""
+    """z' = X' h + X h' + c', d' = p (z' - sum p z') / N, and the gradient of X, d' h + d h'; grid: blocks of images,
+    episodes."""
     e = tl.program_id(1)
     T: tl.constexpr = x_ptr.dtype.element_ty
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -110,8 +111,8 @@ def head_weight(
     COUNT: tl.constexpr, WAYS: tl.constexpr, FEATURES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """d X, or d X + d1 X1, over all images [episodes, ways, features], and the sum of d; grid: blocks of features,
-    episodes."""
+    """d X, or d X + d1 X1, summed over all images [episodes, ways, features], and the sum of d; grid: blocks of
+    features, episodes."""
     e = tl.program_id(1)
     T: tl.constexpr = x_ptr.dtype.element_ty
     k = tl.program_id(0) * DEPTH + tl.arange(0, DEPTH)

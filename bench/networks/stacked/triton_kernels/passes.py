@@ -1,9 +1,8 @@
 """Passes of `gradient` over a layer: normalisation, the sums of the cotangent, and the layer's gradient (the spread).
 
-The scale s = (variance + epsilon) ** -0.5 and other vectors of a channel are worked out anew by every program: a launch
-costs more. m is the mean, A and B are `sums`, n the count of pixels; a (`active`) is the output's cotangent where the
-ReLU is open.
-"""
+Every program recomputes the scale s = (variance + epsilon) ** -0.5 and other vectors per channel, because a separate
+launch costs more. m is the mean, A and B are `sums`, n is the number of pixels; a (`active`) is the cotangent of the
+output where the ReLU is active."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The 3x3 patches of images that are data: their moments, and what follows from them for a layer that nobody writes.
+"""The 3x3 patches of images that are data: their moments, and the statistics of a layer that follow from them without
+storing the layer.
 
-A patch has 9 channels numbers, tap by tap; WIDE is the next power of two that has room for one more, the constant 1,
-so that the matrix of products has the sums of the patches in its last row. Moments are in float64: the variance of a
-filter that takes differences of neighbours is a small part of the patches' own.
-"""
+A patch has 9 channels numbers, tap by tap; WIDE is the next power of two with room for one more, the constant 1, so
+that the matrix of products has the sums of the patches in its last row. Moments are in float64, because the variance of
+a filter that takes differences of neighbours is a small part of the patches' variance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def patches_of(
     x_ptr, image, row, column, valid, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr,
     WIDE: tl.constexpr,
 ):  # fmt: skip
-    """[WIDE, pixels]: the patches around pixels, zero beyond their last number."""
+    """[WIDE, pixels]: the patches around pixels, zero in the unused rows."""
     k = tl.arange(0, WIDE)
     down = k // (3 * CHANNELS) - 1
     right = k // CHANNELS % 3 - 1
@@ -54,7 +54,7 @@ def patch_products(
 
 @triton.jit
 def under_covariance(covariance_ptr, w_ptr, k, c, SIZE: tl.constexpr, FILTERS: tl.constexpr):
-    """covariance w for filters c, [WIDE, filters], and w itself, both float64."""
+    """covariance w for filters c, [WIDE, filters], and w itself, both in float64."""
     inside = (k < SIZE)[:, None]
     covariance = tl.load(covariance_ptr + k[:, None] * SIZE + k[None, :], mask=inside & (k < SIZE)[None, :], other=0.0)
     w = tl.load(w_ptr + k[:, None] * FILTERS + c[None, :], mask=inside, other=0.0).to(tl.float64)
@@ -66,8 +66,9 @@ def moments_under(
     mean_ptr, covariance_ptr, w_ptr, w1_ptr, out_ptr, BETWEEN, EPISODE: tl.constexpr, SIZE: tl.constexpr,
     FILTERS: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """mean . w1 and, BETWEEN numbers on, w . covariance w1 for each filter, EPISODE numbers an episode: with w1 = w a
-    layer's mean and variance, else m' and q'; grid: blocks of filters, episodes."""
+    """mean . w1 and, at an offset of BETWEEN, w . covariance w1 for each filter; EPISODE is the stride between
+    episodes. With w1 = w these are a layer's mean and variance, otherwise m' and q'; grid: blocks of filters,
+    episodes."""
     e = tl.program_id(1)
     k = tl.arange(0, WIDE)
     c = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)

@@ -1,10 +1,9 @@
-"""Products of images with 3x3 kernels, one or two in one accumulator, and what is made of the result while it lies in
-registers: the pooled layer and its moments, or their derivative.
+"""Products of images with 3x3 kernels, one or two in one accumulator, and what is computed from the result while it is
+in registers: the pooled layer and its moments, or their derivative.
 
 Images [episodes, images, rows, columns, channels], kernels [episodes, 9, channels, filters]; transposed, for the
-gradient of images, kernels [episodes, 9, filters, channels] with the taps from last to first. Grid: tiles of pixels,
-episodes.
-"""
+gradient of images: kernels [episodes, 9, filters, channels] with the taps in reverse order. Grid: tiles of pixels,
+episodes."""
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ import triton.language as tl
 
 from bench.networks.stacked.triton_kernels.parts import by_place, pixel_of, window_of
 
-# What a product leaves: itself; itself with what it is pooled to and its moments, or with what was picked and the sums
-# of a tangent; or, of the first layer, only what it is pooled to or picked.
+# What a product stores: the result; the result with its pooled maxima and moments, or with the values at the maxima and
+# the sums of a tangent; or, for the first layer, only the pooled maxima, or the values at the maxima.
 PLAIN, LAYER, TANGENT, POOLED, PICKED = (tl.constexpr(kind) for kind in range(5))
 
 
@@ -24,9 +23,9 @@ def product(
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, FILTERS: tl.constexpr, ROWS: tl.constexpr,
     DEPTH: tl.constexpr, PAIRS: tl.constexpr, TRANSPOSED: tl.constexpr, LEAVES: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """x * w, or x * w + t * v. Parts of a layer [episodes, tiles, 3, filters]: count, mean and centred sum of squares
-    over the pixels of the tile that lie in the first COUNTED images; of a tangent [episodes, tiles, 2, filters]: sums
-    of it and of its product with (layer - mean)."""
+    """x * w, or x * w + t * v. Parts for a layer [episodes, tiles, 3, filters]: count, mean and centred sum of squares
+    over the pixels of the tile in the first COUNTED images; for a tangent [episodes, tiles, 2, filters]: its sum, and
+    the sum of its product with (layer - mean)."""
     tile = tl.program_id(0)
     e = tl.program_id(1)
     image, row, column = pixel_of(tile * ROWS + tl.arange(0, ROWS), HEIGHT, WIDTH)
@@ -63,7 +62,7 @@ def all_taps(
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, FILTERS: tl.constexpr, ROWS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """One product for few channels: the nine taps of all of them stand beside each other."""
+    """One product for few channels, with the nine taps of all channels side by side."""
     T: tl.constexpr = x_ptr.dtype.element_ty
     WIDE: tl.constexpr = 16 if 9 * CHANNELS <= 16 else 32 if 9 * CHANNELS <= 32 else 128
     k = tl.arange(0, WIDE)
@@ -85,7 +84,7 @@ def tap_by_tap(
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, FILTERS: tl.constexpr, ROWS: tl.constexpr,
     DEPTH: tl.constexpr, PAIRS: tl.constexpr, TRANSPOSED: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """[rows, filters]: for each pair and tap, DEPTH channels at a time."""
+    """[rows, filters]: a loop over pairs and taps, with DEPTH channels at a time."""
     T: tl.constexpr = x_ptr.dtype.element_ty
     tl.static_assert(CHANNELS % DEPTH == 0, "DEPTH must divide the channels, or some are left out")
     STEPS: tl.constexpr = CHANNELS // DEPTH
@@ -117,7 +116,7 @@ def tap_by_tap(
 
 @triton.jit
 def moments(acc, counted, parts_ptr, FILTERS: tl.constexpr):
-    """Count, mean and centred sum of squares of a tile: centred, because a difference of two sums would cancel."""
+    """Count, mean and centred sum of squares of a tile; centred, because the difference of two sums would cancel."""
     c = tl.arange(0, FILTERS)
     count = tl.sum(counted.to(acc.dtype), 0)
     mean = tl.sum(tl.where(counted[:, None], acc, 0.0), 0) / tl.maximum(count, 1.0)
@@ -132,7 +131,7 @@ def pool(
     acc, pooled_ptr, place_ptr, tile, e, IMAGES,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, FILTERS: tl.constexpr,
 ):  # fmt: skip
-    """The greatest of each whole window and its place, 0 to 3; of equals the first, as torch has it."""
+    """The maximum of each whole window and its position, 0 to 3; the first one if several are equal, as in torch."""
     first, second, third, fourth = by_place(acc, ROWS, FILTERS)
     place = tl.where(second > first, 1, 0)
     best = tl.where(second > first, second, first)
@@ -150,7 +149,7 @@ def pick(
     acc, pooled_ptr, place_ptr, tile, e, IMAGES,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, FILTERS: tl.constexpr,
 ):  # fmt: skip
-    """The number at `place` of each whole window."""
+    """The value at `place` of each whole window."""
     first, second, third, fourth = by_place(acc, ROWS, FILTERS)
     at, whole = pooled_at(tile, e, IMAGES, HEIGHT, WIDTH, ROWS, FILTERS)
     place = tl.load(place_ptr + at, mask=whole, other=0)
@@ -162,7 +161,7 @@ def pick(
 def pooled_at(
     tile, e, IMAGES, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, FILTERS: tl.constexpr
 ):  # fmt: skip
-    """Where a tile's windows lie among the pooled [rows // 4, filters], and which of them are whole."""
+    """The offsets of a tile's windows among the pooled [rows // 4, filters], and which windows are whole."""
     windows = tile * (ROWS // 4) + tl.arange(0, ROWS // 4)
     _, _, _, pooled, whole = window_of(windows, e, IMAGES, HEIGHT, WIDTH)
     return pooled[:, None] * FILTERS + tl.arange(0, FILTERS)[None, :], whole[:, None]

@@ -1,8 +1,8 @@
-"""Passes of `derivative` over a layer: each is the derivative of one in `passes`, in the direction that a prime marks.
+"""Passes of `derivative` over a layer: each is the derivative of a pass in `passes`, in the direction marked by a
+prime.
 
-`layer_sums1` [episodes, 2, filters] are m' and q', the mean of (L - m) L'; the scale's derivative is s' = -s^3 q'.
-`sums` are A and B, `sums1` A' and B'.
-"""
+`layer_sums1` [episodes, 2, filters] are m' and q', the mean of (L - m) L'; the derivative of the scale is s' = -s^3 q'.
+`sums` are A and B, `sums1` A' and B'."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ def weight_gradient(
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Images x [episodes, images, rows, columns, channels] and the gradient s [..., filters] of their product ->
-    parts [episodes, SPLITS, 9, channels, filters] from FIRST on: a program sums CHUNK pixels, for a row of three taps.
+    """Images x [episodes, images, rows, columns, channels] and the gradient s [..., filters] of their product -> parts
+    [episodes, SPLITS, 9, channels, filters] from FIRST on: one program sums CHUNK pixels, for one row of three taps.
     Grid: chunks, rows of taps, episodes."""
     chunk = tl.program_id(0)
     taps = tl.program_id(1)
@@ -40,7 +40,7 @@ def three_taps(
     x_ptr, s_ptr, parts_ptr, chunk, taps, pixels, CHUNK: tl.constexpr, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
     CHANNELS: tl.constexpr, FILTERS: tl.constexpr, DEPTH: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """[channels, filters] in each of three accumulators, which share what is read of s."""
+    """[channels, filters] in each of three accumulators, which share the loads of s."""
     T: tl.constexpr = x_ptr.dtype.element_ty
     k = tl.arange(0, CHANNELS)
     c = tl.arange(0, FILTERS)

@@ -25,7 +25,7 @@ def shipped() -> dict[str, str]:
 
 
 def order(method: str) -> tuple[int, str]:
-    """A sort key: methods that ship as they are registered, others behind them by name."""
+    """A sort key: built-in methods in the order of their registration, others after them by name."""
     names = [*shipped()]
     return names.index(method) if method in names else len(names), method
 

@@ -38,8 +38,8 @@ _FILE = re.compile(
     r"|evaluations/[0-9a-f]{8}@\d{1,10}\.(json|parquet)",
     re.ASCII,
 )
-_UNPACKED = ".import-"  # begins the name of the folder in which a capsule's runs wait until all are checked
-_TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest that a zip archive can say
+_UNPACKED = ".import-"  # prefix of the folder in which a capsule's runs are unpacked until all are checked
+_TIME = (1980, 1, 1, 0, 0, 0)  # of every file: the earliest time that a zip archive can store
 
 
 def export(folders: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -60,10 +60,9 @@ def export(folders: Sequence[Path], out: Path) -> dict[str, Any]:
 
 
 def bring_in(path: Path, results: Path) -> dict[str, str]:
-    """Puts the runs of an archive below `results`; name -> `imported`, or `already there` where the same run is.
-
-    Raises UserError, and puts nothing in place, where anything in it is not what `export` writes, or another state of
-    one of its runs is there."""
+    """Imports the runs of an archive into `results`. Returns name -> `imported`, or `already there` if the same run
+    exists. Raises UserError, and imports nothing, if the archive contains anything that `export` does not write, or if
+    one of its runs exists in another state."""
     content = archives.read_stored(path)
     runs = _opened(path, content)
     try:
@@ -73,7 +72,7 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
             tempfile.TemporaryDirectory(dir=results, prefix=_UNPACKED) as temporary,
         ):
             for left in results.glob(f"{_UNPACKED}*"):
-                if left != Path(temporary):  # of an import that was killed: one that goes on holds the lock
+                if left != Path(temporary):  # left by an import that was killed: a running one holds the lock
                     shutil.rmtree(left)
             for name, sums in runs.items():
                 _unpack(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
@@ -90,7 +89,7 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
 
 
 def _described(record: records.Record) -> dict[str, Any]:
-    """What a reader of the archive wants to know first; the record has the rest."""
+    """The facts that a reader of the archive needs first; the rest is in the record."""
     info = record.info
     scored = {layout.evaluation_stem(e.evaluation, e.iteration): e.info["episodes_digest"] for e in record.evaluations}
     return {
@@ -103,7 +102,7 @@ def _described(record: records.Record) -> dict[str, Any]:
 
 
 def _checked(folder: Path) -> records.Record:
-    """A whole record, whose every file is what it vouches for. Raises UserError."""
+    """A complete record whose files all match their checksums. Raises UserError."""
     record = records.read(folder)
     if record.status not in ("finished", "diverged"):
         raise UserError(f"{record.name} is {record.status}: only finished or diverged runs can be exported")
@@ -128,13 +127,13 @@ def _write(path: Path, content: Mapping[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(content):
             member = zipfile.ZipInfo(name, _TIME)
-            member.create_system, member.external_attr = 3, 0o100644 << 16  # a plain file of Unix, wherever it is made
+            member.create_system, member.external_attr = 3, 0o100644 << 16  # a regular Unix file, on any platform
             archive.writestr(member, content[name])
 
 
 def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
-    """Run -> file -> SHA-256, where every file is one that `export` writes, and what the manifest says. Raises
-    UserError."""
+    """Run -> file -> SHA-256, after checking that every file is one that `export` writes and matches the manifest.
+    Raises UserError."""
     manifest = _manifest(path, content)
     found = _sums({name: data for name, data in content.items() if name != MANIFEST})
     if wrong := sorted(name for name in found.keys() | manifest.keys() if found.get(name) != manifest.get(name)):
@@ -149,7 +148,7 @@ def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str
 
 
 def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
-    """The sums that the manifest states."""
+    """The checksums in the manifest."""
     try:
         manifest = json.loads(content[MANIFEST])
         newer, sums = manifest["format"] > FORMAT, dict(manifest["files"])
@@ -163,7 +162,7 @@ def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _placed(path: Path, name: str) -> tuple[str, str]:
-    """The run that a member belongs to, and its place there. Raises UserError where no run has such a file."""
+    """The run that a member belongs to, and its path there. Raises UserError if a run has no such file."""
     top, _, rest = name.partition("/")
     parts = rest.split("/")
     run, file = "/".join(parts[:4]), "/".join(parts[4:])
@@ -173,7 +172,7 @@ def _placed(path: Path, name: str) -> tuple[str, str]:
 
 
 def _unpack(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
-    """Writes one run, and reads it as every command will. Raises UserError where it is none."""
+    """Writes one run, and reads it back as every command does. Raises UserError if it is not valid."""
     for name, data in content.items():
         files.write_atomically(folder / name, methodcaller("write_bytes", data))
     try:
@@ -188,7 +187,7 @@ def _unpack(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
 
 
 def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:
-    """Whether this run is there already, perhaps with more evaluations. Raises UserError if another state of it is."""
+    """Whether this run exists already, perhaps with more evaluations. Raises UserError if it does in another state."""
     if not folder.exists():
         return False
     for name, expected in sorted(sums.items()):

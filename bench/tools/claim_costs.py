@@ -1,4 +1,4 @@
-"""What a verdict on a published number would cost on this machine: hours of training."""
+"""The cost of a verdict on a published number on this machine: hours of training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.report import cost
 
 
 def records_of_this_machine(results: Path) -> list[Record]:
-    """The records of a folder that were trained here."""
+    """The records in a folder that were trained on this machine."""
     here, found = provenance.describe(), read_all(results)[0] if results.is_dir() else []
     return [r for r in found if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
 
 
 def told(claim: Claim, records: Sequence[Record]) -> str:
-    """Hours of as many trainings as a verdict needs, with `~` before an estimate from operations; nothing where the
-    claim's protocol or method is not here."""
+    """The hours of the trainings that a verdict needs, with `~` before an estimate from operation counts; empty if the
+    claim's protocol or method is not known here."""
     seconds = cost.training_seconds(claim, records) if claim.protocol else None
     if seconds is not None:
         return f"{cost.in_hours(SEEDS * seconds)} h"

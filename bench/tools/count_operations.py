@@ -1,4 +1,4 @@
-"""Counts the operations of the trainings behind published numbers: what hours are estimated from where no record tells.
+"""Counts the operations of the trainings behind published numbers, from which hours are estimated without a record.
 
     python -m bench.tools.count_operations > bench/analysis/training_operations.csv
 
@@ -30,7 +30,7 @@ from bench.training.progress import begin
 from bench.training.workload import NamedMethod, Workload
 from methods import METHODS
 
-_CLASSES, _IMAGES = 64, 40  # of noise in each split, and in each class: enough for an episode of every protocol
+_CLASSES, _IMAGES = 64, 40  # classes per split and images per class, all noise: enough for an episode of every protocol
 
 
 def main() -> int:
@@ -43,13 +43,13 @@ def main() -> int:
 
 
 def countable(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims whose protocol and method are here."""
+    """The claims whose protocol and method are known here."""
     return [claim for claim in claims if claim.protocol and claim.method in METHODS]
 
 
 def operations(claim: Claim) -> int:
-    """Floating-point operations of one iteration of the training behind a claim: those of convolutions and matrix
-    products, as torch counts them (`FlopCounterMode`) while one episode, or one batch of images, is trained on."""
+    """The floating-point operations of one iteration of the training behind a claim: those of convolutions and matrix
+    products, as torch counts them (`FlopCounterMode`) during training on one episode, or on one batch of images."""
     trained = METHODS[claim.method].weights_of or claim.method
     protocol = preset(claim.protocol, claim.about)
     episodes = 1 if METHODS[trained].training_batch == "episodes" else protocol.training.meta_batch

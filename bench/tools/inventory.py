@@ -17,11 +17,11 @@ from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
 from bench.protocols.known_methods import offered, shipped
 
-_PROTOCOL = 2 + max(map(len, presets.PRESETS))  # the width of a column of names
+_PROTOCOL = 2 + max(map(len, presets.PRESETS))  # width of the column of names
 
 
 def everything(data_dir: Path | None) -> list[str]:
-    """Methods, benchmarks with their shapes and protocols, and which data are here."""
+    """Methods, benchmarks with their shapes and protocols, and the data that are here."""
     methods = [f"  {name:<12}{_in_short(text)}" for name, text in shipped().items()]
     methods += [f"  {name:<12}from an installed package" for name in offered()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
@@ -41,8 +41,8 @@ def everything(data_dir: Path | None) -> list[str]:
 
 
 def claims(results: Path) -> list[str]:
-    """Every published number in a line, by benchmark, with the protocol that it belongs to, the hours of training that
-    a verdict would cost on this machine, and who says so."""
+    """Every published number on one line, by benchmark, with its protocol, the hours of training that a verdict would
+    cost on this machine, and its source."""
     from bench.tools import claim_costs  # with torch, which nothing else here waits for
 
     known = claim_costs.records_of_this_machine(results)
@@ -67,12 +67,12 @@ def _generated() -> list[str]:
 
 
 def data_sets(data_dir: Path | None) -> list[str]:
-    """A line a data set."""
+    """One line per data set."""
     return [_data_set(found) for found in listing.available(data_dir)]
 
 
 def manifest(found: Mapping[str, Any]) -> list[str]:
-    """What has just been prepared."""
+    """A description of data that were just prepared."""
     named = found["known_as"] or f"{found['source']['kind']}: every record and report names the digest"
     part = " (some classes are missing)" if found["partial"] else ""
     replaced = f" the data with digest {found['replaced']}" if found["replaced"] else ""
@@ -123,5 +123,5 @@ def _data_set(found: Mapping[str, Any]) -> str:
 
 
 def _in_short(docstring: str) -> str:
-    """What it begins with, up to the first stop."""
+    """The first sentence or clause of a docstring."""
     return re.split(r"(?<!et al)[.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]

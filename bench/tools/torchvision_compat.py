@@ -1,8 +1,7 @@
 """Makes `import torchvision` work with a torch that its compiled operators were not built for.
 
-Package indexes pair a CPU build of torch with a CUDA build of torchvision, whose library then cannot be loaded, and
-torchvision stops at the first operator it describes. Its data sets and transforms need none of them.
-"""
+Package indexes combine a CPU build of torch with a CUDA build of torchvision, whose library then cannot be loaded, and
+the import fails at the first operator it describes. Data sets and transforms need none of these operators."""
 
 from __future__ import annotations
 
@@ -16,11 +15,11 @@ _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_libraries: list[torch.library.Library] = []  # what one defines is gone with it
+_libraries: list[torch.library.Library] = []  # definitions disappear with their Library object
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision, its missing operators declared (without any code behind them) where it does not import as it is."""
+    """torchvision; if its import fails, the missing operators are declared first, without an implementation."""
     try:
         return importlib.import_module("torchvision")
     except RuntimeError as error:

@@ -173,7 +173,7 @@ def test_check_finds_a_prediction_without_autograd_that_is_another(tmp_path: Pat
         "    stacked_predict = Maml.stacked_predict\n\n    def _step(self, *_):\n        return lambda params: params\n"
     )
     path.write_text(f"from methods.maml import Maml\n\n\nclass Wrong(Maml):\n{body}")
-    (broken,) = [outcome for outcome in check(str(path)) if outcome.found and "engine" in outcome.rule]
+    (broken,) = [outcome for outcome in check(str(path)) if outcome.found and "stacked_predict" in outcome.rule]
     assert broken.found == "in mode batch stacked_predict does not return what predict returns"
 
 

@@ -1,1 +1,1 @@
-"""The authors' own TensorFlow checkpoints, read without TensorFlow."""
+"""Reads the authors' TensorFlow checkpoints without TensorFlow."""

@@ -1,4 +1,4 @@
-"""Makes a finished run of weights that were trained elsewhere."""
+"""Turns weights that were trained with the paper's code into a finished run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from methods.contract import State
 
 
 def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
-    """Weights of the paper's code, trained elsewhere, as a run of MAML under the protocol `paper` with the evaluation
-    of `request.protocol`. Raises UserError where they are known to be another benchmark's."""
+    """A run of MAML under the protocol `paper` with these weights, and with the evaluation of `request.protocol`.
+    Raises UserError if the weights are known to belong to another benchmark."""
     benchmark, method = store.benchmark(request.benchmarks[0], request.data_dir), NamedMethod("maml")
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
@@ -42,7 +42,7 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
 
 
 def adopt(job: Job, checkpoint: Checkpoint) -> None:
-    """Makes a finished run of weights that were trained elsewhere, unless it is there: `evaluated` then evaluates it
-    as any other. Raises Busy, or UserError where the weights are not those of the benchmark's network."""
+    """Writes the record of a finished run with these weights, unless it exists; it can then be evaluated like any other
+    run. Raises Busy, or UserError if the weights do not fit the benchmark's network."""
     params = parameters.params(checkpoint.variables, conv4(job.benchmark, job.protocol.training), job.benchmark.ways)
     adopt_state(job, State(params, {}), checkpoint.about())

@@ -1,8 +1,7 @@
-"""Weights that were trained elsewhere: read, verified, and named by their content.
+"""A checkpoint of the paper's code: read, verified, and identified by its content.
 
-`tensor_bundle`, `sorted_table` and `protobuf` read TensorFlow's checkpoints without TensorFlow; `parameters` knows the
-variables of the paper's code.
-"""
+`protobuf`, `sorted_table` and `tensor_bundle` read TensorFlow's checkpoints without TensorFlow; `parameters` knows the
+variables of the paper's code."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from bench.tools.authors_weights import tensor_bundle
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """`iteration`: as the name says. `files`: name -> SHA-256."""
+    """`iteration`: from the checkpoint's name. `files`: name -> SHA-256."""
 
     name: str
     iteration: int
@@ -30,17 +29,17 @@ class Checkpoint:
 
     @property
     def origin(self) -> str:
-        """What the training is told apart by."""
+        """What distinguishes this training from others."""
         return origin(self.files)
 
     def about(self) -> dict[str, Any]:
-        """For the record."""
+        """The origin of the weights, for the record."""
         found = known(self.files)
         return {"name": found.name if found else f"checkpoint {self.name} ({self.origin})", "files": self.files}
 
 
 def read(path: Path) -> Checkpoint:
-    """The TensorFlow checkpoint in a folder, or of a prefix. Raises UserError, one line."""
+    """The TensorFlow checkpoint in a folder, or with this prefix. Raises UserError."""
     prefix = tensor_bundle.find(path)
     iteration = re.search(r"(?<!\d)\d{1,9}$", prefix.name)
     if iteration is None or int(iteration[0]) == 0:

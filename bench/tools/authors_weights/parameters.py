@@ -1,8 +1,7 @@
 """The variables of Finn et al.'s code (cbfinn/maml, commit a7f45f1, maml.py) as the parameters of our network.
 
-Theirs are images by row, column and channel: kernels [height, width, in, out], and a head whose rows are ordered
-height, width, channel. Batch norm has beta alone.
-"""
+Their images are ordered by row, column and channel: kernels are [height, width, in, out], and the rows of the head are
+ordered by height, width, channel. Batch norm has beta only."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from bench.errors import UserError
 from bench.networks.conv4 import Conv4
 from methods.contract import Params
 
-# The biases of the convolutions were given no name, and so are numbered from the second on.
+# The biases of the convolutions have no names of their own, so they are numbered from the second on.
 _OURS = {"model/w5": "head.weight", "model/b5": "head.bias"} | {
     theirs: ours
     for k in (1, 2, 3, 4)
@@ -30,7 +29,7 @@ _OURS = {"model/w5": "head.weight", "model/b5": "head.bias"} | {
 
 
 def params(variables: Mapping[str, np.ndarray], network: Conv4, ways: int) -> Params:
-    """The network's parameters, of a checkpoint's variables. Raises UserError where those are of another network."""
+    """The network's parameters, from a checkpoint's variables. Raises UserError if these belong to another network."""
     if variables.keys() != _OURS.keys():
         missing, more = sorted(_OURS.keys() - variables.keys()), sorted(variables.keys() - _OURS.keys())
         wrong = f"{missing[0]} is missing" if missing else f"{more[0]} is not known"
@@ -40,7 +39,7 @@ def params(variables: Mapping[str, np.ndarray], network: Conv4, ways: int) -> Pa
 
 
 def _converted(name: str, values: np.ndarray, like: Tensor, network: Conv4) -> Tensor:
-    """Theirs in the order of ours, whose first axes are those of outputs and inputs."""
+    """Their values in our layout, whose first dimensions are outputs and inputs."""
     expected = (*like.shape[2:], *like.shape[1::-1])
     if values.shape != expected:
         raise UserError(f"{name} has shape {list(values.shape)}, but this benchmark's network needs {list(expected)}")

@@ -1,21 +1,21 @@
-"""Numbers and messages of Protocol Buffers, and masked sums, as TensorFlow writes them."""
+"""Reads numbers and messages of Protocol Buffers, and computes masked checksums, as TensorFlow writes them."""
 
 from __future__ import annotations
 
 import google_crc32c
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types; groups, 3 and 4, are of a past that wrote none of this
-_MASK_DELTA = 0xA282EAD8  # of leveldb's util/crc32c.h
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types; groups, 3 and 4, are obsolete
+_MASK_DELTA = 0xA282EAD8  # from leveldb's util/crc32c.h
 
 Fields = dict[int, list[int | bytes]]  # field number -> its values, in order
 
 
 class Malformed(ValueError):
-    """What is wrong with a file, in words that follow its name."""
+    """A malformed file; the message says what is wrong, and is printed after the file's name."""
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number of at most 64 bits that begins at `at`, and where the next thing begins. Raises Malformed."""
+    """The number of at most 64 bits that starts at `at`, and the position after it. Raises Malformed."""
     value = 0
     for k, byte in enumerate(data[at : at + 10]):
         value |= (byte & 127) << 7 * k
@@ -50,7 +50,7 @@ def _value(message: bytes, at: int, kind: int) -> tuple[int | bytes, int]:
 
 
 def number(found: Fields, field: int) -> int:
-    """The last value of a numeric field, 0 where it is left out. Raises Malformed."""
+    """The last value of a numeric field; 0 if the field is missing. Raises Malformed."""
     value = found.get(field, [0])[-1]
     if not isinstance(value, int):
         raise Malformed(f"damaged: field {field} is not a number")
@@ -58,7 +58,7 @@ def number(found: Fields, field: int) -> int:
 
 
 def messages(found: Fields, field: int) -> list[Fields]:
-    """The messages that a repeated field holds. Raises Malformed."""
+    """The messages in a repeated field. Raises Malformed."""
     values = found.get(field, [])
     if any(isinstance(value, int) for value in values):
         raise Malformed(f"damaged: field {field} is not a message")
@@ -66,6 +66,6 @@ def messages(found: Fields, field: int) -> list[Fields]:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The crc32c as leveldb stores it: rotated right by 15 bits, plus a constant."""
+    """The crc32c in the form that leveldb stores: rotated right by 15 bits, plus a constant."""
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF

@@ -1,8 +1,8 @@
-"""leveldb's sorted table, in which TensorFlow keeps a checkpoint's index (leveldb, doc/table_format.md).
+"""Reads leveldb's sorted table, the format of a TensorFlow checkpoint's index (leveldb, doc/table_format.md).
 
-Blocks of entries whose keys leave out what they share with the one before; behind each block its compression and a
-masked crc32c; then a block that names the blocks, and a footer that says where that one is.
-"""
+A table consists of blocks of entries, whose keys omit the prefix they share with the previous key; each block is
+followed by its compression type and a masked crc32c. Then come a block that lists the blocks, and a footer with its
+position."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def read(data: bytes) -> dict[bytes, bytes]:
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """((offset, size) of a block, where the next thing begins)."""
+    """((offset, size) of a block, position after the handle)."""
     offset, at = varint(data, at)
     size, at = varint(data, at)
     return (offset, size), at
 
 
 def _block(data: bytes, handle: tuple[int, int]) -> bytes:
-    """A block's content, its checksum verified."""
+    """A block's content, after verifying its checksum."""
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) - _FOOTER:
@@ -57,7 +57,7 @@ def _block(data: bytes, handle: tuple[int, int]) -> bytes:
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(Key, value) of a block; where keys begin anew, which its end lists, is of no interest here."""
+    """The (key, value) pairs of a block. The restart points at its end are not needed here."""
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
     if end < 0:
         raise Malformed("damaged: a block without its end")

@@ -1,9 +1,8 @@
-"""TensorFlow's checkpoints (TensorBundle, tensorflow/core/protobuf/tensor_bundle.proto) without TensorFlow.
+"""Reads TensorFlow's checkpoints (TensorBundle, tensorflow/core/protobuf/tensor_bundle.proto) without TensorFlow.
 
-`<prefix>.index` is a sorted table: under the empty key what holds for all, under each variable's name its kind, shape,
-place and masked crc32c; `<prefix>.data-00000-of-00001` holds the values. Read are variables of float32 in one file;
-everything else is refused by name. Every checksum is verified.
-"""
+`<prefix>.index` is a sorted table: the empty key has the header; each variable's name has its dtype, shape, position
+and masked crc32c. `<prefix>.data-00000-of-00001` contains the values. Only float32 variables in a single file are read;
+anything else is refused with its name. Every checksum is verified."""
 
 from __future__ import annotations
 
@@ -19,16 +18,16 @@ from bench.tools.authors_weights import protobuf, sorted_table
 from bench.tools.authors_weights.protobuf import Malformed
 
 _INDEX, _DATA = ".index", ".data-00000-of-00001"
-_MOST_BYTES = {_INDEX: 1 << 20, _DATA: 1 << 28}  # a Conv4's take 520 bytes and 131 kB
+_MOST_BYTES = {_INDEX: 1 << 20, _DATA: 1 << 28}  # for a Conv4 they have 520 bytes and 131 kB
 _MOST_AXES = 8
 _FLOAT32 = 1
 _KINDS = {2: "float64", 3: "int32", 7: "string", 9: "int64", 14: "bfloat16", 19: "float16"}
-_VERSION = 1  # of the format, as a reader
+_VERSION = 1  # of the format that this reader supports
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where a variable's values are. `size` in bytes."""
+    """The position of a variable's values; `size` is in bytes."""
 
     name: str
     shape: tuple[int, ...]
@@ -38,7 +37,7 @@ class _Entry:
 
 
 def find(path: Path) -> Path:
-    """The prefix of the one checkpoint in a folder, or the path itself where it is such a prefix. Raises UserError."""
+    """The prefix of the only checkpoint in a folder, or the path itself if it is a prefix. Raises UserError."""
     if Path(f"{path}{_INDEX}").is_file():
         return path
     if not path.is_dir():
@@ -59,7 +58,7 @@ def files(prefix: Path) -> tuple[Path, Path]:
 
 
 def read(prefix: Path) -> dict[str, np.ndarray]:
-    """Name -> values, in float32, of every variable. Raises UserError, one line that names the file."""
+    """Name -> float32 values of every variable. Raises UserError, which names the file."""
     index, data = files(prefix)
     try:
         entries = _entries(sorted_table.read(_bytes(index, _INDEX)))
@@ -127,7 +126,8 @@ def _name(key: bytes) -> str:
 
 
 def _check_places(entries: Iterable[_Entry], size: int) -> None:
-    """No two variables share a byte, so that what is read is never more than the file."""
+    """Raises Malformed unless variables are disjoint and inside the file, so that never more than the file's size is
+    read."""
     end = 0
     for entry in sorted(entries, key=lambda entry: (entry.offset, entry.size)):
         if entry.offset < end:

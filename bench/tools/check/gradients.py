@@ -1,9 +1,9 @@
-"""Compares a method's gradient with central differences of its loss: in float64, one tensor at a time, through the
-code that trains.
+"""Compares a method's gradient with central differences of its loss: in float64, one tensor at a time, by the same code
+that trains.
 
-Differences see the loss only, so they find what no comparison of two derivatives can: a layer whose own second
-derivative is wrong, or one that a method leaves out. Which of both it is they cannot tell: either error vanishes with
-the inner rate, as no other does."""
+Differences use only the loss, so they find errors that no comparison of two derivatives can: a layer whose own second
+derivative is wrong, or one that a method leaves out. They cannot tell these two apart, since both errors vanish with
+the inner rate, and no other does."""
 
 from __future__ import annotations
 
@@ -21,16 +21,15 @@ from bench.training.execution import Execution
 from methods.contract import Method, Params, State
 
 T = TypeVar("T")
-_STEP = 1e-6  # of a parameter: float64 leaves ten digits of the loss's change
-_TOLERANCE = 1e-4  # of the derivative, relative: right ones come to 1e-7, or 1e-6 across a kink of ReLU
+_STEP = 1e-6  # change of a parameter: float64 leaves ten digits of the loss's change
+_TOLERANCE = 1e-4  # relative error of a derivative: correct ones reach 1e-7, or 1e-6 across a kink of ReLU
 _SEEDS = 3
-_SMALL = 1e-3  # times the inner rate: an error of second derivatives is that much smaller then
+_SMALL = 1e-3  # scale of the inner rate: it reduces an error in second derivatives by the same factor
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How the gradient stands to the loss; `worst` is the tensor whose derivative differs most, `error` by how much of
-    it."""
+    """How the gradient compares with the loss. `worst`: the tensor with the largest relative error, `error`."""
 
     exact: bool
     vanishes: bool
@@ -39,7 +38,7 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The result in words."""
         if self.exact:
             return f"exact: central differences agree to {self.error:.0e} in every tensor"
         off = f"off by {100 * self.error:.2g} % in {self.worst}"
@@ -49,7 +48,7 @@ class Finding:
 
 
 def measured(subject: Subject) -> Finding | None:
-    """What the gradient of a method is; None where it trains nothing."""
+    """Checks the gradient of a method; None if it trains nothing."""
     if subject.kind.weights_of is not None:
         return None
     here = _errors(subject, 1.0)
@@ -60,7 +59,8 @@ def measured(subject: Subject) -> Finding | None:
 
 
 def _errors(subject: Subject, scale: float) -> dict[str, float]:
-    """Tensor -> relative error of its derivative in a direction, the median over seeds. `scale`: of the inner rate."""
+    """Tensor -> relative error of its directional derivative, the median over seeds. `scale` multiplies the inner
+    rate."""
     protocol = subject.protocol
     training = replace(protocol.training, inner_lr=scale * protocol.training.inner_lr)
     method = workload(subject.kind, subject.benchmark, replace(protocol, training=training)).build()
@@ -76,7 +76,7 @@ def _of_seed(subject: Subject, method: Method, seed: int) -> Iterator[tuple[str,
     generator = torch.Generator().manual_seed(seed)
     size = sum(float(value.square().sum()) for value in gradient.values()) ** 0.5
     for name, value in state.params.items():
-        # More along the gradient than not: the derivative is not small by chance, nor the direction zero.
+        # Mostly along the gradient, so that the derivative is not small by chance, nor the direction zero.
         direction = torch.randn(value.shape, generator=generator, dtype=value.dtype)
         direction = _unit(direction) + 2 * _unit(gradient[name])
         up, down = (_loss(method, state, batch, name, sign * _STEP * direction) for sign in (1, -1))

@@ -1,6 +1,6 @@
 """The rules that every method must keep: one function per rule, which raises Broken if it does not hold.
 
-A rule's docstring is what the user is told that it asks for."""
+A rule's docstring is the text that the user sees."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BOTH = ("vectorised", STACKED)
 
 
 class Broken(Exception):
-    """What was found instead."""
+    """A rule does not hold; the message says what was found."""
 
 
 def _demand(holds: bool, otherwise: str) -> None:
@@ -42,7 +42,7 @@ def declared(subject: Subject) -> None:
 
 
 def initial(subject: Subject) -> None:
-    """init gives params and carried in float32 on the CPU, by the generator alone"""
+    """init draws params and carried in float32 on the CPU, from the generator alone"""
     first, again, other = subject.state(), subject.state(), subject.state(1)
     _demand(isinstance(first, State) and bool(first.params), "no State with params")
     for name, value in flat(first).items():
@@ -94,7 +94,8 @@ def query_order(subject: Subject) -> None:
 
 
 def _perturbed(state: State) -> State:
-    """Other params, for what starts at zero shows nothing; carried only grows, for a variance stays positive."""
+    """The state with changed params, because zeros would hide a dependence; carried only increases, because variances
+    must stay positive."""
     generator = torch.Generator().manual_seed(0)
     params = {name: value + 0.1 * torch.randn(value.shape, generator=generator) for name, value in state.params.items()}
     carried = {
@@ -127,7 +128,7 @@ def chance(subject: Subject) -> None:
     method, state, stream = subject.build(), subject.state(), subject.stream("test")
     found = scores(Execution(CPU, 100), method, state, stream, 400, method.candidates()[0])[:, 0]
     level, error = 1 / subject.benchmark.ways, found.std(ddof=1) / len(found) ** 0.5
-    # A network may give one answer to everything, and then has no error.
+    # A network may give the same answer to everything, and then the standard error is 0.
     _demand(abs(found.mean() - level) < 3.3 * error + 1e-12, f"{100 * found.mean():.1f} %, where chance is {level:.1%}")
 
 
@@ -158,7 +159,7 @@ def seeds(subject: Subject) -> None:
 
 
 def without_autograd(subject: Subject) -> None:
-    """what it says in terms of the engine, if anything, is what it says for one episode"""
+    """stacked_loss_and_gradient and stacked_predict, if defined, return what loss_and_gradient and predict return"""
     if says(subject.kind, GRADIENT):
         _demand(
             agree(*(meta_step(subject, [0], 2, layers) for layers in _BOTH)),
@@ -182,13 +183,13 @@ RULES: tuple[Rule, ...] = (
 
 
 def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:
-    """What breaks a rule, in words, and what was raised; None: it holds."""
+    """What breaks a rule, in words, and the exception; None if the rule holds."""
     try:
         rule(subject)
     except Broken as error:
         return str(error), error
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # a method of the user's may raise anything
+    except (Exception, SystemExit) as error:  # a user's method may raise anything
         return f"{type(error).__name__}: {error}".splitlines()[0][:300], error
     return None

@@ -1,4 +1,4 @@
-"""A meta-step of a method on the small data, and whether two of them agree."""
+"""A meta-step of a method on the toy data, and a comparison of two results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from methods.contract import State
 
 
 def meta_step(subject: Subject, numbers: list[int], chunk: int, layers: str = "vectorised") -> tuple[Tensor, Any, Any]:
-    """Loss, gradient and carried of these seeds [seeds, ...], by the path that trains."""
+    """Loss, gradient and carried state of these seeds [seeds, ...], by the same code that trains."""
     states = [subject.state(number) for number in numbers]
     stacked = State(*({name: torch.stack([part[name] for part in parts]) for name in parts[0]}
                       for parts in zip(*states, strict=True)))  # fmt: skip
@@ -24,7 +24,7 @@ def meta_step(subject: Subject, numbers: list[int], chunk: int, layers: str = "v
 
 
 def agree(one: Any, other: Any) -> bool:
-    """Whether tensors, or trees of them, are equal but for rounding."""
+    """Whether tensors, or trees of tensors, are equal up to rounding."""
     try:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     except AssertionError:

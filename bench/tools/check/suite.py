@@ -1,7 +1,6 @@
 """Runs the contract suite (`methods.contract`) on one method, and reports the rules that it breaks.
 
-`rules` has what is asked of every method, `toy_data` what it is asked on. The project's tests run the same rules.
-"""
+`rules` has the rules, `toy_data` the data for them. The project's tests run the same rules."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ __all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "check", "forms
 
 @dataclass(frozen=True)
 class Outcome:
-    """A rule on one form of data; `found` is what breaks it, or nothing."""
+    """The outcome of a rule on one form of data; `found`: what breaks it, or empty."""
 
     form: str
     rule: str
@@ -31,7 +30,7 @@ class Outcome:
 
 
 def check(asked: str) -> Iterator[Outcome]:
-    """Every rule, as it is tried, on a method that ships or on an own one. Raises UserError where there is none."""
+    """Tries every rule on a built-in or a user's method. Raises UserError if there is no such method."""
     method = user_methods.find(asked)
     kind = method.found if isinstance(method, UserMethod) else method.kind
     if lacking := user_methods.missing(kind):
@@ -47,7 +46,7 @@ def check(asked: str) -> Iterator[Outcome]:
 
 
 def gradients_of(asked: str) -> Iterator[str]:
-    """A line for each form of data on how the method's gradient stands to its loss. Raises UserError."""
+    """One line per form of data on how the method's gradient compares with its loss. Raises UserError."""
     method = user_methods.find(asked)
     for form in forms(method.kind):
         try:
@@ -60,12 +59,12 @@ def gradients_of(asked: str) -> Iterator[str]:
 
 
 def forms(kind: type[Method]) -> tuple[str, ...]:
-    """The forms of data that a method is for."""
+    """The forms of data that a method supports."""
     return (IMAGES,) * (kind.needs in (None, "classes")) + (FUNCTIONS,) * (kind.needs != "classes")
 
 
 def _located(method: NamedMethod, text: str, error: BaseException) -> str:
-    """With the line of the user's file, where it was raised there."""
+    """The text with the line of the user's file, if the error was raised there."""
     if not isinstance(method, UserMethod) or isinstance(error, Broken):
         return text
     where = user_methods.line_in(method.file, error)

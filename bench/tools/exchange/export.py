@@ -27,7 +27,8 @@ EPISODES, IMAGES, MANIFEST = "episodes.parquet", "images.npy", "manifest.json"
 
 
 def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dict[str, Any]:
-    """Writes the folder of so many episodes; returns its manifest. Raises UserError where other episodes lie there."""
+    """Writes the first `episodes` episodes into a folder, and returns the manifest. Raises UserError if the folder
+    already has episodes."""
     for name in (MANIFEST, EPISODES, IMAGES):
         if (out / name).exists():
             raise UserError(f"{out / name} exists: give another folder, or remove it")
@@ -46,7 +47,7 @@ def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dic
 
 
 def _save(path: Path, pixels: np.ndarray) -> None:
-    with open(path, "wb") as file:  # of a path, NumPy would add a suffix
+    with open(path, "wb") as file:  # given a path, NumPy would add a suffix
         np.save(file, pixels)
 
 
@@ -65,7 +66,8 @@ def _manifest(stream: ImageEpisodes, episodes: int) -> dict[str, Any]:
 
 
 def _table(stream: ImageEpisodes, episodes: int) -> pd.DataFrame:
-    """A row an image, an episode after the other: its support class by class, then its query in the episode's order."""
+    """One row per image, episode by episode: the support class by class, followed by the query in the episode's
+    order."""
     (ways, shots, _), classes = stream.shape, stream.classes
     images, turns, drawn_classes, order = (part.numpy() for part in stream.draw(0, episodes))
     support = images[:, :, :shots].reshape(episodes, -1)

@@ -1,7 +1,9 @@
-"""Reads the predictions of other code, compares them with the labels of their episodes, and keeps them as a record.
+"""Reads the predictions of other code, compares them with the labels of their episodes, and stores the scores as a
+record.
 
-A parquet file with four columns: `stream` (from the manifest, the same in every row), `episode`, `query` (the `place`
-of the query image) and `prediction` (a label). The labels that they are scored by are drawn here, never read."""
+Predictions are a Parquet file with four columns: `stream` (from the manifest, the same in every row), `episode`,
+`query` (the `place` of the query image) and `prediction` (a label). The labels are drawn here again, never read from a
+file."""
 
 from __future__ import annotations
 
@@ -29,19 +31,19 @@ from methods import METHODS
 
 COLUMNS = ("stream", "episode", "query", "prediction")
 _MOST_ROWS = 10_000_000
-_STEP, _ITERATION = 0, 0  # there are none
+_STEP, _ITERATION = 0, 0  # predictions have neither
 
 
 @dataclass(frozen=True)
 class PredictedMethod(NamedMethod):
-    """A method of other people's, of which there are predictions alone."""
+    """A method of which only predictions by other code are known."""
 
     settings = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One file: the stream that it names, and its numbers [rows, (episode, query, prediction)], in that order."""
+    """One file: the name of its stream, and its numbers [rows, (episode, query, prediction)], sorted."""
 
     path: Path
     stream: str
@@ -49,7 +51,7 @@ class Predictions:
 
 
 def read(path: Path) -> Predictions:
-    """The predictions in a file. Raises UserError, one line, for what is none."""
+    """The predictions in a file. Raises UserError if it is malformed."""
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(archives.read_file(path))) as file:
             _check_columns(path, file)
@@ -83,7 +85,7 @@ def _check_columns(path: Path, file: pyarrow.parquet.ParquetFile) -> None:
 
 
 def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarray:
-    """[episodes, 1]: the share of right predictions. Raises UserError unless every query has exactly one."""
+    """[episodes, 1]: the share of correct predictions. Raises UserError unless every query has exactly one."""
     labels, ways = stream.query_labels(0, episodes), stream.shape.ways
     episode, query, prediction = found.rows.T
     limits = {"episode": (episode, episodes), "query": (query, labels.shape[1]), "prediction": (prediction, ways)}
@@ -105,8 +107,8 @@ def scores(stream: ImageEpisodes, episodes: int, found: Predictions) -> np.ndarr
 def score(
     paths: Sequence[Path], name: str, benchmark: str | None, results: Path, data_dir: Path | None, command: str
 ) -> list[tuple[Path, records.Evaluated]]:
-    """Scores a file a training seed, and keeps them as the records of one method. Raises UserError before anything is
-    written."""
+    """Scores one file per training seed, and stores the results as records of one method. Raises UserError before
+    anything is written."""
     method, read_files = _method(name), [read(path) for path in paths]
     if len({found.stream for found in read_files}) > 1:
         raise UserError(
@@ -128,7 +130,8 @@ def score(
 
 
 def _method(name: str) -> str:
-    """The name as the records' folders have it. Raises UserError where none is left, or a method here has it."""
+    """The method's name in the form used for the records' folders. Raises UserError if that is empty, or the name of a
+    method here."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     if not slug or not name.isprintable() or len(name) > 80:
         raise UserError(
@@ -142,8 +145,8 @@ def _method(name: str) -> str:
 
 
 def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str, Any]) -> Workload:
-    """What a record is of. Its protocol is not known: the fields are the paper's because there are to be some, and
-    are shown nowhere."""
+    """The workload that the record describes. Its protocol is unknown: the fields are required, so the paper's are
+    used, and they are never shown."""
     training = replace(
         presets.paper(stream.benchmark).training, iterations=1, origin=published_weights.origin(about["files"])
     )
@@ -158,7 +161,7 @@ def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str
 
 
 def _kept(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
-    """Writes the record. Whoever scores the same files at once writes the same: no lock is needed."""
+    """Writes the record. It needs no lock: concurrent calls for the same files write the same content."""
     info = {"command": job.command, "score": job.benchmark.measure.name, "episodes_digest": stream.digest}
     recording.write_adopted_record(job.folder, job.about, None, about)
     records.write_evaluation(job.folder, job.protocol.evaluation, _ITERATION, _STEP, found, info)

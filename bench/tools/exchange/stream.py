@@ -1,8 +1,7 @@
 """The exported episode streams, by the names that predictions refer to.
 
-The name, such as `tiny/test/600x1/<64 digits>`, says all: benchmark, split, episodes x queries a class, and the digest
-of the content of the stream's beginning, which records hold too. Predictions are scored on no other.
-"""
+The name, such as `tiny/test/600x1/<64 digits>`, identifies a stream completely: benchmark, split, episodes x queries
+per class, and the digest of the first episodes, as in records. Predictions are scored on no other stream."""
 
 from __future__ import annotations
 
@@ -18,17 +17,17 @@ from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, SPLITS
 
 _NAME = re.compile(r"([A-Za-z0-9._-]{1,80})/(train|valid|test)/(\d{1,6})x(\d{1,4})/([0-9a-f]{64})", re.ASCII)
-_MOST_EPISODES = 10**6 - 1  # in six digits
+_MOST_EPISODES = 10**6 - 1  # six digits
 
 
 def name_of(stream: ImageEpisodes, episodes: int) -> str:
-    """What predictions for the first so many episodes carry."""
+    """The name of the stream in predictions for the first `episodes` episodes."""
     return f"{stream.benchmark.name}/{stream.split}/{episodes}x{stream.shape.queries}/{stream.digest}"
 
 
 def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: Path | None) -> ImageEpisodes:
-    """The stream of a benchmark, of whose training split seed 0's, that is to have so many episodes; `queries` None:
-    the paper's. Raises UserError."""
+    """The stream of a benchmark, for the training split the one of seed 0, checked for this number of episodes.
+    `queries` None: the paper's. Raises UserError."""
     benchmark = store.benchmark(name, data_dir)
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -46,7 +45,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
 
 
 def named(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
-    """The stream that predictions name, and how many episodes of it. Raises UserError where the data here give other
+    """The stream that predictions name, and its number of episodes. Raises UserError if the data here give other
     episodes."""
     parts = _NAME.fullmatch(name)
     if parts is None:
@@ -68,6 +67,6 @@ def named(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
 
 
 def check_benchmark(found: ImageEpisodes, benchmark: str | None) -> None:
-    """Raises UserError unless the stream is of the benchmark that a user named, if any."""
+    """Raises UserError unless the stream belongs to the benchmark that the user named, if any."""
     if benchmark is not None and benchmark != found.benchmark.name:
         raise UserError(f"--benchmark {benchmark}: these predictions are for {found.benchmark.name}")

@@ -1,1 +1,1 @@
-"""`explain`: which differences between two protocols make the gap between their scores."""
+"""`explain`: which differences between two protocols make up the gap between their scores."""

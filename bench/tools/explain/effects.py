@@ -1,4 +1,4 @@
-"""What each factor between two protocols does to the scores, paired on seeds and test episodes."""
+"""The effect of each factor between two protocols on the scores, paired on seeds and test episodes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from bench.analysis import paired_tests
 from bench.tools.explain.factors import FROM, READING, TO, Comparison, Pair
 
-Scores = Mapping[str, Mapping[int, np.ndarray]]  # variant -> seed -> [episodes], as they are shown
+Scores = Mapping[str, Mapping[int, np.ndarray]]  # variant -> seed -> [episodes], in the unit shown
 GAP, SUM, REST, PAIR = "gap", "sum", "rest", "pair"
-LEVEL = 0.05  # of a corrected p, below which an effect is significant
+LEVEL = 0.05  # an effect with a corrected p below this is significant
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of variants. `kind`: FROM, TO, READING, PAIR, or GAP, SUM, REST; `paired` is None where no seed has
-    all."""
+    """A weighted difference of variants. `kind`: FROM, TO, READING, PAIR, or GAP, SUM, REST; `paired` is None if no
+    seed has scores in all of them."""
 
     name: str
     kind: str
@@ -32,7 +32,7 @@ class Effect:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, as scores are shown; NaN where there is none."""
+        """The 95 % interval, in the unit shown; NaN if there is none."""
         if self.paired is None:
             return math.nan, math.nan
         low, high = self.paired.difference.interval()
@@ -45,8 +45,8 @@ class Effect:
 
 
 def effects(comparison: Comparison, scores: Scores) -> list[Effect]:
-    """The gap; each factor, the greatest first, with their sum and what that leaves of the gap; what two factors do to
-    one another; the readings."""
+    """The gap; each factor, largest effect first, with their sum and the rest of the gap; the interactions of pairs of
+    factors; and the readings."""
     start, end = comparison.start.name, comparison.end.name
     gap = _effect(f"{end} - {start}", GAP, "everything", {end: 1, start: -1}, scores)
     parts = [
@@ -64,7 +64,7 @@ def effects(comparison: Comparison, scores: Scores) -> list[Effect]:
 
 
 def values(found: Sequence[Effect]) -> dict[tuple[str, str], float]:
-    """(Name, kind) -> value, of those that have one."""
+    """(name, kind) -> value, for the effects that have one."""
     return {(e.name, e.kind): float(e.paired.difference.value) for e in found if e.paired is not None}
 
 
@@ -75,7 +75,7 @@ def _of_pair(pair: Pair, scores: Scores) -> Effect:
 
 
 def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], scores: Scores) -> Effect:
-    """The weighted sum of variants, on the seeds and the first test episodes that all of them have."""
+    """The weighted sum of variants, on their common seeds and first common test episodes."""
     used = {variant: weight for variant, weight in weights.items() if weight}
     seeds = sorted(set.intersection(*(set(scores[variant]) for variant in used))) if used else []
     signed = [f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in used.items()]

@@ -13,7 +13,7 @@ from bench.protocols.presets import READINGS, VALIDATION, Used, protocol_differe
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
 
-# Settings that only make sense together are one factor: a rate that is right for five inner steps is none for one.
+# Settings that only make sense together are one factor: a rate for five inner steps does not suit a single step.
 GROUPS: dict[str, tuple[str, ...]] = {
     "inner_loop": ("inner_lr", "inner_steps"),
     "network": ("filters", "downsampling", "head_input"),
@@ -28,7 +28,7 @@ DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
 
 @dataclass(frozen=True)
 class Factor:
-    """Settings that are changed at once."""
+    """Settings that are changed together."""
 
     name: str
     settings: tuple[str, ...]
@@ -36,7 +36,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Variant:
-    """One protocol to be run; `at`: evaluated at this iteration, before the last of its training."""
+    """One protocol to run; `at`: evaluated at this iteration, before the end of its training."""
 
     name: str
     preset: str
@@ -46,9 +46,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Part:
-    """What a factor does: the scores of variant `plus` minus those of `minus`, by their names. `kind`: FROM, the factor
-    changed in the one end alone; TO, in all but the other end; READING, no difference between the two, but the other
-    reading of what one of them says."""
+    """The effect of a factor: the scores of variant `plus` minus those of `minus`, by name. `kind`: FROM, the factor is
+    changed in the start; TO, it is undone in the end; READING, the protocols agree on it, but the source of one of them
+    can be read in another way."""
 
     factor: Factor
     kind: str
@@ -59,7 +59,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Pair:
-    """What two factors do to one another: `both`, minus each `alone`, plus `base`, all names of variants."""
+    """The interaction of two factors: `both`, minus each `alone`, plus `base`, all names of variants."""
 
     factors: tuple[str, str]
     both: str
@@ -91,9 +91,9 @@ def compared(
     used: Used = INNER_LOOP,
     groups: Sequence[str] = (),
 ) -> Comparison:
-    """The presets `names`, each with `settings`, and what lies between them. Every variant is evaluated on as many
-    episodes as the larger of the two has. `groups`: factors or settings that are one, `a+b`; one name alone is a factor
-    by itself. Raises UserError where nothing differs, or on a factor that does not."""
+    """The presets `names`, each with `settings`, and the variants between them. Every variant is evaluated on the
+    larger of the two numbers of episodes. `groups`: factors or settings to treat as one, `a+b`; a single name is split
+    off. Raises UserError if nothing differs, or a factor does not."""
     start, end = _of_equal_episodes(*(sourced(name, benchmark, settings, used) for name in names))
     factors = between(used, start.protocol, end.protocol, groups)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
@@ -110,8 +110,8 @@ def compared(
 
 
 def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = ()) -> list[Factor]:
-    """The factors in which two protocols differ for this method. The number of test episodes is none: it moves an
-    interval, not what is estimated. Raises UserError where a group names what does not differ, or the same twice."""
+    """The factors in which two protocols differ for this method. The number of test episodes is none of them: it
+    affects only the interval. Raises UserError if a group names something that does not differ, or a setting twice."""
     differ = [name for name in protocol_differences(used, start, end) if name != "episodes"]
     group = {name: key for key, names in GROUPS.items() for name in names} | _asked(groups, differ)
     found: dict[str, list[str]] = {}
@@ -121,7 +121,7 @@ def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = 
 
 
 def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
-    """Setting -> the group that it was asked to be in."""
+    """Setting -> the group that the user put it in."""
     known: dict[str, tuple[str, ...]] = {name: (name,) for name in differ}
     known |= {key: here for key, names in GROUPS.items() if (here := tuple(n for n in names if n in differ))}
     found: dict[str, str] = {}
@@ -142,12 +142,12 @@ def _of_equal_episodes(start: Sourced, end: Sourced) -> tuple[Sourced, Sourced]:
 
 
 def _readings(one: Sourced) -> dict[str, Any]:
-    """The other readings of the preset, as far as they are not what it has anyway."""
+    """The alternative readings of the preset that differ from its values."""
     return {name: value for name, value in READINGS.get(one.name, {}).items() if one.values[name] != value}
 
 
 def _chosen(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
-    """The factors that were asked for, by name or by one of their settings; all where none was."""
+    """The factors that the user named, directly or by one of their settings; all if none was named."""
     by_name = {name: Factor(name, (name,)) for factor in factors for name in factor.settings}
     by_name |= {factor.name: factor for factor in factors}
     for name in wanted:
@@ -165,19 +165,19 @@ class _Made:
     factor: Factor
 
     def forwards(self) -> tuple[Variant, Part]:
-        """The start with the factor of the end, minus the start."""
+        """The effect from the start: the start with the factor of the end, minus the start."""
         variant = self._crossed(self.start, self.end)
         return variant, Part(self.factor, FROM, self._change(), variant.name, self.start.name)
 
     def backwards(self) -> tuple[Variant, Part]:
-        """The end minus the end with the factor of the start."""
+        """The effect at the end: the end, minus the end with the factor of the start."""
         variant = self._crossed(self.end, self.start)
         return variant, Part(self.factor, TO, self._change(), self.end.name, variant.name)
 
     def _crossed(self, base: Sourced, other: Sourced) -> Variant:
-        """Fewer iterations are an earlier evaluation of the same training, more of them are validated as the other
-        end's, so that one training may serve both; unless the best weights are evaluated. A training on the classes of
-        validation has none."""
+        """One protocol with the factor of the other. Fewer iterations are an earlier evaluation of the same training,
+        and more are validated like the other end, so that one training may serve both, unless the best weights are
+        evaluated. A training on validation classes has no validation."""
         name = f"{base.name} with {other.name}'s {self.factor.name}"
         at = other.values["iterations"]
         last = self.factor.name == "iterations" and base.protocol.evaluation.weights == "last"

@@ -12,8 +12,8 @@ from bench.tools.explain.factors import FROM, Comparison, Factor, Pair, Variant
 
 
 def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
-    """The comparison with one more variant for each pair `a+b` of its factors: the start with both of them changed.
-    Raises UserError unless both are factors of the comparison, each with a variant of its own."""
+    """The comparison with one more variant for each pair `a+b` of its factors: the start with both changed. Raises
+    UserError unless both are factors of the comparison, each with its own variant."""
     alone = {part.factor.name: (part.factor, part.plus) for part in comparison.parts if part.kind == FROM}
     if named and not alone:
         raise UserError("--pair needs --direction from or both: an interaction is measured at the start")
@@ -23,9 +23,9 @@ def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
 
 
 def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float], count: int) -> list[str]:
-    """The `count` pairs whose factors are likeliest to act on one another: with the greatest product of the two
-    factors' sizes. `effects`: (factor, kind) -> value. A size is how much the two directions differ, which is all
-    that a factor has to do with the others; of one direction alone, its effect."""
+    """The `count` pairs of factors that most likely interact: those with the largest product of the two factors' sizes.
+    `effects`: (factor, kind) -> value. The size of a factor is the difference between its effects in the two
+    directions, which its interactions cause; with one direction only, its effect."""
     sizes: dict[str, float] = {}
     for part in comparison.parts:
         name = part.factor.name
@@ -36,7 +36,7 @@ def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float],
 
 
 def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Factor, str], tuple[Factor, str]]:
-    """The two factors, each with its own variant. A group's name has a + of its own."""
+    """The two factors, each with its own variant. The name of a group contains a + itself."""
     splits = [(text[:k], text[k + 1 :]) for k, letter in enumerate(text) if letter == "+"]
     two = next((names for names in splits if set(names) <= alone.keys()), None)
     if two is None or len(set(two)) < 2:

@@ -36,7 +36,7 @@ factors, pairs and readings; an effect with p of 0.05 or more is not significant
 
 
 def rows(comparison: Comparison, found: Sequence[Effect]) -> list[Row]:
-    """A row an effect."""
+    """One row per effect."""
     form = f"+{comparison.benchmark.measure.form}"
     return [
         {
@@ -62,8 +62,8 @@ def _value(effect: Effect, form: str) -> str:
 def variants(
     comparison: Comparison, seeds: Sequence[int], scores: Scores, edges: Mapping[str, str] = MappingProxyType({})
 ) -> list[Row]:
-    """A row a variant: its mean score with its interval, which of the seeds diverged, and what was chosen at an edge
-    (`edges`, by variant), which every effect of the variant rests on."""
+    """One row per variant: its mean score with its interval, the seeds that diverged, and what was chosen at an edge
+    (`edges`, by variant), which affects every effect that uses the variant."""
     names, measure = [variant.name for variant in comparison.variants], comparison.benchmark.measure
     found = [_row(name, measure, seeds, scores[name]) for name in names]
     chosen = [{"chosen at an edge": edges.get(name, wording.NONE)} if edges else {} for name in names]
@@ -75,7 +75,7 @@ def _row(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int,
     mean = interval = covers = wording.NONE
     if scores:
         matrix = np.stack(list(scores.values()))
-        found = paired_tests.paired(matrix, np.zeros_like(matrix))  # by the rule of the effects, of the score itself
+        found = paired_tests.paired(matrix, np.zeros_like(matrix))  # by the same rule as for effects
         mean, covers = f"{found.difference.value:{measure.form}}", wording.kind(found.kind)
         interval = wording.ends(measure.clipped(found.difference.interval()), measure.form)
     return {"cell": name, measure.label: mean, "95 % interval": interval, "covers": covers, "diverged seeds": diverged}
@@ -90,7 +90,7 @@ def write(
     command: str,
     out: Path,
 ) -> list[Path]:
-    """The files: Markdown, CSV and a figure. Raises UserError where they cannot be written."""
+    """Writes Markdown, CSV and a figure, and returns their paths. Raises UserError if they cannot be written."""
     stem = (
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
@@ -147,7 +147,7 @@ def _number(value: float) -> str:
 
 
 def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
-    """A row an effect, with its interval."""
+    """A figure with one row per effect, with its interval."""
     form = f"+{comparison.benchmark.measure.form}"
     colours = {GAP: "C0", SUM: "C7", REST: "C7", PAIR: "C1", READING: "C4"}
 

@@ -1,4 +1,4 @@
-"""The variants between two protocols as runs: their costs, what is still to be done, and their scores."""
+"""The variants between two protocols as runs: their costs, the work that is left, and their scores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from bench.training.watch import Listener
 
 @dataclass(frozen=True)
 class Work:
-    """A variant's runs, one a seed. `seconds`: roughly, of one training; 0 where another variant's is used."""
+    """A variant's runs, one per seed. `seconds`: rough estimate for one training; 0 if it shares another variant's
+    training."""
 
     variant: Variant
     jobs: tuple[Job, ...]
@@ -35,17 +36,17 @@ class Work:
 
     @property
     def trainings(self) -> int:
-        """How many are still to be done, if only their ends, unless another variant does them."""
+        """The number of trainings that are left, including unfinished ones; 0 if another variant does them."""
         return sum(RunStatus.read(job).left == "training" for job in self.jobs) if self.seconds else 0
 
     @property
     def evaluations(self) -> int:
-        """How many are still to be done."""
+        """The number of runs whose evaluation is left."""
         return sum(RunStatus.read(job).left != "" for job in self.jobs)
 
 
 def planned(comparison: Comparison, request: request.Request) -> list[Work]:
-    """Every variant's runs, cheap trainings first. Raises UserError before anything starts."""
+    """Every variant's runs, cheapest training first. Raises UserError before anything starts."""
     variants = [_reachable(variant, comparison, request) for variant in comparison.variants]
     variants.sort(key=lambda variant: _seconds(comparison, variant, request))
     works: list[Work] = []
@@ -63,7 +64,8 @@ def _jobs(variant: Variant, comparison: Comparison, request: request.Request, al
 
 
 def _reachable(variant: Variant, comparison: Comparison, request: request.Request) -> Variant:
-    """The variant; as a training of its own where one that is there did not keep the weights on the way."""
+    """The variant; with a training of its own if the existing one did not keep the weights of the iteration it
+    needs."""
     if variant.at is None:
         return variant
     if all(_comes_by(job, variant.at) for job in _jobs(variant, comparison, request, ())):
@@ -72,7 +74,8 @@ def _reachable(variant: Variant, comparison: Comparison, request: request.Reques
 
 
 def _comes_by(job: Job, at: int) -> bool:
-    """Whether the weights of that iteration are there or going to be; of a run that diverged no variant wants them."""
+    """Whether the weights of that iteration exist or will exist; also True for a run that diverged, which needs
+    none."""
     status = RunStatus.read(job)
     if not status.is_trained and job.kind.weights_of is not None:
         return _comes_by(job.weights_job, at)
@@ -88,13 +91,13 @@ def _seconds(comparison: Comparison, variant: Variant, request: request.Request)
 
 
 def timed(works: Sequence[Work], on_event: Listener) -> list[Work]:
-    """The works with the seconds of their trainings as they are measured here."""
+    """The works, with the seconds of their trainings measured on this machine."""
     known = StepTimes(on_event)
     return [replace(work, seconds=training_seconds(work.jobs[0], known)) if work.seconds else work for work in works]
 
 
 def listed(comparison: Comparison, works: Sequence[Work], how: str = "very roughly") -> list[str]:
-    """What is going to run, before it does: a line for each variant, and the sum; `how` its seconds are known."""
+    """What will run: one line per variant, and the total. `how`: how the seconds are known."""
     start = next(work for work in works if work.variant.name == comparison.start.name)
     whole = max(work.seconds for work in works if work.variant.protocol.training == start.variant.protocol.training)
     rows = [_row(work, whole) for work in works]
@@ -122,8 +125,8 @@ def _row(work: Work, whole: float) -> tables.Row:
 
 
 def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int, np.ndarray]]:
-    """Variant -> seed -> [episodes], as they are shown (percent). A seed that diverged is missing. Raises UserError
-    where a run is not finished."""
+    """Variant -> seed -> [episodes], in the unit shown (percent). Seeds that diverged are missing. Raises UserError if
+    a run is not finished."""
     factor = comparison.benchmark.measure.factor
     return {
         work.variant.name: {job.seed: factor * values for job in work.jobs for values in _final(job, work.variant.at)}
@@ -132,8 +135,8 @@ def scores(comparison: Comparison, works: Sequence[Work]) -> dict[str, dict[int,
 
 
 def at_edge(works: Sequence[Work]) -> dict[str, str]:
-    """Variant -> what its runs chose on validation at the edge of the range on offer, if they did: every effect that
-    the variant is part of rests on that choice."""
+    """Variant -> what its runs chose on validation at an edge of the range, if anything: every effect that uses the
+    variant depends on that choice."""
     found = {
         work.variant.name: {
             job.seed: said(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.variant.at)
@@ -149,7 +152,7 @@ def _final(job: Job, at: int | None) -> list[np.ndarray]:
 
 
 def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
-    """The variant's evaluation of a run, if it has scores. Raises UserError where the run is not finished."""
+    """The variant's evaluation of a run; empty if it has no scores. Raises UserError if the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:
         raise UserError(f"{job.name} is not finished: another process is training it; try again later")

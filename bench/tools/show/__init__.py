@@ -1,1 +1,1 @@
-"""`show`: pictures of episodes."""
+"""`show`: draws pictures of episodes."""

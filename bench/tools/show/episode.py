@@ -1,4 +1,4 @@
-"""Episodes as pictures."""
+"""Draws episodes as pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GAP = 12  # pixels between support and query
 def episode(
     benchmark_name: str, split: str, seed: int, index: int, queries: int | None, out: Path, data_dir: Path | None
 ) -> str:
-    """Writes an episode as a PNG, a row per class, support on the left; returns a line that says what it shows."""
+    """Writes an episode as a PNG, one row per class with the support on the left; returns a line that describes it."""
     benchmark = store.benchmark(benchmark_name, data_dir)
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -47,7 +47,7 @@ def episode(
 
 
 def _grid(images: Tensor, ways: int) -> Tensor:
-    """[ways * n, channels, height, width], class by class -> one image [3, height, width], a row per class."""
+    """[ways * n, channels, height, width], class by class -> one image [3, height, width] with one row per class."""
     make_grid = import_torchvision().utils.make_grid
     return make_grid(images, nrow=len(images) // ways, padding=2, pad_value=0.5)
 

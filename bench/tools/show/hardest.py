@@ -1,4 +1,4 @@
-"""The test episodes on which a run does worst, and best, as pictures of what its weights predict there."""
+"""Draws the test episodes with a run's worst and best scores, with the predictions of its weights."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bench.training.execution_record import ExecutionRecord
 from bench.training.objectives import objective
 from methods.contract import Episode
 
-ON_THE_PAGE = 3  # pictures that are kept for the report, the hardest first
-_QUALITY = 60  # of those, as WebP: some 100 kB each
+ON_THE_PAGE = 3  # the number of pictures kept for the report, the hardest first
+_QUALITY = 60  # of the kept pictures, as WebP: about 100 kB each
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """A test episode (without a leading dimension), its queries class by class, and the outputs [inner steps + 1, query
-    images, ways] there."""
+    """A test episode (without a leading dimension), with its queries class by class, and the outputs [inner steps + 1,
+    query images, ways]."""
 
     index: int
     classes: tuple[str, ...]
@@ -48,7 +48,8 @@ class Predicted:
 
 @dataclass(frozen=True)
 class EpisodePictures:
-    """Episodes to draw; a line where their scores are not the recorded ones, and whether bits are `promised` here."""
+    """Episodes to draw; `problem`: a line if their scores differ from the recorded ones; `promised`: whether equal bits
+    are promised here."""
 
     sheets: list[Sheet]
     problem: str
@@ -56,8 +57,8 @@ class EpisodePictures:
 
 
 def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
-    """The recorded evaluation that has these settings; of several the preset's, in the latest meaning. Raises UserError
-    where none is it."""
+    """The recorded evaluation with these settings; if there are several, the preset's in its latest meaning. Raises
+    UserError if none matches."""
     found = [records.read_evaluation(path) for path in sorted((again.folder / "evaluations").glob("*.json"))]
     asked = [e for e in found if with_evaluation_settings(e.evaluation, settings) == e.evaluation]
     meanings = range(again.preset.evaluation.meaning, 0, -1)
@@ -76,14 +77,14 @@ def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
 
 
 def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: bool) -> list[int]:
-    """The episodes with the worst recorded scores, the worst first, then those with the best, the best first."""
+    """The episodes with the worst recorded scores, worst first, followed by those with the best, best first."""
     merit = recorded.final if higher_is_better else -recorded.final
     order = np.argsort(np.where(np.isfinite(merit), merit, -np.inf), kind="stable").tolist()
     return list(dict.fromkeys([*order[:hardest], *order[::-1][:easiest]]))
 
 
 def draw(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> EpisodePictures:
-    """These episodes, with what the recorded weights predict there."""
+    """These episodes, with the predictions of the recorded weights."""
     runner, predicted = _predicted(again, recorded, places)
     reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
     made = [_sheet(again, recorded, each) for each in predicted]
@@ -91,14 +92,14 @@ def draw(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) 
 
 
 def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: EpisodePictures, out: Path) -> None:
-    """Writes the picture, and beside the record what the report shows of it."""
+    """Writes the picture, and beside the record the pictures for the report."""
     picture = sheets.drawn(drawn.sheets)
     files.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))
     files.write_json(again.folder / layout.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
 
 
 def check(again: repeat.RecordedRun, out: Path) -> None:
-    """Raises UserError where there is nothing to draw, or not there."""
+    """Raises UserError if there is nothing to draw, or the file's name does not end in .png."""
     if again.benchmark.form == FUNCTIONS:
         raise UserError(f"{again.benchmark.name} has no images to show; `python -m bench report` draws its functions")
     if out.suffix.lower() != ".png":
@@ -108,7 +109,7 @@ def check(again: repeat.RecordedRun, out: Path) -> None:
 def _predicted(
     again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]
 ) -> tuple[Execution, list[Predicted]]:
-    """What the recorded weights predict in these episodes, each in the chunk that it was evaluated in."""
+    """The predictions of the recorded weights in these episodes, each computed in its original chunk."""
     weights = records.checked(again.folder, again.weights_of(recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
     state = job.workload.state_for("test", load_state(weights, job.workload.device))
@@ -150,7 +151,7 @@ def _pixels(images: Tensor, ways: int) -> np.ndarray:
 
 
 def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Sequence[str]) -> str:
-    """A line where the predictions are not those that were scored."""
+    """A line if the predictions differ from the scored ones; otherwise empty."""
     other = [each.index for each in predicted if not np.array_equal(each.scores, recorded.scores[each.index])]
     if not other:
         return ""
@@ -159,7 +160,8 @@ def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Seque
 
 
 def _kept(recorded: Evaluated, drawn: Sequence[Sheet]) -> dict[str, Any]:
-    """For the report. `of` says which evaluation was drawn: with other scores the pictures are none of theirs."""
+    """The pictures for the report. `of` identifies the evaluation that was drawn: once its scores change, they are
+    outdated."""
     pictures = [
         {"title": sheet.title, "text": sheet.described(), "webp": _webp(sheets.drawn([sheet]))} for sheet in drawn
     ]

@@ -1,5 +1,5 @@
-"""Episodes drawn with what was predicted: one row per class, its support on the left, predictions below each query
-image."""
+"""Draws episodes with their predictions: one row per class with its support on the left, and predictions below each
+query image."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-_SUPPORTS, _QUERIES = 5, 15  # images in a line
+_SUPPORTS, _QUERIES = 5, 15  # images per line
 _INK, _SOFT, _RIGHT, _WRONG = "#1c2026", "#5a616b", "#00664a", "#a83c00"
-_DPI, _SIDE = 100, 0.72  # inches a side of an image, which all else is measured in
-_ACROSS, _DOWN, _NAMES, _GAP, _TITLE = 1.18, 1.42, 1.9, 0.3, 0.6  # from image to image, and from line to line; rooms
-_NARROWEST, _WIDEST = 12.5, 21.0  # the key needs the one; more than the other fits few screens
-_LETTERS, _LETTER = 20, 0.14  # of a class's name, at most; how wide one of a title is
+_DPI, _SIDE = 100, 0.72  # inches per side of an image, the unit of all other lengths
+_ACROSS, _DOWN, _NAMES, _GAP, _TITLE = 1.18, 1.42, 1.9, 0.3, 0.6  # steps across and down; room for names, gap, title
+_NARROWEST, _WIDEST = 12.5, 21.0  # the key needs the former; few screens fit more than the latter
+_LETTERS, _LETTER = 20, 0.14  # most letters of a class name; width of a letter in a title
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class Sheet:
 
     @property
     def ways(self) -> int:
-        """Classes in the episode."""
+        """The number of classes in the episode."""
         return len(self.classes)
 
     @property
     def names(self) -> list[str]:
-        """What the labels are called, short enough to stand below an image."""
+        """Short names for the labels, which fit below an image."""
         letters = string.ascii_uppercase
         return list(letters[: self.ways]) if self.ways <= len(letters) else [str(k + 1) for k in range(self.ways)]
 
     @property
     def confused(self) -> str:
-        """The error made most often, in words; empty where there is none."""
+        """The most frequent error, in words; empty if there is none."""
         counts = np.zeros((self.ways, self.ways), dtype=int)
         np.add.at(counts, (np.arange(self.ways)[:, None], self.after), 1)
         np.fill_diagonal(counts, 0)
@@ -63,7 +63,7 @@ class Sheet:
         return f"{self.names[label]} ({self.classes[label]})"
 
     def described(self) -> str:
-        """What the picture shows, for those who do not see it."""
+        """The content of the picture as text, for readers who cannot see it."""
         labels = np.arange(self.ways)[:, None]
         right = [int((part == labels).sum()) for part in (self.before, self.after)]
         classes = ", ".join(self.called(label) for label in range(self.ways))
@@ -75,7 +75,7 @@ class Sheet:
 
 
 def drawn(sheets: Sequence[Sheet]) -> Image.Image:
-    """The episodes, which are of one shape, side by side where they are narrow, and above them how to read them."""
+    """The episodes, all of one shape, side by side if they are narrow, with a key above."""
     width, height = max(map(_width, sheets)), _TITLE + sheets[0].ways * _lines(sheets[0]) * _DOWN + _GAP
     beside = min(len(sheets), max(1, int(_WIDEST // width)))
     across, down = max(_NARROWEST, beside * width), _TITLE + -(-len(sheets) // beside) * height
@@ -87,9 +87,9 @@ def drawn(sheets: Sequence[Sheet]) -> Image.Image:
     for k, sheet in enumerate(sheets):
         row, column = divmod(k, beside)
         _draw(axes, sheet, column * width + _GAP, row * height + _TITLE)
-    axes.set(xlim=(0, across), ylim=(down, 0))  # which images change
+    axes.set(xlim=(0, across), ylim=(down, 0))  # drawing images changes the limits
     canvas = FigureCanvasAgg(figure)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # a letter that the font has not is a box
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # missing letters become boxes
         canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
@@ -105,12 +105,12 @@ def _width(sheet: Sheet) -> float:
 
 
 def _columns(sheet: Sheet) -> tuple[int, int]:
-    """Images in a line: of the support, of the query."""
+    """Images per line: for the support, for the query."""
     return min(sheet.support.shape[1], _SUPPORTS), min(sheet.query.shape[1], _QUERIES)
 
 
 def _lines(sheet: Sheet) -> int:
-    """Lines that the images of a class take."""
+    """The number of lines for the images of a class."""
     parts = (sheet.support, sheet.query)
     return max(-(-part.shape[1] // columns) for part, columns in zip(parts, _columns(sheet), strict=True))
 
@@ -136,7 +136,7 @@ def _draw(axes: Axes, sheet: Sheet, left: float, top: float) -> None:
 
 
 def _image(axes: Axes, pixels: np.ndarray, left: float, top: float, right: bool | None = None) -> None:
-    """In a frame, where it was answered right or wrong."""
+    """Draws an image, with a frame if it was predicted right or wrong."""
     smooth = "nearest" if max(pixels.shape[:2]) < _SIDE * _DPI / 2 else "lanczos"
     shown = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     axes.imshow(shown, extent=(left, left + 1, top + 1, top), interpolation=smooth, aspect="auto")
@@ -146,5 +146,5 @@ def _image(axes: Axes, pixels: np.ndarray, left: float, top: float, right: bool 
 
 
 def _shortened(name: str) -> str:
-    """As much of it as there is room for; of a path, such as an alphabet's character, the last two parts."""
+    """A class name shortened to fit; of a path, such as a character of an alphabet, the last two parts."""
     return "\n".join(p if len(p) <= _LETTERS else f"{p[: _LETTERS - 1]}…" for p in name.split("/")[-2:])

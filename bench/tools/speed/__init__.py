@@ -1,1 +1,1 @@
-"""`speed`: times a meta-step, and those of other libraries."""
+"""`speed`: times a meta-step here and in other libraries."""

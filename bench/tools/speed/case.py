@@ -1,4 +1,4 @@
-"""What is timed: one meta-step and one evaluation of a benchmark, as the protocol `paper` has them."""
+"""What is timed: one meta-step and one evaluation of a benchmark, under the protocol `paper`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FEW = 8  # test episodes
 class Case:
     """A benchmark and a method on a device; `meta_batch` and `inner_steps` None: the protocol's.
 
-    The inner loop adapts batch norm's shift as well, which the protocol leaves alone: not every library can. And the
-    gradient is compared as it is, not clipped."""
+    The inner loop also adapts batch norm's shift, unlike the protocol, because not every library can leave it out; and
+    gradients are compared without clipping."""
 
     benchmark: Benchmark
     method: str
@@ -38,7 +38,7 @@ class Case:
 
     @cached_property
     def protocol(self) -> Protocol:
-        """The benchmark's protocol, with the sizes asked for."""
+        """The benchmark's protocol, with the requested sizes."""
         base = presets.paper(self.benchmark)
         training = replace(
             base.training,
@@ -51,7 +51,7 @@ class Case:
 
     @cached_property
     def workload(self) -> Workload:
-        """As `bench run` would build it. Raises UserError where the other implementations have no such benchmark."""
+        """The workload that `bench run` would build. Raises UserError if the other implementations lack the method."""
         if self.benchmark.form != IMAGES:
             raise UserError(f"speed: {self.benchmark.name} has no images, which the other implementations need")
         data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)
@@ -60,12 +60,13 @@ class Case:
 
     @cached_property
     def initial(self) -> State:
-        """The weights that everything starts from, on the device: convolutions ten times as large as the protocol's,
+        """The weights that all contenders start from, on the device: convolutions ten times as large as the protocol's,
         a head of a tenth.
 
-        Batch norm takes the scale of a convolution away again, but an inner step turns it a hundred times less. At
-        the protocol's own weights no two implementations agree: after five inner steps on miniImageNet the plain
-        loop's float32 gradient is further from its own in float64 than it is long; here it keeps five digits."""
+        Batch norm removes the scale of a convolution, but an inner step then changes its direction a hundred times
+        less. With the protocol's own weights no two implementations agree: after five inner steps on miniImageNet, the
+        error of the plain loop's float32 gradient (compared with float64) is larger than the gradient; with these
+        weights it keeps five digits."""
         state = self.workload.initial_state(0)
         scaled = {name: value * _scale(name) for name, value in state.params.items()}
         return tree_map(lambda tensor: tensor.to(self.device), State(scaled, state.carried))
@@ -77,29 +78,29 @@ class Case:
 
     @cached_property
     def batches(self) -> TrainingBatches:
-        """What the method's meta-steps are fed with."""
+        """The batches for the method's meta-steps."""
         kind = self.workload.kind.training_batch or "episodes"
         return TrainingBatches(kind, self.protocol.training, [self.workload.stream("train")])
 
     @cached_property
     def training_images(self) -> ImageBatch:
-        """The first batch of images, of a method that is trained on them."""
+        """The first batch of images, for a method that is trained on images."""
         return ImageBatch(*(tensor[0] for tensor in self.batches.batch(self.batches.at(0))))
 
     @property
     def test_steps(self) -> int:
-        """Inner steps of a test episode."""
+        """The number of inner steps in a test episode."""
         evaluation = self.protocol.evaluation
         finetuned = "finetune_steps" in NamedMethod(self.method).settings
         return evaluation.finetune_steps if finetuned else evaluation.inner_steps
 
     @cached_property
     def test_batch(self) -> Episode:
-        """The first test episodes: a chunk of ours, or a few."""
+        """The first test episodes: one of our chunks, or a few."""
         return self.workload.stream("test").episodes(0, max(_FEW, self.workload.evaluation_chunk()))
 
     def execution(self, mode: str) -> Execution:
-        """How a meta-step of ours runs in a mode."""
+        """The execution of our meta-step in a mode."""
         return replace(self.workload, mode=mode).training_executions(1)[0]
 
 

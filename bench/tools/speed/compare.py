@@ -1,8 +1,7 @@
-"""How fast, and in how much memory: ours beside the plain loop and the libraries, on the machine at hand.
+"""Compares speed and memory of our implementation, a plain loop and other libraries, on this machine.
 
-`case` says what is timed, `contenders` by what means, `plain_network` is the module that libraries want, `measure` and
-`peak` hold the clocks, this file compares, and `results` shows.
-"""
+`case` defines what is timed, `contenders` the implementations, `plain_network` the module that libraries need,
+`measure` and `peak` measure, and `results` shows."""
 
 from __future__ import annotations
 
@@ -22,12 +21,12 @@ from bench.tools.speed.case import Case
 from bench.tools.speed.results import REFERENCE
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, Execution
 
-_TOLERANCE = 1e-3  # of the gradient's length, in float32
+_TOLERANCE = 1e-3  # relative to the gradient's norm, in float32
 
 
 @dataclass(frozen=True)
 class SpeedRequest:
-    """What to time; `modes` are ours, `every_layer` each of them with each way of the layers."""
+    """What to time. `modes`: of our meta-step; `every_layer`: each mode with every kind of layers."""
 
     benchmark: str
     method: str
@@ -41,8 +40,8 @@ class SpeedRequest:
 
 
 def run(request: SpeedRequest, say: Callable[[str], None]) -> dict[str, Any]:
-    """Everything that was measured: raw samples, medians, memory, and where. Raises UserError where two contenders
-    do not compute the same gradient."""
+    """All measurements: raw samples, medians, memory, and the environment. Raises UserError if two contenders do not
+    compute the same gradient."""
     case = Case(store.benchmark(request.benchmark, request.data_dir), request.method, request.device, request.data_dir)
     everybody = dict(_contenders(case, request, say))
     _check(case, everybody, say)
@@ -80,7 +79,7 @@ def run(request: SpeedRequest, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def default_modes(device: torch.device) -> tuple[str, ...]:
-    """Ours as they would run a long and a short training."""
+    """The modes that a long and a short training would use."""
     return (COMPILED_GRAPH, GRAPH) if device.type == "cuda" else (COMPILED, EAGER)
 
 
@@ -102,7 +101,7 @@ def _contenders(
 
 
 def _variants(chosen: Execution) -> list[Execution]:
-    """The mode with each way of the layers, a chunk or an episode at a time."""
+    """The mode with every kind of layers, one chunk or one episode at a time."""
     return [
         replace(chosen, layers=layers, chunk=chunk)
         for layers in LAYERS
@@ -111,7 +110,8 @@ def _variants(chosen: Execution) -> list[Execution]:
 
 
 def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable[[str], None]) -> None:
-    """The first meta-step of each leaves the gradient that the loop leaves; the tests compare in float64."""
+    """Raises UserError unless the first meta-step of each contender gives the loop's gradient; the tests compare in
+    float64."""
     gradients = {}
     for name, contender in everybody.items():
         contender.meta_step()
@@ -127,7 +127,7 @@ def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable
 
 
 def _memory(request: SpeedRequest, names: Sequence[str], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    """Ours without a compiler, which would be asked for every number of steps, and everybody else."""
+    """The memory of our uncompiled meta-step (compiling would be needed for every size), and of all others."""
     plain = GRAPH if request.device.type == "cuda" else EAGER
     chosen = [f"ours {plain}", *(name for name in names if not name.startswith("ours"))]
     for what, sizes in (("meta_batch", request.meta_batches), ("inner_steps", request.inner_steps)):

@@ -1,8 +1,7 @@
-"""One meta-step and one evaluation by different means: ours, the plain loop of the article, and three libraries.
+"""One meta-step and one evaluation in different implementations: ours, the plain loop of the article, three libraries.
 
-A contender is built once from a case. Each call of `meta_step` moves the weights by Adam and leaves the gradient in
-`params`; `evaluation` gives the scores after each inner step.
-"""
+A contender is built once from a case. Each call of `meta_step` updates the weights by Adam and leaves the gradient in
+`params`; `evaluation` returns the scores after each inner step."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class Contender(Protocol):
-    """What is timed."""
+    """An implementation that is timed."""
 
     params: dict[str, Tensor]
 
@@ -41,7 +40,7 @@ class Contender(Protocol):
 
 
 class Ours:
-    """The path that `bench run` takes, from indices to moved weights."""
+    """The code path of `bench run`, from indices to updated weights."""
 
     def __init__(self, case: Case, execution: Execution) -> None:
         self.case, self.execution, workload = case, execution, case.workload
@@ -69,7 +68,7 @@ class Ours:
 
 
 class Loop:
-    """The article's way: autograd.grad(create_graph=True), an episode after the other, the whole graph kept."""
+    """The article's implementation: autograd.grad(create_graph=True), episode by episode, keeping the whole graph."""
 
     def __init__(self, case: Case) -> None:
         self.case, self.training = case, case.protocol.training
@@ -79,8 +78,8 @@ class Loop:
         self.outer = torch.optim.Adam(self.params.values(), lr=self.training.meta_lr)
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
-        """The network after 0, 1, ... `steps` inner steps, each to be used before the next is asked for, and
-        differentiable in `params` where that is wanted."""
+        """The network after 0, 1, ... `steps` inner steps. Each must be used before the next is requested; with
+        `differentiable`, it is differentiable with respect to `params`."""
         fast = self._fresh()
         for _ in range(steps):
             yield self._with(fast)
@@ -118,7 +117,7 @@ class Loop:
 
 
 class FinetuneLoop(Loop):
-    """An ordinary classifier over all training classes, with a fresh head for each test episode."""
+    """An ordinary classifier over all training classes, with a new head for each test episode."""
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
@@ -154,7 +153,7 @@ class Higher(Loop):
 
 
 class TorchOpt(Loop):
-    """`torchopt`: a differentiable optimiser that moves the module itself, which is put back afterwards."""
+    """`torchopt`: a differentiable optimiser that updates the module itself, which is restored afterwards."""
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
         import torchopt
@@ -172,7 +171,7 @@ class Learn2Learn(Loop):
     """`learn2learn`: a clone of the module whose parameters are replaced at every step."""
 
     def inner_loop(self, support: Tensor, labels: Tensor, steps: int, differentiable: bool) -> Iterator[Forward]:
-        import_torchvision()  # which it imports, and which needs help beside a CPU torch
+        import_torchvision()  # imported by learn2learn, and needs a workaround with a CPU build of torch
         from learn2learn.algorithms import MAML
 
         first_order = not (differentiable and self.second_order)
@@ -192,7 +191,7 @@ _OTHERS: dict[str, dict[str, type[Loop]]] = {  # by method: every other implemen
 
 
 def installed(method: str) -> dict[str, type[Loop]]:
-    """The loop, and the libraries that are installed and have the method. Raises UserError where nothing has it."""
+    """The loop, and the installed libraries that offer the method. Raises UserError if none offers it."""
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     if method not in _OTHERS:

@@ -1,4 +1,4 @@
-"""Seconds and bytes: interleaved, after the device is synchronised, with every sample kept."""
+"""Measures seconds and bytes: interleaved, after synchronising the device, keeping every sample."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.errors import UserError
 def interleaved(
     calls: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Seconds of each call, `repeats` times in turn, after one turn that does not count."""
+    """The seconds of each call, `repeats` times in turn, after one round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():
@@ -31,11 +31,11 @@ def interleaved(
 
 
 def peak_bytes(request: Mapping[str, object]) -> int | None:
-    """The memory that one meta-step adds at its peak, measured in a process of its own: what the process holds, on
-    a CPU (Linux), or what the allocator gave out, on CUDA; None where neither can be read."""
+    """The memory that one meta-step adds at its peak, measured in a separate process: on a CPU (Linux) what the process
+    holds, on CUDA what the allocator handed out; None if neither can be read."""
     if not sys.platform.startswith("linux") and not str(request["device"]).startswith("cuda"):
         return None
-    # Large blocks are mapped one by one: left to itself, glibc keeps what was freed and shows its own fragments.
+    # Map large blocks individually: by default glibc keeps freed memory, and its fragmentation would be measured.
     changed = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
     command = [sys.executable, "-m", "bench.tools.speed.peak", json.dumps(request)]
     done = subprocess.run(command, env=changed, capture_output=True, text=True)
@@ -47,7 +47,7 @@ def peak_bytes(request: Mapping[str, object]) -> int | None:
 
 
 def added_at_the_peak(call: Callable[[], object], device: torch.device) -> int:
-    """Bytes that this process holds at most during the call, beyond what it held before."""
+    """The maximum number of bytes that this process holds during the call, beyond what it held before."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
@@ -55,7 +55,7 @@ def added_at_the_peak(call: Callable[[], object], device: torch.device) -> int:
         call()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _high_water_bytes()
     call()
     return _high_water_bytes() - before

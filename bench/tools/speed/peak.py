@@ -1,4 +1,4 @@
-"""Prints the peak of memory that one meta-step adds, in a fresh process: `python -m bench.tools.speed.peak REQUEST`."""
+"""Prints the peak memory that one meta-step adds, in a fresh process: `python -m bench.tools.speed.peak REQUEST`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bench.tools.speed.measure import added_at_the_peak
 
 
 def main(request: dict[str, Any]) -> int:
-    """Bytes. `request` names contender, benchmark, method, device, threads, data_dir, mode, meta_batch, inner_steps."""
+    """The bytes. `request` names contender, benchmark, method, device, threads, data_dir, mode, meta_batch,
+    inner_steps."""
     devices.make_repeatable(request["threads"])
     data_dir = request["data_dir"] and Path(request["data_dir"])
     case = Case(
@@ -31,8 +32,8 @@ def main(request: dict[str, Any]) -> int:
     )
     contender = _built(case, request["contender"], request["mode"])
     if case.device.type == "cpu":
-        assert len(case.training_batch.support)  # is there before, whoever is measured
-    contender.meta_step()  # makes what stays: moments, buffers, code
+        assert len(case.training_batch.support)  # loaded before, for every contender
+    contender.meta_step()  # creates what persists: moments, buffers, code
     return added_at_the_peak(contender.meta_step, case.device)
 
 

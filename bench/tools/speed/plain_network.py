@@ -1,4 +1,4 @@
-"""Conv4 as usually written: an `nn.Module` of torch's own layers, for code that needs one."""
+"""Conv4 as usually written: an `nn.Module` with torch's own layers, for code that needs one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Layer(nn.Module):
 
 
 class PlainConv4(nn.Module):
-    """The network of `bench.networks`, with parameters of the same names, that start as given."""
+    """The network of `bench.networks`, with the same parameter names, starting from given parameters."""
 
     head: Layer
 
@@ -39,7 +39,7 @@ class PlainConv4(nn.Module):
         for k in (1, 2, 3, 4):
             convolution, norm = getattr(self, f"conv{k}"), getattr(self, f"norm{k}")
             hidden = self._convolution(hidden, convolution)
-            # Ones rather than None, with which torch's own has no second derivative (2.13).
+            # Ones rather than None, for which torch's batch norm has no second derivative (2.13).
             scale = norm.scale if settings.batch_norm_scale else torch.ones_like(norm.shift)
             hidden = F.batch_norm(hidden, None, None, scale, norm.shift, True, eps=settings.batch_norm_epsilon)
             hidden = F.relu(hidden)

@@ -1,4 +1,4 @@
-"""What was measured, as text and as a figure."""
+"""Shows measurements as text and as a figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE = "loop"
 
 
 def table(found: dict[str, Any]) -> list[str]:
-    """The rows as text: medians, the range between the quartiles, and how many times as fast as the loop."""
+    """The measurements as text: medians, the quartiles, and the speed relative to the loop."""
     reference = statistics.median(_row(found, REFERENCE)["meta_step_seconds"])
     lines = [f"{'':34} {'meta-step':>12} {'quartiles':>21} {'speed':>7} {'evaluation':>12} {'peak':>10}"]
     for row in found["rows"]:
@@ -41,7 +41,7 @@ def _memory_table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def figure(found: dict[str, Any], path: Path) -> None:
-    """Memory against meta-batch and inner steps, written as a picture."""
+    """Draws memory against meta-batch and inner steps."""
     import pandas as pd
     import seaborn as sns
 

@@ -1,1 +1,1 @@
-"""PyTorch weights of other code, matched with a Conv4 by shape and order."""
+"""PyTorch weights from other code, matched with a Conv4 by shape and order."""

@@ -1,4 +1,4 @@
-"""Makes a run of a method from weights of other code."""
+"""Turns weights from other code into a run of a method."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bench.tools.state_dicts.weights import Weights
 
 
 def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[str]]:
-    """PyTorch weights of other people's code as a run of a method (default maml), with the settings that their layout
-    and the user give it and the evaluation of `request.protocol`; and what the user told. Raises UserError where they
-    are not of the benchmark's network."""
+    """PyTorch weights from other code as a run of a method (default maml), with the settings that follow from their
+    layout and from the user, and the evaluation of `request.protocol`; also returns the names of the settings that the
+    user gave. Raises UserError if the weights do not fit the benchmark's network."""
     benchmark = store.benchmark(request.benchmarks[0], request.data_dir)
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: the weights of a convolutional network need images")

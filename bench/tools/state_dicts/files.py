@@ -1,7 +1,8 @@
-"""A PyTorch state_dict in a file, as safetensors or as `torch.save` writes it; nothing in it is executed.
+"""Reads a PyTorch state_dict from a file, in safetensors format or as written by `torch.save`; nothing in it is
+executed.
 
-Read is what `torch.load(weights_only=True)` reads, and of that the one dictionary of plain tensors that holds
-convolutions, whatever it is nested in."""
+It reads what `torch.load(weights_only=True)` reads, and takes the only dictionary of plain tensors that contains
+convolutions, at any level of nesting."""
 
 from __future__ import annotations
 
@@ -19,17 +20,17 @@ from torch import Tensor
 
 from bench.errors import UserError, reason
 
-_MOST_BYTES = 1 << 28  # of a file: a Conv4 takes half a megabyte, with the state of its optimiser two
+_MOST_BYTES = 1 << 28  # of a file: a Conv4 has half a megabyte, or two with its optimiser's state
 _MOST_TENSORS = 1000
-_MOST_NUMBERS = 1 << 26  # of a tensor, whose shape may say more than its file holds
+_MOST_NUMBERS = 1 << 26  # of a tensor, whose shape may claim more than the file holds
 _DEEPEST = 3
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """Name -> float32 tensor on the CPU, in the file's order, and whether that is the order of the layers: safetensors
-    has none. Counters are left out. Raises UserError, one line that names the file."""
+    """Name -> float32 tensor on the CPU, in the file's order, and whether that is the order of the layers, which
+    safetensors does not keep. Integer tensors are left out. Raises UserError, which names the file."""
     data = _bytes(path)
     if data[8:9] == b"{":
         return _checked(path, "", _safetensors(path, data)), False
@@ -49,12 +50,12 @@ def _bytes(path: Path) -> bytes:
 def _safetensors(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(data)
-    except Exception as error:  # whatever a damaged file brings about in the library
+    except Exception as error:  # a damaged file may cause any error in the library
         raise UserError(f"{path}: not a readable safetensors file: {reason(error)}") from error
 
 
 def _loaded(path: Path, data: bytes) -> Any:
-    """What `torch.save` wrote, without executing what a pickle could carry."""
+    """What `torch.save` wrote, without executing code that a pickle could contain."""
     if not data.startswith((_ZIP, _PICKLE)):
         raise UserError(f"{path}: neither a file of torch.save nor a safetensors file: save `model.state_dict()`")
     try:
@@ -63,12 +64,12 @@ def _loaded(path: Path, data: bytes) -> Any:
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except UserError:
         raise
-    except Exception as error:  # whatever a damaged or hostile file brings about in the library
+    except Exception as error:  # a damaged or hostile file may cause any error in the library
         raise UserError(f"{path}: {_refused(error)}") from error
 
 
 def _check_stored(path: Path, data: bytes) -> None:
-    """torch.save compresses nothing: what does could be larger than memory."""
+    """Raises UserError for a compressed archive: torch.save compresses nothing, and it could expand beyond memory."""
     if not data.startswith(_ZIP):
         return
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -88,7 +89,7 @@ def _refused(error: Exception) -> str:
 
 
 def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
-    """The one dictionary with convolutions, and where in the file it is."""
+    """The only dictionary with convolutions, and where in the file it is."""
     found = list(_dictionaries("", value, _DEEPEST))
     if len(found) == 1:
         return found[0]

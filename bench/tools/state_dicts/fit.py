@@ -1,4 +1,5 @@
-"""The network that weights are of, by their shapes, by what their layout is known to do, and by what the user says."""
+"""Finds the network that weights belong to, from their shapes, from what is known about their layout, and from the
+user's settings."""
 
 from __future__ import annotations
 
@@ -19,19 +20,19 @@ from bench.protocols.settings import names_of_evaluation, with_training_settings
 from bench.tools.state_dicts.layouts import Layout
 from bench.tools.state_dicts.matching import BLOCKS, written
 
-# Fields of the training that a user may say of weights, beside those of the evaluation.
+# Training settings that a user may give for weights, besides those of the evaluation.
 TOLD = (
     *("inner_lr", "batch_norm_adapted", "batch_norm_epsilon", "downsampling", "head_input", "blocks", "inputs"),
     *("resize", "iterations"),
 )
-_EPSILON = 1e-5  # torch's, which no layout changes
+_EPSILON = 1e-5  # torch's default, which no layout changes
 _MOST_FILTERS = 1024
 _CHOICES = {"downsampling": ("max-pool", "stride"), "head_input": ("flatten", "mean")}
 SHAPED = tuple(_CHOICES)
 
 
 def told(settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """What `--set` says of the training, and the rest, which is of the evaluation. Raises UserError."""
+    """The training settings that `--set` gives, and the rest, which belongs to the evaluation. Raises UserError."""
     split = [(text.partition("=")[0], text) for text in settings]
     of_training = [text for name, text in split if name in TOLD]
     changed = with_training_settings(Training(), of_training)
@@ -52,8 +53,9 @@ def training(
     base: Training,
     said: Mapping[str, Any],
 ) -> Training:
-    """`base`, a training's settings, with the network that these weights (by our names) are of, and what the layout and
-    the user say; a head may have any number of outputs. Raises UserError where none fits, or several."""
+    """The training settings `base`, with the network that these weights (by our names) belong to, and with what the
+    layout and the user specify; a head may have any number of outputs. Raises UserError if no network fits, or several
+    do."""
     known = layout.training(benchmark.input_shape[0]) | dict(said)
     if not 0 < len(tensors["conv1.weight"]) <= _MOST_FILTERS:
         raise UserError(f"{path}: {len(tensors['conv1.weight'])} filters: this network can have 1 to {_MOST_FILTERS}")
@@ -73,15 +75,15 @@ def training(
 
 
 def _networks(benchmark: Benchmark, base: Training, known: Mapping[str, Any]) -> Iterator[Training]:
-    """The networks that are not excluded, no two of them one function."""
+    """The possible networks, no two of which are the same function."""
     options = [[known[name]] if name in known else _CHOICES[name] for name in _CHOICES]
     for downsampling, head_input in product(*options):
         blocks = known["blocks"]
         if blocks == "padded" and downsampling == "max-pool":
-            blocks = "paper"  # without strides TensorFlow pads as PyTorch does
+            blocks = "paper"  # without strides, TensorFlow pads like PyTorch
         made = replace(base, blocks=blocks, downsampling=downsampling, head_input=head_input)
         flat = conv4(benchmark, replace(made, head_input="flatten")).feature_count
-        alike = flat == made.filters and head_input == "mean" and "head_input" not in known  # the mean of one
+        alike = flat == made.filters and head_input == "mean" and "head_input" not in known  # the mean of one position
         if flat > 0 and not alike:
             yield made
 
@@ -91,7 +93,7 @@ def _fits(made: Training, tensors: Mapping[str, Tensor], benchmark: Benchmark) -
     head = tensors.get("head.weight")
     if head is not None and head.shape[1:] != wanted["head.weight"].shape[1:]:
         return False
-    if head is None and made.head_input == "mean":  # what has no head compares whole features
+    if head is None and made.head_input == "mean":  # methods without a head compare unaveraged features
         return False
     body = {name: tensor for name, tensor in tensors.items() if not name.startswith("head")}
     return all(tensor.shape == _like(name, wanted).shape for name, tensor in body.items())
@@ -102,13 +104,13 @@ def _wanted(made: Training, benchmark: Benchmark) -> dict[str, Tensor]:
 
 
 def _like(name: str, wanted: Mapping[str, Tensor]) -> Tensor:
-    """A tensor of the shape that one of this name has; running statistics have the shift's."""
+    """A tensor with the shape expected under this name; running statistics have the shape of the shift."""
     layer, _, part = name.partition(".")
     return wanted[f"{layer}.shift" if part in ("mean", "variance") else name]
 
 
 def _shapes(tensors: Mapping[str, Tensor], benchmark: Benchmark, base: Training, known: Mapping[str, Any]) -> str:
-    """Both lists of shapes, in one line."""
+    """Both lists of shapes, on one line."""
     names = [f"conv{k}.weight" for k in BLOCKS] + [f"norm{k}.shift" for k in BLOCKS] + ["head.weight"]
     theirs = " ".join(written(tuple(tensors[name].shape)) for name in names if name in tensors)
     networks = list(_networks(benchmark, base, known))

@@ -1,7 +1,7 @@
-"""The common layouts of state_dicts, by the names of their modules, and what their code does.
+"""The common layouts of state_dicts, recognised by the names of their modules, and what the code behind them does.
 
-What of a training is not in its weights comes from the code that made them, as its authors' examples call it: the
-rate of the inner loop, what it adapts, and what the network sees of an image. Read at the commits named here."""
+Settings that weights do not show are taken from the code that made them, with the options of its authors' examples: the
+rate of the inner loop, what it adapts, and how images are transformed. Read at the commits named here."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _POOLED = {"downsampling": "max-pool", "head_input": "flatten"}
 
 @dataclass(frozen=True)
 class Layout:
-    """`settings`: fields of the training, of any images; `colour`, `grey`: those of images of three channels, or one.
-    `says`: what is otherwise with theirs, and is not followed here."""
+    """`settings`: training settings for any images; `colour`, `grey`: those for images with three channels, or one.
+    `says`: how their code differs from what is done here."""
 
     name: str
     source: str
@@ -32,12 +32,12 @@ class Layout:
     says: tuple[str, ...] = ()
 
     def of(self, convolutions: Sequence[Module], norms: Sequence[Module]) -> bool:
-        """Whether these are its modules."""
+        """Whether these modules have the names of this layout."""
         named = [(self.convolution, convolutions), (self.norm, norms)]
         return all(re.search(f"(?:^|\\.){pattern}$", m.name) for pattern, layers in named for m in layers)
 
     def training(self, channels: int) -> dict[str, Any]:
-        """Fields of the training, for images of so many channels."""
+        """The training settings, for images with this many channels."""
         return {**self.settings, **(self.colour if channels == 3 else self.grey)}
 
 
@@ -107,5 +107,5 @@ OTHERS = (
 
 
 def recognised(convolutions: Sequence[Module], norms: Sequence[Module]) -> Layout:
-    """The layout whose modules are named so, or `UNKNOWN`."""
+    """The layout whose modules have these names, or `UNKNOWN`."""
     return next((layout for layout in OTHERS if layout.of(convolutions, norms)), UNKNOWN)

@@ -1,4 +1,4 @@
-"""Which tensor of a file is which of ours: by shape and order, or as the user's map says."""
+"""Matches the tensors of a file with ours: by shape and order, or by the user's map."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _OURS = {f"{layer}{k}.{part}" for k in BLOCKS for layer, part in (("conv", "weig
 _OURS |= {f"norm{k}.{part}" for k in BLOCKS for part in ("scale", "shift", "mean", "variance")}
 _OURS |= {"head.weight", "head.bias"}
 _NEEDED = {f"conv{k}.weight" for k in BLOCKS}
-_MOST_BYTES = 1 << 16  # of a map
-# A head whose rows have a length of their own (torch's weight_norm): CloserLookFewShot's baseline++.
+_MOST_BYTES = 1 << 16  # of a map file
+# A head with weight normalisation (torch's weight_norm): CloserLookFewShot's baseline++.
 _WEIGHT_NORM = {"weight_g", "weight_v", "bias"}
 
 
 @dataclass(frozen=True)
 class Matching:
-    """`places`: our name -> the file's. `unread`: what of the file is used for nothing."""
+    """`places`: our name -> the file's. `unread`: tensors of the file that are not used."""
 
     places: dict[str, str]
     layout: Layout
     unread: tuple[str, ...]
 
     def toml(self) -> str:
-        """A file for `--map`, in the order of the network."""
+        """The content of a file for `--map`, in the order of the network."""
         return "".join(f"{ours} = {json.dumps(name, ensure_ascii=False)}\n" for ours, name in self.places.items())
 
 
 def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matching:
-    """By shape and order. `ordered`: the file keeps the order of the layers. Raises UserError where the tensors are not
-    those of four blocks, or may be in another order."""
+    """Matches by shape and order. `ordered`: the file keeps the order of the layers. Raises UserError if the tensors
+    are not those of four blocks, or their order is unknown."""
     found = modules(tensors, ordered)
     by_kind = {kind: [m for m in found if m.kind == kind] for kind in ("convolution", "norm", "linear", "other")}
     convolutions, norms, heads = by_kind["convolution"], by_kind["norm"], by_kind["linear"]
@@ -64,17 +64,17 @@ def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matchin
 
 
 def shapes_of(found: list[Module]) -> str:
-    """What there is, each module by name and shape."""
+    """The modules that were found, each with its name and shape."""
     return ", ".join(f"{m.name} {written(next(iter(m.shapes.values())))}" for m in found) or "nothing"
 
 
 def written(shape: tuple[int, ...]) -> str:
-    """Such as 64x3x3x3."""
+    """A shape as text, such as 64x3x3x3."""
     return "x".join(map(str, shape)) or "a number"
 
 
 def mapped(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matching:
-    """As the user's map says. Raises UserError where it names what there is not."""
+    """Matches by the user's map. Raises UserError if it names something that does not exist."""
     places = _read_map(map_file)
     for ours, name in places.items():
         if ours not in _OURS:

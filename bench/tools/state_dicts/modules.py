@@ -1,4 +1,4 @@
-"""The tensors of a state_dict as its modules, and these as the layers of a Conv4, by shape and order."""
+"""Groups the tensors of a state_dict into modules, and these into the layers of a Conv4, by shape and order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LISTED = re.compile(r"(?:.*\.)?(vars|vars_bn)\.(\d+)")
 
 @dataclass(eq=False)
 class Module:
-    """What belongs together. `names`: part, such as `weight` or `running_var` -> its name in the file."""
+    """Tensors that belong together. `names`: part, such as `weight` or `running_var` -> its name in the file."""
 
     name: str
     names: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Module:
 
     @property
     def kind(self) -> Kind:
-        """By the shape of the weight; a norm may have running statistics alone."""
+        """The kind of layer, from the shape of the weight; a norm may have only running statistics."""
         axes = {part: len(shape) for part, shape in self.shapes.items()}
         if axes.get("weight") in (4, 2) and axes.keys() <= {"weight", "bias"}:
             return "convolution" if axes["weight"] == 4 else "linear"
@@ -41,14 +41,14 @@ class Module:
         return "other"
 
     def places(self, number: int) -> dict[str, str]:
-        """Our names of its tensors, as layer `number` of its kind -> their names in the file."""
+        """Our names for the tensors, as layer `number` of its kind -> their names in the file."""
         ours = _OURS[self.kind].format(number)
         return {f"{ours}.{_PARTS[self.kind][part]}": name for part, name in self.names.items()}
 
 
 def modules(tensors: Mapping[str, Tensor], ordered: bool) -> list[Module]:
-    """All, in the order of the file, or of their numbers where a file has none; those that stand there twice, as shared
-    ones do, once."""
+    """All modules, in the order of the file, or by the numbers in their names if the file has no order; modules that
+    occur twice because they are shared are listed once."""
     names = list(tensors) if ordered else sorted(tensors, key=numbers)
     if all(_LISTED.fullmatch(name) for name in names):
         return _listed(names, tensors)
@@ -61,12 +61,12 @@ def modules(tensors: Mapping[str, Tensor], ordered: bool) -> list[Module]:
 
 
 def numbers(name: str) -> tuple[tuple[int, str], ...]:
-    """A sort key by which `features.2` comes before `features.10`."""
+    """A sort key that puts `features.2` before `features.10`."""
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
 def _listed(names: Sequence[str], tensors: Mapping[str, Tensor]) -> list[Module]:
-    """Weight and bias in turn are a module; its running statistics are the norms' in their order."""
+    """Modules from plain lists: weight and bias alternate; running statistics belong to the norms in their order."""
     by_list: dict[str, list[str]] = {"vars": [], "vars_bn": []}
     for name in sorted(names, key=numbers):
         match = _LISTED.fullmatch(name)
@@ -89,8 +89,8 @@ def _of_pair(parts: tuple[str, str], names: tuple[str, str], tensors: Mapping[st
 
 
 def _without_copies(found: list[Module], tensors: Mapping[str, Tensor]) -> list[Module]:
-    """A convolution with the values of an earlier one is that one, under another name (learn2learn's OmniglotCNN,
-    CloserLookFewShot's blocks), and so are the norms beside it."""
+    """The modules without copies: a convolution with the values of an earlier one is the same module under another name
+    (learn2learn's OmniglotCNN, CloserLookFewShot's blocks), and so are the norms beside it."""
     kept: list[Module] = []
     shadows: set[str] = set()
     for module in (m for m in found if m.kind == "convolution"):
@@ -112,7 +112,8 @@ def _same(one: Module, other: Module, tensors: Mapping[str, Tensor]) -> bool:
 
 
 def in_order(layers: Sequence[Module], ordered: bool) -> bool:
-    """Whether the names do not contradict the order: their numbers rise. A file without an order needs numbers."""
+    """Whether the names are consistent with the order: their numbers increase. A file without an order needs
+    numbers."""
     kinds = {re.sub(r"\d+", "#", layer.name) for layer in layers}
     if len(kinds) > 1:
         return ordered

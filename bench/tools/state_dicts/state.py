@@ -1,4 +1,4 @@
-"""Weights from elsewhere as the state that a method is evaluated with."""
+"""Weights from elsewhere as the state in which a method is evaluated."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _MAY_LACK = re.compile(r"conv\d\.bias|norm\d\.(scale|shift)")
 
 
 def state(weights: Weights, job: Job) -> State:
-    """What the job's method is evaluated with: its state before any training, with every tensor that the file has.
-
-    Fine-tuning draws a head afresh for every episode, and the file's is of no use to it. Running statistics that the
-    file has not are no numbers: nothing is scored by them. Raises UserError where a parameter is not there."""
+    """The state to evaluate: the method's initial state, with every tensor that the file has. Fine-tuning draws a new
+    head for every episode, so it does not use the file's. Running statistics that the file lacks are NaN: no evaluation
+    uses them. Raises UserError if a parameter is missing."""
     like = job.workload.initial_state(job.seed)
     params = dict(like.params)
     for name, value in like.params.items():
@@ -29,7 +28,7 @@ def state(weights: Weights, job: Job) -> State:
             continue
         found = weights.tensors.get(name)
         if found is None and _MAY_LACK.fullmatch(name):
-            found = torch.full_like(value, float(name.endswith(".scale")))  # the layer is without one
+            found = torch.full_like(value, float(name.endswith(".scale")))  # the layer has none
         if found is None or found.shape != value.shape:
             raise UserError(f"{weights.path}: {_lacking(weights, name, value, job.method)}")
         params[name] = found

@@ -1,8 +1,7 @@
-"""PyTorch weights of a Conv4 that were trained by other people's code: read, matched, and named by their content.
+"""PyTorch weights of a Conv4 that were trained by other code: read, matched, and identified by their content.
 
-`files` reads a state_dict, `modules` finds its layers, `matching` says which tensor is which of ours (or the user's map
-does), `layouts` knows what the code of five projects does, and `fit` which network the weights are of.
-"""
+`files` reads a state_dict, `modules` finds its layers, `matching` maps its tensors to ours (unless the user's map
+does), `layouts` knows the code of five projects, and `fit` finds the network that the weights belong to."""
 
 from __future__ import annotations
 
@@ -37,31 +36,32 @@ class Weights:
 
     @property
     def files(self) -> dict[str, str]:
-        """Name -> SHA-256 of what makes these weights: another map of one file makes others."""
+        """Name -> SHA-256 of everything that determines the weights: another map of the same file gives other
+        weights."""
         text = self.matching.toml().encode()
         return {self.path.name: self.sha256, _MAP: hashlib.sha256(text).hexdigest()}
 
     @property
     def origin(self) -> str:
-        """Eight digits that stand for file and map."""
+        """Eight digits that identify file and map."""
         return published_weights.origin(self.files)
 
     @property
     def has_head(self) -> bool:
-        """Whether there is a linear head among them."""
+        """Whether the weights include a linear head."""
         return HEAD[0] in self.tensors
 
     @property
     def statistics(self) -> Params:
-        """The running statistics of all norms; none where there are none, or where they are as they were before a
-        training: CloserLookFewShot's MAML has them, and never moves them."""
+        """The running statistics of all norms; empty if some are missing, or if they still have their initial values:
+        CloserLookFewShot's MAML has them, but never updates them."""
         names = [f"norm{k}.{part}" for k in BLOCKS for part in ("mean", "variance")]
         found = {name: self.tensors[name] for name in names if name in self.tensors}
         untouched = all(bool((value == float(name.endswith("variance"))).all()) for name, value in found.items())
         return {} if len(found) < len(names) or untouched else found
 
     def about(self, iterations: int | None = None) -> dict[str, Any]:
-        """For the record; `iterations`: of their training, where the user said so."""
+        """The origin of the weights, for the record; `iterations`: of their training, if the user gave it."""
         layout = self.matching.layout
         return {
             "name": f"state_dict {self.path.name} ({self.origin})",
@@ -74,13 +74,13 @@ class Weights:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a path is to be read as a state_dict: a file, and none of a TensorFlow checkpoint's."""
+    """Whether a path should be read as a state_dict: a file that does not belong to a TensorFlow checkpoint."""
     tensorflow = path.suffix == ".index" or ".data-" in path.name or Path(f"{path}.index").is_file()
     return path.is_file() and not tensorflow
 
 
 def refuse_folder(path: Path) -> None:
-    """Raises UserError for a folder that holds no TensorFlow checkpoint, but files of PyTorch."""
+    """Raises UserError for a folder with files of PyTorch but no TensorFlow checkpoint."""
     if path.is_dir() and not any(path.glob("*.index")):
         found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
         if found:
@@ -90,7 +90,7 @@ def refuse_folder(path: Path) -> None:
 
 
 def read(path: Path, map_file: Path | None = None) -> Weights:
-    """The weights in a file. Raises UserError, one line, where they are not a Conv4's or a value is not finite."""
+    """The weights in a file. Raises UserError if they are not those of a Conv4, or a value is not finite."""
     tensors, ordered = files.read(path)
     found = matching.mapped(path, tensors, map_file) if map_file else matching.matched(path, tensors, ordered)
     ours = {name: tensors[theirs] for name, theirs in found.places.items()}

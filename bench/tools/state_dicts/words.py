@@ -10,11 +10,12 @@ from bench.tools.state_dicts.fit import SHAPED, TOLD
 from bench.tools.state_dicts.layouts import UNKNOWN
 from bench.tools.state_dicts.weights import Weights
 
-_EVERYWHERE = ("batch_norm_epsilon", "resize", "inputs")  # none of these layouts changes them, unless it says so
+_EVERYWHERE = ("batch_norm_epsilon", "resize", "inputs")  # the same in all layouts, unless one says otherwise
 
 
 def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
-    """What a reader should know of these weights, a line each: where settings come from, and what is not followed."""
+    """One line per fact that a reader should know about these weights: where settings come from, and what is not
+    followed."""
     layout = weights.matching.layout
     yield f"layout      {layout.name}{f' ({layout.source})' * bool(layout.source)}"
     of_code = layout.training(weights.tensors["conv1.weight"].shape[1]) if layout is not UNKNOWN else {}
@@ -31,7 +32,7 @@ def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
 
 
 def _by_source(values: Collection[str], told: Collection[str], of_code: Collection[str]) -> dict[str, list[str]]:
-    """Where each of these settings comes from -> the settings."""
+    """Source of a setting -> the settings."""
     found: dict[str, list[str]] = {}
     for name in values:
         source = "told" if name in told else "by shape" if name in SHAPED else "by its code" if name in of_code else ""

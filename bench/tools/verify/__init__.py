@@ -1,1 +1,1 @@
-"""`verify`: a recorded run computed again and compared."""
+"""`verify`: recomputes a recorded run and compares."""

@@ -1,4 +1,4 @@
-"""Where two results differ first, and by how much at most. Equal means equal bits."""
+"""Finds the first difference between two results, and the largest one. Equal means equal bits."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-_CURVE = ["iteration", "train_loss", "valid_score"]  # and not `seconds`
-Named = Callable[..., str]  # the words for a place in an array
+_CURVE = ["iteration", "train_loss", "valid_score"]  # without `seconds`
+Named = Callable[..., str]  # describes a position in an array
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`first` says where, and both values; `most` is the greatest absolute difference, infinite between unlike shapes,
-    and where one is no number."""
+    """`first`: where the first difference is, with both values; `most`: the largest absolute difference, infinite if
+    shapes differ or a value is NaN."""
 
     first: str
     most: float
 
 
 def of_scores(recorded: np.ndarray, found: np.ndarray) -> Difference | None:
-    """Where two [episodes, inner steps + 1] differ first: by episode, then by inner step."""
+    """The first difference between two arrays [episodes, inner steps + 1]: by episode, then by inner step."""
     return _of_arrays("scores", recorded, found, lambda episode, step: f"episode {episode}, inner step {step}")
 
 
 def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> Difference | None:
-    """Where two sets of weights differ first: by tensor, in the order of their names, then by element."""
+    """The first difference between two sets of weights: by tensor, in the order of their names, then by element."""
     if unlike := recorded.keys() ^ found.keys():
         return Difference(f"tensor {min(unlike)} is in only one of them", math.inf)
     each = [
@@ -40,7 +40,7 @@ def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarra
 
 
 def of_curves(recorded: pd.DataFrame, found: pd.DataFrame) -> Difference | None:
-    """Where two learning curves differ first, whatever time they took: by row, then by column."""
+    """The first difference between two learning curves, except in time: by row, then by column."""
     ours, theirs = (frame.reindex(columns=_CURVE).to_numpy(np.float64) for frame in (recorded, found))
 
     def named(row: int, column: int) -> str:
@@ -63,13 +63,13 @@ def _of_arrays(what: str, recorded: np.ndarray, found: np.ndarray, named: Named)
 
 
 def _told_apart(one: np.generic, other: np.generic) -> tuple[str, str]:
-    """Two values of unlike bits, with as few digits as tell them apart: 17 do so for all that differ."""
+    """Two different values with as few digits as distinguish them; 17 digits always do."""
     digits = next((n for n in range(9, 17) if f"{one:.{n}g}" != f"{other:.{n}g}"), 17)
     return f"{one:.{digits}g}", f"{other:.{digits}g}"
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
-    """As whole numbers, of which every NaN equals every other and 0 is not -0."""
+    """The bits as integers; all NaN are equal, and 0 differs from -0."""
     if array.dtype.kind == "f":
         array = np.where(np.isnan(array), np.array(np.nan, array.dtype), array)
     return np.ascontiguousarray(array).reshape(array.shape).view(f"u{array.dtype.itemsize}")

@@ -20,8 +20,8 @@ EQUAL, CLOSE, DIFFERENT = "equal", "close", "different"
 
 @dataclass(frozen=True)
 class Finding:
-    """`what` was compared; `text` says what came out. `outcome`: EQUAL; CLOSE where bits are not promised here, and the
-    difference is measured; or DIFFERENT."""
+    """`what`: what was compared; `text`: the result. `outcome`: EQUAL; CLOSE, if equal bits are not promised here and
+    the difference is small; or DIFFERENT."""
 
     what: str
     text: str
@@ -29,12 +29,12 @@ class Finding:
 
 
 def checked(what: str, wrong: Sequence[str], text: str) -> Finding:
-    """What was found of something that must be right wherever it is looked at."""
+    """The finding for something that must be correct everywhere."""
     return Finding(what, "; ".join(wrong), DIFFERENT) if wrong else Finding(what, text)
 
 
 def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -> Finding:
-    """What was found of something trained again; `reasons`: why its bits may be others here."""
+    """The finding for something that was trained again; `reasons`: why its bits may differ here."""
     if difference is None:
         return Finding(what, "equal, bit for bit")
     text = f"first difference at {difference.first}; at most {difference.most:.3g}"
@@ -42,15 +42,15 @@ def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -
 
 
 def promise(reasons: Sequence[str]) -> str:
-    """What equality can be expected."""
+    """Which equality can be expected."""
     return f"bits are not promised here: {', '.join(reasons)}" if reasons else "bits are promised here"
 
 
 def scores(
     recorded: Evaluated, found: Evaluated, benchmark: Benchmark, trained: Sequence[str] | None = None
 ) -> Finding:
-    """What was found of an evaluation. `trained` None: the weights are the recorded ones; else they were trained again,
-    and these are the reasons why they may be others."""
+    """The finding for an evaluation. `trained` None: the recorded weights were scored; otherwise weights that were
+    trained again, with the reasons why they may differ."""
     what = f"scores {evaluation_stem(recorded.evaluation, recorded.iteration)}"
     before, now = (ExecutionRecord.read(what, each.info) for each in (recorded, found))
     reasons = [*(trained or []), *promises.reasons(before, now)]
@@ -66,7 +66,7 @@ def scores(
 
 
 def _least(recorded: Evaluated, benchmark: Benchmark) -> float:
-    """What a single query moves the mean score by, where it is right or wrong."""
+    """The change of the mean score if a single query is right instead of wrong."""
     return 1 / (recorded.final.size * benchmark.ways * recorded.evaluation.queries) if benchmark.measure.counted else 0
 
 

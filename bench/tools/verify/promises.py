@@ -1,4 +1,4 @@
-"""How equal a repeated run must be: bits are promised for equal recorded execution, and nothing else."""
+"""How equal a repeated run must be: equal bits are promised for an equal recorded execution, and only then."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from bench.training.execution_record import ExecutionRecord
 
 _OF_ENVIRONMENT = ("processor", "commit")
-_PACKAGES = ("torch", "numpy")  # what numbers go through; the others move files, whose sums are compared
-# Rounding moves few predictions: how far the mean score may move (an error above 1 by as much of itself) where bits are
-# not promised, beside what one query moves it by.
+_PACKAGES = ("torch", "numpy")  # they compute; others handle files, whose checksums are compared
+# If bits are not promised: how much the mean score may change (relative, for errors above 1), besides the change by one
+# query. Rounding changes few predictions.
 WITHIN = 0.002
 
 
 def reasons(recorded: ExecutionRecord, here: ExecutionRecord) -> list[str]:
-    """Why the bits may differ, a phrase each; empty where they must not."""
+    """Why the bits may differ, one phrase each; empty if they must be equal."""
     found = [] if recorded.deterministic is not False else ["it ran with --fast"]
     before, now = _facts(recorded), _facts(here)
     found += [
@@ -26,7 +26,8 @@ def reasons(recorded: ExecutionRecord, here: ExecutionRecord) -> list[str]:
 
 
 def close(recorded: np.ndarray, found: np.ndarray, least: float) -> bool:
-    """Whether rounding explains two [episodes] of scores; the mean moves by `least` at the least."""
+    """Whether rounding can explain the difference between two arrays of scores [episodes]; `least`: the smallest
+    possible change of the mean."""
     if recorded.shape != found.shape:
         return False
     before, now = recorded.mean(), found.mean()
@@ -34,13 +35,13 @@ def close(recorded: np.ndarray, found: np.ndarray, least: float) -> bool:
 
 
 def _facts(how: ExecutionRecord) -> dict[str, Any]:
-    """Everything that bits are promised for equal values of."""
+    """Everything that must be equal for equal bits."""
     execution, environment = how.stated, how.environment
-    execution["device"], _, _ = how.device.partition(":")  # which of several equal ones is no matter
+    execution["device"], _, _ = how.device.partition(":")  # the index does not matter
     names = (*_OF_ENVIRONMENT, *(("gpu", "cuda") if execution["device"] == "cuda" else ()))
     packages = environment.get("packages") or {}
     found = execution | {n: environment.get(n) for n in names} | {n: packages.get(n) for n in _PACKAGES}
-    return found | {"commit": found["commit"] or environment.get("sources")}  # installed, it has no commit
+    return found | {"commit": found["commit"] or environment.get("sources")}  # an installed package has no commit
 
 
 def _shown(value: Any) -> str:

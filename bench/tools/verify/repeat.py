@@ -1,4 +1,4 @@
-"""Repeats runs as their records say they were executed."""
+"""Repeats runs with the execution that their records describe."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _ON_A_CPU = {GRAPH: EAGER, COMPILED_GRAPH: COMPILED}
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayedWorkload(Workload):
-    """A workload that is executed as it was, as far as this machine can."""
+    """A workload with the recorded execution, as far as this machine can."""
 
     recorded: ExecutionRecord
 
     def evaluation_chunk(self) -> int:
-        """Episodes at once where nothing but scores is wanted."""
+        """The number of episodes to score at once."""
         return self.chunk or self.recorded.validation_chunk or self.recorded.chunk
 
     def evaluation_executions(self) -> tuple[Execution, ...]:
-        """As it was."""
+        """The recorded execution of evaluations."""
         return self._evaluation_executions()
 
     def _chunk(self, split: str, count: int, seeds: int) -> int:
@@ -60,8 +60,8 @@ class ReplayedWorkload(Workload):
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A recorded run, and what doing it again needs. `on_event` hears what happens. `threads`: instead of those
-    that are recorded."""
+    """A recorded run, and what its repetition needs. `on_event` receives events. `threads`: used instead of the
+    recorded number."""
 
     folder: Path
     info: Mapping[str, Any]
@@ -74,27 +74,27 @@ class RecordedRun:
     data_dir: Path | None = None
 
     def job(self, evaluation: protocol.Evaluation, recorded: ExecutionRecord) -> Job:
-        """This run, under an evaluation, on the benchmark that this names. Raises UserError where its data are not at
-        hand."""
+        """This run under an evaluation, on the benchmark that the evaluation names. Raises UserError if its data are
+        not here."""
         job = self._job(self.info["seed"], evaluation, recorded, self.folder)
         if evaluation.benchmark is None:
             return job
         return on_benchmark(job, store.benchmark(evaluation.benchmark, self.data_dir), self.data_dir)
 
     def evaluate(self, recorded: records.Evaluated, weights: Path) -> records.Evaluated:
-        """The scores of these weights under a recorded evaluation, executed as it was. Raises Corrupt where they are
-        no weights of this network."""
+        """The scores of these weights under a recorded evaluation, with the recorded execution. Raises Corrupt if the
+        weights do not fit this network."""
         return evaluate.score_weights(self.evaluating(recorded, weights), weights, recorded.iteration, self.on_event)
 
     def evaluating(self, recorded: records.Evaluated, weights: Path) -> Job:
-        """This run under a recorded evaluation, still to be executed."""
+        """The job for a recorded evaluation of these weights."""
         job = self.job(recorded.evaluation, self._prepare(recorded.info))
         if _shapes(load_state(weights, _CPU)) != _shapes(job.workload.initial_state(job.seed)):
             raise fields.Corrupt(f"{weights}: its tensors do not fit the network")
         return job
 
     def weights_of(self, recorded: records.Evaluated) -> str:
-        """The file of the weights that were evaluated. Raises Corrupt where it is none that the record has."""
+        """The file of the weights that were evaluated. Raises Corrupt if the record does not have it."""
         at = None if recorded.evaluation.weights == "best" else recorded.iteration
         iteration, name = layout.weights_of(self.folder, dict(self.info), recorded.evaluation, at)
         if iteration != recorded.iteration:
@@ -102,10 +102,9 @@ class RecordedRun:
         return name
 
     def train(self, results: Path, watch: watch.Watch) -> Path:
-        """Trains the run again below `results`, with the seeds that it was trained with; returns its folder there.
-
-        Whatever trains nothing has the weights of another method, which is trained. Raises Corrupt, before that, where
-        the record is damaged, and train.Interrupted."""
+        """Trains the run again below `results`, together with its original seeds; returns its folder there. For a
+        method that trains nothing, the method whose weights it evaluates is trained. Raises Corrupt, before training,
+        if the record is damaged; and Interrupted."""
         records.read(self.folder)
         recorded, own = self._prepare(self.info), self.info["seed"]
         seeds = tuple(recorded.seeds or (own,))
@@ -132,7 +131,7 @@ class RecordedRun:
 
     @property
     def name(self) -> str:
-        """`<benchmark>/<method>/<hash>/seed<k>`."""
+        """`<benchmark>/<method>/<hash>/seed<k>`: the name of the run in commands."""
         return layout.run_name(self.folder)
 
     @property
@@ -142,7 +141,7 @@ class RecordedRun:
 
     @property
     def preset(self) -> protocol.Protocol:
-        """The protocol that the record names."""
+        """The preset that the record names."""
         return presets.preset(self.info["preset"], self.benchmark)
 
     def _prepare(self, info: Mapping[str, Any]) -> ExecutionRecord:
@@ -152,7 +151,7 @@ class RecordedRun:
 
 
 def _device_here(recorded: str) -> torch.device:
-    """The device of that kind on this machine, or the CPU."""
+    """The device of the recorded kind on this machine, or the CPU."""
     kind, _, index = recorded.partition(":")
     if kind == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")

@@ -30,18 +30,18 @@ def open_run(
     methods: Sequence[str] = (),
     threads: int | None = None,
 ) -> RecordedRun:
-    """A run to verify; `methods`: own ones that it may be of; `threads`: instead of those recorded. Raises
-    UserError where its data are not at hand, or something of it is not known here."""
+    """A run to verify. `methods`: files of user methods that it may need; `threads`: used instead of the recorded
+    number. Raises UserError if its data are not here, or the record names something unknown."""
     info = records.read_info(folder)
     method = method_of(folder, info, methods)
     again = RecordedRun(folder, info, *trained_on(folder, info, data_dir), method, on_event, threads, data_dir)
-    if again.training.origin is None:  # else nothing of the training was executed here
+    if again.training.origin is None:  # otherwise the training was not executed here
         again.job(again.preset.evaluation, ExecutionRecord.read(folder, info)).check()
     return again
 
 
 def check_stored(again: RecordedRun) -> Iterator[Finding]:
-    """What the record holds, against its sums, and against digests and scores that are computed again."""
+    """Checks the record's files against their checksums, and its digests and scores against recomputed ones."""
     if again.info["status"] == "unfinished":
         yield Finding("status", f"unfinished, at iteration {again.info['iteration']}: nothing to verify yet", DIFFERENT)
         return
@@ -54,7 +54,7 @@ def check_stored(again: RecordedRun) -> Iterator[Finding]:
 
 
 def compare_training(again: RecordedRun, folder: Path) -> Iterator[Finding]:
-    """The training, done again into `folder`, against the recorded one."""
+    """Compares the training that was repeated in `folder` with the recorded one."""
     record, here = records.read(again.folder), records.read(folder)
     executions = [ExecutionRecord.read(each.path, each.info) for each in (record, here)]
     reasons = promises.reasons(*executions) + _went_on(record)
@@ -73,14 +73,15 @@ def compare_training(again: RecordedRun, folder: Path) -> Iterator[Finding]:
 
 
 def _comparable(record: records.Record, curve: pd.DataFrame) -> pd.DataFrame:
-    """Where a training went on from a shorter one, whose points are closer, its validations alone."""
+    """The curve; for a training that continued a shorter one, whose points are closer together, only its
+    validations."""
     if "continued" not in record.info:
         return curve
     return curve.dropna(subset="valid_score").drop(columns="train_loss")
 
 
 def _files(again: RecordedRun) -> Finding:
-    """The sums of the files that the record vouches for, and of the tensors in them."""
+    """Checks the files that the record lists, and the tensors in them, against their checksums."""
     wrong, names = [], again.info["files"]
     for name in names:
         try:
@@ -93,10 +94,10 @@ def _files(again: RecordedRun) -> Finding:
 
 
 def _data(again: RecordedRun) -> Finding:
-    """The digests of the data, and of the streams that the run was trained and validated on."""
+    """Checks the digests of the data, and of the streams that the run was trained and validated on."""
     data, recorded = again.data, again.info.get("episodes_digest") or {}
     found = {}
-    if again.training.origin is None:  # what was trained elsewhere saw none of our streams
+    if again.training.origin is None:  # a training elsewhere did not use our streams
         job = again.job(again.preset.evaluation, ExecutionRecord.read(again.folder, again.info)).validating()
         validated = again.training.validations > 0 or "valid" in recorded
         found = {split: job.stream(split).digest for split in (("train", "valid") if validated else ("train",))}
@@ -106,12 +107,12 @@ def _data(again: RecordedRun) -> Finding:
 
 
 def _evaluation(again: RecordedRun, path: Path) -> Finding:
-    """One evaluation, computed again from the stored weights."""
+    """Recomputes one evaluation from the stored weights."""
     try:
         recorded = records.read_evaluation(path)
         weights = records.checked(again.folder, again.weights_of(recorded), again.info["files"])
         return scores(recorded, again.evaluate(recorded, weights), again.benchmark)
-    except UserError as error:  # damaged, or weights of a network that is not this one
+    except UserError as error:  # damaged, or weights of another network
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)
 
 
@@ -120,7 +121,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _went_on(record: records.Record) -> list[str]:
-    """Where the recorded training went on in another way than it began."""
+    """One line for each time the recorded training was resumed with another execution."""
     begun, *later = (
         ExecutionRecord.read(record.path, part) for part in (record.info, *(record.info.get("resumed") or []))
     )

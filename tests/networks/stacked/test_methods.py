@@ -1,4 +1,4 @@
-"""What methods say in terms of the engine, against what they say for one episode, by the path that really trains."""
+"""Methods on the stacked engine, compared with the same methods on one episode, by the code that trains."""
 
 from __future__ import annotations
 

@@ -29,15 +29,16 @@ from bench.protocols.benchmarks import SPLITS
 
 
 def add(source: str, path: Path, data_dir: Path | None = None, partial: bool = False) -> dict[str, Any]:
-    """Prepares a user's copy; returns its manifest with `known_as`, `where`, `status` ("added", "kept": the same was
-    here, "mended", or "replaced") and the digest that was `replaced`. Raises UserError; what was here then stays."""
+    """Prepares a user's copy. Returns its manifest with `known_as`, `where`, `status` ("added", "kept" if the same data
+    were here, "mended", or "replaced") and the digest that was `replaced`. Raises UserError, and then leaves everything
+    as it was."""
     return add_as(source, catalogue.get(source), path, data_dir, partial)
 
 
 def add_as(
     source: str, data_set: DataSet, path: Path, data_dir: Path | None = None, partial: bool = False
 ) -> dict[str, Any]:
-    """Prepares a user's copy as `add` does, of a data set that needs not be known, such as a user's own
+    """Prepares a user's copy like `add`, of a data set that need not be known, such as a user's own
     (`catalogue.own`)."""
     found = _opened(source, data_set, Path(path).expanduser(), partial)
     lacking = _lacking(source, data_set, found, partial)
@@ -68,7 +69,7 @@ def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> DataSe
 
 
 def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) -> list[str]:
-    """What the copy lacks of the whole. Raises UserError where that, or anything else, keeps it from being added."""
+    """What is missing from the copy. Raises UserError if that, or anything else, prevents adding it."""
     classes, where = found.classes, str(found.path)
     if data_set.split is None:
         lacking = too_few(classes, data_set.counts)
@@ -86,7 +87,7 @@ def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) 
 
 
 def _check_other(source: str, classes: Sequence[SourceClass], path: Path) -> None:
-    """Raises UserError where all classes are those of another known data set."""
+    """Raises UserError if all classes are those of another known data set."""
     names = [c.name for c in classes]
     found = recognised(names)
     if found and source not in [known.source for known in found]:
@@ -98,7 +99,7 @@ def _noted(found: DataSetCopy) -> str:
 
 
 def _completed(found: DataSetCopy) -> str:
-    """What to do about a copy that lacks something: a part is of use where each split has a class."""
+    """What to do about an incomplete copy: it can be used as a part only if every split has a class."""
     lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
     if lost:
         return f"complete it: without {' and '.join(lost)} classes no benchmark could run on it"
@@ -106,7 +107,7 @@ def _completed(found: DataSetCopy) -> str:
 
 
 def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
-    """Raises UserError where a split of a user's own has lost all of its classes."""
+    """Raises UserError if a split of a user's own data has lost all its classes."""
     if lost := [split for split, count in counts.items() if not count]:
         raise UserError(f"{path}: no readable image in any {' or '.join(lost)} class: repair some")
 
@@ -127,7 +128,7 @@ def _none_decoded(path: Path, corrupt: Sequence[str]) -> UserError:
 def _write_forms(
     folder: Path, source: str, data_set: DataSet, found: DataSetCopy, lacking: list[str]
 ) -> dict[str, Any]:
-    """Prepares every form of a data set below `folder`; returns the manifest of the first."""
+    """Prepares every form of a data set below `folder`; returns the manifest of the first one."""
     manifests = []
     for form, transform in data_set.forms.items():
         (folder / form).mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ def _write_forms(
 
 
 def _status(folder: Path, data_set: DataSet, digest: str) -> tuple[str, str | None]:
-    """What adding a data set of this digest does to the folder, and the digest that it replaces."""
+    """What adding a data set with this digest does to the folder, and the digest that it replaces."""
     if not folder.exists():
         return "added", None
     try:

@@ -20,13 +20,13 @@ Sink = Callable[[np.ndarray], Any]
 
 
 class NoImages(UserError):
-    """There is none that can be read."""
+    """No image can be read."""
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One class when its images have gone to the sink. `contents` are the SHA-256 of its images as the source has
-    them, sorted; `shown` of the prepared ones, in canonical order; the shapes are [height, width, channels]."""
+    """One class, after its images were passed to the sink. `contents`: the sorted SHA-256 of its images in the source;
+    `shown`: those of the prepared images, in canonical order; shapes are [height, width, channels]."""
 
     split: str
     name: str
@@ -38,7 +38,7 @@ class _Part:
 
 
 def provenance(source: DataSetCopy, name: str, form: str = "", missing: Sequence[str] = ()) -> dict[str, Any]:
-    """What the manifest of a data set says of the source that it was prepared of, in this form, once all of that is
+    """The fields of a data set's manifest that describe its source, for this form; call it when all images have been
     read."""
     corrupt = sorted(set(source.corrupt))
     about = {
@@ -53,11 +53,10 @@ def provenance(source: DataSetCopy, name: str, form: str = "", missing: Sequence
 
 
 def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: Sink) -> dict[str, Any]:
-    """Hands the images of class after class to `sink`, in canonical order; returns what the manifest says of them.
+    """Passes the images to `sink`, class by class, in canonical order; returns the manifest's fields about them.
+    `transform` maps uint8 [n, height, width, channels] to the prepared images; the digest is computed before it.
 
-    `transform` maps uint8 [n, height, width, channels] to what is prepared; the digest is of the content before it.
-    Raises UserError where there is no image at all.
-    """
+    Raises UserError if there is no image at all."""
     ordered = sorted(classes, key=lambda c: (SPLITS.index(c.split), c.name))
     parts = [part for c in ordered if (part := _arrange(c, transform, sink)).shown]
     if not parts:
@@ -73,7 +72,8 @@ def assemble(classes: Iterable[SourceClass], transform: Transform | None, sink: 
 
 
 def content_order(contents: list[bytes], shown: list[bytes]) -> tuple[list[int], int]:
-    """The order of images by their `contents`, those whose `shown` stood before moved behind; how many are distinct."""
+    """The order of images by their `contents`, with images whose `shown` occurred before moved to the end; and the
+    number of distinct ones."""
     first: dict[bytes, int] = {}
     order = sorted(range(len(contents)), key=contents.__getitem__)
     for index in order:
@@ -107,7 +107,8 @@ def _classes(parts: list[_Part]) -> list[dict[str, Any]]:
 
 
 def _digest(parts: list[_Part]) -> str:
-    """Over class after class: a line with split, name, count and shape, and the SHA-256 of each image, sorted."""
+    """SHA-256 over all classes: for each a line with split, name, count and shape, and the sorted SHA-256 of its
+    images."""
     total = hashlib.sha256()
     for part in parts:
         total.update(f"{part.split} {part.name} {len(part.contents)} {part.source_shape}\n".encode())
@@ -116,7 +117,7 @@ def _digest(parts: list[_Part]) -> str:
 
 
 def _identical(parts: list[_Part]) -> dict[str, Any]:
-    """All groups of byte-identical images, each as `split/class/place`, and how many of each kind there are."""
+    """All groups of byte-identical images, each as `split/class/place`, and the number of groups of each kind."""
     places = defaultdict(list)
     for part in parts:
         for place, content in enumerate(part.shown):
@@ -127,7 +128,7 @@ def _identical(parts: list[_Part]) -> dict[str, Any]:
 
 
 def _kind(group: list[tuple[str, str, int]]) -> str:
-    """How far apart the images of a group stand, at most."""
+    """Whether the images of a group are in several splits, in several classes, or in one class."""
     if len({split for split, _, _ in group}) > 1:
         return "across splits"
     return "across classes" if len({name for _, name, _ in group}) > 1 else "within a class"

@@ -1,4 +1,4 @@
-"""The data of a benchmark, whatever their form: images by class, or a family of functions."""
+"""The data of a benchmark in any form: images by class, or a family of functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OMNIGLOT = "omniglot"
 
 
 def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Data:
-    """The benchmark's data. Raises UserError where they are missing or damaged, or have no such variant."""
+    """The benchmark's data. Raises UserError if they are missing or damaged, or have no such variant."""
     if benchmark.source == SINUSOIDS.name:
         return SINUSOIDS
     images = store.load(benchmark.source, data_dir, training.resize)
@@ -25,7 +25,7 @@ def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Dat
 
 
 def check_variant(benchmark: Benchmark, training: Training) -> None:
-    """Raises UserError where a variant of Omniglot is asked of other data."""
+    """Raises UserError if a variant of Omniglot is requested for other data."""
     asked = {"split": (training.split, RANDOM), "ones": (training.ones, INK)}
     for name, (value, usual) in asked.items():
         if value != usual and benchmark.source != OMNIGLOT:

@@ -1,4 +1,4 @@
-"""The known data sets, and those that users add."""
+"""The known data sets, and users' own ones."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, is_name
 
 @dataclass(frozen=True)
 class DataSet:
-    """How a copy of a data set is read, what it has when it is whole, and the forms that are prepared of it.
+    """How to read a copy of a data set, what a complete copy contains, and the forms to prepare from it.
 
-    `split`: the classes of each split are those of `<split>_split.txt`; `per_class`: the least and the most images of a
-    class, or None where that is not known. Where there is no such file, `counts` tells how many classes a split has, as
-    far as that is known; `totals` how many images a split has, or `all`. `forms`: the name of a subfolder -> how its
-    images are resized."""
+    `split`: the splits of the classes are in `<split>_split.txt`; `per_class`: the smallest and largest number of
+    images per class, or None if unknown. Without such a file, `counts` has the number of classes per split, as far as
+    known; `totals`: the number of images per split, or in `all`. `forms`: name of a subfolder -> how its images are
+    resized."""
 
     open_source: Callable[[Path, bool], DataSetCopy]
     split: str | None = None
@@ -56,13 +56,13 @@ SOURCES = {
 }
 
 PHOTOGRAPHS = SOURCES.keys() - {"omniglot"}
-SMALLEST, LARGEST = 16, 256  # pixels a side: four blocks halve 16 to one, and 256 is beyond what few-shot work uses
+SMALLEST, LARGEST = 16, 256  # pixels per side: four blocks halve 16 to one, and few-shot work uses no more than 256
 _OWN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = {*SOURCES, *BUILT_IN, *BENCHMARKS, *(each.source for each in BENCHMARKS.values()), OWN, "omniglot-embedded"}
 
 
 def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None = None) -> DataSet:
-    """A user's own images, a folder per class. Raises UserError where the name cannot be a data set's."""
+    """A user's own images, one folder per class. Raises UserError if the name is not allowed."""
     if name in _TAKEN or is_name(name):
         raise UserError(f"--name {name}: this name is taken: use another")
     if not _OWN_NAME.fullmatch(name):
@@ -73,7 +73,7 @@ def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None =
 
 
 def get(source: str) -> DataSet:
-    """The data set of that name. Raises UserError, with a suggestion, where there is none."""
+    """The data set with this name. Raises UserError, with a suggestion, if there is none."""
     if source not in SOURCES:
         own = f"for your own images: `python -m bench data add {OWN} PATH --name {source}`"
         raise UserError(f"{unknown('data set', source, [*SOURCES, OWN])}; {own}")

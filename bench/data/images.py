@@ -1,9 +1,8 @@
 """The common form of all images, whatever their source, and its files on disk.
 
 A prepared data set is a folder: `images.npy`, uint8 [images, height, width, channels], memory-mapped, and
-`manifest.json`. The images of a class stand together, ordered by their content, because the order of a directory is
-not reproducible; a byte-identical repeat within a class stands behind its `distinct` others and is never drawn.
-"""
+`manifest.json`. The images of a class are contiguous and ordered by their content, because the order of a directory is
+not reproducible. A byte-identical copy within a class comes after the `distinct` images and is never drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ImageClass:
-    """One class: its name, its split (`train`, `valid` or `test`), and where its images stand."""
+    """One class: its name, its split (`train`, `valid` or `test`), and the position of its images."""
 
     name: str
     split: str
@@ -29,10 +28,9 @@ class ImageClass:
 class ImageSet:
     """Images by class. `images` is uint8 [images, height, width, channels], in [0, 255].
 
-    `digest` is the SHA-256 of the content; `known_as` names the published copy that has this digest, or None;
-    `partial` is true where classes of the full data set are missing; `remarks` are what whoever reads a result of
-    these images has to know: lines such as "3 images are in training and in test".
-    """
+    `digest`: SHA-256 of the content; `known_as`: the published copy with this digest, or None; `partial`: whether
+    classes of the full data set are missing; `remarks`: what readers of results on these images must know, in lines
+    such as "3 images are in training and in test"."""
 
     name: str
     images: np.ndarray
@@ -54,7 +52,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class SourceClass:
-    """One class as a source offers it. `read` gives uint8 [at most `count`, height, width, channels], in any order."""
+    """One class of a source. `read` returns uint8 [at most `count`, height, width, channels], in any order."""
 
     name: str
     split: str
@@ -64,9 +62,8 @@ class SourceClass:
 
 @dataclass(frozen=True)
 class DataSetCopy:
-    """What a user's files hold. `corrupt` fills, while the classes are read, with the images that could not be, and
-    `notes` with what else is to be said of the copy: what could not be checked, and what lies there and was not
-    read."""
+    """A user's copy. While its classes are read, `corrupt` collects images that cannot be read, and `notes` other
+    remarks: what could not be checked, and which files were not read."""
 
     path: Path
     kind: str

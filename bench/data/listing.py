@@ -20,9 +20,9 @@ from bench.protocols.benchmarks import Shape
 
 
 def available(data_dir: Path | None = None) -> list[dict[str, Any]]:
-    """A row for each known source and each data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
-    (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that keeps what lies
-    there from being used, or None."""
+    """One row per known source and per data set of the user's own: `source`, `here`, `where`, `embedded`, `counts`
+    (classes by split), `images`, `digest`, `known_as`, `partial`, `remarks`, and the `problem` that makes it unusable,
+    or None."""
     home = sources.data_dir(data_dir)
     return [_available(source, home / source) for source in [*sources.NAMES, *_own(home)]]
 
@@ -39,13 +39,13 @@ def own_shapes(data_dir: Path | None = None) -> dict[str, Shape]:
 
 
 def forms(source: str) -> Mapping[str, Transform | None]:
-    """The forms in which a data set is prepared, built in or a user's own: name of a subfolder -> how its images are
+    """The forms in which a data set is prepared, a known one or a user's own: name of a subfolder -> how its images are
     resized."""
     return embedded_omniglot.FORMS if source == "omniglot" else {"": None}
 
 
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
-    """Everything here, read again whole: `source`, `where`, `ok`, and a `line` that says what was found."""
+    """Reads all prepared data again, completely: `source`, `where`, `ok`, and a `line` with the result."""
     home = sources.data_dir(data_dir)
     here = [source for source in [*sources.NAMES, *_own(home)] if (home / source).exists()]
     folders = [(source, home / source / form) for source in here for form in forms(source)]
@@ -55,7 +55,7 @@ def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
 
 
 def _own(home: Path) -> list[str]:
-    """The data sets in a data directory that are no known source."""
+    """The data sets in a data directory that are not known sources."""
     names = (path.parent.name for path in sorted(home.glob(f"*/{prepared.MANIFEST}")))
     return [name for name in names if name not in sources.NAMES and not name.startswith(".")]
 

@@ -1,4 +1,4 @@
-"""Omniglot as others split and inverted it: the same drawings, with classes in other splits, or paper as 1."""
+"""Omniglot in the variants of other code: the same drawings, with the classes in other splits, or with paper as 1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.protocols.benchmarks import SPLITS
 RANDOM, VINYALS = "random", "vinyals"
 INK, PAPER = "ink", "paper"
 
-# Vinyals et al. (NIPS 2016) as Snell et al. hand it on: jakesnell/prototypical-networks, commit c9bb4d2,
+# Vinyals et al. (NIPS 2016) as distributed by Snell et al.: jakesnell/prototypical-networks, commit c9bb4d2,
 # data/omniglot/splits/vinyals, without the rotations. 1028 characters are for training, 172 validation and 423 test.
 _VALID = frozenset({"Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)"})
 _TEST = frozenset(
@@ -24,13 +24,13 @@ _TEST = frozenset(
 
 
 def variant(images: ImageSet, split: str, ones: str) -> ImageSet:
-    """Omniglot with the characters of each split as `split` has them, and 1 (255) where `ones` says."""
+    """Omniglot in the splits of `split`, with the value 1 (255) for `ones`: ink or paper."""
     images = by_alphabet(images) if split == VINYALS else images
     return replace(images, images=255 - images.images) if ones == PAPER else images
 
 
 def by_alphabet(images: ImageSet) -> ImageSet:
-    """The classes of a split one after the other, as before, in the splits of Vinyals et al."""
+    """The images in the splits of Vinyals et al., with the classes of a split contiguous as before."""
     moved = [replace(c, split=_split_of(c.name)) for c in images.classes]
     ordered = sorted(moved, key=lambda c: (SPLITS.index(c.split), c.name))
     offsets = accumulate((c.count for c in ordered), initial=0)
@@ -43,7 +43,7 @@ def _of(images: ImageSet, c: ImageClass) -> np.ndarray:
 
 
 def _split_of(name: str) -> str:
-    """The split of a character, group/alphabet/character."""
+    """The split of a character, named group/alphabet/character."""
     _, alphabet, character = name.split("/")
     if alphabet in _VALID:
         return "valid"

@@ -19,7 +19,7 @@ from bench.files import write_atomically
 
 
 def packed(archives: list[Path]) -> bytes:
-    """The packed form of the drawings in the archives. Raises UserError unless they are all of Omniglot."""
+    """The packed form of the drawings in the archives. Raises UserError unless they contain all of Omniglot."""
     files = read_archives(archives, PNG)
     classes = list(characters_in(files, None, files, []))
     if lacking := missing(classes, read_split("omniglot"), (DRAWINGS, DRAWINGS)):

@@ -1,4 +1,4 @@
-"""Prepared data sets on disk."""
+"""Prepared data sets on disk: writes, installs, reads and verifies them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bench.protocols.benchmarks import SPLITS
 
 FORMAT = 1
 IMAGES, MANIFEST = "images.npy", "manifest.json"
-_LOCK, _ASIDE = ".lock", "replaced"  # in a workplace
+_LOCK, _ASIDE = ".lock", "replaced"  # in a temporary folder made by `workplace`
 HEADER_BYTES = 128
 FIELDS = {"name", "source", "classes", "counts", "shape", "digest", "sha256", "identical", "corrupt", "partial"}
 
@@ -37,8 +37,8 @@ class Unusable(Exception):
 def write(
     folder: Path, classes: Iterable[SourceClass], transform: Transform | None, described: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Writes `images.npy` and `manifest.json` into an empty folder; returns the manifest. `described` is asked, once
-    all is read, for what else the manifest says."""
+    """Writes `images.npy` and `manifest.json` into an empty folder; returns the manifest. `described` is called when
+    all images have been read, for the manifest's other fields."""
     with open(folder / IMAGES, "wb") as file:
         file.write(_header([0, 0, 0, 0]))
         manifest = assemble(classes, transform, lambda images: file.write(np.ascontiguousarray(images).data))
@@ -52,7 +52,7 @@ def write(
 
 
 def _header(shape: list[int]) -> bytes:
-    """The header of a .npy file, of one length whatever the shape, because that is only known at the end."""
+    """The header of a .npy file, with the same length for every shape, because the shape is known only at the end."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     length = (HEADER_BYTES - 10).to_bytes(2, "little")
     return b"\x93NUMPY\x01\x00" + length + text.ljust(HEADER_BYTES - 11).encode() + b"\n"
@@ -60,7 +60,8 @@ def _header(shape: list[int]) -> bytes:
 
 @contextmanager
 def workplace(data_dir: Path, name: str) -> Iterator[Path]:
-    """An empty folder beside where `name` will lie, gone afterwards. Raises UserError where it cannot be written."""
+    """Context manager: an empty folder beside the place of `name`, deleted afterwards. Raises UserError if it cannot be
+    written."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         recover(data_dir, name)
@@ -76,7 +77,7 @@ def workplace(data_dir: Path, name: str) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raises UserError where a folder holds what this module did not write: images that only look like a cache."""
+    """Raises UserError if a folder holds files that this module did not write, such as the user's images."""
     files = (path for path in folder.rglob("*") if not path.is_dir())
     if foreign := next((path for path in files if path.name not in (IMAGES, MANIFEST)), None):
         raise UserError(
@@ -86,8 +87,8 @@ def check_replaceable(folder: Path) -> None:
 
 
 def install(finished: Path, target: Path) -> None:
-    """Puts a finished folder in place. What stood there is moved aside first, and comes back if that fails, or, where
-    the process is killed in between, when the data set is next asked for (`recover`)."""
+    """Moves a finished folder into place. An earlier one is moved aside first, and moved back if this fails; if the
+    process is killed in between, `recover` moves it back when the data set is next used."""
     aside = finished.with_name(_ASIDE)
     target.parent.mkdir(parents=True, exist_ok=True)
     flush_folder(finished)
@@ -104,9 +105,9 @@ def install(finished: Path, target: Path) -> None:
 
 
 def recover(data_dir: Path, name: str) -> None:
-    """Clears what killed processes left of their work on a data set, after putting back what they had moved aside."""
+    """Deletes what killed processes left of their work on a data set, after moving back what they had moved aside."""
     for abandoned in data_dir.glob(f".{name}.*/{_LOCK}"):
-        with suppress(Timeout, OSError), FileLock(abandoned, timeout=0):  # held: at work; gone: it has just ended
+        with suppress(Timeout, OSError), FileLock(abandoned, timeout=0):  # locked: running; missing: just ended
             aside = abandoned.with_name(_ASIDE)
             if aside.exists() and not (data_dir / name).exists():
                 os.replace(aside, data_dir / name)
@@ -132,7 +133,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _adds_up(manifest: dict[str, Any]) -> bool:
-    """Whether everything is of its kind, and the classes stand one behind the other and fill the array."""
+    """Whether all values have the right types, and the classes are contiguous and fill the array."""
     classes, shape = [ImageClass(**entry) for entry in manifest["classes"]], manifest["shape"]
     numbers = [*shape, *(number for c in classes for number in (c.offset, c.count, c.distinct))]
     texts = [manifest["name"], manifest["digest"], manifest["sha256"], *(c.name for c in classes)]
@@ -149,11 +150,11 @@ def _adds_up(manifest: dict[str, Any]) -> bool:
 
 
 def read(folder: Path) -> ImageSet:
-    """The prepared data set in a folder, memory-mapped: the sizes are checked, the content is not. Raises Unusable."""
+    """The prepared data set in a folder, memory-mapped: sizes are checked, the content is not. Raises Unusable."""
     manifest, path = read_manifest(folder), folder / IMAGES
     shape = manifest["shape"]
     try:
-        with open(path, "rb") as file:  # whose header has to be the one we write: nothing in it is parsed
+        with open(path, "rb") as file:  # the header must be the one that we write: it is not parsed
             as_written = file.read(HEADER_BYTES) == _header(shape)
         if not as_written or path.stat().st_size != HEADER_BYTES + math.prod(shape):
             raise Unusable(f"{path}: its size differs from what {MANIFEST} says")
@@ -164,7 +165,7 @@ def read(folder: Path) -> ImageSet:
 
 
 def as_set(manifest: dict[str, Any], images: np.ndarray) -> ImageSet:
-    """The images with what the manifest says of them."""
+    """The images, with the manifest's description."""
     classes = tuple(ImageClass(**entry) for entry in manifest["classes"])
     return ImageSet(
         manifest["name"], images, classes, manifest["digest"], partial=manifest["partial"], remarks=remarks(manifest)
@@ -172,8 +173,8 @@ def as_set(manifest: dict[str, Any], images: np.ndarray) -> ImageSet:
 
 
 def verify(folder: Path) -> None:
-    """Reads everything again. Raises Unusable where the array is not the one that was written, or, where it was not
-    resized, the content is not what the manifest says."""
+    """Reads everything again. Raises Unusable if the array is not the one that was written, or, unless it was resized,
+    if the content does not match the manifest."""
     prepared, manifest = read(folder), read_manifest(folder)
     if sha256(folder / IMAGES) != manifest["sha256"]:
         raise Unusable(f"{folder / IMAGES}: damaged (its SHA-256 differs from the recorded one)")

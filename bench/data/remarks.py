@@ -13,7 +13,8 @@ _WORDS = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """What has to be known of a prepared data set: images in two splits, images left out, and its reader's notes."""
+    """What readers must know about a prepared data set: images in two splits, images left out, and its reader's
+    notes."""
     corrupt = manifest.get("corrupt", ())
     were = "s were" if len(corrupt) > 1 else " was"
     lost = [f"{len(corrupt)} broken image file{were} left out"] if corrupt else []
@@ -21,7 +22,7 @@ def remarks(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def in_two_splits(groups: Sequence[Sequence[str]]) -> list[str]:
-    """How many images, byte for byte, stand in two splits: a line for each two splits; a group of equal ones counts
+    """How many images, byte for byte, are in two splits: one line per pair of splits; a group of equal images counts
     once."""
     counts: Counter[tuple[str, str]] = Counter()
     for group in groups:

@@ -1,4 +1,5 @@
-"""A family of functions from which episodes are drawn: nothing is stored, so its digest is that of its definition."""
+"""A family of functions from which episodes are drawn. Nothing is stored, so its digest is computed from its
+definition."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Sinusoids:
-    """y = amplitude * sin(x - phase), each drawn uniformly (Finn et al. 2017, section 5.1; `data_generator.py` of the
-    authors' code for the sign of the phase)."""
+    """y = amplitude * sin(x - phase), with both drawn uniformly (Finn et al. 2017, section 5.1; `data_generator.py` in
+    the authors' code for the sign of the phase)."""
 
     amplitude: Range = (0.1, 5.0)
     phase: Range = (0.0, math.pi)
@@ -40,7 +41,7 @@ class Sinusoids:
         return hashlib.sha256(self.known_as.encode() + bounds.tobytes()).hexdigest()
 
     def values(self, parameters: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-        """float64 [..., points] at inputs [..., points], of the functions of parameters [..., 2]."""
+        """float64 [..., points] at inputs [..., points], for the functions with parameters [..., 2]."""
         amplitude, phase = parameters[..., :1], parameters[..., 1:]
         return amplitude * np.sin(inputs - phase)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
-NAMES = ("omniglot", "mini-imagenet", "cifar-fs", "fc100", "tiered-imagenet", "cub")  # read by `catalogue`
-OWN = "folder"  # what a user's own images are added as
+NAMES = ("omniglot", "mini-imagenet", "cifar-fs", "fc100", "tiered-imagenet", "cub")  # `catalogue` reads them
+OWN = "folder"  # the SOURCE for a user's own images
 OMNIGLOT_DIGEST = "ae4278357272782c72c132146af3036b75e1038b4158712ba38a44fad7c11bf7"
 MINI_IMAGENET_DIGEST = "0987dcf32175fd81f4a7a2b97aad23b0251c7c564cf2f3575377af0d5d7618f1"
 COPIES = {
@@ -19,18 +19,18 @@ UNKNOWN_COPY = "not a known copy: its colours, orientation and resizer could not
 
 
 def command(source: str) -> str:
-    """The command that adds it, or mends it."""
+    """The command that adds or repairs a data set."""
     own = "" if source in NAMES else f" --name {source}"
     return f"`python -m bench data add {source if source in NAMES else OWN} PATH{own}`"
 
 
 def called(source: str, digest: str, known_as: str | None) -> str:
-    """Which copy that is, in words."""
+    """The name of a copy, in words."""
     return known_as or f"{'an unknown copy' if source in NAMES else 'images of your own'} ({digest[:12]})"
 
 
 def data_dir(explicit: Path | None = None) -> Path:
-    """Where prepared data lie: where `explicit` says, else BENCH_DATA, else the user's cache directory."""
+    """The folder of prepared data: `explicit`, else BENCH_DATA, else the user's cache directory."""
     return Path(
         explicit or os.environ.get("BENCH_DATA") or platformdirs.user_cache_dir("bench-few-shot", False)
     ).expanduser()

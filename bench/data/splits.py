@@ -14,14 +14,15 @@ from bench.errors import UserError
 
 @cache
 def read_split(name: str) -> Mapping[str, str]:
-    """Class name -> split, in the order of `<name>_split.txt`: a split and a class a line, `#` before a comment."""
+    """Class name -> split, in the order of `<name>_split.txt`: a split and a class per line; lines with `#` are
+    comments."""
     lines = Path(__file__).with_name(f"{name}_split.txt").read_text().splitlines()
     pairs = (line.split(maxsplit=1) for line in lines if not line.startswith("#"))
     return MappingProxyType({class_name: split for split, class_name in pairs})
 
 
 def check_once(classes: Iterable[SourceClass], where: str) -> None:
-    """Raises UserError for a class that stands twice."""
+    """Raises UserError if a class occurs twice."""
     seen: set[str] = set()
     for c in classes:
         if c.name in seen:
@@ -30,7 +31,7 @@ def check_once(classes: Iterable[SourceClass], where: str) -> None:
 
 
 def in_two_splits(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """The classes of these (split, class) that stand in more than one split."""
+    """The classes, among these (split, class) pairs, that are in more than one split."""
     owner: dict[str, str] = {}
     return list(dict.fromkeys(name for split, name in pairs if owner.setdefault(name, split) != split))
 
@@ -41,7 +42,7 @@ Range = tuple[int, int]  # least and most
 def check_belongs(
     classes: Sequence[SourceClass], expected: Mapping[str, str], per_class: Range | None, where: str
 ) -> None:
-    """Raises UserError for a class that is unknown or stands in another split, or has too many images."""
+    """Raises UserError for a class that is unknown, in another split, or has too many images."""
     for c in classes:
         if c.name not in expected:
             others = [each.name for each in classes if each.name not in expected]
@@ -67,7 +68,7 @@ def check_belongs(
 
 
 def _exchanged(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> str:
-    """What to do where all classes of two splits stand in each other's files."""
+    """What to do if the files of two splits were swapped; empty if they were not."""
     pairs = {(c.split, expected[c.name]) for c in classes if expected.get(c.name) != c.split and c.name in expected}
     if len(pairs) == 2 and pairs == {(b, a) for a, b in pairs}:
         one, other = sorted(pairs)[0]
@@ -84,7 +85,7 @@ def _how_many_elsewhere(classes: Sequence[SourceClass], expected: Mapping[str, s
 
 
 def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_class: Range | None) -> list[str]:
-    """What lacks of the full data set: a phrase per split with classes missing, and one for missing images."""
+    """What is missing from the full data set: a phrase per split with missing classes, and one for missing images."""
     counts = {c.name: c.count for c in classes}
     absent = [name for name in expected if not counts.get(name)]
     wanted, lost = Counter(expected.values()), Counter(expected[name] for name in absent)
@@ -99,7 +100,7 @@ def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_cla
 
 
 def too_few(classes: Sequence[SourceClass], counts: Mapping[str, int]) -> list[str]:
-    """What lacks where only the number of classes of a split is known: a phrase per split with classes missing, and
+    """What is missing if only the number of classes per split is known: a phrase per split with missing classes, and
     one for classes without images."""
     here = Counter(c.split for c in classes)
     phrases = [
@@ -110,7 +111,7 @@ def too_few(classes: Sequence[SourceClass], counts: Mapping[str, int]) -> list[s
 
 
 def lost_images(classes: Sequence[SourceClass], totals: Mapping[str, int]) -> list[str]:
-    """A phrase per split, or for `all`, with fewer images than `totals` has."""
+    """A phrase per split, or for `all`, with fewer images than in `totals`."""
     here = _totals(classes)
     return [
         f"{most - here[split]:,} of {most:,}{'' if split == 'all' else f' {split}'} images"
@@ -122,7 +123,7 @@ def lost_images(classes: Sequence[SourceClass], totals: Mapping[str, int]) -> li
 def check_not_too_many(
     classes: Sequence[SourceClass], counts: Mapping[str, int], totals: Mapping[str, int], where: str
 ) -> None:
-    """Raises UserError where a split has more classes or images than the data set: then it is another one."""
+    """Raises UserError if a split has more classes or images than the data set: then it is another data set."""
     here, images = Counter(c.split for c in classes), _totals(classes)
     for kind, found, most in (("classes", here, counts), ("images", images, totals)):
         if over := next((split for split in most if found[split] > most[split]), None):
@@ -141,5 +142,5 @@ def _totals(classes: Iterable[SourceClass]) -> Counter[str]:
 
 
 def some(items: Sequence[str], most: int = 3) -> str:
-    """The first few of them."""
+    """The first few items, as text."""
     return ", ".join(items[:most]) + (", ..." if len(items) > most else "")

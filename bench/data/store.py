@@ -1,9 +1,7 @@
 """Data sets by name: benchmarks on them, and their images.
 
-In the data directory, `omniglot/{nearest,lanczos}/` and the folders that are named as a source or as a data set of
-the user's own are what the user added; the embedded Omniglot is prepared under `omniglot-embedded/` when it is first
-used.
-"""
+In the data directory, `omniglot/{nearest,lanczos}/` and the folders named like a source or a data set of the user's own
+were added by the user; the embedded Omniglot is prepared under `omniglot-embedded/` when it is first used."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ from bench.protocols.benchmarks import Benchmark
 
 
 def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
-    """The benchmark of that name, on a data set that is known or, a user's own, here. Raises UserError."""
+    """The benchmark with this name, on a known data set or on one of the user's own. Raises UserError."""
     try:
         found = benchmarks.get(name, listing.own_shapes(data_dir))
     except UserError:
@@ -38,7 +36,7 @@ def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
 
 
 def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> ImageSet:
-    """The prepared images of a source; `resize` is for Omniglot. Raises UserError where they are missing or damaged."""
+    """The prepared images of a source; `resize` is for Omniglot. Raises UserError if they are missing or damaged."""
     home = sources.data_dir(data_dir)
     if not (home / source).exists():
         prepared.recover(home, source)
@@ -67,7 +65,7 @@ def _added(folder: Path, source: str) -> ImageSet:
 
 
 def _embedded(home: Path, resize: str) -> ImageSet:
-    """The embedded Omniglot, prepared if it is not yet; in memory where the directory cannot be written."""
+    """The embedded Omniglot, prepared if necessary; kept in memory if the directory cannot be written."""
     folder, transform = home / "omniglot-embedded" / resize, embedded_omniglot.FORMS[resize]
     try:
         return _current(folder)

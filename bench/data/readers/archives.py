@@ -1,8 +1,7 @@
 """Reads files from a folder, tar or zip, without unpacking anything on disk.
 
-An archive is a stranger's: a member that could only do harm (a link, a device, a path that leaves the archive) is
-refused, and so is one that would fill the memory.
-"""
+Archives are untrusted: a member that could only do harm (a link, a device, a path that leaves the archive) is refused,
+and so is one that would fill the memory."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".
 MOST_MEMBERS = 200_000
 MOST_BYTES = 1 << 31  # all of CUB-200-2011 is 1.1 GB
 MOST_BYTES_EACH = 1 << 26
-_Unread = tuple[str, int, Callable[[], bytes]]  # name, bytes, and how it is read
+_Unread = tuple[str, int, Callable[[], bytes]]  # name, size in bytes, function that reads it
 Others = list[tuple[Path, str]]  # archive, member
 UNREADABLE = (
     OSError,
@@ -42,12 +41,12 @@ UNREADABLE = (
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """The tar and zip archives that lie in a folder, by name."""
+    """The tar and zip archives in a folder, by name."""
     return sorted(path for path in folder.iterdir() if is_archive(path))
 
 
 def mistaken(path: Path) -> str:
-    """What a small file is that was left in place of a large one, and what to do; nothing where it is no such file."""
+    """What a small file is that was saved in place of a large one, and what to do; empty for other files."""
     try:
         with open(path, "rb") as file:
             start = file.read(100).lstrip().lower()
@@ -66,7 +65,7 @@ def is_archive(path: Path) -> bool:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of one file. Raises UserError where it cannot be read."""
+    """The content of one file. Raises UserError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -74,9 +73,9 @@ def read_file(path: Path) -> bytes:
 
 
 def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: Others | None = None) -> dict[str, bytes]:
-    """Member path -> content, of the files with these suffixes; archive and path of all others are added to `others`.
-    Raises UserError where an archive is damaged, dangerous or too large, or a path stands twice. Decompression frees
-    the interpreter's lock, hence the threads."""
+    """Member path -> content, of the files with these suffixes; archive and path of all others are appended to
+    `others`. Raises UserError if an archive is damaged, dangerous or too large, or a path occurs twice. Threads help,
+    because decompression releases the interpreter's lock."""
     found: dict[str, bytes] = {}
     passed_over: Others = [] if others is None else others
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -89,8 +88,8 @@ def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: Others |
 
 
 def read_stored(path: Path) -> dict[str, bytes]:
-    """Member path -> content, of a zip archive of plain files, none of them compressed or encrypted: there is no more
-    in it than its size. Raises UserError where it is anything else, damaged, or too large."""
+    """Member path -> content, of a zip archive of plain files, none of them compressed or encrypted, so that it cannot
+    contain more than its size. Raises UserError if it is anything else, damaged, or too large."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = list(_plain_members(path, archive))
@@ -117,7 +116,7 @@ def _damaged(path: Path, error: Exception) -> UserError:
 
 
 def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
-    """Reads (name, size, read) triples until one limit is passed."""
+    """Reads (name, size, read) triples; raises UserError if a limit is exceeded."""
     found: dict[str, bytes] = {}
     total = 0
     for name, size, read in members:
@@ -146,14 +145,14 @@ def _tar_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Itera
 
 
 def most_of(path: Path) -> int:
-    """How many bytes an archive may hold, with 1 KiB for the name of each file: what compresses better than four times
-    is no images, and takes time alone."""
+    """The largest number of bytes that an archive may contain, including 1 KiB for the name of each file. Content that
+    compresses more than four times is not images, and only takes time."""
     return MOST_BYTES + 4 * path.stat().st_size + (MOST_MEMBERS << 10)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = archive.extractfile(member)
-    assert file is not None  # it is a regular file
+    assert file is not None  # because it is a regular file
     return file.read()
 
 
@@ -167,7 +166,7 @@ def _zip_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Itera
 
 
 def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
-    """Files and folders. Raises UserError at whatever else there is, and at a name that leads out of the archive."""
+    """Files and folders. Raises UserError for anything else, and for a name that leaves the archive."""
     for seen, member in enumerate(archive.infolist()):
         _check_name(path, member.filename, seen)
         if not member.filename:
@@ -178,7 +177,7 @@ def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.Zip
 
 
 def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
-    """Has one of the suffixes, and is none of the `._` files that macOS puts beside every file it packs."""
+    """Whether a file has one of the suffixes, and is not a `._` file that macOS adds to every file in an archive."""
     return name.lower().endswith(suffixes) and not PurePosixPath(name).name.startswith("._")
 
 

@@ -1,6 +1,5 @@
 """CIFAR-100 (Krizhevsky 2009), whose classes are split into CIFAR-FS (Bertinetto et al. 2019) and FC100 (Oreshkin et
-al. 2018), as torchmeta has them. A class is called `<superclass>/<class>`; all images are 32 x 32 RGB.
-"""
+al. 2018), as in torchmeta. Classes are named `<superclass>/<class>`; all images are 32 x 32 RGB."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ HDF5, ORIGINAL = "data.hdf5", ("train", "test", "meta")
 
 
 def open_source(path: Path, keep_going: bool, split: str) -> DataSetCopy:
-    """A user's copy, by the committed `split`. Raises UserError where it is none, or damaged; `keep_going`: broken
-    images are only noted."""
+    """Reads a user's copy, with the committed `split`. Raises UserError if it is not one, or damaged; with
+    `keep_going`, broken images are only noted."""
     for copy in open_copies(path, keep_going):
         for read in (_in_hdf5, _in_originals, _in_labelled, _in_parquet, _in_folders):
             if source := read(copy, split):
@@ -43,7 +42,7 @@ def _class(name: str, split: str, count: int, read: Any) -> SourceClass:
 
 
 def _uppermost(copy: Copy, name: str) -> Path | None:
-    """The uppermost file of that name."""
+    """The file with this name in the uppermost folder."""
     found = [path for path in copy.paths(name).values() if path.name == name]
     first = min(found, key=lambda path: len(path.parts), default=None)
     if first:
@@ -74,7 +73,8 @@ def _in_originals(copy: Copy, split: str) -> DataSetCopy | None:
 
 
 def _classes(where: Path, contents: Mapping[str, Any], split: str) -> Iterator[SourceClass]:
-    """The two files together: a class has 500 images in `train` and 100 in `test`, which are no splits here."""
+    """The classes from both files together: each has 500 images in `train` and 100 in `test`, which are not splits
+    here."""
     parts = [_part(where / name, contents[name]) for name in ("train", "test")]
     images, fine, coarse = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     fine_names, coarse_names = _names(where / "meta", contents["meta"])
@@ -97,7 +97,8 @@ def _part(path: Path, content: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _planes(path: Path, data: np.ndarray) -> np.ndarray:
-    """[n, 32, 32, 3] of the file's [n, 3072], plane after plane. Raises UserError where the channels are last."""
+    """[n, 32, 32, 3] from the file's [n, 3072], which has one plane per channel. Raises UserError if the channels are
+    last."""
     if data.shape[1:] == (SIDE, SIDE, 3):
         return data
     images = data.reshape(len(data), -1)
@@ -137,14 +138,14 @@ def _not_original(path: Path, error: Exception) -> UserError:
 
 
 def fine_names() -> dict[str, str]:
-    """`apple` -> `fruit_and_vegetables/apple`, in the alphabet's order, in which CIFAR-100 numbers its 100 classes."""
+    """`apple` -> `fruit_and_vegetables/apple`, in alphabetical order, by which CIFAR-100 numbers its 100 classes."""
     return {
         name.partition("/")[2]: name for name in sorted(read_split("fc100"), key=lambda name: name.partition("/")[2])
     }
 
 
 def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
-    """The pickles of MetaOptNet and RFS, whose labels are the numbers of CIFAR-100."""
+    """Reads the pickles of MetaOptNet and RFS, whose labels are CIFAR-100's numbers."""
     files = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
     names, expected = dict(enumerate(fine_names().values())), read_split(split)
     classes = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
@@ -166,7 +167,7 @@ def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
 
 
 def _in_parquet(copy: Copy, split: str) -> DataSetCopy | None:
-    """Hugging Face's two files, which are no splits here."""
+    """Reads Hugging Face's two files, which are not splits here."""
     numbered = list(fine_names().values())
     found = parquet.all_together(copy, SIDE, numbered, copy.corrupt)
     classes = tuple(_class(name, split, count, read) for name, count, read in found)

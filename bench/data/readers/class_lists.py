@@ -1,4 +1,4 @@
-"""Which class a copy puts into which split, by its tables, its lists of class names, or its folders."""
+"""Finds the split of each class in a copy, from its tables, its lists of class names, or its folders."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.errors import UserError
 
 
 def class_splits(copy: Copy) -> dict[str, str]:
-    """Class -> split, as far as anything in the copy says; the tables that say it count as read."""
+    """Class -> split, as far as anything in the copy says so; the files that were used count as read."""
     return _of_folders(copy) | named_classes(copy) | _of_tables(copy)
 
 
 def named_classes(copy: Copy, folders: Collection[str] | None = None) -> dict[str, str]:
-    """Class -> split, by lists of classes: `{train,val,test}.json` with `class_names`, as easyfsl has them; one JSON
-    file with a list a split; `{train,val,test}.txt` with a class a line. `folders`: what the classes may be called."""
+    """Class -> split, from lists of classes: `{train,val,test}.json` with `class_names`, as in easyfsl; one JSON file
+    with a list per split; `{train,val,test}.txt` with a class per line. `folders`: the possible names of classes."""
     lists: list[tuple[str, dict[str, str]]] = []
     for suffix, names_in in ((".json", _in_json), (".txt", _in_lines)):
         for name, split in _by_split(copy.with_suffix(suffix)).items():
@@ -31,14 +31,14 @@ def named_classes(copy: Copy, folders: Collection[str] | None = None) -> dict[st
     found: dict[str, str] = {}
     for name, listed in lists:
         known = listed.keys() if folders is None else listed.keys() & folders
-        if known and (len(known) == len(listed) or not name.endswith(".txt")):  # other lines are no classes
+        if known and (len(known) == len(listed) or not name.endswith(".txt")):  # otherwise the lines are not classes
             found.update(listed)
             copy.used.add(name)
     return found
 
 
 def _by_split(names: Iterable[str]) -> dict[str, str]:
-    """File -> split, of those in one folder whose names differ in the split only."""
+    """File -> split, for files in one folder whose names differ only in the split."""
     folders: dict[PurePosixPath, dict[str, str]] = {}
     for path in map(PurePosixPath, names):
         folders.setdefault(path.parent, {})[path.stem] = path.as_posix()
@@ -61,7 +61,7 @@ def _texts(value: Any) -> list[str]:
 def _of_tables(copy: Copy) -> dict[str, str]:
     try:
         tables = split_tables(copy)
-    except UserError:  # a table of something else says nothing of classes
+    except UserError:  # the table is about something else
         return {}
     return {label: split for split, table in tables.items() for _, label in table.rows}
 

@@ -1,4 +1,4 @@
-"""A user's copy of a data set: the files in a folder or in archives, and what is noted while they are read."""
+"""A user's copy of a data set: the files in a folder or in archives, and notes taken while they are read."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
 Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
 IMAGES = (".jpg", ".jpeg", ".png")
 TABLES = (".csv", ".tsv", ".json")
-_DATA = (  # files that may hold a data set, or a part of one
+_DATA = (  # files that may contain a data set, or a part of one
     *TABLES, ".jsonl", ".pkl", ".pickle", ".npz", ".npy", ".pt", ".pth", ".hdf5", ".h5", ".mat", ".parquet",
     ".tfrecords", ".zip", ".tar", ".gz", ".tgz", ".xz", ".txz", ".bz2", ".cls",
 )  # fmt: skip
 
 
 class FolderFiles(Mapping[str, bytes]):
-    """Path below a folder -> content, read when it is asked for; hidden files, and those in hidden folders, are
-    none."""
+    """Path relative to a folder -> content, read on access; hidden files, and files in hidden folders, are left out."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,9 +52,9 @@ class FolderFiles(Mapping[str, bytes]):
 
 @dataclass
 class Copy:
-    """The files of a copy, by path, and what is noted of them. Of archives only what `open_copies` keeps has content;
-    `names` holds all. `corrupt` is None where a broken image ends the reading; `packed`: member -> the archive that it
-    lies in."""
+    """The files of a copy, by path, with notes about them. In archives, only the files that `open_copies` keeps have
+    content; `names` has all. `corrupt` is None if a broken image should stop the reading; `packed`: member -> its
+    archive."""
 
     path: Path
     files: Mapping[str, bytes]
@@ -66,34 +65,34 @@ class Copy:
     packed: Mapping[str, Path] = field(default_factory=dict)
 
     def with_suffix(self, *suffixes: str) -> list[str]:
-        """The names of the files with these suffixes, whatever their case."""
+        """The names of the files with these suffixes, in any case."""
         return [name for name in self.files if name.lower().endswith(suffixes)]
 
     def paths(self, *suffixes: str) -> dict[str, Path]:
-        """Name -> path, of the files with these suffixes; that of one in an archive leads into it (`packed.open_file`).
-        None where the copy is one file, and no archive."""
+        """Name -> path, of the files with these suffixes; the path of a file in an archive leads into it
+        (`packed.open_file`). Empty if the copy is a single file that is not an archive."""
         names = [name for name in self.names if name.lower().endswith(suffixes)]
         return {n: self.packed.get(n, self.path) / n for n in names if n in self.packed or self.path.is_dir()}
 
     def use(self, path: Path) -> None:
-        """Counts a file as read."""
+        """Marks a file as read."""
         self.used.update(name for name, found in self.paths(path.suffix).items() if found == path)
 
     def source(self, kind: str, classes: Iterable[SourceClass], path: Path | None = None) -> DataSetCopy:
-        """What was found in the copy, or, of all that lies there, in `path`."""
+        """The data set found in the copy, or in `path`, a part of it."""
         return DataSetCopy(
             path or self.path, kind, tuple(classes), [] if self.corrupt is None else self.corrupt, self.notes
         )
 
     def note_unread(self) -> None:
-        """Notes which files that may hold data were not read."""
+        """Notes files that may contain data but were not read."""
         left = [name for name in self.names if _may_tell(name) and name not in self.used]
         if left:
             self.notes.append(f"not read: {some(left, 4)}" + (f" ({len(left)} files)" if len(left) > 4 else ""))
 
 
 def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
-    """The files of a folder or archive as they lie there; then those of a folder with what its archives hold."""
+    """The files of a folder or archive as they are; then the files of a folder together with those in its archives."""
     if not path.is_dir():
         yield _of_archives(path, [path], keep_going) if is_archive(path) else _copy(path, {}, [path.name], keep_going)
         return
@@ -107,7 +106,7 @@ def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
 
 
 def found(names: Iterable[str]) -> str:
-    """What lies there, in words: how many files of which kind, and the first of each."""
+    """A description of the files: how many of which kind, and the first of each."""
     by_suffix: dict[str, list[str]] = {}
     for name in names:
         by_suffix.setdefault(_suffix(name), []).append(name)
@@ -119,13 +118,13 @@ def found(names: Iterable[str]) -> str:
 
 
 def found_folders(names: Iterable[str]) -> str:
-    """The folders at the top, and how many files each holds."""
+    """The top-level folders, and how many files each contains."""
     counts = Counter(PurePosixPath(name).parts[0] for name in names if "/" in name)
     return ", ".join(f"{top}/ ({counted(count, 'file')})" for top, count in counts.most_common(4))
 
 
 def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:
-    """The copy that one archive holds, or all those in a folder."""
+    """The copy in one archive, or in all archives in a folder."""
     others: Others = []
     files = read_archives(archives, (*IMAGES, *TABLES), others)
     packed: dict[str, Path] = {}
@@ -142,7 +141,7 @@ def _copy(path: Path, files: Mapping[str, bytes], others: list[str], keep_going:
 
 
 def _with_archives(path: Path) -> list[Path]:
-    """The folder and, where it holds but one, that one, and so on."""
+    """The folder; if it contains a single folder, also that one, and so on."""
     inner = [each for each in path.iterdir() if each.is_dir() and not is_hidden(each.name)]
     return [path, *(_with_archives(inner[0]) if len(inner) == 1 else [])]
 
@@ -159,13 +158,13 @@ def _unreadable(error: OSError) -> None:
 
 
 def _may_tell(name: str) -> bool:
-    """Whether a file may hold data, or say splits."""
+    """Whether a file may contain data, or define splits."""
     stem, suffix = PurePosixPath(name).stem, _suffix(name)
     return name.lower().endswith(_DATA) or (suffix == ".txt" and split_of(stem) is not None)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a system or a program keeps things of its own there."""
+    """Whether a name is reserved for files of a system or program."""
     return name.startswith((".", "__MACOSX", "@eaDir"))
 
 

@@ -1,7 +1,6 @@
-"""CUB-200-2011 (Wah et al. 2011), split as Chen et al. (2019) do, from torchmeta's files or the original ones.
+"""CUB-200-2011 (Wah et al. 2011), split as in Chen et al. (2019), from torchmeta's files or the original ones.
 
-Its photographs are of any size. Nobody's resizing is the agreed one: here the middle square becomes 84 x 84.
-"""
+The photographs have any size. There is no agreed way to resize them: here the centre square is resized to 84 x 84."""
 
 from __future__ import annotations
 
@@ -27,12 +26,13 @@ SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
-    """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
+    """Reads a user's copy. Raises UserError if it is not one, or damaged; with `keep_going`, broken images are only
+    noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
             found = image_files(hdf5, SIDE, copy.corrupt, fitted)
             return copy.source("HDF5 of torchmeta", found)
-        suffixes = (".jpg",) if copy.with_suffix(".jpg") else IMAGES  # beside them PNG are segmentations
+        suffixes = (".jpg",) if copy.with_suffix(".jpg") else IMAGES  # PNG files beside them are segmentations
         birds = by_paths(copy, class_by_folder(_called()), read_split("cub"), suffixes)
         _check_split(copy, birds)
         if birds:
@@ -44,17 +44,17 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
 
 
 def _called() -> dict[str, str]:
-    """A bird's folder -> its class: with its number, or without."""
+    """A bird's folder -> its class, with or without its number."""
     return {called: name for name in read_split("cub") for called in (name, name.partition(".")[2])}
 
 
 def _is_original(birds: Groups) -> bool:
-    """Whether the photographs lie in `images/CLASS/`, as their authors pack them."""
+    """Whether the photographs are in `images/CLASS/`, as the authors distribute them."""
     return all(PurePosixPath("x", name).parts[-3] in ("images", "x") for names in birds.values() for name in names[:1])
 
 
 def _check_split(copy: Copy, birds: Groups) -> None:
-    """Raises UserError where the copy is known to be in another split than the one here."""
+    """Raises UserError if the copy is known to be in another split than the one here."""
     ours = read_split("cub")
     listed = class_splits(copy)
     other = [bird for bird, split in listed.items() if bird in ours and ours[bird] != split]

@@ -1,9 +1,8 @@
 """A user's own images: a folder per class, or `train/`, `valid/` and `test/` with a folder per class each, or tables
-that say the class of each image.
+with the class of each image.
 
-Where no split is given, classes are split as miniImageNet's are, 64 : 16 : 20, in the order of a hash of a seed and
-their names: which class lands where depends on nothing else, and a class that is added moves few others.
-"""
+If no split is given, classes are split 64 : 16 : 20 as in miniImageNet, in the order of a hash of a seed and their
+names: the split of a class depends on nothing else, and adding a class moves few others."""
 
 from __future__ import annotations
 
@@ -36,9 +35,9 @@ SHARES = {"valid": 0.16, "test": 0.20}  # the rest are training classes
 def open_source(
     path: Path, keep_going: bool, side: int, grey: bool, seed: int | None, levels: int | None = None
 ) -> DataSetCopy:
-    """The classes below `path`, each image [side, side], grey or in colour. Files that cannot be decoded are all
-    found before anything is refused, whatever `keep_going`. `seed` of the split, where nothing there says it: 0 if it
-    is None; `levels`: how far down the classes' folders are. Raises UserError where a class or split lacks."""
+    """The classes below `path`, with each image [side, side], grey or in colour. All files that cannot be decoded are
+    found before anything is refused, whatever `keep_going`. `seed`: of the split, if nothing in the copy defines one
+    (None: 0); `levels`: the depth of the class folders. Raises UserError if a class or a split is missing."""
     copy, images = _files(path)
     whole, images = images, without_mask_folders(images)
     copy.notes += [MASKED.format(len(whole) - len(images))] if len(images) < len(whole) else []
@@ -59,8 +58,8 @@ def open_source(
 
 
 def _files(path: Path) -> tuple[Copy, list[str]]:
-    """The files below `path`, and those that are images. Raises UserError where there are none, or one's name is no
-    text of one line, which manifests and reports will show."""
+    """The files below `path`, and those that are images. Raises UserError if there are none, or if a name is not
+    printable text on one line, because manifests and reports show it."""
     if not path.is_dir():
         raise UserError(f"{path}: not a folder: give the one that holds a folder per class (unpack an archive first)")
     files = FolderFiles(path)
@@ -75,7 +74,7 @@ def _files(path: Path) -> tuple[Copy, list[str]]:
 
 
 def _with_splits(path: Path, found: list[OwnClass], seed: int | None, how: str) -> tuple[list[OwnClass], str]:
-    """The classes, each with its split, and how that came about."""
+    """The classes, each with its split, and how the split was found."""
     given = any(each.split for each in found)
     if given and seed is not None:
         raise UserError(
@@ -103,7 +102,7 @@ def _without_masks(copy: Copy, classes: Sequence[OwnClass]) -> list[OwnClass]:
 
 
 def _note_deeper(copy: Copy, classes: Sequence[OwnClass]) -> None:
-    """Notes images that lie in folders beside others of their class."""
+    """Notes images in folders below other images of their class."""
     parents = [[PurePosixPath(name).parent for name in each.files] for each in classes]
     deeper = [p for each in parents for p in each if any(above in p.parents for above in set(each))]
     if deeper:
@@ -113,8 +112,8 @@ def _note_deeper(copy: Copy, classes: Sequence[OwnClass]) -> None:
 
 
 def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int | None, by_seed: bool) -> None:
-    """Raises UserError where these are classes of a data set that has a command, and a split, of its own: split at
-    random without having been asked to, or as that one is. Notes where they are split otherwise."""
+    """Raises UserError for classes of a known data set, which has its own command and split: if they are split at
+    random without an explicit request, or exactly as in that data set. Otherwise notes how they are split."""
     names = [each.name for each in classes]
     found = recognised(names)
     if not found:
@@ -133,7 +132,7 @@ def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int |
 
 
 def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
-    """Class name -> split; at least one class each. Raises UserError where there are fewer than three."""
+    """Class name -> split, with at least one class each. Raises UserError for fewer than three classes."""
     if len(names) < len(SPLITS):
         raise UserError(f"{len(names)} classes: at least {len(SPLITS)} are needed, one for each split")
     ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())

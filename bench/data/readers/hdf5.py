@@ -1,4 +1,4 @@
-"""The HDF5 files that torchmeta makes."""
+"""Reads the HDF5 files that torchmeta writes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bench.data.readers.archives import mistaken
 from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
-BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py says of a damaged file
-_FILTERS = {1, 2, 3, 32000}  # deflate, shuffle, fletcher32, lzf: those that come with h5py
+BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py raises for a damaged file
+_FILTERS = {1, 2, 3, 32000}  # deflate, shuffle, fletcher32, lzf: the filters included in h5py
 
 
 def open_hdf5(path: Path) -> Any:
-    """The open h5py.File. Raises UserError where h5py is not installed or the file is damaged."""
+    """The open h5py.File. Raises UserError if h5py is not installed or the file is damaged."""
     try:
         import h5py
     except ImportError as error:
@@ -29,9 +29,8 @@ def open_hdf5(path: Path) -> Any:
 
 
 def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """(name, array on disk) of everything that lies `depth` levels down, the name with `/` between the levels.
-
-    Raises UserError where the file is damaged, or would have other files read: by a link, or as an array's storage."""
+    """(name, array on disk) for everything `depth` levels down, where the name joins the levels by `/`. Raises
+    UserError if the file is damaged, or refers to other files: by a link, or as an array's storage."""
     try:
         for name in group:
             item = _stored(path, group, name)
@@ -44,7 +43,7 @@ def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _stored(path: Path, group: Any, name: str) -> Any:
-    """What stands in a group under that name, itself."""
+    """The item with this name in a group, which must be stored in the file itself."""
     import h5py
 
     linked = not isinstance(group.get(name, getlink=True), h5py.HardLink)
@@ -62,7 +61,7 @@ def _filters(array: Any) -> set[int]:
 
 
 def count_of(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> int:
-    """How many images of this shape the array on disk holds. Raises UserError where it is no uint8 [n, *shape]."""
+    """The number of images with this shape in the array on disk. Raises UserError unless it is uint8 [n, *shape]."""
     found, kind = getattr(array, "shape", None), getattr(array, "dtype", None)
     if found is None or len(found) != len(shape) + 1 or found[1:] != shape or kind != np.uint8:
         raise UserError(
@@ -73,7 +72,7 @@ def count_of(path: Path, name: str, array: Any, shape: tuple[int, ...]) -> int:
 
 
 def read_array(path: Path, array: Any) -> np.ndarray:
-    """The array in memory. Raises UserError where the file is damaged."""
+    """The array in memory. Raises UserError if the file is damaged."""
     try:
         return array[()]
     except BROKEN as error:
@@ -81,7 +80,7 @@ def read_array(path: Path, array: Any) -> np.ndarray:
 
 
 def count_of_files(path: Path, name: str, array: Any) -> int:
-    """How many files the array on disk holds. Raises UserError where it is no list of bytes."""
+    """The number of files in the array on disk. Raises UserError unless it is a list of bytes."""
     import h5py
 
     kind = getattr(array, "dtype", None)
@@ -91,7 +90,7 @@ def count_of_files(path: Path, name: str, array: Any) -> int:
 
 
 def read_files(path: Path, array: Any) -> list[bytes]:
-    """The files in memory. Raises UserError where the HDF5 file is damaged."""
+    """The files in memory. Raises UserError if the HDF5 file is damaged."""
     return [content.tobytes() for content in read_array(path, array)]
 
 

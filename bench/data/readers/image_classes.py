@@ -1,4 +1,4 @@
-"""Which image file belongs to which class of a known data set: by tables, by folders, or by the files' own names."""
+"""Assigns image files to the classes of a known data set: by tables, by folders, or by the files' own names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bench.errors import UserError, counted
 
 
 def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
-    """The classes as tables list them; nothing where there is no table, or no image. Labels that are no classes, such
-    as numbers, are held to the class that the path of each image says (`class_of`). Raises UserError where tables and
-    files do not meet."""
+    """The classes as tables list them; empty without tables or images. Labels that are not class names, such as
+    numbers, are identified by the class in the path of each image (`class_of`). Raises UserError if tables and files do
+    not match."""
     images = copy.with_suffix(*IMAGES)
     tables = split_tables(copy) if images else {}
     if not tables:
@@ -49,7 +49,7 @@ def _absent(tables: Mapping[str, Table]) -> list[str]:
 
 
 def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> dict[str, str]:
-    """Label -> class. Raises UserError where one label would be two classes."""
+    """Label -> class. Raises UserError if one label would be two classes."""
     found: dict[str, str] = {}
     known = any(class_of(label) == label or WNID.fullmatch(label) for _, label in table.rows)
     for file, label in table.rows:
@@ -64,7 +64,7 @@ def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> 
 
 
 class ImagePlaces:
-    """Image files by their names, for tables to find them."""
+    """Image files indexed by their names, to look up the rows of tables."""
 
     def __init__(self, where: Path, images: Iterable[str]) -> None:
         self._where, self._places, self._stems = where, defaultdict(list), defaultdict(list)
@@ -73,29 +73,29 @@ class ImagePlaces:
             self._stems[_stem(name.rpartition("/")[2])].append(name)
 
     def of(self, row: str, label: str) -> str | None:
-        """The image file that a row means: the one of that name or, where there is none, of that name with another
-        suffix; of several the one whose path ends like the row's or in the class's folder. Raises UserError where that
-        leaves several."""
+        """The image file of a row: the one with this name or, if there is none, with this name and another suffix; if
+        there are several, the one whose path ends like the row's, or that is in the class's folder. Raises UserError if
+        several remain."""
         file = row.rpartition("/")[2]
         same = self._places.get(file) or self._stems.get(_stem(file), [])
         for ending in (row, f"{label}/{file}"):
             alike = [name for name in same if f"/{_stem(name)}".endswith(f"/{_stem(ending)}")]
             same = alike or same if len(same) > 1 else same
         if len(same) > 1 and file != row:
-            return None  # a file in a folder of that name, which is not there
+            return None  # the row names a file in a folder that does not exist
         if len(same) > 1:
             raise UserError(f"{self._where}: {file} is in it twice ({some(same, 2)}): keep one of each")
         return same[0] if same else None
 
 
 def _stem(file: str) -> str:
-    """The name without the suffix of an image."""
+    """The name without the suffix of an image file."""
     head, dot, suffix = file.rpartition(".")
     return head if f"{dot}{suffix}".lower() in IMAGES else file
 
 
 def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], groups: Groups) -> None:
-    """Raises UserError where no row of any table has its file."""
+    """Raises UserError if no row of any table has its file."""
     table = max(tables.values(), key=lambda table: len(table.rows))
     if table.rows and not any(groups.values()):
         raise UserError(
@@ -110,8 +110,8 @@ def by_paths(
     expected: Mapping[str, str],
     suffixes: tuple[str, ...] = IMAGES,
 ) -> Groups:
-    """The classes by the folder that each image lies in, or by its own name; the split is the one in `expected`, or
-    what folders such as `train/` and `meta-val/` above the classes say. Of two folders with a class, one is read."""
+    """The classes by the folder of each image, or by its own name; the split is the one in `expected`, unless folders
+    such as `train/` and `meta-val/` above the classes define it. If two folders have the same class, one is read."""
     trees: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
     images = copy.with_suffix(*suffixes)
     for name in images:
@@ -133,8 +133,8 @@ def by_paths(
 
 
 def _above(name: str, class_of: Callable[[str], str | None]) -> tuple[str, str]:
-    """What lies above the folders of splits, or else of classes, on the way to an image; and the split that the lowest
-    of the former says: `train`, `valid`, `test`, `phase` (other images of training classes), or nothing."""
+    """The path above the folders of splits, or else of classes, on the way to an image; and the split that the lowest
+    split folder names: `train`, `valid`, `test`, `phase` (other images of training classes), or nothing."""
     parts = PurePosixPath(name).parts[:-1]
     for place in range(len(parts) - 1, -1, -1):
         if said := split_of(parts[place]) or ("phase" if is_phase(parts[place]) else ""):
@@ -158,7 +158,7 @@ def _add_tree(copy: Copy, groups: Groups, tree: Groups, name: str) -> None:
 
 
 def _check_splits(copy: Copy, groups: Groups) -> None:
-    """Raises UserError where a class stands in the folders of two splits."""
+    """Raises UserError if a class is in the folders of two splits."""
     if twice := in_two_splits(groups):
         raise UserError(
             f"{copy.path}: {len(twice)} classes ({some(twice)}) are in the folders of two splits: that is a split of "
@@ -167,8 +167,9 @@ def _check_splits(copy: Copy, groups: Groups) -> None:
 
 
 def class_by_folder(known: Mapping[str, str], prefix: int | None = None) -> Callable[[str], str | None]:
-    """A function that gives the class that a path says: the last of its folders, or itself, that is called like a key
-    of `known`; failing that, where files are called after their classes, the first `prefix` letters of the file."""
+    """A function that finds the class in a path: the last folder, or the file, whose name is a key of `known`;
+    otherwise, if files are named after their classes, the key that the first `prefix` letters of the file's name
+    form."""
 
     def class_of(path: str) -> str | None:
         parts = path.split("/")

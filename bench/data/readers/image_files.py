@@ -14,13 +14,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from bench.errors import UserError, reason
 
 MOST_PIXELS = 1 << 26
-_DEEP = re.compile(r"(?<!BGR);16")  # how Pillow calls 16 bits a channel, and not those of a pixel
-# How one file becomes [side, side] in Pillow's mode: (content, name, side, mode) -> pixels.
+_DEEP = re.compile(r"(?<!BGR);16")  # Pillow's name for 16 bits per channel, but not per pixel
+# Decodes one file to [side, side] in Pillow's mode: (content, name, side, mode) -> pixels.
 Reader = Callable[[bytes, str, int, str], np.ndarray]
 
 
 def exactly(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """A JPEG or PNG file that has this size. Raises UserError, before its pixels are decoded, where it has another."""
+    """Decodes a JPEG or PNG file with exactly this size. Raises UserError for another size, before its pixels are
+    decoded."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         if image.size != (side, side):
             raise UserError(
@@ -30,20 +31,19 @@ def exactly(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
 
 
 def shrunk(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """A JPEG or PNG file of any size, resized by Pillow's LANCZOS straight to a square, as MAML's `proc_images.py` does
-    with miniImageNet. Raises ValueError where it has too many pixels."""
+    """Decodes a JPEG or PNG file of any size, resized to a square by Pillow's LANCZOS without cropping, as MAML's
+    `proc_images.py` does for miniImageNet. Raises ValueError if it has too many pixels."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
         return np.asarray(image.convert(mode).resize((side, side), Image.Resampling.LANCZOS))
 
 
-BANNER = 20  # pixels below each photograph of FGVC-Aircraft, which its authors say to cut
+BANNER = 20  # pixels at the bottom of each photograph of FGVC-Aircraft, which its authors say to remove
 
 
 def without_banner(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """A photograph of FGVC-Aircraft, as `fitted` does the part of it above the banner. Raises ValueError as that
-    does."""
+    """Decodes a photograph of FGVC-Aircraft like `fitted`, without its banner. Raises ValueError as `fitted` does."""
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if image.width * image.height > MOST_PIXELS or image.height <= BANNER:
             raise ValueError(f"{image.width}x{image.height} pixels")
@@ -51,8 +51,8 @@ def without_banner(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
 
 
 def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """A file of any format and size: as a viewer shows it, transparent on white, cut to its middle square, resized
-    by Pillow's LANCZOS. Raises ValueError where it has more than 8 bits a channel, or too many pixels."""
+    """Decodes a file of any format and size: rotated as its EXIF data say, transparency on white, cropped to the centre
+    square, resized by Pillow's LANCZOS. Raises ValueError for more than 8 bits per channel, or too many pixels."""
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=_readable()) as image:
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MOST_PIXELS}")
@@ -65,7 +65,7 @@ def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
 
 
 def square(image: Image.Image, side: int) -> Image.Image:
-    """The middle square of an image, [side, side]."""
+    """The centre square of an image, [side, side]."""
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
@@ -77,19 +77,19 @@ def decode(
     corrupt: list[str] | None,
     reader: Reader = exactly,
 ) -> np.ndarray:
-    """uint8 [images, side, side, channels] of the named files, in Pillow's `mode`.
+    """uint8 [images, side, side, channels] from the named files, in Pillow's `mode`.
 
-    A file that cannot be decoded is noted in `corrupt`, with the reason, and left out, or, where that is None, a
+    A file that cannot be decoded is noted in `corrupt`, with the reason, and left out; if `corrupt` is None, it raises
     UserError."""
     images = []
     for name in names:
         try:
-            # What says that it is very large is warned of; whether it is too large is the reader's to say.
+            # Pillow warns about files that claim to be very large; the reader decides whether they are too large.
             with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
                 images.append(reader(files[name], name, side, mode))
         except UserError:
             raise
-        except Exception as error:  # what a damaged or hostile image raises has no bounds
+        except Exception as error:  # a damaged or hostile image may raise anything
             if corrupt is None:
                 raise UserError(
                     f"{name}: cannot be decoded ({_why(error)}): get it again, or skip it with --partial"
@@ -103,7 +103,7 @@ def decode(
 
 
 def _why(error: Exception) -> str:
-    """The reason in words that are the same each time: Pillow's name an address in memory."""
+    """The reason, in words that are the same each time: Pillow's message contains a memory address."""
     return "in no known format" if isinstance(error, UnidentifiedImageError) else reason(error)
 
 
@@ -115,6 +115,6 @@ def readable_suffixes() -> frozenset[str]:
 
 
 def _readable() -> list[str]:
-    """Pillow's formats, but for the one that starts another program to draw the image."""
+    """Pillow's formats, except EPS, for which it starts another program."""
     Image.init()
     return [name for name in Image.OPEN if name != "EPS"]

@@ -1,6 +1,5 @@
-"""Arrays of images with a label each: `{data, labels, catname2label}` in pickles (Gidaris & Komodakis 2018, MetaOptNet,
-RFS), `{image_data, class_dict}` (few-shot-ssl, learn2learn, torchmeta), torchmeta's HDF5; a file a split.
-"""
+"""Arrays of images with labels: `{data, labels, catname2label}` in pickles (Gidaris & Komodakis 2018, MetaOptNet, RFS),
+`{image_data, class_dict}` (few-shot-ssl, learn2learn, torchmeta), and torchmeta's HDF5; one file per split."""
 
 from __future__ import annotations
 
@@ -22,13 +21,13 @@ from bench.errors import UserError, counted
 from bench.protocols.benchmarks import SPLITS
 
 PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
-# Pickles that hold no images and labels together, and EGNN's, whose classes have no names.
+# Pickles without both images and labels, and EGNN's, whose classes have no names.
 _BESIDE = ("bookkeeping", "_labels", "_images", "mini_imagenet_")
 
 
 def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[str, Path]:
-    """Split -> file, of the files with these suffixes whose names say a split. Where several stand for one split, it is
-    that of the largest family: files in one folder, with names that differ in the split only."""
+    """Split -> file, for the files with these suffixes whose names contain a split. If several match a split, the one
+    from the largest family is used: files in one folder whose names differ only in the split."""
     files = {n: p for n, p in copy.paths(*suffixes).items() if not any(part in n.lower() for part in but)}
     families: dict[str, dict[str, str]] = {}
     for name in files:
@@ -49,14 +48,14 @@ def _note_phases(copy: Copy, names: Sequence[str]) -> None:
 
 
 def in_hdf5(split: str, path: Path, side: int) -> Iterator[SourceClass]:
-    """The classes of one of torchmeta's files of whole images."""
+    """The classes in one of torchmeta's files of decoded images."""
     for name, array in labelled(path):
         yield SourceClass(name, split, count_of(path, name, array, (side, side, 3)), partial(read_array, path, array))
 
 
 def in_pickle(split: str, path: Path, side: int, names: Mapping[int, str], notes: list[str]) -> Iterator[SourceClass]:
-    """The classes of a pickle; `names` of labels, where the file says none. Raises UserError where it is of another
-    form, or an image stands in two classes."""
+    """The classes in a pickle; `names`: of the labels, if the file has none. Raises UserError if it has another form,
+    or an image is in two classes."""
     content = load_plain(path)
     if isinstance(content, dict) and isinstance(content.get("class_dict"), dict):
         images = as_images(path, "image_data", content.get("image_data"), side)
@@ -71,8 +70,7 @@ def in_pickle(split: str, path: Path, side: int, names: Mapping[int, str], notes
 
 
 def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
-    """uint8 [n, side, side, 3]; what has its channels first is turned. Raises UserError where it is of another
-    shape."""
+    """uint8 [n, side, side, 3]; channels first are moved last. Raises UserError for another shape."""
     shape: tuple[int, ...] = getattr(images, "shape", ())
     if len(shape) == 4 and shape[1] == 3 and shape[2:] == (side, side):
         images = images.transpose(0, 2, 3, 1)
@@ -81,7 +79,7 @@ def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
 
 
 def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> dict[str, np.ndarray]:
-    """Class -> indices of its images. Raises UserError where there are not as many labels as images, or one has no
+    """Class -> indices of its images. Raises UserError if the numbers of labels and images differ, or a label has no
     name."""
     labels = whole_numbers(listed)
     if labels is None and isinstance(listed, list) and all(isinstance(each, str | bytes) for each in listed):
@@ -101,7 +99,7 @@ def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> 
 
 
 def whole_numbers(listed: Any) -> np.ndarray | None:
-    """The list or array [n] as int64; None where it is anything else: what is nested could grow without bound."""
+    """The list or array [n] as int64; None for anything else, because nested data could grow without bound."""
     plain = isinstance(listed, np.ndarray) or (type(listed) in (list, tuple) and all(type(i) is int for i in listed))
     try:
         numbers = (
@@ -121,7 +119,7 @@ def _count(labels: np.ndarray | None) -> str:
 
 
 def _names(content: Mapping[Any, Any]) -> dict[int, str]:
-    """Label -> name, as `catname2label` or else `label2catname` has it."""
+    """Label -> name, from `catname2label` or else `label2catname`."""
     forward, back = content.get("catname2label"), content.get("label2catname")
     if isinstance(forward, dict) and all(type(k) is int for k in forward.values()):
         return {k: str(name) for name, k in forward.items()}
@@ -137,7 +135,7 @@ def _indices(listed: Any, images: int, where: str) -> np.ndarray:
 
 
 def _check_partition(path: Path, indices: Mapping[str, np.ndarray], images: int, notes: list[str]) -> None:
-    """Raises UserError where an image stands in two classes, or twice in one; notes those that stand in none."""
+    """Raises UserError if an image is in two classes, or twice in one; notes images in no class."""
     owner: dict[int, str] = {}
     for name, listed in indices.items():
         for k in listed.tolist():

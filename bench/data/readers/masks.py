@@ -1,4 +1,4 @@
-"""Recognises masks next to images, as in FSS-1000: they are not images of a class."""
+"""Recognises masks beside images, as in FSS-1000: they are not images of a class."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bench.data.readers.copies import Copy, Groups
 
 
 def without_masks(copy: Copy, groups: Groups) -> Groups:
-    """The groups without files that stand beside an image of the same name with another suffix, where most do, or in
-    folders called like masks."""
+    """The groups without masks: files beside an image with the same name and another suffix, if most images have one,
+    or files in folders with the name of masks."""
     left: Groups = {key: without_masks_of(names) for key, names in groups.items()}
     count = sum(map(len, groups.values())) - sum(map(len, left.values()))
     if count:
@@ -28,13 +28,13 @@ _MASK = re.compile(r"[ _.-](mask|seg|segmentation|gt|groundtruth|annotation|trim
 
 
 def without_masks_of(names: Sequence[str]) -> list[str]:
-    """The image files of one class without those that are masks of others."""
+    """The image files of one class, without those that are masks of others."""
     images = [name for name in names if not _in_masks(name)] or names
     stems = {name.rpartition(".")[0] for name in images}
     called = [name.rpartition(".")[0] for name in images]
     images = [name for name, stem in zip(images, called, strict=True) if _MASK.sub("", stem) not in stems - {stem}]
     by_stem = defaultdict(list)
-    for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two, the PNG is the mask
+    for name in sorted(images, key=lambda name: name.lower().endswith(".png")):  # of two files, the PNG is the mask
         by_stem[name.rpartition(".")[0]].append(name)
     in_pairs = sum(len(same) > 1 for same in by_stem.values())
     return sorted(same[0] for same in by_stem.values()) if in_pairs > len(by_stem) / 2 else list(images)
@@ -45,8 +45,8 @@ def _in_masks(name: str) -> bool:
 
 
 def without_mask_folders(names: Sequence[str]) -> list[str]:
-    """The image files without those in folders beside the images' own that are called like masks, such as
-    `masks/fern/1.png` beside `images/fern/1.jpg`."""
+    """The image files, without those in folders of masks beside the folders of the images, such as `masks/fern/1.png`
+    beside `images/fern/1.jpg`."""
     stems = {name: PurePosixPath(name).with_suffix("").parts for name in names}
     twins = {
         (parts[:k], parts[k + 1 :])

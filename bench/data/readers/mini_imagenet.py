@@ -1,8 +1,8 @@
 """miniImageNet (Vinyals et al. 2016), in the split of Ravi and Larochelle (2017), in every form in which it is
 distributed.
 
-All are 84 x 84 RGB but the images in their own sizes, which are resized here as the paper's authors do it.
-"""
+All forms have 84 x 84 RGB images, except images in their original sizes, which are resized here as in the paper's
+code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.data.readers.refusals import refused
 from bench.data.splits import read_split
 
 SIDE, PER_CLASS = 84, 600
-WNID_LETTERS = 9  # which files are called after: n0153282900000005.jpg
+WNID_LETTERS = 9  # file names begin with the class: n0153282900000005.jpg
 RESIZED = (
     "resized here from the original sizes to 84x84 by Pillow's LANCZOS, as the paper's proc_images.py does, but "
     "not saved as JPEG again: not identical to the common copy"
@@ -29,7 +29,8 @@ RESIZED = (
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
-    """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
+    """Reads a user's copy. Raises UserError if it is not one, or damaged; with `keep_going`, broken images are only
+    noted."""
     for copy in open_copies(path, keep_going):
         for read in (_in_arrays, _in_tables, _in_folders, _in_parquet):
             if source := read(copy):
@@ -39,7 +40,7 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
 
 
 def _in_arrays(copy: Copy) -> DataSetCopy | None:
-    """Split by split: what torchmeta has not made HDF5 of yet is still a pickle."""
+    """Reads each split separately: torchmeta's HDF5 if it exists, otherwise the pickle."""
     hdf5 = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
     pickles = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
     kinds = [kind for kind, found in (("HDF5 of torchmeta", hdf5), ("pickles", pickles)) if found]

@@ -1,4 +1,4 @@
-"""Reads one array from a NumPy archive, without unpickling anything."""
+"""Reads one array from a NumPy archive without unpickling anything."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
-MOST_RATIO = 1032  # deflate makes nothing smaller than by this much: more is promised, not held
+MOST_RATIO = 1032  # the largest compression of deflate: a larger claim is false
 
 
 def read_npz(path: Path, name: str) -> np.ndarray:
-    """The array of that name. Raises UserError where there is none, or the archive is damaged, larger than it can be,
-    or holds objects."""
+    """The array with this name. Raises UserError if there is none, or if the archive is damaged, claims an impossible
+    size, or contains objects."""
     try:
         with zipfile.ZipFile(on_disk(path)) as archive:
             members = {member.filename: member for member in archive.infolist()}
@@ -29,7 +29,7 @@ def read_npz(path: Path, name: str) -> np.ndarray:
             return arrays[name]
     except UserError:
         raise
-    except Exception as error:  # what a damaged or hostile archive raises has no bounds
+    except Exception as error:  # a damaged or hostile archive may raise anything
         raise UserError(
             f"{path}: damaged, or not a NumPy archive of plain arrays ({reason(error)}): get it again"
         ) from error

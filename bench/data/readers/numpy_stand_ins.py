@@ -1,4 +1,4 @@
-"""What a pickle of numpy's arrays may call, in place of numpy's own functions: stand-ins that know plain numbers."""
+"""Stand-ins for the NumPy functions that a pickle of arrays calls; they accept only plain numbers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _CORES = ("core", "_core")  # of numpy 1 and 2
 
 
 class Floats(pickle.UnpicklingError):
-    """An array of floats: of another form, not damaged."""
+    """An array of floats: another form, not damage."""
 
 
 class Type:
-    """Stands for numpy.dtype: a code such as `u1` and a byte order, integers and booleans only."""
+    """Stand-in for numpy.dtype: a code such as `u1` and a byte order, only for integers and booleans."""
 
     def __init__(self, code: str, *_: Any) -> None:
         check(type(code) is str and len(code) < 8, "a number type without a name")
@@ -30,7 +30,7 @@ class Type:
 
 
 class Array:
-    """Stands for numpy.ndarray; its state is (version, shape, type, column-major, bytes)."""
+    """Stand-in for numpy.ndarray; its state is (version, shape, type, column-major, bytes)."""
 
     def __init__(self, *_: Any) -> None:
         self.value = np.empty(0, np.uint8)
@@ -41,7 +41,8 @@ class Array:
 
 
 def _from_buffer(data: Any, kind: Type, shape: Any, order: Any, axes: Any = None) -> np.ndarray:
-    """What protocol 5 calls: row-major "C", column-major "F", or "K": row-major with the axes in another order."""
+    """The function that pickle protocol 5 calls. `order`: row-major "C", column-major "F", or "K": row-major with
+    permuted axes."""
     for numbers in (shape, axes or ()):
         check(type(numbers) is tuple and all(type(n) is int for n in numbers), "no shape")
     values = np.frombuffer(_bytes(data), kind.dtype)
@@ -53,12 +54,12 @@ def _scalar(kind: Type, data: Any) -> int:
 
 
 def _bytes(data: Any) -> Any:
-    """Python 2 wrote bytes as what Python 3 takes for text."""
+    """Bytes that Python 2 wrote, which Python 3 reads as text."""
     return data.encode("latin1") if isinstance(data, str) else data
 
 
 def check(fine: bool, otherwise: str) -> None:
-    """Raises UnpicklingError where it is not fine."""
+    """Raises UnpicklingError unless `fine`."""
     if not fine:
         raise pickle.UnpicklingError(otherwise)
 

@@ -1,4 +1,4 @@
-"""A user's copy of Omniglot, whose drawings have ink 255 and paper 0 here, as in `bench.data.embedded_omniglot`."""
+"""A user's copy of Omniglot; ink is 255 and paper 0, as in `bench.data.embedded_omniglot`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ TURNED = "ink and paper were swapped in it, and have been swapped back"
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
-    """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
+    """Reads a user's copy. Raises UserError if it is not one, or damaged; with `keep_going`, broken images are only
+    noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := _hdf5_in(copy):
             return copy.source("HDF5 of torchmeta", _in_hdf5(hdf5, copy.notes))
@@ -59,20 +60,20 @@ def _ink_in_hdf5(path: Path, name: str, array: Any, notes: list[str]) -> np.ndar
 
 @cache
 def _groups() -> dict[str, str]:
-    """Alphabet -> the group that it stands in: no alphabet is in both."""
+    """Alphabet -> its group; no alphabet is in both."""
     return {name.split("/")[1]: name.split("/")[0] for name in read_split("omniglot")}
 
 
 def characters_in(
     names: Iterable[str], corrupt: list[str] | None, files: Mapping[str, bytes], notes: list[str]
 ) -> Iterator[SourceClass]:
-    """The classes in PNG files by path, which ends in alphabet/character/file; `corrupt` as in `decode`, and `notes` as
-    in a `DataSetCopy`."""
+    """The classes in PNG files whose paths end in alphabet/character/file; `corrupt` as in `decode`, `notes` as in
+    `DataSetCopy`."""
     by_character = defaultdict(list)
     for name in sorted(names):
         *_, above, alphabet, character, _file = "", "", "", *PurePosixPath(name).parts
         group = _groups().get(alphabet)
-        if group and (above in GROUPS or not above.startswith("images_")):  # `images_background_small1` is neither
+        if group and (above in GROUPS or not above.startswith("images_")):  # but not `images_background_small1`
             by_character[f"{group}/{alphabet}/{character}"].append(name)
     for character, listed in by_character.items():
         yield class_of(character, len(listed), partial(_ink_in_files, files, listed, corrupt, notes))
@@ -85,8 +86,8 @@ def _ink_in_files(
 
 
 def _ink(images: np.ndarray, where: str, notes: list[str]) -> np.ndarray:
-    """The drawings with ink 255: ink is a small share of a drawing, so what is mostly ink was turned, and is turned
-    back. Raises UserError where there are more than two values."""
+    """The drawings with ink 255. Ink is a small part of a drawing, so images that are mostly 255 are inverted. Raises
+    UserError for more than two values."""
     if images.size and images.max() == 1:
         images = images * np.uint8(255)
     if not np.isin(images, (0, 255)).all():

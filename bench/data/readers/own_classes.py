@@ -1,4 +1,4 @@
-"""The classes of a user's own images, by the folders that they lie in."""
+"""The classes of a user's own images, from the folders that they are in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.protocols.benchmarks import SPLITS
 
 @dataclass(frozen=True)
 class OwnClass:
-    """A class and the paths of its images; `split` is None where nothing says it."""
+    """A class and the paths of its images; `split` is None if nothing defines it."""
 
     split: str | None
     name: str
@@ -25,7 +25,7 @@ class OwnClass:
 
 
 def in_folders(path: Path, images: Sequence[str], levels: int) -> list[OwnClass]:
-    """The classes: folders `levels` below `path`, or below the splits in it. Raises UserError where they cannot be."""
+    """The classes: folders `levels` below `path`, or below the splits in it. Raises UserError if that is impossible."""
     root = _root(path, images)
     tops = folders_in(path / root)
     splits = _splits(path, tops, images)
@@ -39,12 +39,13 @@ def in_folders(path: Path, images: Sequence[str], levels: int) -> list[OwnClass]
 
 
 def folders_in(path: Path) -> list[str]:
-    """The names of the folders in one, in order."""
+    """The names of the folders in a folder, sorted."""
     return sorted(each.name for each in path.iterdir() if each.is_dir() and not is_hidden(each.name))
 
 
 def _root(path: Path, images: Sequence[str]) -> PurePosixPath:
-    """Down to where folders with images fork: what holds all of them in one folder of folders is no class."""
+    """The deepest folder that contains all images without being a class: it descends while there is a single folder of
+    folders."""
     root = PurePosixPath()
     while True:
         parts = [PurePosixPath(name).relative_to(root).parts for name in images]
@@ -56,8 +57,8 @@ def _root(path: Path, images: Sequence[str]) -> PurePosixPath:
 
 
 def _splits(path: Path, tops: Sequence[str], images: Sequence[str]) -> dict[str, str]:
-    """Folder -> split, where the folders are splits and not classes, of which one may be called `train` too: it has no
-    folders in it. Raises UserError where others stand beside splits."""
+    """Folder -> split, if the folders are splits rather than classes. A class may also be named `train`; it has no
+    subfolders. Raises UserError if other folders are beside splits."""
     named = as_splits(tops)
     if HALVES.keys() <= set(tops):
         named = dict(HALVES)
@@ -98,7 +99,7 @@ def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosix
 
 
 def _completed(path: Path, here: Mapping[str, PurePosixPath]) -> str:
-    """What to do where splits lack."""
+    """What to do if splits are missing."""
     if len(here) == 1:
         return f": to split its classes, give {path / next(iter(here.values()))}"
     if here.keys() == {"train", "test"}:
@@ -126,7 +127,7 @@ def _classes(
 
 
 def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
-    """Raises UserError where what would be a class holds folders that may be the classes, and no images of its own."""
+    """Raises UserError if a class folder contains folders that may be the classes, and no images of its own."""
     below = {each.name: _folders_below(each) for each in classes}
     deep = {name: inner for name, inner in below.items() if inner}
     if not deep or (len(set(map(tuple, deep.values()))) == 1 and all(len(inner) == 1 for inner in deep.values())):
@@ -140,7 +141,8 @@ def _check_flat(path: Path, classes: Sequence[OwnClass]) -> None:
 
 
 def _folders_below(each: OwnClass) -> list[str]:
-    """The folders in a class's folder that hold its images, but those of masks; none where some lie in it itself."""
+    """The folders in a class's folder that contain its images, without masks; empty if some images are in it
+    directly."""
     depth = each.name.count("/")
     start = (
         next((k for k, part in enumerate(_parts(each.files[0])) if part == each.name.split("/")[0]), 0)
@@ -154,7 +156,7 @@ def _folders_below(each: OwnClass) -> list[str]:
 
 
 def _check_named(path: Path, classes: Sequence[OwnClass]) -> None:
-    """Raises UserError where a split's only class is a folder called `images`: then nothing says the classes."""
+    """Raises UserError if a split's only class is a folder named `images`, because then nothing defines the classes."""
     for split in SPLITS:
         names = [each.name for each in classes if each.split == split]
         if names == ["images"]:
@@ -166,7 +168,7 @@ def _check_named(path: Path, classes: Sequence[OwnClass]) -> None:
 
 
 def check_one_split_each(path: Path, classes: Iterable[OwnClass]) -> None:
-    """Raises UserError where a class stands in two splits."""
+    """Raises UserError if a class is in two splits."""
     owner: dict[str, OwnClass] = {}
     for each in classes:
         other = owner.setdefault(each.name, each)

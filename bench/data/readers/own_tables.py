@@ -1,4 +1,4 @@
-"""The classes of a user's own images, by tables that lie beside them, as well-known data sets are packed."""
+"""The classes of a user's own images, from tables beside them, in the forms of well-known data sets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Found = list[OwnClass]
 
 
 def in_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """The classes as the first tables say them that are there, and which these are; none where there are none."""
+    """The classes from the first kind of table that exists, and which tables these are; empty if there are none."""
     for read in (in_split_tables, in_class_lists, _in_labels, _in_aircraft, _in_flowers):
         found, how = read(copy, images)
         if found:
@@ -31,7 +31,8 @@ def in_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
 
 
 def in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """`{train,val,test}.csv` or `{base,val,novel}.json`: StanfordDog, StanfordCar, FEAT's and LibFewShot's CUB."""
+    """Reads `{train,val,test}.csv` or `{base,val,novel}.json`: StanfordDog, StanfordCar, FEAT's and LibFewShot's
+    CUB."""
     tables = split_tables(copy) if images else {}
     rows = [(split, table.rows) for split, table in tables.items() if split]
     if len(rows) < 3:
@@ -40,7 +41,7 @@ def in_split_tables(copy: Copy, images: list[str]) -> tuple[Found, str]:
 
 
 def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """Lists of classes, easyfsl's JSON among them: these are folders."""
+    """Reads lists of classes, such as easyfsl's JSON; the classes are folders."""
     split = named_classes(copy, {PurePosixPath(name).parent.name for name in images})
     classes = defaultdict(list)
     for name in images:
@@ -52,7 +53,7 @@ def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
 
 
 def _in_labels(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """One table of all images, or one in each of the folders `train/`, `validation/` and `test/`."""
+    """Reads one table of all images, or one in each of the folders `train/`, `validation/` and `test/`."""
     tables = [n for n in copy.with_suffix(".csv", ".tsv") if is_image_table(copy.files[n])]
     lines = [n for n in copy.with_suffix(".jsonl") if PurePosixPath(n).stem.lower() in _LABELS]
     named = [n for n in tables if PurePosixPath(n).stem.lower() in _LABELS] + lines
@@ -80,7 +81,7 @@ def _rows(copy: Copy, name: str) -> Rows:
 
 
 def _by_column(copy: Copy, name: str, rows: Rows) -> list[tuple[str | None, Rows]]:
-    """The rows by the split that a column of the table says; nothing where none does, or it splits classes."""
+    """The rows grouped by a column with splits; empty if there is none, or if it splits the images of a class."""
     splits = [] if name.lower().endswith(".jsonl") else csv_splits(copy.files[name], name) or []
     if len(splits) != len(rows):
         return []
@@ -96,7 +97,8 @@ def _by_column(copy: Copy, name: str, rows: Rows) -> list[tuple[str | None, Rows
 
 
 def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """FGVC-Aircraft's `images_variant_{train,val,test}.txt`: lines `1025794 707-320`; its splits are of images."""
+    """Reads FGVC-Aircraft's `images_variant_{train,val,test}.txt`, with lines such as `1025794 707-320`; they split
+    images, not classes."""
     names = [
         n
         for n in copy.with_suffix(".txt")
@@ -119,7 +121,7 @@ def _in_aircraft(copy: Copy, images: list[str]) -> tuple[Found, str]:
 
 
 def _in_flowers(copy: Copy, images: list[str]) -> tuple[Found, str]:
-    """VGG Flower's `imagelabels.mat`: the class, 1 to 102, of `jpg/image_00001.jpg` and so on."""
+    """Reads VGG Flower's `imagelabels.mat`: the classes, 1 to 102, of `jpg/image_00001.jpg` and so on."""
     name = next((n for n in copy.with_suffix(".mat") if PurePosixPath(n).name == "imagelabels.mat"), None)
     if name is None:
         return [], ""
@@ -136,12 +138,12 @@ def _mat_labels(data: bytes, where: str) -> list[int]:
         if len(data) > _MOST_MAT:
             raise ValueError(f"more than {_MOST_MAT} bytes")
         return [int(k) for k in loadmat(io.BytesIO(data), variable_names=["labels"])["labels"].ravel()]
-    except Exception as error:  # what a damaged file raises has no bounds
+    except Exception as error:  # a damaged file may raise anything
         raise UserError(f"{where}: not VGG Flower's table of labels ({reason(error)}): get it again") from error
 
 
 def _of_rows(copy: Copy, images: list[str], tables: Sequence[tuple[str | None, Rows]]) -> Found:
-    """The classes of the images that rows name; what no row names, and what no file has, is noted."""
+    """The classes of the images that rows name. Images that no row names, and rows without a file, are noted."""
     places, lost = ImagePlaces(copy.path, images), 0
     groups: dict[tuple[str | None, str], list[str]] = defaultdict(list)
     for split, rows in tables:

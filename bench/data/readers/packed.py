@@ -1,6 +1,6 @@
-"""One file at a time, on disk or in a tar or zip archive there, without anything being unpacked.
+"""Opens single files, on disk or in a tar or zip archive, without unpacking anything.
 
-A path leads into an archive where one of its parents is one: `copy.tar.gz/sets/train.pkl`."""
+A path leads into an archive if one of its parents is one: `copy.tar.gz/sets/train.pkl`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.errors import UserError
 
 
 def archive_of(path: Path) -> Path | None:
-    """The archive that a path leads into; None where it does not."""
+    """The archive that a path leads into, or None."""
     return next((parent for parent in path.parents if is_archive(parent)), None)
 
 
 def on_disk(path: Path) -> Path:
-    """The path. Raises UserError where it leads into an archive."""
+    """The path itself. Raises UserError if it leads into an archive."""
     if archive := archive_of(path):
         raise UserError(
             f"{archive} holds {path.relative_to(archive)}, which can only be read from disk: unpack it first "
@@ -32,8 +32,8 @@ def on_disk(path: Path) -> Path:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """The file, to be read from its start to its end, and how many bytes it has, or says that it has. Raises UserError
-    where these are too many, and whatever a damaged archive brings about."""
+    """Context manager: the file, to be read sequentially, and its size in bytes, as claimed. Raises UserError if that
+    is too large, and whatever a damaged archive causes."""
     archive = archive_of(path)
     if archive is None:
         with open(path, "rb") as file:

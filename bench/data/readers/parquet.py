@@ -1,4 +1,5 @@
-"""Images in Parquet, as Hugging Face keeps them: a column of `{bytes, path}`, one of labels, a file or more a split."""
+"""Images in Parquet, as on Hugging Face: a column of `{bytes, path}`, one of labels, and one or more files per
+split."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ Places = dict[str, tuple[Path, int]]  # a name for messages -> (file, row)
 def classes(
     copy: Copy, side: int, class_of: Callable[[str], str | None], corrupt: list[str] | None
 ) -> Iterator[SourceClass]:
-    """The classes by split. Raises UserError where labels have no names, or a class stands in several splits."""
+    """The classes by split. Raises UserError if labels have no names, or a class is in several splits."""
     groups: dict[tuple[str, str], Places] = defaultdict(dict)
     for name, path in copy.paths(".parquet").items():
         split = split_of(PurePosixPath(name).name.partition("-")[0])
@@ -47,7 +48,8 @@ def classes(
 def all_together(
     copy: Copy, side: int, numbered: Sequence[str], corrupt: list[str] | None
 ) -> Iterator[tuple[str, int, Callable[[], np.ndarray]]]:
-    """(class, images, how they are read), of the images of all files together; `numbered`: the names of the labels."""
+    """(class, number of images, function that reads them), over all files together; `numbered`: the names of the
+    labels."""
     groups: dict[str, Places] = defaultdict(dict)
     for name, path in copy.paths(".parquet").items():
         copy.used.add(name)
@@ -68,7 +70,7 @@ def _numbers(path: Path, most: int) -> list[int]:
 
 
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
-    """The class of every row: the name that the schema has for its number, or what the image's path says."""
+    """The class of every row: the name that the schema has for its number, or the class in the image's path."""
     with _whole(path):
         file = _opened(on_disk(path))
         column = _column(path, file, _LABELS)
@@ -91,7 +93,7 @@ def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[None]:
-    """Raises UserError where what is done with a table shows that it is damaged."""
+    """Context manager that raises UserError if reading a table shows that it is damaged."""
     import pyarrow as pa
 
     try:
@@ -101,7 +103,7 @@ def _whole(path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> pq.ParquetFile:
-    import pyarrow.parquet as pq  # which most commands have no use for
+    import pyarrow.parquet as pq  # most commands do not need it
 
     return pq.ParquetFile(path)
 
@@ -123,7 +125,7 @@ def _column(path: Path, file: pq.ParquetFile, known: tuple[str, ...]) -> str:
 
 
 def _names(file: pq.ParquetFile, column: str) -> list[str]:
-    """The names of the classes in Hugging Face's metadata; none where it has none."""
+    """The class names in Hugging Face's metadata; empty if there are none."""
     try:
         features = json.loads((file.schema_arrow.metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[column]["names"]]
@@ -140,7 +142,7 @@ def _read(places: Places, side: int, corrupt: list[str] | None) -> np.ndarray:
 
 
 def _content(places: Places) -> Mapping[str, bytes]:
-    """The image files in these rows; of each table the groups of rows that hold them are read, and no others."""
+    """The image files in these rows; only the row groups that contain them are read."""
     by_path: dict[Path, dict[int, str]] = defaultdict(dict)
     for name, (path, row) in places.items():
         by_path[path][row] = name
@@ -152,12 +154,12 @@ def _content(places: Places) -> Mapping[str, bytes]:
 
 
 def _file(value: Any) -> bytes:
-    """An image file as the column has it, itself or beside its path."""
+    """An image file from the column, which holds its bytes, or its bytes and path."""
     return value if isinstance(value, bytes) else (value or {}).get("bytes") or b""
 
 
 def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
-    """(row, image file) of the rows wanted; none of a row without one."""
+    """(row, image file) for the wanted rows; empty bytes for a row without a file."""
     file, first = _opened(path), 0
     for group in range(file.num_row_groups):
         rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]

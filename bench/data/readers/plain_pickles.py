@@ -1,10 +1,9 @@
-"""Reads the arrays out of a pickle without running anything that the pickle carries.
+"""Reads the arrays in a pickle without executing code that the pickle contains.
 
-A pickle is a program. This one may use but the instructions that build plain containers, and may call nothing but the
-stand-ins for numpy's, which know plain numbers: not even numpy's own functions for unpickling run, so it matters not
-which numpy wrote the file. What a few bytes could blow up is bounded: the instructions carried out, the bytes that are
-copied, and keys, which are text or numbers (the hash of nested tuples can take for ever).
-"""
+A pickle is a program. Here it may use only the instructions that build plain containers, and call only stand-ins for
+NumPy's functions, which accept plain numbers. Not even NumPy's own functions for unpickling are called, so it does not
+matter which NumPy wrote the file. What a few bytes could blow up is bounded: the number of instructions, the bytes
+copied, and keys, which must be text or numbers (the hash of nested tuples can take forever)."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, che
 from bench.data.readers.packed import open_file
 from bench.errors import UserError, reason
 
-MOST_INSTRUCTIONS = 2_000_000  # and one more for every hundred bytes: tieredImageNet has an array an image
+MOST_INSTRUCTIONS = 2_000_000  # plus one per hundred bytes: tieredImageNet has one array per image
 _PLAIN = (
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
     "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
@@ -31,7 +30,8 @@ _PLAIN = (
 
 
 class _Unpickler(pickle._Unpickler):
-    """The one in Python: its memory grows with the file, where the other's grows with any number in it."""
+    """The Python implementation: its memory grows with the file, while the C implementation's grows with any number in
+    it."""
 
     stack: list[Any]
     read: Callable[[int], bytes]
@@ -49,19 +49,19 @@ class _Unpickler(pickle._Unpickler):
         return known[module, name]
 
     def count(self) -> None:
-        """One more instruction."""
+        """Counts one instruction."""
         self._instructions_left -= 1
         check(self._instructions_left >= 0, "too many instructions")
 
     def build(self) -> None:
-        """`state` into a stand-in: what has no use for one is not changed."""
+        """Sets the state of a stand-in; other objects must not have one."""
         state, owner = self.stack.pop(), self.stack[-1]
         check(isinstance(owner, Type | Array) or state is None, "a state of what is plain")
         if state is not None:
             owner.__setstate__(state)
 
     def bytes8(self) -> None:
-        """As many bytes as the file says that it holds, if it is that long."""
+        """Reads as many bytes as the file claims, if it is that long."""
         (length,) = struct.unpack("<Q", self.read(8))
         check(length <= self._size, "more bytes than the file has")
         self.append(self.read(length))
@@ -77,7 +77,8 @@ class _Unpickler(pickle._Unpickler):
         return {_key(key): value for key, value in items}
 
     def _copy(self, size: int) -> None:
-        """Data stand in a file once, and are copied once: a reference to them costs a byte or two."""
+        """Limits the bytes copied to the size of the file: data occur in a file once, but referring to them again costs
+        only a byte or two."""
         self._copies_left -= size
         check(self._copies_left >= 0, "it repeats its data")
 
@@ -116,7 +117,7 @@ _Unpickler.dispatch = _Instructions({getattr(pickle, name)[0]: _instruction(name
 
 def load_plain(path: Path) -> Any:
     """The plain containers, integers and arrays in a pickle, on disk or in an archive; keys that are bytes become text.
-    Raises UserError where there is anything else in it."""
+    Raises UserError if it contains anything else."""
     try:
         with open_file(path) as (file, size):
             return _arrays(_Unpickler(file, size).load())
@@ -129,19 +130,19 @@ def load_plain(path: Path) -> Any:
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
-    except Exception as error:  # what a damaged or hostile pickle raises has no bounds
+    except Exception as error:  # a damaged or hostile pickle may raise anything
         otherwise = f"damaged, or not a pickle of plain arrays ({reason(error)}): get it again"
         raise UserError(f"{path}: {mistaken(path) or otherwise}") from error
 
 
 def _text(key: Any) -> Any:
-    """Keys that Python 2 wrote are bytes to whoever reads them so, and saves them again."""
+    """A key as text: keys that Python 2 wrote may have been read, and saved again, as bytes."""
     return key.decode("latin1") if isinstance(key, bytes) else key
 
 
 def _arrays(value: Any, depth: int = 2) -> Any:
-    """The value with arrays in the place of their stand-ins, in dictionaries and those in them. No deeper: a few bytes
-    can nest one dictionary in itself, or forty twice in one another."""
+    """The value with its stand-ins replaced by arrays, in dictionaries and lists, to a depth of two: a few bytes can
+    nest a dictionary in itself, or forty of them twice in one another."""
     if isinstance(value, Array):
         return value.value
     if isinstance(value, dict) and depth:

@@ -16,8 +16,8 @@ _MOST = 24
 
 
 def are_of_own_sizes(copy: Copy, groups: Mapping[tuple[str, str], Sequence[str]], side: int) -> bool:
-    """Whether images are those of a data set before it was resized to `side`: none that is looked at, one a class, has
-    that size, and they are no copy in another one. Raises UserError where they are."""
+    """Whether the images are those of a data set before it was resized to `side`: among those examined, at most one per
+    class, none has that size. Raises UserError if they are a copy resized to another size."""
     firsts = [names[0] for names in groups.values() if names]
     sizes = set(_sizes(copy.files, firsts[:: max(1, len(firsts) // _MOST)]))
     if not sizes or (side, side) in sizes:
@@ -32,29 +32,29 @@ def are_of_own_sizes(copy: Copy, groups: Mapping[tuple[str, str], Sequence[str]]
 
 
 def check_size(copy: Copy, name: str, side: int, hint: str) -> None:
-    """Raises UserError where that image can be read and is not [side, side]."""
+    """Raises UserError if this image can be read and is not [side, side]."""
     for width, height in _sizes(copy.files, [name]):
         if (width, height) != (side, side):
             raise UserError(f"{copy.path}: {name}: {width}x{height} pixels, not {side}x{side}: {hint.rstrip('; ')}")
 
 
 def _sizes(files: Mapping[str, bytes], names: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """(width, height) of those that can be read."""
+    """(width, height) of the images that can be read."""
     for name in names:
         try:
             with Image.open(io.BytesIO(files[name]), formats=("JPEG", "PNG")) as image:
                 yield image.size
-        except Exception:  # what a damaged image raises has no bounds, and the reader will say it
+        except Exception:  # a damaged image may raise anything, and is reported when it is read
             continue
 
 
 def check_photographs(images: ImageSet, where: str) -> None:
-    """Raises UserError where photographs of a known data set cannot be as they were taken: by a t statistic over at
-    least ten classes, and some levels of 255."""
+    """Raises UserError if photographs of a known data set cannot be in their original state: grey, with swapped
+    channels, or transposed; by a t statistic over at least ten classes, and a difference of some of the 255 levels."""
     firsts = [images.images[c.offset : c.offset + min(c.count, 20)] for c in images.classes]
     if len(firsts) >= 3 and all((first == first[..., :1]).all() for first in firsts):
         raise UserError(f"{where}: all images are grey, but this data set has colour images: use a copy in colour")
-    means = [first.astype(np.float32).mean((0, 3)) for first in firsts]  # [height, width] of each class
+    means = [first.astype(np.float32).mean((0, 3)) for first in firsts]  # [height, width] per class
     down, right = (_differences(means, axis) for axis in (0, 1))
     blue = np.array([first[..., 2].mean() - first[..., 0].mean() for first in firsts])
     if _is_plain(blue, 4, 5):
@@ -73,19 +73,19 @@ def check_photographs(images: ImageSet, where: str) -> None:
 
 
 def _differences(means: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """By how much the second half of each is lighter than the first."""
+    """How much lighter the second half of each image is than the first."""
     halves = [np.array_split(mean, 2, axis) for mean in means]
     return np.array([second.mean() - first.mean() for first, second in halves])
 
 
 def _is_plain(found: np.ndarray, most: float, levels: float) -> bool:
-    """Whether the mean over classes is more than `levels`, and `most` standard errors, above nothing."""
+    """Whether the mean over classes exceeds 0 by more than `levels`, and by more than `most` standard errors."""
     return len(found) >= 10 and found.mean() > max(levels, most * found.std(ddof=1) / len(found) ** 0.5)
 
 
 def channels_are_last(images: np.ndarray) -> bool:
-    """Whether uint8 [n, 3072] hold pixel after pixel, and not three planes as CIFAR's files do: neighbours in a
-    photograph are alike, so the wrong way to read it makes it rough."""
+    """Whether uint8 [n, 3072] are pixels one after another, instead of three planes as in CIFAR's files: neighbours in
+    a photograph are similar, so the wrong interpretation looks rough."""
     few = images[:: max(1, len(images) // 500)].astype(np.int16)
     return bool(
         _roughness(few.reshape(-1, 32, 32, 3)) < 0.7 * _roughness(few.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
@@ -93,5 +93,5 @@ def channels_are_last(images: np.ndarray) -> bool:
 
 
 def _roughness(images: np.ndarray) -> float:
-    """The mean difference of neighbours in [n, height, width, channels]."""
+    """The mean absolute difference of neighbouring pixels in [n, height, width, channels]."""
     return float(np.abs(np.diff(images, axis=1)).mean() + np.abs(np.diff(images, axis=2)).mean())

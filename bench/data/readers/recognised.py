@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from bench.data.splits import read_split, some
 
-WNID = re.compile(r"n[0-9]{8}")  # how ImageNet calls its classes
-FEWEST = 3  # classes that tell a data set: fewer may be called alike by chance
+WNID = re.compile(r"n[0-9]{8}")  # ImageNet's names of classes
+FEWEST = 3  # classes needed to recognise a data set: fewer may have these names by chance
 
 
 @dataclass(frozen=True)
 class Known:
-    """A data set: what it is called, the SOURCE that adds it, a side of its images, class -> split by the names that
-    folders of its classes have, and what its files are called."""
+    """A data set: its name, the SOURCE that adds it, the side length of its images, class -> split by the possible
+    names of class folders, and a pattern for the names of its files."""
 
     called: str
     source: str
@@ -27,44 +27,44 @@ class Known:
 
 
 def recognised(names: Iterable[str]) -> tuple[Known, ...]:
-    """The data sets (two, of CIFAR-100) that all of these classes belong to."""
+    """The data sets that all of these classes belong to (two, for CIFAR-100)."""
     given = set(names)
     return tuple(known for known in _known() if len(given) >= FEWEST and given <= known.split.keys())
 
 
 def example(source: str) -> str:
-    """What a folder of one of its classes is called."""
+    """The name of one of its class folders."""
     return next(iter(next(known for known in _known() if known.source == source).split))
 
 
 def recognised_files(names: Iterable[str]) -> tuple[Known, ...]:
-    """The data sets whose files are called like some of these."""
+    """The data sets with files named like some of these."""
     lower = [name.lower() for name in names]
     return tuple(known for known in _known() if any(re.search(known.files, name) for name in lower))
 
 
 def are_of(names: Sequence[str], found: Sequence[Known]) -> str:
-    """That these classes, all of them, are those of a data set, or of one of several."""
+    """A sentence that says which data set, or which of several, all these classes belong to."""
     here = list(dict.fromkeys(names))
     called = " or ".join(known.called for known in found)
     return f"this is {called}: all {len(here)} classes ({some(here)}) belong to it"
 
 
 def this_is(names: Sequence[str], path: Path) -> str:
-    """What these classes are, and the command that adds them; nothing where no known data set has all of them."""
+    """The data set of these classes, and the command that adds it; empty if no known data set has all of them."""
     found = recognised(names)
     return f"{are_of(names, found)}: {command(found, path)}" if found else ""
 
 
 def command(found: Sequence[Known], path: Path) -> str:
-    """How a data set, or one of several, is used."""
+    """The command to use a data set, or one of several."""
     if found[0].source == "omniglot":
         return "it is included in this project: use `--benchmark omniglot-5w1s`"
     return " or ".join(f"`python -m bench data add {known.source} {path}`" for known in found)
 
 
 def class_folders(files: Iterable[str]) -> list[str]:
-    """The names of the folders that files lie in, but for `images` below them, which Tiny ImageNet has."""
+    """The names of the folders of files, skipping folders named `images` inside them, as in Tiny ImageNet."""
     above = (PurePosixPath(name).parent for name in files)
     return list(dict.fromkeys((p.parent if p.name == "images" else p).name for p in above))
 
@@ -89,13 +89,13 @@ def _known() -> tuple[Known, ...]:
 
 @cache
 def tiered_imagenet() -> dict[str, str]:
-    """The split of each of the 608 classes, by its number in ImageNet and by its words."""
+    """The split of each of the 608 classes, by its ImageNet number and by its words."""
     split = read_split("tiered_imagenet")
     return {name: owner for both, owner in split.items() for name in both.split(" ", 1)}
 
 
 def _birds() -> dict[str, str]:
-    """With their numbers, and without."""
+    """The split of each class, by its name with its number and without."""
     split = read_split("cub")
     return dict(split) | {name.partition(".")[2]: owner for name, owner in split.items()}
 
@@ -105,7 +105,7 @@ def _last_parts(name: str) -> dict[str, str]:
 
 
 def _alphabets() -> dict[str, str]:
-    """Alphabets, and characters with and without their group; an alphabet is in no one split."""
+    """The splits by alphabet, and by character with and without the group; an alphabet belongs to no single split."""
     split = read_split("omniglot")
     characters = {name.partition("/")[2]: owner for name, owner in split.items()}
     return characters | {name.split("/")[1]: "" for name in split} | dict(split)

@@ -17,7 +17,7 @@ _IMAGES = "give the images that it was made from, one folder per class, PATH/CLA
 _PACKED = r"\.(zip|tar|tgz|txz|tbz2|tar\.(gz|xz|bz2))$"
 _UNFINISHED = r"\.(part|crdownload|download|aria2|partial)$"
 _NOT_OPENED = r"\.(rar|7z|zst|lz4|zip\.[0-9]+|z[0-9]+|(pkl|pickle|csv|npz|hdf5)\.(gz|bz2|xz))$"
-# What identifies a form that is not read, by the name of a file; what that file is one of; what to do.
+# Forms that are not supported: a pattern for file names, what such a file is one of, and what to do.
 FOREIGN = (
     (_UNFINISHED, "the files of an unfinished download", "let it finish, or get it again"),
     (_NOT_OPENED, "the packed files that cannot be opened here", "unpack it first, and give the folder"),
@@ -49,8 +49,8 @@ FOREIGN = (
 
 
 def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
-    """`called`: the data set; `source`: what `data add` calls it; `hint`: what this copy lacks of a form, if that is
-    known."""
+    """The error for an unknown form. `called`: name of the data set; `source`: its name for `data add`; `hint`: what
+    this copy lacks, if that is known."""
     there = found_folders(copy.names)
     lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
     step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy) or _uncalled(copy, source)
@@ -59,7 +59,7 @@ def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
 
 
 def _uncalled(copy: Copy, source: str) -> str:
-    """That the folders of the images are called like no class."""
+    """A remark that the folders of the images do not have the names of classes."""
     folders = [name for name in class_folders(copy.with_suffix(*IMAGES)) if name]
     return f"its folders ({some(folders)}) do not have the names of classes ({example(source)}): " if folders else ""
 
@@ -71,7 +71,7 @@ def _a_single_file(copy: Copy) -> str:
 
 
 def _known(copy: Copy, source: str) -> str:
-    """That folders or files are called like those of another known data set, if they are."""
+    """A remark that folders or files have the names of another known data set, if they do."""
     images = copy.with_suffix(*IMAGES)
     folders = class_folders(images)
     others = recognised(folders) or recognised({"/".join(name.split("/")[-3:-1]) for name in images})
@@ -96,7 +96,7 @@ def _is(pattern: str, name: str) -> bool:
 
 
 def no_images(copy: Copy, accepted: str) -> UserError:
-    """For a user's own images, where there are none."""
+    """The error for a user's own data without images."""
     archive = next((name for name in copy.names if _is(_PACKED, name)), "")
     step = f"unpack {archive} first; " if archive else ""
     other = "" if step else "these files are not read as a data set of your own: export their images; "

@@ -1,4 +1,4 @@
-"""Lists of images with their classes, a file a split: CSV, and JSON as `filelists` has it (`base.json` and others)."""
+"""Lists of images with their classes, one file per split: CSV, or JSON as in `filelists` (`base.json` and others)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Rows = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Table:
-    """One list: (path of an image, with `/`; label) of every row."""
+    """One list: (path of an image, with `/`; label) for every row."""
 
     name: str
     rows: Rows
 
 
 def split_tables(copy: Copy) -> dict[str, Table]:
-    """Split -> its table, of the tables that lie together in one folder, wherever that is; the folder with most
-    splits if there are several. Raises UserError where one is no table of images."""
+    """Split -> its table, for tables in one folder, anywhere in the copy; the folder with the most splits if there are
+    several. Raises UserError if one is not a table of images."""
     folders: dict[str, list[str]] = {}
     for name in copy.with_suffix(*TABLES):
         folders.setdefault(str(PurePosixPath(name).parent), []).append(name)
@@ -42,13 +42,13 @@ def split_tables(copy: Copy) -> dict[str, Table]:
 
 
 def _by_split(names: Sequence[str]) -> dict[str, str]:
-    """Split -> name; of two that say the same split in other words, and of a CSV and a JSON file, the first."""
+    """Split -> name; if two tables name the same split in different words, or as CSV and JSON, the first."""
     stems = {PurePosixPath(name).stem: name for name in sorted(names, reverse=True)}
     return {split: stems[stem] for stem, split in reversed(as_splits(sorted(stems)).items())}
 
 
 def _read(copy: Copy, name: str) -> Rows | None:
-    """The rows of a table; None where a JSON file is none."""
+    """The rows of a table; None for a JSON file of another form."""
     where = f"{copy.path}: {name}"
     if name.lower().endswith(".json"):
         return _json_rows(copy.files[name])
@@ -56,8 +56,8 @@ def _read(copy: Copy, name: str) -> Rows | None:
 
 
 def csv_rows(data: bytes, where: str) -> Rows:
-    """(file, label) of every row. Without a header, the column whose cells are all called like images is the file's.
-    Raises UserError where the columns cannot be told."""
+    """(file, label) for every row. Without a header, the column with only image file names is the files'. Raises
+    UserError if the columns cannot be identified."""
     lines = _lines(data, where)
     header = [cell.lower() for cell in lines[0]] if lines else ["filename", "label"]
     file, label = _columns(header)
@@ -73,7 +73,7 @@ def csv_rows(data: bytes, where: str) -> Rows:
 
 
 def csv_splits(data: bytes, where: str) -> list[str] | None:
-    """The split of every row, where a column says one of all of them."""
+    """The split of every row, if a column has one for each of them."""
     header, *lines = _lines(data, where) or [[]]
     for column, name in enumerate(header):
         said = [split_of(row[column]) if column < len(row) else None for row in lines]
@@ -92,7 +92,7 @@ def is_image_table(data: bytes) -> bool:
 
 
 def _lines(data: bytes, where: str) -> list[list[str]]:
-    """The cells of the rows that are not empty."""
+    """The cells of the non-empty rows."""
     try:
         text = data.decode("utf-8-sig")
         delimiter = max(",;\t", key=text.partition("\n")[0].count)
@@ -104,7 +104,7 @@ def _lines(data: bytes, where: str) -> list[list[str]]:
 
 
 def _columns(header: Sequence[str]) -> tuple[int | None, int | None]:
-    """Where the file and the class stand; of two columns with a file the other is the class."""
+    """The positions of the file and the class; with two columns, one of them the file, the other is the class."""
     file, label = (
         next((header.index(c) for c in known if c in header), None) for known in (FILE_COLUMNS, CLASS_COLUMNS)
     )
@@ -114,12 +114,12 @@ def _columns(header: Sequence[str]) -> tuple[int | None, int | None]:
 
 
 def posix(path: str) -> str:
-    """The path with `/`, whichever system wrote it."""
+    """The path with `/` as separator."""
     return path.replace("\\", "/")
 
 
 def _columns_without_header(lines: Sequence[Sequence[str]]) -> tuple[int | None, int | None]:
-    """The column of files and that of classes, where two columns are all there is and one alone holds image names."""
+    """The columns of files and of classes, if there are exactly two columns and only one has image file names."""
     if {len(row) for row in lines} != {2}:
         return None, None
     of_files = [k for k in (0, 1) if all(row[k].lower().endswith(IMAGES) for row in lines)]
@@ -131,7 +131,7 @@ def _no_table(where: str, why: str) -> UserError:
 
 
 def read_json(data: bytes) -> Any:
-    """What a JSON file holds; None where it is none."""
+    """The content of a JSON file; None if it is not valid."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -139,7 +139,7 @@ def read_json(data: bytes) -> Any:
 
 
 def json_line_rows(data: bytes, where: str) -> Rows:
-    """(file, label) of every line of Hugging Face's `metadata.jsonl`. Raises UserError where one says none."""
+    """(file, label) for every line of Hugging Face's `metadata.jsonl`. Raises UserError if a line lacks either."""
     rows = []
     for line in data.splitlines():
         value = read_json(line)

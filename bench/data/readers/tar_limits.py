@@ -1,4 +1,4 @@
-"""Limits while reading a tar, which may be hostile and must not fill the memory."""
+"""Limits for reading a tar file, which may be hostile and must not fill the memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Self
 
 from bench.errors import UserError
 
-# First bytes of a file -> what opens it
+# First bytes of a file -> function that opens it
 _OPENERS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -24,7 +24,7 @@ MOST_NAME_BYTES = 1 << 16
 
 
 class Member(tarfile.TarInfo):
-    """Refuses names and attributes that would fill the memory: tarfile reads them whole."""
+    """Refuses names and attributes that would fill the memory, because tarfile reads them completely."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -35,7 +35,7 @@ class Member(tarfile.TarInfo):
 
 
 class Bounded(io.RawIOBase):
-    """A stream that ends with an error where it grows too long, be it by what is not wanted, or by names."""
+    """A stream that raises an error when it gets too long, through unwanted content or through names."""
 
     def __init__(self, stream: BinaryIO, most: int, too_long: Exception) -> None:
         self._stream, self._left, self._too_long = stream, most, too_long
@@ -50,8 +50,8 @@ class Bounded(io.RawIOBase):
 
 @contextmanager
 def open_tar(path: Path, most: int) -> Iterator[tarfile.TarFile]:
-    """The tar, packed or not, to be read from its start to its end. Raises whatever a damaged one brings about, and
-    UserError where it is longer than `most` bytes."""
+    """Context manager: the tar file, compressed or not, to be read sequentially. Raises whatever a damaged one causes,
+    and UserError if it is longer than `most` bytes."""
     too_long = UserError(
         f"{path}: refused, because it unpacks to more than {most >> 20} MiB: if you trust it, unpack it "
         "and give the folder"

@@ -1,6 +1,5 @@
-"""tieredImageNet (Ren et al. 2018), from the forms it is passed round in; its files say themselves which class stands
-in which split, and all images are 84 x 84 RGB.
-"""
+"""tieredImageNet (Ren et al. 2018), in the forms in which it is distributed; its files define the split of each class,
+and all images are 84 x 84 RGB."""
 
 from __future__ import annotations
 
@@ -33,14 +32,15 @@ TOTALS = {"train": 448_695, "valid": 124_261, "test": 206_209}  # images (Ren et
 OWN_SIZES = (
     "resize them as its authors do, cv2.resize(image, (84, 84), interpolation=cv2.INTER_CUBIC), and save them as PNG"
 )
-UNNAMED_CLASS = r"(train|valid|test) [0-9]{3,}"  # how those are called here that have numbers alone
+UNNAMED_CLASS = r"(train|valid|test) [0-9]{3,}"  # the names given here to classes that have only numbers
 ELSE = "add it as `folder`, one folder per class (torchmeta's doublemnist and triplemnist have this form too)"
 UNNAMED = "the classes are named by their numbers, because the copy does not have their names"
 TURNED = "channels reordered from blue, green, red: MetaOptNet's files have that order, though they do not say so"
 
 
 def open_source(path: Path, keep_going: bool) -> DataSetCopy:
-    """A user's copy. Raises UserError where it is none, or damaged; `keep_going`: broken images are only noted."""
+    """Reads a user's copy. Raises UserError if it is not one, or damaged; with `keep_going`, broken images are only
+    noted."""
     for copy in open_copies(path, keep_going):
         for read in (_in_hdf5, _in_pickles, _in_npz, _in_folders):
             if source := read(copy):
@@ -51,8 +51,8 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
 
 
 def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
-    """Raises UserError where these are not the classes of tieredImageNet, or not in its split. Words are held to it as
-    far as they are known: an author's file may spell some otherwise."""
+    """Raises UserError if these are not the classes of tieredImageNet, or not in its split. Only known words are
+    checked, because an author's file may spell some differently."""
     named = [c for c in classes if not re.fullmatch(UNNAMED_CLASS, c.name)]
     known = [c for c in named if c.name in tiered_imagenet()]
     unknown = [c.name for c in named if c.name not in tiered_imagenet()]
@@ -117,7 +117,7 @@ def _in_folders(copy: Copy) -> DataSetCopy | None:
 
 
 def _listed(copy: Copy) -> Groups:
-    """The classes of easyfsl's lists, or of SimpleShot's tables, in which they are called by numbers."""
+    """The classes in easyfsl's lists or SimpleShot's tables, where they are named by numbers."""
     images = copy.with_suffix(*IMAGES)
     found = in_class_lists(copy, images)[0] or in_split_tables(copy, images)[0]
     copy.notes += [UNNAMED] if found and all(each.name.isdecimal() for each in found) else []
@@ -125,7 +125,7 @@ def _listed(copy: Copy) -> Groups:
 
 
 def _labels(copy: Copy, split: str, path: Path) -> tuple[np.ndarray, dict[int, str]]:
-    """The label of every image, and the name of every label: its number, where the file has no names."""
+    """The label of every image, and the name of every label: its number, if the file has no names."""
     content = load_plain(path)
     copy.use(path)
     try:

@@ -1,5 +1,4 @@
-"""Reads the files that torchmeta leaves on disk: `{train,val,test}_data.hdf5`, and which classes a split has in
-`_labels.json`."""
+"""Reads the files that torchmeta writes: `{train,val,test}_data.hdf5`, and the classes of a split in `_labels.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from bench.errors import UserError
 
 
 def labelled(path: Path) -> Iterator[tuple[str, Any]]:
-    """(class, array on disk) of one `_data.hdf5`: of the classes that its `_labels.json` names, or, without that, of
+    """(class, array on disk) from one `_data.hdf5`: for the classes in its `_labels.json`, or without that file for
     all."""
     beside = path.with_name(path.name.replace("_data.hdf5", "_labels.json"))
     labels = _labels(beside) if beside.exists() else None
@@ -30,7 +29,7 @@ def labelled(path: Path) -> Iterator[tuple[str, Any]]:
 def image_files(
     files: Mapping[str, Path], side: int, corrupt: list[str] | None, reader: Reader
 ) -> Iterator[SourceClass]:
-    """The classes in `_data.hdf5` by split, where those hold whole image files; `corrupt` as in `decode`."""
+    """The classes in `_data.hdf5` by split, if they contain encoded image files; `corrupt` as in `decode`."""
     for split, path in files.items():
         for name, array in labelled(path):
             read = partial(_decoded, path, name, array, side, corrupt, reader)

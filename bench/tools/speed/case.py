@@ -51,7 +51,7 @@ class Case:
 
     @cached_property
     def workload(self) -> Workload:
-        """The workload that `bench run` would build. Raises UserError if the other implementations lack the method."""
+        """The workload that `bench run` would build. Raises UserError if the benchmark has no images."""
         if self.benchmark.form != IMAGES:
             raise UserError(f"speed: {self.benchmark.name} has no images, which the other implementations need")
         data = benchmark_data.load(self.benchmark, self.protocol.training, self.data_dir)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.analysis import anatomy, claim_error, statistics, verdict_words
+from bench.analysis import anatomy, claim_error, statistics, verdict_reasons
 from bench.analysis.cells import Cell, spread
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import said
@@ -163,7 +163,7 @@ def _judged(claim: Claim, cell: Cell) -> Judgement:
     verdict = str(statistics.verdict(difference, claim.margin))
     needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
-    found = verdict_words.why(verdict, difference, claim)
+    found = verdict_reasons.why(verdict, difference, claim)
     why = "; ".join([found, *[worked_out] * bool(worked_out), *_beside(cell, same, needed)])
     return Judgement(claim, cell, (), float(difference.value), (low, high), smallest, verdict, why, needed)
 
@@ -181,4 +181,4 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     if cell.diverged:
         yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
     if needed:
-        yield verdict_words.would_decide(needed)
+        yield verdict_reasons.would_decide(needed)

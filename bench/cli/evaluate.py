@@ -114,7 +114,7 @@ def _checkpoint_job(options: Namespace) -> Job:
 
 def _state_dict_job(options: Namespace) -> Job:
     from bench.runs.adopt import adopt_state
-    from bench.tools.state_dicts import words
+    from bench.tools.state_dicts import description
     from bench.tools.state_dicts.adopt import state_dict_job
     from bench.tools.state_dicts.state import state
     from bench.tools.state_dicts.weights import read
@@ -124,7 +124,7 @@ def _state_dict_job(options: Namespace) -> Job:
     iterations = job.protocol.training.iterations if "iterations" in told else None
     adopt_state(job, state(weights, job), weights.about(iterations))
     print(f"weights     {weights.about()['name']}, trained elsewhere; SHA-256 {weights.sha256[:12]}")
-    print("\n".join(words.said(weights, job, told)))
+    print("\n".join(description.lines(weights, job, told)))
     print(f"map         edit this where it is wrong, and pass it with --map:\n{weights.matching.toml()}", flush=True)
     return job
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.cli import argument_types, closing, json_events
+from bench.cli import argument_types, cell_means, json_events
 from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
@@ -139,7 +139,7 @@ def _run(blocks: Sequence[Planned], engine: Engine, options: Namespace, emit: Em
         if code in (0, 1):
             code = max(code, _choose(grid, tested, engine, options, emit))
     if code in (0, 1):
-        for line in closing.lines(tested):
+        for line in cell_means.lines(tested):
             print(line)
         of_file = f" --file {options.file}" if options.file else ""
         print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")

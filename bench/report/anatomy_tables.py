@@ -14,7 +14,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.intervals import Range
 from bench.report import wording
-from bench.report.reading import ANATOMY, COMPATIBLE
+from bench.report.table_notes import ANATOMY, COMPATIBLE
 from bench.report.tables import Row, Table
 
 # SD between episodes, in points, implied by published 5-way results and the test sizes they state: 6.0, 6.4 and 8.1 for

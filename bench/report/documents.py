@@ -8,8 +8,8 @@ from bench.analysis.sections import Section
 from bench.report import answers, result_tables
 from bench.report.answers import OWN, Part
 from bench.report.matrix import matrix
-from bench.report.notes import notes
-from bench.report.reading import ANSWERS
+from bench.report.section_notes import notes
+from bench.report.table_notes import ANSWERS
 from bench.report.tables import latex, markdown, markdown_text
 
 

@@ -19,9 +19,9 @@ from bench.report import answers, provenance_tables, result_tables
 from bench.report.answers import JUDGED, OWN, VERDICTS, Part
 from bench.report.episode_pictures import pictures
 from bench.report.inline_svg import alternative
-from bench.report.notes import notes
 from bench.report.panel import DrawnFigure
-from bench.report.reading import ANSWERS
+from bench.report.section_notes import notes
+from bench.report.table_notes import ANSWERS
 from bench.report.tables import Table
 
 # How a table cell starts that is aligned as a number, and how long it may be.

@@ -17,7 +17,7 @@ from bench.protocols.comparison import different_settings, sourced
 from bench.protocols.presets import nearest_preset, written
 from bench.protocols.protocol import evaluation_hash
 from bench.report import anatomy_tables, wording
-from bench.report.reading import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
+from bench.report.table_notes import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
 from bench.report.tables import Row, Table
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.analysis.cells import Cell
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section, command
-from bench.analysis.verdict_words import would_decide
+from bench.analysis.verdict_reasons import would_decide
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest
 from bench.report import wording
 from bench.report.answers import OWN, Answer, Part, headline, summary

@@ -15,7 +15,7 @@ from bench import provenance, records
 from bench.protocols import settings
 from bench.protocols.protocol import Training, digest
 from bench.records import fields, layout
-from bench.runs import remembered
+from bench.runs import measurement_cache
 from bench.runs.job import Job
 from bench.runs.measured_steps import Timed, costly, one_chunk, time_steps
 from bench.runs.memory import halving_chunks
@@ -91,13 +91,13 @@ class StepTimes:
         are measured uncompiled, and the time that compiling saved in earlier measurements is subtracted."""
         workload, chunks = one_chunk(group[0], planned)
         key = self._key(group, workload, planned)
-        seconds, told = remembered.recall(key), "from meta-steps measured here earlier"
+        seconds, told = measurement_cache.recall(key), "from meta-steps measured here earlier"
         if seconds is None:
             self.on_event(Said(f"measuring meta-steps of {group[0].method} on {group[0].benchmark.name}"))
             seconds, busy = self._time(group, workload)
             told = f"from meta-steps measured here{', while other programs ran' if busy else ''}"
             if not busy:
-                remembered.remember(key, seconds)
+                measurement_cache.remember(key, seconds)
         saved = group[0].workload.network().saved_by_compiling(planned.device.type) if planned.compiled else 0.0
         how = f"{workload.mode}, minus {saved:.0%} for compiling" if planned.compiled else workload.mode
         return StepTime(chunks * seconds * (1 - saved), f"{told}, {how}", _compiling(group[0], planned))

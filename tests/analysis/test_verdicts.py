@@ -14,7 +14,7 @@ from bench.analysis import claims_file, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
-from bench.analysis.verdict_words import would_decide
+from bench.analysis.verdict_reasons import would_decide
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, held
 from bench.protocols import presets
 from bench.protocols.benchmarks import get

@@ -9,11 +9,11 @@ pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 al
 
 import torch
 
-from bench.networks.stacked import ahead
 from bench.networks.stacked.tiles import SHIPPED, Tile, read, shipped
 from bench.networks.stacked.triton_operations import TritonOperations
 from tests.device import steps, sweep, synthetic
 from tests.device.kernels import SIZES, operations
+from tests.networks.stacked import ahead
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.runs import estimate, measured_steps, remembered
+from bench.runs import estimate, measured_steps, measurement_cache
 from bench.training.meta_step import MetaStep
 from tests.conftest import Command
 
@@ -67,15 +67,15 @@ def test_what_was_measured_is_remembered(typed: Command, cache: Path, steps: lis
 
 def test_the_oldest_are_forgotten_and_no_cache_is_needed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
-        remembered.remember(str(number), 1.0 + number)
-    monkeypatch.setattr(remembered, "_MOST", 2)
-    remembered.remember("3", 4.0)
-    assert [remembered.recall(str(number)) for number in range(4)] == [None, None, 3.0, 4.0]
+        measurement_cache.remember(str(number), 1.0 + number)
+    monkeypatch.setattr(measurement_cache, "_MOST", 2)
+    measurement_cache.remember("3", 4.0)
+    assert [measurement_cache.recall(str(number)) for number in range(4)] == [None, None, 3.0, 4.0]
     cache.unlink()
     cache.parent.rmdir()
     cache.parent.write_text("no folder")
-    remembered.remember("3", 5.0)
-    assert remembered.recall("3") is None
+    measurement_cache.remember("3", 5.0)
+    assert measurement_cache.recall("3") is None
 
 
 def test_one_chunk_is_measured_whatever_the_meta_batch(typed: Command, cache: Path, steps: list[int]) -> None:

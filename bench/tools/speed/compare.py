@@ -44,7 +44,7 @@ def run(request: SpeedRequest, say: Callable[[str], None]) -> dict[str, Any]:
     compute the same gradient."""
     case = Case(store.benchmark(request.benchmark, request.data_dir), request.method, request.device, request.data_dir)
     everybody = dict(_contenders(case, request, say))
-    _check(case, everybody, say)
+    _check(everybody, say)
     steps = {name: each.meta_step for name, each in everybody.items()}
     tests = {name: each.evaluation for name, each in everybody.items()}
     say("timing meta-steps")
@@ -109,7 +109,7 @@ def _variants(chosen: Execution) -> list[Execution]:
     ]
 
 
-def _check(case: Case, everybody: dict[str, contenders.Contender], say: Callable[[str], None]) -> None:
+def _check(everybody: dict[str, contenders.Contender], say: Callable[[str], None]) -> None:
     """Raises UserError unless the first meta-step of each contender gives the loop's gradient; the tests compare in
     float64."""
     gradients = {}

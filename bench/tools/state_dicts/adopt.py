@@ -12,7 +12,7 @@ from bench.runs import used_settings
 from bench.runs.job import Job
 from bench.runs.planning import job_of, methods_named
 from bench.runs.request import Request
-from bench.tools.state_dicts import fit
+from bench.tools.state_dicts import inferred_settings
 from bench.tools.state_dicts.weights import Weights
 
 
@@ -26,13 +26,13 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     methods = methods_named(request.methods or ["maml"])
     if len(methods) > 1:
         raise UserError("--method: give one method: weights are evaluated by one at a time")
-    told, rest = fit.told(request.settings)
+    told, rest = inferred_settings.told(request.settings)
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, rest)
     used_settings.check_evaluation(rest, methods[0])
     used_settings.check([text for text in request.settings if text not in rest], methods)
     base = replace(presets.paper(benchmark).training, iterations=1, origin=weights.origin)
-    training = fit.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
+    training = inferred_settings.training(weights.path, weights.tensors, weights.matching.layout, benchmark, base, told)
     data = benchmark_data.load(benchmark, training, request.data_dir)
     asked = protocol.Protocol(training, evaluation)
     job = job_of(request, benchmark=benchmark, method=methods[0], seed=0, asked=asked, preset="paper", data=data)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 alone")
 
-from bench.networks.stacked import ahead
 from bench.networks.stacked.engine import Engine
 from bench.networks.stacked.triton_operations import TritonOperations
 from methods.contract import Episode
+from tests.networks.stacked import ahead
 from tests.networks.stacked.steps import meta_gradient
 
 WAYS, SHOTS, FILTERS = 5, 5, 32

@@ -15,7 +15,7 @@ from bench.networks.conv4 import conv4
 from bench.networks.layers import ALONE, LAYERS
 from bench.protocols import benchmarks, presets
 from bench.protocols.protocol import Training
-from bench.tools.state_dicts import fit
+from bench.tools.state_dicts import inferred_settings
 from bench.tools.state_dicts import weights as weights_module
 from bench.tools.state_dicts.weights import Weights
 from bench.training.objectives import objective
@@ -31,7 +31,7 @@ def read(path: Path, network: nn.Module, benchmark: str) -> tuple[Weights, Train
     weights = weights_module.read(path)
     found = benchmarks.get(benchmark)
     base = presets.paper(found).training
-    return weights, fit.training(path, weights.tensors, weights.matching.layout, found, base, {})
+    return weights, inferred_settings.training(path, weights.tensors, weights.matching.layout, found, base, {})
 
 
 @pytest.fixture(params=NETWORKS, ids=str)

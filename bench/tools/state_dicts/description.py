@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from bench.runs.job import Job
-from bench.tools.state_dicts.fit import SHAPED, TOLD
+from bench.tools.state_dicts.inferred_settings import SHAPED, TOLD
 from bench.tools.state_dicts.layouts import UNKNOWN
 from bench.tools.state_dicts.weights import Weights
 
 _EVERYWHERE = ("batch_norm_epsilon", "resize", "inputs")  # the same in all layouts, unless one says otherwise
 
 
-def said(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
+def lines(weights: Weights, job: Job, told: frozenset[str]) -> Iterator[str]:
     """One line per fact that a reader should know about these weights: where settings come from, and what is not
     followed."""
     layout = weights.matching.layout

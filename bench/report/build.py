@@ -5,8 +5,8 @@ from records (a matrix of scores and its intervals), `verdicts` compares them wi
 compares methods; `sections` collects everything about one benchmark. Here, `answers` lists every published number once,
 with its verdict or what is needed for one (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and
 `section_notes` turn a section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and
-`terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page` (with
-`inline_svg`, `episode_pictures` and `kept_effects`) writes one HTML file with everything."""
+`terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page`
+(with `inline_svg`, `episode_pictures` and `kept_effects`) writes one HTML file with everything."""
 
 from __future__ import annotations
 

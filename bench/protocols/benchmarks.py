@@ -22,8 +22,8 @@ _NAME = re.compile(r"(?P<data>.+)-(?P<ways>[1-9]\d{0,3})w(?P<shots>[1-9]\d{0,3})
 
 
 class EpisodeShape(NamedTuple):
-    """Classes in an episode, and how many images of each are support (`shots`) and query. A function counts as one
-    class, its points as images."""
+    """The number of classes in an episode, and of support (`shots`) and query images per class. A function counts as
+    one class, its points as images."""
 
     ways: int
     shots: int
@@ -32,13 +32,12 @@ class EpisodeShape(NamedTuple):
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What an episode of this benchmark looks like.
+    """The episodes of a benchmark.
 
-    `form` says what an episode is made of: images of `ways` classes, or points of one function, which counts as one
-    way. `input_shape` is that of one input, [channels, height, width] of an image. `rotations`: each class of an
-    episode is turned by one random multiple of 90 degrees. `classes`: only the first so many classes of every split,
-    or None for all. `steps`: the inner steps that have a row each in a report.
-    """
+    `form`: images of `ways` classes, or points of one function, which counts as one way. `input_shape`: the shape of
+    one input, [channels, height, width] for an image. `rotations`: each class of an episode is rotated by a random
+    multiple of 90 degrees. `classes`: the number of classes used from each split, the first ones, or None for all.
+    `steps`: the inner steps with a row of their own in a report."""
 
     name: str
     source: str
@@ -52,16 +51,16 @@ class Benchmark:
     steps: tuple[int, ...] = ()
 
     def episode(self, queries: int) -> EpisodeShape:
-        """The shape of its episodes with this many queries a class."""
+        """The shape of its episodes with this many queries per class."""
         return EpisodeShape(self.ways, self.shots, queries)
 
     def with_shape(self, ways: int | None, shots: int | None) -> Benchmark:
-        """This benchmark with episodes of other ways and shots; None: its own."""
+        """This benchmark with episodes of other ways and shots; None keeps its own."""
         return replace(self, ways=ways or self.ways, shots=shots or self.shots)
 
     @property
     def offers(self) -> tuple[str, ...]:
-        """What a method may need of it (`methods.contract.NEEDS`)."""
+        """The properties that a method may need (`methods.contract.NEEDS`)."""
         return ("functions", "parameters") if self.form == FUNCTIONS else ("classes",)
 
     @property
@@ -73,7 +72,7 @@ class Benchmark:
         return f"{counted(self.ways, 'way')}, {counted(self.shots, 'shot')}, {height}x{width}x{channels}"
 
 
-# What a benchmark is called by -> its data set, 5-way 1-shot, from which others differ in ways and shots.
+# Prefix of a benchmark's name -> the data set's 5-way 1-shot benchmark; others differ in ways and shots.
 BUILT_IN: dict[str, Benchmark] = {
     "omniglot": Benchmark("omniglot-5w1s", "omniglot", 5, 1, (1, 28, 28), rotations=True),
     "miniimagenet": Benchmark("miniimagenet-5w1s", "mini-imagenet", 5, 1, (3, 84, 84)),
@@ -94,8 +93,8 @@ def _sinusoid(shots: int) -> Benchmark:
     )
 
 
-FIRST = "miniimagenet-5w5s"  # the benchmark of the 63.11
-INCLUDED = "omniglot-5w1s"  # what runs where no data were added
+FIRST = "miniimagenet-5w5s"  # the benchmark of the published 63.11
+INCLUDED = "omniglot-5w1s"  # runs without adding data
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark
     for benchmark in (
@@ -108,9 +107,9 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def get(name: str, own: Mapping[str, Shape] | None = None) -> Benchmark:
-    """The benchmark of that name. `own`: a user's data sets by name, the `input_shape` of their images.
+    """The benchmark with this name. `own`: name -> `input_shape`, for a user's own data sets.
 
-    Raises UserError, with a suggestion, where there is none."""
+    Raises UserError, with a suggestion, if there is none."""
     if name in BENCHMARKS:
         return BENCHMARKS[name]
     parts, own = _NAME.fullmatch(name), own or {}
@@ -121,12 +120,12 @@ def get(name: str, own: Mapping[str, Shape] | None = None) -> Benchmark:
 
 
 def of_evaluation(info: Mapping[str, Any], evaluated: Mapping[str, Any], name: str | None) -> Benchmark:
-    """The benchmark of an evaluation: that of its record, or, by `name`, the other one that it says it was on."""
+    """The benchmark of an evaluation: the record's, unless the evaluation has the `name` of another one."""
     return of_record(info if name is None else {"benchmark": name, "data": evaluated.get("data") or info["data"]})
 
 
 def of_record(info: Mapping[str, Any]) -> Benchmark:
-    """The benchmark that a record names: the record tells the shape of its images, which need not be here."""
+    """The benchmark of a record. The record has the shape of its images, so the data need not be here."""
     shape = info["data"].get("shape")
     if shape is None or info["benchmark"] in BENCHMARKS:
         return get(info["benchmark"])
@@ -137,7 +136,7 @@ def of_record(info: Mapping[str, Any]) -> Benchmark:
 
 
 def is_name(text: str) -> bool:
-    """Whether it reads as a benchmark's, which a data set can then not be called."""
+    """Whether the text has the form of a benchmark's name; a data set must not have such a name."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -148,6 +147,7 @@ def _unknown(name: str, data: Iterable[str]) -> UserError:
 
 
 def place(title: str) -> tuple[int, str]:
-    """A sort key: the order in which benchmarks are shown, the first one first, those without a place by name."""
+    """A sort key for the order in which benchmarks are shown: the main one first, then the named ones, others by
+    name."""
     order, name = [FIRST, *(name for name in BENCHMARKS if name != FIRST)], title.removeprefix("part of ")
     return (order.index(name) if name in order else len(order)), title

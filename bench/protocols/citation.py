@@ -1,4 +1,4 @@
-"""Where a value of a protocol comes from."""
+"""The source of a value in a protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ Citations = dict[str, "Citation"]
 
 @dataclass(frozen=True)
 class Citation:
-    """`where` a value stands; `own`: as it stands there, where it was converted; `assumed`: no source gives it."""
+    """The source of a value. `where`: the place; `own`: the value in the source, if it was converted; `assumed`: no
+    source gives it."""
 
     where: str
     own: str = ""

@@ -1,4 +1,4 @@
-"""Protocols with the source of every value, as rows of tables: one in full, or what differs between two."""
+"""Protocols with the source of every value, as rows of tables: a protocol in full, or the differences between two."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SET = Citation("--set")
 
 @dataclass(frozen=True)
 class Sourced:
-    """A named protocol on a benchmark, perhaps with settings changed. `sources`: of every setting."""
+    """A named protocol on a benchmark, possibly with changed settings. `sources`: setting -> source."""
 
     name: str
     protocol: Protocol
@@ -30,18 +30,18 @@ class Sourced:
         return settings_of(self.protocol)
 
     def said(self, setting: str) -> str:
-        """The value as `--set` takes it, marked where it is assumed."""
+        """The value in the form that `--set` accepts, marked if it is assumed."""
         return written(self.values[setting]) + " (assumed)" * self.sources[setting].assumed
 
     def origin(self, setting: str) -> str:
-        """The source, with the value as it stands there where it was converted."""
+        """The source, followed by the value in the source if it was converted."""
         source = self.sources[setting]
         return f"{source}: {source.own}" if source.own else str(source)
 
 
 def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used: Collection[str] = ()) -> Sourced:
-    """The preset, as a method that uses the settings `used` is tested under it, with `name=value` changes, whose source
-    is `--set`. Raises UserError."""
+    """The preset for a method that uses the settings `used`, with `name=value` changes, whose source is `--set`. Raises
+    UserError."""
     base = preset(name, benchmark, used)
     changed = with_settings(base, settings)
     values, known = settings_of(changed), sources(name, benchmark, used)
@@ -50,14 +50,14 @@ def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used:
 
 
 def assumed_settings(benchmark: Benchmark, protocol: Protocol) -> list[str]:
-    """The settings of a run whose values are only assumed by the preset that it is nearest to."""
+    """The settings of a run whose values are only assumed by its nearest preset."""
     nearest = sourced(nearest_preset(benchmark, protocol.training), benchmark)
     values = settings_of(protocol)
     return [name for name, source in nearest.sources.items() if source.assumed and values[name] == nearest.values[name]]
 
 
 def every_setting(one: Sourced) -> list[dict[str, str]]:
-    """A row a setting: its value, the value that its source has where that was converted, and the source."""
+    """One row per setting: its value, the value in the source if it was converted, and the source."""
     return [
         {
             "setting": name,
@@ -70,7 +70,7 @@ def every_setting(one: Sourced) -> list[dict[str, str]]:
 
 
 def different_settings(one: Sourced, other: Sourced) -> list[dict[str, str]]:
-    """A row a setting that differs: both values, each with its source. Empty where nothing does."""
+    """One row per setting that differs: both values, each with its source; empty if nothing differs."""
     names = [name for name, value in one.values.items() if value != other.values[name]]
     one_name, other_name = (one.name, other.name) if one.name != other.name else (f"{one.name} (1)", f"{one.name} (2)")
     return [

@@ -1,4 +1,4 @@
-"""What each key of an experiment's `[[run]]` may hold, and what it is read as."""
+"""Checks and converts the values of an experiment's `[[run]]` keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from bench.errors import UserError
 from bench.protocols.settings import takes_list
 
-MOST_SEEDS, HIGHEST_SEED = 1000, 2**31 - 1  # of one command
-MOST_CANDIDATES = 100  # of one [[run]]
+MOST_SEEDS, HIGHEST_SEED = 1000, 2**31 - 1  # per command
+MOST_CANDIDATES = 100  # per [[run]]
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def _settings(value: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _alternatives(name: str, value: Any) -> tuple[str, ...]:
-    """One value, or those of a list; of a setting that is a list itself, of a list of lists."""
+    """The value, or the values of a list; for a setting whose value is itself a list, those of a list of lists."""
     own = takes_list(name) and not (isinstance(value, list) and any(isinstance(each, list) for each in value))
     if own or not isinstance(value, list) or not value:
         return (_written(name, value),)
@@ -54,7 +54,7 @@ def _alternatives(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """TOML reads `evaluation.episodes = 9` as a table in a table."""
+    """The settings with dotted names: TOML reads `evaluation.episodes = 9` as a table within a table."""
     for name, each in value.items():
         if isinstance(each, dict):
             yield from ((f"{name}.{below}", item) for below, item in _flat(each))
@@ -63,7 +63,7 @@ def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _written(name: str, value: Any) -> str:
-    """As `--set` takes it."""
+    """A value as text, in the form that `--set` accepts."""
     if isinstance(value, list) and value:
         return ",".join(_written(name, each) for each in value)
     if type(value) is bool:

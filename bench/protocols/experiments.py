@@ -37,8 +37,8 @@ _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Block:
-    """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as `--set` takes them; `grid` has
-    the settings of which several values are tried; `number` is its place in the file, from 0."""
+    """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as for `--set`; `grid`: the settings
+    with several values to try; `number`: its index in the file, from 0."""
 
     number: int
     benchmarks: tuple[str, ...]
@@ -50,20 +50,20 @@ class Block:
 
     @property
     def candidates(self) -> tuple[Block, ...]:
-        """The block with each combination of the grid's values; itself where there is no grid."""
+        """The block with each combination of the grid's values; the block itself without a grid."""
         tried = product(*([f"{name}={value}" for value in values] for name, values in self.grid))
         return tuple(replace(self, settings=(*self.settings, *values), grid=()) for values in tried)
 
     @property
     def tried(self) -> tuple[str, ...]:
-        """Each combination of the grid's values, such as `inner_lr=0.1, inner_steps=5`; none without a grid."""
+        """Each combination of the grid's values, such as `inner_lr=0.1, inner_steps=5`; empty without a grid."""
         own = len(self.settings)
         return tuple(", ".join(each.settings[own:]) for each in self.candidates) if self.grid else ()
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The content of a file, as it is and as it reads."""
+    """The content of a file, as text and parsed."""
 
     path: Path
     text: str = field(repr=False)
@@ -77,14 +77,14 @@ class Experiment:
 
     @property
     def kept(self) -> dict[str, str]:
-        """What the record of a run keeps of it."""
+        """What the record of a run stores about the experiment."""
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
 
     def protocol_of(
         self, block: Block, benchmark: Benchmark, used: Collection[str] = protocol.OF_SOME_METHODS
     ) -> protocol.Protocol:
-        """The protocol of the runs of a method that uses these settings, in a block without a grid. Raises UserError,
-        with the place of what is wrong."""
+        """The protocol for a method that uses these settings, in a block without a grid. Raises UserError with the
+        position of the error in the file."""
         with self.at(block, "protocol"):
             preset = presets.preset(block.protocol, benchmark, used)
         for setting in block.settings:
@@ -95,7 +95,7 @@ class Experiment:
 
     @contextmanager
     def at(self, block: Block, key: str = "") -> Iterator[None]:
-        """Gives the errors that are raised within the file, the run and the key that they are about."""
+        """Context manager that adds file, run and key to the message of a UserError."""
         try:
             yield
         except UserError as error:
@@ -103,13 +103,13 @@ class Experiment:
 
 
 def shipped() -> dict[str, Path]:
-    """Name -> file, of those that ship with the project."""
+    """Name -> file of the experiments that are part of the project."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
 
 
 def read(name: str) -> Experiment:
-    """The experiment in a file, or the shipped one of that name. Raises UserError, one line with the place in the
-    file, for what is no experiment; whether its names mean anything is for others to say."""
+    """The experiment in a file, or the built-in one with this name. Raises UserError, with the position in the file, if
+    it is malformed; whether its names exist is checked elsewhere."""
     path = Path(name)
     if not path.is_file():
         path = _shipped(name)
@@ -136,7 +136,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path}: more than {_MOST_BYTES >> 10} KiB, too large for an experiment")
-        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
+        return path.read_text(encoding="utf-8-sig")  # some editors write a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -144,7 +144,7 @@ def _text(path: Path) -> str:
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of too many digits is a mere ValueError
+    except (ValueError, RecursionError) as error:  # a number with too many digits raises ValueError
         found = _SYNTAX.fullmatch(str(error))
         where, what = (f", line {found[2]}", found[1]) if found else ("", str(error))
         raise UserError(f"{path}{where}: not valid TOML: {what}") from error

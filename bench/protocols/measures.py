@@ -1,4 +1,4 @@
-"""What a score is: its name and unit, which way is better, and between which bounds it lies. Imports no torch.
+"""The measures of a score: name, unit, which direction is better, and bounds. Imports no torch.
 
 The functions that compute loss and score are in `bench.training.objectives`, by the name of the measure."""
 
@@ -13,8 +13,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Measure:
-    """`bounds` are those of a stored score; what is shown is `factor` times that, in `unit`, and `points` is what its
-    differences are in. `counted`: a mean of right and wrong answers, so that a part of its variance is binomial."""
+    """`bounds`: of a stored score; shown values are `factor` times that, in `unit`; `points`: the unit of differences.
+    `counted`: whether the score is a mean of right and wrong answers, so that part of its variance is binomial."""
 
     name: str
     bounds: tuple[float, float]
@@ -27,48 +27,48 @@ class Measure:
 
     @property
     def worst(self) -> float:
-        """What any score is better than."""
+        """The worst possible score."""
         return -math.inf if self.higher_is_better else math.inf
 
     def better(self, score: float, than: float) -> bool:
-        """Whether it is, and not merely as good; what is no number never is, and any number is better than that."""
+        """Whether a score is strictly better; NaN is worse than any number."""
         known, other = (self.worst if math.isnan(value) else value for value in (score, than))
         return known > other if self.higher_is_better else known < other
 
     def best(self, scores: np.ndarray) -> int:
-        """The place of the best of [scores], the first of equals; what is no number is the worst."""
+        """The index of the best of [scores], the first if several are equal; NaN is the worst."""
         known = np.where(np.isnan(scores), self.worst, scores)
         return int(known.argmax() if self.higher_is_better else known.argmin())
 
     @property
     def label(self) -> str:
-        """Such as `accuracy (%)`."""
+        """The name with its unit, such as `accuracy (%)`."""
         said = [self.unit] * bool(self.unit) + ["lower is better"] * (not self.higher_is_better)
         return f"{self.name} ({', '.join(said)})" if said else self.name
 
     @property
     def shown_bounds(self) -> tuple[float, float]:
-        """The bounds of what is shown."""
+        """The bounds of shown values."""
         low, high = self.bounds
         return self.factor * low, self.factor * high
 
     def near_bound(self, interval: tuple[float, float]) -> bool:
-        """Whether an interval of what is shown comes within a point (a hundredth of the bounds) of one of them."""
+        """Whether an interval of shown values comes within a point (a hundredth of the range) of a bound."""
         low, high = self.shown_bounds
         near = (high - low) / 100 if math.isfinite(high) else 0.0
         return interval[0] <= low + near or interval[1] >= high - near
 
     @property
     def form(self) -> str:
-        """How a shown value is written, for `format`."""
+        """The format specification of shown values."""
         return f".{self.digits}f"
 
     def written(self, score: float) -> str:
-        """A stored score with its unit, or with its name where it has none: `62.19 %`."""
+        """A stored score as text with its unit, or with its name if it has none, such as `62.19 %`."""
         return f"{self.factor * score:{self.form}} {self.unit or self.name}"
 
     def clipped(self, interval: tuple[Any, Any]) -> tuple[float, float]:
-        """An interval of what is shown, inside its bounds; NaN stays."""
+        """An interval of shown values, clipped to their bounds; NaN stays NaN."""
         low, high = (float(np.clip(end, *self.shown_bounds)) for end in interval)
         return low, high
 

@@ -1,4 +1,4 @@
-"""What `--set` changes in the protocol of one method, and what it leaves alone."""
+"""Which changes of `--set` apply to the protocol of a method."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _PLAIN = Protocol(Training(), Evaluation())
 
 
 def with_used_settings(preset: Protocol, settings: Iterable[str], used: Collection[str]) -> Protocol:
-    """The preset as a method that uses these settings is run under it, with `name=value` changes: what the method does
-    not use stays as it was, and so does its runs' hash. Raises UserError."""
+    """The preset for a method that uses these settings, with `name=value` changes. Settings that the method does not
+    use stay unchanged, and so does the hash of its runs. Raises UserError."""
     return with_settings(preset, [text for text in settings if moves(text, used)])
 
 
 def moves(setting: str, used: Collection[str]) -> bool:
-    """Whether `name=value` is of a setting that a method uses, or says that it has none of it (`inner_batch=none`)."""
+    """Whether `name=value` is a setting that the method uses, or explicitly disables a feature (`inner_batch=none`)."""
     return uses(used, _name(setting)) or _says_without(setting)
 
 
@@ -28,6 +28,6 @@ def _name(setting: str) -> str:
 
 
 def _says_without(setting: str) -> bool:
-    """A setting that came later has what is done without it for a default."""
+    """Whether `name=value` is the default of a setting added later, which means that the feature is not used."""
     later = {f.name for part in (Training, Evaluation) for f in fields(part) if f.metadata["later"]}
     return _name(setting) in later and with_settings(_PLAIN, [setting]) == _PLAIN

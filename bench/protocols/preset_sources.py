@@ -1,7 +1,7 @@
-"""Where every value of the named protocols comes from: a `Citation` for each setting of each preset.
+"""The source of every value of the named protocols: a `Citation` for each setting of each preset.
 
-What no source gives is assumed, is marked so wherever it is shown, and counts as not known when a claim is judged.
-"""
+Values that no source gives are assumed, are marked wherever they are shown, and count as unknown when a claim is
+judged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _WIDE = Citation("this project: a wide choice, for a fair chance")
 
 
 def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Mapping[str, Citation]:
-    """Setting, as `--set` names it -> source, for a method that uses the settings `used`. Raises UserError, with a
+    """Setting, by its `--set` name -> source, for a method that uses the settings `used`. Raises UserError, with a
     suggestion."""
-    preset_of(preset, benchmark)  # which says so where there is none
+    preset_of(preset, benchmark)  # raises UserError for an unknown preset
     of = PAPERS[preset].sources if preset in PAPERS else _quick
     return of(benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
 

@@ -1,8 +1,7 @@
-"""The named protocols, each a function of the benchmark: those of papers (`bench.protocols.papers`), and `quick`. Any
-other is called by the nearest of them, and what differs from it.
+"""The named protocols, each a function of the benchmark: those of papers (`bench.protocols.papers`), and `quick`. Other
+protocols are named by the nearest preset and the differences from it.
 
-Where each value comes from is in `bench.protocols.preset_sources`.
-"""
+The sources of the values are in `bench.protocols.preset_sources`."""
 
 from __future__ import annotations
 
@@ -32,11 +31,11 @@ _QUICK_ITERATIONS = {
 }
 _QUICK_EPISODES = {"omniglot-5w1s": 200, "tiny": 20}
 
-Used = Collection[str]  # of the settings that not every method uses, those that one does
-# What moves the choice of the best weights, but not the last ones: no part of what is compared (`weights` is).
+Used = Collection[str]  # the settings that a method uses, among those that not every method uses
+# Settings that affect only the choice of the best weights: they are not compared (`weights` is).
 VALIDATION = frozenset({"validations", "validation_episodes", "validation_shape"})
-_APART = VALIDATION | frozenset(NO_SETTINGS)  # no setting: said in words
-MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # no setting either: what scores of shipped methods do not show
+_APART = VALIDATION | frozenset(NO_SETTINGS)  # not settings: described in words
+MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # not settings either: no effect on built-in methods' scores
 
 
 def quick(benchmark: Benchmark) -> Protocol:
@@ -49,7 +48,7 @@ def quick(benchmark: Benchmark) -> Protocol:
 
 
 def _changed(changes: Callable[[Benchmark, Protocol], Protocol]) -> Callable[[Benchmark], Protocol]:
-    """A protocol that is said by what it changes of `paper`."""
+    """A protocol that is defined by its changes to `paper`."""
 
     @wraps(changes)
     def protocol(benchmark: Benchmark) -> Protocol:
@@ -59,8 +58,8 @@ def _changed(changes: Callable[[Benchmark, Protocol], Protocol]) -> Callable[[Be
 
 
 class Paper(NamedTuple):
-    """`protocol` of a benchmark; its docstring is what `list` says. `sources`: of every setting of that. `data`: the
-    one data set that it is about; None: any images."""
+    """`protocol`: function of a benchmark, whose docstring `list` shows. `sources`: of its settings. `data`: the only
+    data set that it applies to, or None for any images."""
 
     protocol: Callable[[Benchmark], Protocol]
     sources: Callable[[Benchmark], Citations]
@@ -83,18 +82,19 @@ PRESETS: dict[str, Callable[[Benchmark], Protocol]] = {
     "quick": quick,
 }
 
-# Where a source says two things, its preset follows one of them, and these are the other: `explain` tries it.
+# If a source can be read in two ways, its preset follows one reading; these are the others, which `explain` tries.
 READINGS: dict[str, dict[str, Any]] = {"article": {"meta_update": "episode"}}  # printed; its text: per meta-batch
 
 
 def milestones(name: str, benchmark: Benchmark, iterations: int) -> tuple[int, ...]:
-    """Iterations before the last at which the source evaluated one and the same training, and so does `run`."""
+    """The iterations before the end at which the source evaluated the same training, and at which `run` evaluates it
+    too."""
     found = {"article": (20 if benchmark.name == "tiny" else 60_000,)}.get(name, ())
     return tuple(iteration for iteration in found if iteration < iterations)
 
 
 def names(benchmark: Benchmark) -> tuple[str, ...]:
-    """The protocols that there are for this benchmark."""
+    """The names of the protocols for this benchmark."""
     if benchmark.form == FUNCTIONS:
         return ("paper", "quick")
     about = {name: each.data for name, each in PAPERS.items()}
@@ -102,8 +102,8 @@ def names(benchmark: Benchmark) -> tuple[str, ...]:
 
 
 def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
-    """The named protocol for this benchmark, as a method that uses these settings is tested under it; without them, as
-    every method is validated in training. Raises UserError, with a suggestion, where there is none."""
+    """The named protocol for this benchmark and a method that uses these settings; without `used`, the one under which
+    every method is validated in training. Raises UserError, with a suggestion, if there is none."""
     if name not in PRESETS:
         raise unknown("protocol", name, PRESETS)
     if name not in names(benchmark):
@@ -114,8 +114,8 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
 
 
 def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str, Any]:
-    """Settings of a baseline that fine-tunes, where this project and no source gives them: rates and steps so many that
-    what validation chooses can lie between them, and the head alone beside the whole network."""
+    """Settings of a fine-tuned baseline that come from this project and from no source: a range of rates and steps wide
+    enough that validation can choose a value inside it, and adapting only the head as well as the whole network."""
     if name not in ("paper", "article", "quick") or "finetune_steps" not in used:
         return {}
     if benchmark.form == FUNCTIONS:
@@ -126,20 +126,20 @@ def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str,
 
 
 def described(benchmark: Benchmark, used: Used, protocol: Protocol) -> str:
-    """The nearest preset and the fields that differ from it: `paper, iterations=2000`."""
+    """The nearest preset and the settings that differ from it: `paper, iterations=2000`."""
     nearest = nearest_preset(benchmark, protocol.training)
     return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)))
 
 
 def described_training(benchmark: Benchmark, training: Training) -> str:
-    """The name of the training part alone, so that a run is called by one preset, however it is evaluated."""
+    """The description of the training part alone, so that a run has one name however it is evaluated."""
     nearest = nearest_preset(benchmark, training)
     return _written(nearest, training_differences(training, preset(nearest, benchmark).training))
 
 
-@lru_cache(4096)  # asked for by every row and every line of a report
+@lru_cache(4096)  # called for every row and every line of a report
 def nearest_preset(benchmark: Benchmark, training: Training) -> str:
-    """The preset whose training differs in the fewest fields; the first of equals."""
+    """The preset whose training differs in the fewest fields; the first one if several are equal."""
     return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))
 
 
@@ -149,19 +149,19 @@ def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
 
 
 def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
-    """Setting, as `--set` names it -> (ours, theirs), wherever they differ and the method uses the setting."""
+    """Setting, by its `--set` name -> (ours, theirs), if they differ and the method uses the setting."""
     training = _used(used, training_differences(ours.training, theirs.training))
     evaluation = evaluation_differences(used, ours.evaluation, theirs.evaluation)
     return training | {setting_of_evaluation(k): v for k, v in evaluation.items()}
 
 
 def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[Any, Any]]:
-    """Field -> (ours, theirs), but for when validation happens, and for where the weights come from."""
+    """Field -> (ours, theirs), if they differ; without the validation schedule and the origin of the weights."""
     return {k: v for k, v in differences(ours, theirs).items() if k not in _APART}
 
 
 def evaluation_differences(used: Used, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
-    """Field -> (ours, theirs), wherever they differ and the method uses the setting."""
+    """Field -> (ours, theirs), if they differ and the method uses the setting."""
     return _used(used, differences(ours, theirs))
 
 
@@ -170,7 +170,7 @@ def _used(used: Used, found: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any,
 
 
 def written(value: Any) -> str:
-    """A value as `--set` takes it, rounded to what tells values apart."""
+    """A value in the form that `--set` accepts, rounded to four digits."""
     if isinstance(value, tuple):
         return ",".join(map(written, value))
     if isinstance(value, float):

@@ -1,8 +1,7 @@
-"""A protocol: every setting that can move the number, as two frozen parts, each hashed by its values.
+"""A protocol: every setting that can affect the result, in two frozen parts, each hashed by its values.
 
-`Training` keys a run (with benchmark, method, seed and data); `Evaluation` keys one of the run's evaluations. What
-only changes how a step is executed (device, chunk, threads) is no part of it.
-"""
+`Training` identifies a run (with benchmark, method, seed and data); `Evaluation` identifies one of the run's
+evaluations. Settings that change only how a step is executed (device, chunk, threads) are not included."""
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ from typing import Any
 
 from bench.protocols.benchmarks import Benchmark, EpisodeShape
 
-NO_SETTINGS = ("origin", "code", "benchmark")  # fields that tell trainings or evaluations apart, and that nobody sets
-OF_ELSEWHERE = ("blocks",)  # what only networks that were trained elsewhere have otherwise
+NO_SETTINGS = ("origin", "code", "benchmark")  # fields that distinguish trainings or evaluations, but cannot be set
+OF_ELSEWHERE = ("blocks",)  # differs only in networks trained elsewhere
 
 
 def _setting(
@@ -28,31 +27,31 @@ def _setting(
     below: float = float("inf"),
     later: bool = False,
 ) -> Any:
-    """`most`: of whole numbers, far beyond any use: a slip of the keyboard is refused before it fills a machine.
-    `later`: the field came after there were records. Its default is what they did, and is left out of the hash, so
-    that they keep their keys."""
+    """Declares a field. `most`: for integers, far beyond any use, so that a typing error is refused before it fills the
+    memory. `later`: the field was added after the first records. Its default is what those did, and is left out of the
+    hash, so that their keys stay valid."""
     bounds = {"least": least, "most": most, "above": above, "below": below}
     return field(default=default, metadata={"help": help, "choices": choices, **bounds, "later": later})
 
 
-BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an episode of images stood class by class
+BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an image episode were ordered by class
 INNER_LOOP = ("inner_lr", "inner_steps")
 DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
 MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
-OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # a method declares which it uses
+OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # methods declare which
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
 _ROTATIONS = "a random turn per class of an episode, turned copies as classes, no turns, or none: the benchmark's"
 _MULTI_STEP = "epochs in which the loss after every inner step counts, or none: a tenth of the training"
 _INNER_BATCH = "images per inner step, drawn without replacement, pass after pass, or none: the whole support set"
-DOWNSAMPLING = ("max-pool", "max-pool-same", "stride")  # same: what is left over of an odd size is pooled too
-BLOCKS = ("paper", "padded", "unpadded")  # `bench.networks.geometry` says what they are
-# `bench.networks.inputs` says what these are.
+DOWNSAMPLING = ("max-pool", "max-pool-same", "stride")  # same: odd sizes are padded before pooling
+BLOCKS = ("paper", "padded", "unpadded")  # described in `bench.networks.geometry`
+# Described in `bench.networks.inputs`.
 INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")
 WITH_VALIDATION = "train+valid"
-# What normalises the queries: their own statistics, the support set's, those of that and each query alone, those of
-# support and queries together, or running ones.
+# The statistics that normalise the queries: their own, the support set's, those of the support set with each single
+# query, those of support and queries together, or running ones.
 BATCH, SUPPORT, ONE_QUERY, EPISODE, RUNNING = STATISTICS = ("batch", "support", "support+query", "episode", "running")
 _STATISTICS = "that normalise the queries; episode: support and queries together"
 _HEAD_STEPS = "the most steps of the head alone, or none: as many as finetune_steps"
@@ -63,7 +62,7 @@ _PRECISION = "precision of the products of convolutions and head; everything els
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that moves the trained weights. The defaults are no protocol: `presets` gives those."""
+    """Every setting that affects the trained weights. The defaults are not a protocol; see `presets`."""
 
     iterations: int = _setting(60_000, "meta-steps", least=1, most=1_000_000_000)
     meta_batch: int = _setting(4, "episodes per meta-step", least=1, most=10_000)
@@ -132,7 +131,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that moves the scores of given weights."""
+    """Every setting that affects the scores of given weights."""
 
     episodes: int = _setting(600, "test episodes", least=2, most=1_000_000)
     queries: int = _setting(15, "query images per class", least=1)
@@ -167,13 +166,14 @@ class Protocol:
     evaluation: Evaluation
 
     def shape(self, split: str, benchmark: Benchmark) -> EpisodeShape:
-        """The episodes of a split: at test the benchmark's, in training its settings', in validation either."""
+        """The shape of a split's episodes: the benchmark's at test, the training settings' in training, either one in
+        validation."""
         part = self.part(split)
         own = (part.ways, part.shots) if isinstance(part, Training) else (None, None)
         return benchmark.with_shape(*own).episode(part.queries)
 
     def part(self, split: str) -> Training | Evaluation:
-        """Which part says what the episodes of a split are like."""
+        """The part whose settings apply to the episodes of a split."""
         as_trained = split == "train" or (split == "valid" and self.training.validation_shape == "training")
         return self.training if as_trained else self.evaluation
 
@@ -185,16 +185,16 @@ def digest(*values: Any) -> str:
 
 
 def training_hash(training: Training, data_digest: str) -> str:
-    """What a run is keyed by, beside its benchmark, method and seed."""
+    """The hash that identifies a run, besides its benchmark, method and seed."""
     return digest(_hashed(training), data_digest)
 
 
 def evaluation_hash(evaluation: Evaluation) -> str:
-    """What an evaluation of a run is keyed by, beside the iteration."""
+    """The hash that identifies an evaluation of a run, besides the iteration."""
     return digest(_hashed(evaluation))
 
 
 def _hashed(part: Any) -> dict[str, Any]:
-    """The fields that count: all, but for later ones that say what was done before they came."""
+    """The fields to hash: all, except those added later whose value is the default."""
     left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
     return {name: value for name, value in vars(part).items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""Published weights that the project knows by the sums of their files."""
+"""Published weights that the project recognises by the checksums of their files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from bench.protocols.protocol import digest
 
 @dataclass(frozen=True)
 class Known:
-    """Weights whose files are known by their sums. `source`: that of the claims behind which they stand."""
+    """Weights that are recognised by the checksums of their files. `source`: the source of the claims that they belong
+    to."""
 
     name: str
     benchmark: str
     source: str
 
 
-# By the SHA-256 of the data and of the index.
+# Keys: the SHA-256 of the data file and of the index.
 _KNOWN = {
     frozenset(
         {
@@ -29,10 +30,10 @@ _KNOWN = {
 
 
 def known(files: Mapping[str, str]) -> Known | None:
-    """What is known of files with these SHA-256 (by name)."""
+    """The published weights with these files (name -> SHA-256), or None."""
     return _KNOWN.get(frozenset(map(str, files.values())))
 
 
 def origin(files: Mapping[str, str]) -> str:
-    """Eight hexadecimal digits that stand for the content of files with these SHA-256 (by name)."""
+    """Eight hexadecimal digits that identify the content of these files (name -> SHA-256)."""
     return digest(sorted(map(str, files.values())))

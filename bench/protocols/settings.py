@@ -1,4 +1,4 @@
-"""Settings by name: what `--set` and experiments change in a protocol, checked."""
+"""Settings by name: checks and applies the changes of `--set` and of experiments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bench.protocols.protocol import NO_SETTINGS, OF_ELSEWHERE, Evaluation, Prot
 
 
 def from_fields(part: type, values: Mapping[str, Any]) -> Any:
-    """The part with these fields, each validated. Raises UserError on an unknown field or a value out of range."""
+    """A part of a protocol with these fields, each validated. Raises UserError for an unknown field or a value out of
+    range."""
     by_name = {f.name: f for f in fields(part)}
     for name in values:
         if name not in by_name:
@@ -23,8 +24,8 @@ def from_fields(part: type, values: Mapping[str, Any]) -> Any:
 
 
 def with_settings(protocol: Protocol, settings: Iterable[str]) -> Protocol:
-    """The protocol with `name=value` changes. A bare name is a field of the training if it has one, else of the
-    evaluation; `evaluation.name` is always the latter's. Raises UserError, with a suggestion."""
+    """The protocol with `name=value` changes. A plain name is a field of the training if it has one, otherwise of the
+    evaluation; `evaluation.name` always is one of the evaluation. Raises UserError, with a suggestion."""
     for text in settings:
         name, value = _split(text)
         part, name = _owner(name)
@@ -47,18 +48,19 @@ def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) ->
 
 
 def settings_of(protocol: Protocol) -> dict[str, Any]:
-    """Every field that `--set` can name, by that name: `evaluation.` stands where the training has one alike."""
+    """All settings by their `--set` names; those of the evaluation have the prefix `evaluation.` if the training has a
+    field with the same name."""
     training = {name: getattr(protocol.training, name) for name in _names(Training)}
     return training | {setting_of_evaluation(n): getattr(protocol.evaluation, n) for n in _names(Evaluation)}
 
 
 def setting_of_evaluation(name: str) -> str:
-    """The name by which a field of the evaluation is set."""
+    """The `--set` name of a field of the evaluation."""
     return f"evaluation.{name}" if name in (f.name for f in fields(Training)) else name
 
 
 def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
-    """The protocol with these values by their settings' names. Raises UserError on an unknown name."""
+    """The protocol with these values, by the names of settings. Raises UserError for an unknown name."""
     for name, value in values.items():
         part, field_name = _owner(name)
         protocol = replace(protocol, **{part: replace(getattr(protocol, part), **{field_name: value})})
@@ -66,7 +68,7 @@ def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
 
 
 def takes_list(name: str) -> bool:
-    """Whether the value of a setting is a list itself."""
+    """Whether the value of a setting is itself a list."""
     declared = [
         f for part in (Training, Evaluation) for f in fields(part) if f.name == name.removeprefix("evaluation.")
     ]
@@ -74,13 +76,14 @@ def takes_list(name: str) -> bool:
 
 
 def check_can_be_tried(name: str) -> None:
-    """Raises UserError where validation cannot choose between values of a setting: it sees what the training moves."""
+    """Raises UserError if validation cannot choose between values of a setting, because it affects only the
+    evaluation."""
     if _owner(name)[0] == "evaluation":
         raise UserError("validation cannot choose a setting of the evaluation from a list: give one value")
 
 
 def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
-    """Field name -> (ours, theirs) wherever two parts of one kind differ."""
+    """Field name -> (ours, theirs), if they differ between two parts of the same kind."""
     pairs = {f.name: (getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours)}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -97,7 +100,7 @@ def _names(part: type) -> list[str]:
     return [f.name for f in fields(part) if f.name not in ("meaning", *OF_ELSEWHERE, *NO_SETTINGS)]
 
 
-_OF_BENCHMARK = ("ways", "shots")  # of the test, that is
+_OF_BENCHMARK = ("ways", "shots")  # at test
 
 
 def _of_benchmark(name: str) -> UserError:
@@ -134,7 +137,7 @@ def _parsed(declared: Any, text: str) -> Any:
         raise UserError(f"{declared.name}={text}: not {_described(declared)}") from None
 
 
-@cache  # asked for by every field of every record of a report
+@cache  # called for every field of every record of a report
 def _kinds(declared: Any) -> tuple[Any, ...]:
     owner = Training if declared in fields(Training) else Evaluation
     hint = typing.get_type_hints(owner)[declared.name]
@@ -185,7 +188,8 @@ def _described(declared: Any) -> str:
 
 
 def with_training_settings(training: Training, settings: Iterable[str]) -> Training:
-    """The training part with `name=value` changes of any of its fields that describe weights. Raises UserError."""
+    """The training part with `name=value` changes to any of its fields, including those that describe weights. Raises
+    UserError."""
     for text in settings:
         training = _changed(training, *_split(text))
     return training

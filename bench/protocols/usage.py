@@ -1,4 +1,4 @@
-"""Which fields of a protocol move a method's runs: those of `OF_SOME_METHODS` that it declares, and all others."""
+"""Which settings affect a method's runs: those of `OF_SOME_METHODS` that it declares, and all others."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bench.protocols.protocol import OF_SOME_METHODS
 
 
 def uses(used: Collection[str], name: str) -> bool:
-    """Whether a field of a protocol moves runs of a method that uses these settings."""
+    """Whether a setting affects the runs of a method that uses these settings."""
     return name in used or name not in OF_SOME_METHODS
 
 
 def as_used(part: Any, used: Collection[str]) -> Any:
-    """A part of a protocol with the default of each setting that a method does not use: equal where its runs are."""
+    """A part of a protocol with defaults for the settings that a method does not use: equal parts give equal runs."""
     return replace(part, **{f.name: f.default for f in fields(part) if not uses(used, f.name)})

@@ -1,3 +1,3 @@
-"""What others did, as they did it: a module a paper, with the values of its protocol and the source of each.
+"""Protocols of published work: one module per paper, with the values of its protocol and the source of each.
 
-To add one: its module, and its place in `PAPERS` of `bench.protocols.presets`."""
+To add one, write its module, and add it to `PAPERS` in `bench.protocols.presets`."""

@@ -53,7 +53,7 @@ _NETWORK, _DATA = "authors' meta_neural_network_architectures.py", "authors' dat
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """A source of every setting of `antoniou`."""
+    """The source of every setting of `antoniou`."""
     coloured = benchmark.input_shape[0] == 3
     found = finn_sources.sources(benchmark) | {name: Citation(where) for name, where in _everywhere().items()}
     if coloured:

@@ -1,4 +1,5 @@
-"""The PyTorch re-implementation that this project started from: `article`. Much of it is assumed, and marked so."""
+"""The PyTorch re-implementation that this project started from: `article`. Much of it is assumed, and marked as
+such."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def article(benchmark: Benchmark, base: Protocol) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Where each setting of `article` is from."""
+    """The source of every setting of `article`."""
     text, printed = "article, text", "article, printed code"
     network = {"filters": "32", "downsampling": "max-pool 2", "head_input": "linear 800 -> 5"}
     its_own = benchmark.source == "mini-imagenet"

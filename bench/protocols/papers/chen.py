@@ -14,7 +14,7 @@ from bench.protocols.papers.finn_sources import PROJECTS_OWN, SHRUNK
 from bench.protocols.protocol import CLASSES, Evaluation, Protocol, Training
 
 _EPOCHS, _IMAGES, _BATCH = 5, 4112 * 20, 16
-_PASSES, _SUPPORT_BATCH = 100, 4  # of a test episode's head
+_PASSES, _SUPPORT_BATCH = 100, 4  # for the head in a test episode
 
 
 def chen(benchmark: Benchmark) -> Protocol:
@@ -22,7 +22,7 @@ def chen(benchmark: Benchmark) -> Protocol:
     training = Training(
         iterations=_EPOCHS * _IMAGES // _BATCH,
         meta_batch=1,
-        queries=1,  # which a training in images never draws
+        queries=1,  # never drawn in training on images
         image_batch=_BATCH,
         image_order="passes",
         filters=64,
@@ -53,7 +53,7 @@ def chen(benchmark: Benchmark) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Where each setting of `chen` is from."""
+    """The source of every setting of `chen`."""
     shrunk = ("filters", "iterations", "episodes") if benchmark.name == "tiny" else ()
     found = {name: Citation(f"authors' code, {where}") for name, where in (_of_training() | _of_test()).items()}
     apart = ("inner_lr", "inner_steps", "evaluation.inner_steps", "ways", "shots", "queries")

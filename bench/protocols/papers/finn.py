@@ -18,7 +18,7 @@ def paper(benchmark: Benchmark) -> Protocol:
     """Finn et al. 2017, sections 5.1 and 5.2 and appendix A.1."""
     if benchmark.form == FUNCTIONS:
         return _paper_sinusoid(benchmark)
-    if benchmark.input_shape[0] == 3:  # whatever is in colour is treated as the paper's one data set in colour
+    if benchmark.input_shape[0] == 3:  # colour images are treated like the paper's only data set in colour
         return _paper_mini_imagenet(benchmark)
     return _paper_omniglot(benchmark)
 
@@ -39,7 +39,7 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
 
 def _paper_omniglot(benchmark: Benchmark) -> Protocol:
     five_way = benchmark.ways == 5
-    once = benchmark.shots > 1  # one training, with 1 shot, for every number of shots
+    once = benchmark.shots > 1  # one training, with 1 shot, serves every number of shots
     training = Training(
         meta_batch=32 if five_way else 16,
         shots=1 if once else None,
@@ -60,9 +60,9 @@ def _paper_omniglot(benchmark: Benchmark) -> Protocol:
 
 
 def _paper_sinusoid(benchmark: Benchmark) -> Protocol:
-    """Section 5.1. Step sizes for the baselines, which the paper tunes "automatically", are chosen of a grid, upwards:
-    where no step is best, the first of equals is the most careful one. Points of one function have no class to stand
-    by, so their meaning is the first one still."""
+    """Section 5.1. The paper tunes the baselines' step sizes "automatically"; here they are chosen from a grid in
+    increasing order, so that the smallest is used if several are equally good. Points of a function have no classes to
+    be ordered by, so their `meaning` is still the first one."""
     training = Training(
         iterations=70_000,
         meta_batch=25,

@@ -1,4 +1,4 @@
-"""Where every value of `paper` comes from; the authors' files are those of cbfinn/maml, commit a7f45f1."""
+"""The source of every value of `paper`; the authors' files are those of cbfinn/maml, commit a7f45f1."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PROJECTS_OWN: Citations = {
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Setting, as `--set` names it -> source, of every setting of `paper`."""
+    """Setting, by its `--set` name -> source, for every setting of `paper`."""
     found = PROJECTS_OWN | _paper_everywhere(benchmark)
     if benchmark.form == FUNCTIONS:
         return found | _paper_sinusoid()

@@ -67,7 +67,7 @@ _OMNIGLOT = "authors' omniglot.py"
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Setting, as `--set` names it -> source, of every setting of both."""
+    """Setting, by its `--set` name -> source, for every setting of both protocols."""
     coloured = benchmark.input_shape[0] == 3
     found = {name: Citation(where) for name, where in (_of_training() | _of_evaluation()).items()}
     base = finn_sources.sources(benchmark)

@@ -35,7 +35,7 @@ _SAME = "Raghu et al. 2020, section 3: the architectures of Finn et al. 2017"
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """A source of every setting of `raghu`."""
+    """The source of every setting of `raghu`."""
     found = finn_sources.sources(benchmark)
     assumed = {name: Citation(f"as Finn et al. 2017: {found[name].where}", found[name].own, True) for name in _UNREAD}
     network = {name: Citation(_SAME) for name in ("filters", "downsampling", "head_input")}

@@ -44,7 +44,7 @@ def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Where each setting of `ravi` is from."""
+    """The source of every setting of `ravi`."""
     code, network = "Ravi and Larochelle 2017, code", "its matching-net-classifier.lua"
     changed = {
         "iterations": f"{code}: of an ordinary classifier",

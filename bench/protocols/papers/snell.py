@@ -49,7 +49,7 @@ _NONE_OF_IT = Citation("does not concern prototypical networks, which adapt noth
 
 
 def sources(benchmark: Benchmark) -> Citations:
-    """Where each setting of `snell` is from."""
+    """The source of every setting of `snell`."""
     found = PROJECTS_OWN | _everywhere() | (_mini_imagenet() if benchmark.input_shape[0] == 3 else _omniglot())
     if benchmark.source not in ("mini-imagenet", "omniglot"):
         like = "miniImageNet" if benchmark.input_shape[0] == 3 else "Omniglot"

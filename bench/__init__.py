@@ -148,8 +148,7 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
 
 
 class _Package(ModuleType):
-    """Keeps the functions whose names are also names of packages: Python would replace them when the package is
-    imported."""
+    """Keeps the functions that have the name of a subpackage: importing the subpackage would replace them."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (isinstance(value, ModuleType) and name in __all__):

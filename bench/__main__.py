@@ -9,8 +9,7 @@ from bench.errors import UserError
 
 
 def main() -> int:
-    """Runs the command line; returns the exit code: 0, 1 (something bad was found), 2 (the user's mistake), 75
-    (the time given is up), 130."""
+    """Runs the command line; returns the exit code: 0, 1 (a bad result), 2 (a user error), 75 (the time is up), 130."""
     try:
         from bench import cli
 
@@ -31,7 +30,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -43,7 +42,7 @@ def main() -> int:
 
 
 def _hidden_by() -> str:
-    """The package of that name that Python found first: that of the folder where it was started."""
+    """The other package named `methods` that Python found first, in the current folder."""
     import methods
 
     return str(methods.__file__ or next(iter(methods.__path__)))

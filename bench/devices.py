@@ -14,11 +14,11 @@ import torch
 
 from bench.errors import UserError, counted
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from glibc's malloc.h
 
 
 def device(name: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:n` names. Raises UserError where it is not there."""
+    """The device named `auto`, `cpu`, `cuda` or `cuda:n`. Raises UserError if it does not exist."""
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if name == "cpu":
@@ -36,9 +36,9 @@ def device(name: str) -> torch.device:
 
 
 def make_repeatable(threads: int | None, fast: bool = False) -> None:
-    """Deterministic algorithms, no TF32, a fixed number of threads: equal execution then gives equal bits.
-
-    `fast`: whichever algorithms are the fastest, and no bits are promised. TF32 stays off: it is of the protocol."""
+    """Selects deterministic algorithms, no TF32, and a fixed number of threads, so that equal execution gives equal
+    bits. `fast`: the fastest algorithms instead, without that promise. TF32 stays off in any case, because it is a
+    setting of the protocol."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     torch.use_deterministic_algorithms(not fast)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 (no type has it)  costs a tenth; nothing here reads such memory
@@ -50,13 +50,13 @@ def make_repeatable(threads: int | None, fast: bool = False) -> None:
 
 
 def has_tf32(where: torch.device) -> bool:
-    """Whether the device has that arithmetic: NVIDIA's, from compute capability 8.0 on."""
+    """Whether the device has TF32: NVIDIA GPUs from compute capability 8.0 on."""
     return where.type == "cuda" and torch.cuda.get_device_capability(where) >= (8, 0)
 
 
 @contextmanager
 def tf32(on: bool) -> Iterator[None]:
-    """Products of float32 in TF32 or, as everywhere else, not: 10 bits of the factors' mantissas, not 23."""
+    """Context manager: float32 products use TF32 if `on`, with 10 instead of 23 bits for the factors' mantissas."""
     switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [switch.allow_tf32 for switch in switches]
     try:
@@ -69,10 +69,10 @@ def tf32(on: bool) -> Iterator[None]:
 
 
 def keep_memory() -> None:
-    """Has Python's garbage collector leave out what is there already, which is all of torch: looking through it took
-    a tenth of a step on miniImageNet. And has glibc keep what is freed: by default it maps every large tensor anew,
-    and the kernel's clearing of those pages took more than half of such a step."""
-    if not gc.get_freeze_count():  # once a process: what a run has left behind since then is garbage like any other
+    """Saves time in memory management. Excludes all existing objects, including torch's, from garbage collection, which
+    took a tenth of a step on miniImageNet. Makes glibc keep freed memory: by default it maps every large tensor anew,
+    and clearing those pages in the kernel took more than half of such a step."""
+    if not gc.get_freeze_count():  # once per process: objects that runs leave later are collected as usual
         gc.freeze()
     mallopt = _of_libc("mallopt")
     if mallopt is not None:
@@ -81,7 +81,7 @@ def keep_memory() -> None:
 
 
 def _of_libc(name: str) -> Any:
-    """A function of glibc, or None where there is no glibc."""
+    """A function of glibc, or None if there is no glibc."""
     try:
         return getattr(ctypes.CDLL("libc.so.6"), name)
     except (OSError, AttributeError):
@@ -89,7 +89,7 @@ def _of_libc(name: str) -> Any:
 
 
 def forget_garbage(where: torch.device) -> None:
-    """Gives back what no tensor holds any more, before something smaller is tried."""
+    """Frees memory that no tensor uses any more, before a smaller chunk is tried."""
     gc.collect()
     if where.type == "cuda":
         torch.cuda.empty_cache()
@@ -98,14 +98,14 @@ def forget_garbage(where: torch.device) -> None:
 
 
 def forget_peak_memory(where: torch.device) -> None:
-    """Begins to measure anew where that can be done: on CUDA."""
+    """Restarts the measurement of peak memory, on CUDA only."""
     if where.type == "cuda":
         torch.cuda.reset_peak_memory_stats(where)
 
 
 def peak_memory_bytes(where: torch.device) -> int | None:
-    """The most memory held: by the whole process so far on a CPU, by the device's allocator since
-    `forget_peak_memory` on CUDA."""
+    """The peak memory: on a CPU, of the whole process so far; on CUDA, of the device's allocator since
+    `forget_peak_memory`."""
     if where.type == "cuda":
         return torch.cuda.max_memory_allocated(where)
     try:

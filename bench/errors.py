@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_LONGEST = 1000  # characters of a line that people read
+_LONGEST = 1000  # characters of a readable line
 
 
 class UserError(Exception):
-    """A mistake that the user can mend. The message is one line: what, where, what to do. Exit code 2.
+    """A mistake that the user can correct. The message is one line: what, where, what to do. Exit code 2.
 
-    It stays one whatever names stand in it."""
+    The message is a single line even if names in it contain line breaks."""
 
     def __init__(self, message: str) -> None:
         line = printable(message.replace("\n", "\\n"))
@@ -19,7 +19,7 @@ class UserError(Exception):
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is none of `known`, with the nearest one suggested."""
+    """The error for a name that is not in `known`; suggests the nearest one."""
     names = sorted(known)
     near = nearest(name, names, 0.5)
     hint = f"did you mean {near!r}? " if near else ""
@@ -27,7 +27,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known name that was likeliest meant, whatever its case; None where none is near."""
+    """The known name that was most likely meant, ignoring case; None if none is similar."""
     by_case: dict[str, str] = {}
     for each in known:
         by_case.setdefault(each.casefold(), each)
@@ -36,18 +36,18 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 shot`, `2 shots`, `5 queries`."""
+    """A number with its noun: `1 shot`, `2 shots`, `5 queries`."""
     many = "queries" if thing == "query" else f"{thing}s"
     return f"{count} {thing if count == 1 else many}"
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what a system or a library says of a failure, or else its kind."""
+    """The first line of the message of a system or library error, or else its type."""
     return _first_line(getattr(error, "strerror", None) or str(error)) or type(error).__name__
 
 
 def kind_and_reason(error: BaseException) -> str:
-    """`ValueError: what it says`, in one line."""
+    """The type and message of an error, `ValueError: ...`, in one line."""
     line = _first_line(str(error))
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
@@ -57,5 +57,5 @@ def _first_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with what a terminal would carry out, or show in another order, written as an escape."""
+    """The text with escapes for characters that a terminal would interpret, or display in another order."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_JSON_BYTES = 1 << 24
-MOST_NUMBERS = 1 << 24  # in one table
+MOST_NUMBERS = 1 << 24  # per table
 SUM = "sha256_of_the_rest"
 
 
 class Unreadable(Exception):
-    """What is wrong with the content of a file, in one line that does not name it."""
+    """The content of a file is invalid; the message is one line and does not name the file."""
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -32,17 +32,17 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def write_sealed(path: Path, value: dict[str, Any]) -> None:
-    """Writes JSON atomically, with a sum over itself, such as a record's or an evaluation's."""
+    """Writes JSON atomically, with a checksum of its own content, as in records and evaluations."""
     write_json(path, sealed(value))
 
 
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
-    """The value with a sum over itself, in the place of an older one."""
-    return value | {SUM: _sum(json.loads(json.dumps(value)))}  # as it is read again
+    """The value with a checksum of its own content, which replaces an older one."""
+    return value | {SUM: _sum(json.loads(json.dumps(value)))}  # in the form in which it is read again
 
 
 def is_sealed(value: dict[str, Any]) -> bool:
-    """Whether what was read is what was sealed; what carries no sum is older than that, and is."""
+    """Whether the checksum in a value matches its content; also True for older files, which have no checksum."""
     return SUM not in value or value[SUM] == _sum(value)
 
 
@@ -52,13 +52,13 @@ def _sum(value: dict[str, Any]) -> str:
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` fill a temporary file beside `path`, flushes it to disk and puts it in place at once.
+    """Lets `write` fill a temporary file beside `path`, flushes it to disk and moves it into place atomically.
 
-    Raises UserError where the folder cannot be written or the disk is full."""
+    Raises UserError if the folder cannot be written or the disk is full."""
     with writing(path):
         try:
             _write(path, write)
-        except FileNotFoundError:  # the folder was taken away meanwhile
+        except FileNotFoundError:  # the folder was deleted meanwhile
             _write(path, write)
 
 
@@ -72,14 +72,14 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def replace(new: Path, path: Path) -> None:
-    """Renames over what was there, for good: without the folder flushed too, a power cut can bring the old one back,
-    after something else has relied on the new one."""
+    """Replaces a file durably: without flushing the folder as well, a power failure can restore the old file after
+    something else has relied on the new one."""
     os.replace(new, path)
     flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Has the names in a folder outlive a power cut, where the system lets a folder be opened."""
+    """Makes changes to a folder's entries survive a power failure, if the system allows opening folders."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -91,17 +91,17 @@ def flush_folder(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Whatever keeps the file from being written is the user's one line."""
+    """Context manager that turns any error while writing the file into a UserError."""
     try:
         yield
     except OSError as error:
-        said = os.strerror(error.errno) if error.errno else reason(error)  # pyarrow says more, and twice
+        said = os.strerror(error.errno) if error.errno else reason(error)  # pyarrow repeats itself
         raise UserError(f"cannot write {path}: {said}") from error
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    # Not `tempfile`: its files are for their owner alone, and the finished file keeps that.
+    # Not `tempfile`: only the owner may read its files, and the finished file would keep these permissions.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.touch()
@@ -117,7 +117,7 @@ def sha256(path: Path) -> str:
 
 
 def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
-    """The value in a JSON file of a sensible size. Raises Unreadable."""
+    """The value in a JSON file of limited size. Raises Unreadable."""
     try:
         _check_size(path, most_bytes)
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
@@ -128,8 +128,8 @@ def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
 
 
 def read_columns(path: Path) -> dict[str, np.ndarray]:
-    """The numbers of a Parquet file, column by column; what else it says of itself is not looked at. Raises
-    Unreadable, also where a few bytes stand for more numbers than there is reason to have."""
+    """The numbers in a Parquet file, by column; other metadata are ignored. Raises Unreadable, also if a small file
+    claims to contain too many numbers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -146,8 +146,8 @@ def read_columns(path: Path) -> dict[str, np.ndarray]:
 
 
 def _numbers(column: Any) -> np.ndarray:
-    """[rows] of an Arrow array of numbers, NaN where one is missing. Arrow's own `to_numpy` imports pandas, which takes
-    as long as reading a hundred records."""
+    """[rows] of an Arrow array of numbers, with NaN for missing ones. Arrow's own `to_numpy` imports pandas, which
+    takes as long as reading a hundred records."""
     import numpy as np
 
     if not column.null_count:

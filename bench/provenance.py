@@ -11,12 +11,12 @@ from typing import Any
 
 __version__ = "0.2.0"
 
-PROJECT = "few-shot-bench"  # by which it is installed
+PROJECT = "few-shot-bench"  # the name of the package
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "safetensors", "pillow")
 
 
 def describe() -> dict[str, Any]:
-    """Versions, processor, and what tells the code apart, for the record."""
+    """Versions, processor, and the identity of the code, for the record."""
     import torch  # takes seconds, and `--version` needs none of it
 
     return {
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
 
 
 def lock() -> list[str]:
-    """`name==version` of every installed package and of the project itself, by name."""
+    """`name==version` of every installed package and of the project itself, sorted by name."""
     from importlib.metadata import distributions
 
     found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions() if d.metadata["Name"]}
@@ -58,13 +58,13 @@ def _processor() -> str:
 
 
 def code() -> dict[str, Any]:
-    """What tells this code from any other: a digest of its sources, and the commit where there is one."""
+    """What identifies this code: a digest of its sources, and the commit if there is one."""
     return {"sources": sources(), **commit()}
 
 
 @cache
 def sources() -> str:
-    """SHA-256 over the project's Python files, each with its path: the same in a checkout and installed."""
+    """SHA-256 over the project's Python files, each with its path; the same in a checkout and in an installation."""
     root, total = _root(), hashlib.sha256()
     for path in sorted(path for package in ("bench", "methods") for path in (root / package).rglob("*.py")):
         for part in (path.relative_to(root).as_posix().encode(), path.read_bytes()):
@@ -73,25 +73,25 @@ def sources() -> str:
 
 
 def commit() -> dict[str, Any]:
-    """The commit of the project's own repository, and whether it was changed since. None where it lies in none:
-    installed, it may lie inside somebody else's."""
+    """The commit of the project's own repository, and whether files were changed since; None if there is no such
+    repository. An installation may be inside another project's."""
     here = Path(__file__)
     own = _git("ls-files", "--full-name", "--error-unmatch", "--", here.name)
     if own is None or own.strip() != here.relative_to(_root()).as_posix():
         return {"commit": None, "dirty": None}
     head = _git("rev-parse", "HEAD")
-    # What lies in results/ is no code, and changes while runs go on that are committed with their checkpoints.
+    # results/ contains no code, and changes while runs continue that were committed with their checkpoints.
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
     return {"commit": head and head.strip(), "dirty": None if changed is None else bool(changed.strip())}
 
 
 def _root() -> Path:
-    """The folder that the packages lie in."""
+    """The folder that contains the packages."""
     return Path(__file__).parents[1]
 
 
 def _git(*words: str) -> str | None:
-    """What git says in this folder, or None where it cannot."""
+    """The output of git in this folder, or None if it fails."""
     try:
         done = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,5 @@
-"""Almost no inner loop (Raghu, Raghu, Bengio and Vinyals, "Rapid learning or feature reuse?", ICLR 2020, section 4)."""
+"""ANIL, "almost no inner loop" (Raghu, Raghu, Bengio and Vinyals, "Rapid learning or feature reuse?", ICLR 2020,
+section 4)."""
 
 from __future__ import annotations
 

@@ -11,17 +11,17 @@ from torch import Tensor
 from methods.contract import FINE_TUNING, Params, Setting
 from methods.finetune import Finetune
 
-_MANY = 200  # outputs, beyond which cosines are scaled by more (the authors' backbone.py, distLinear)
+_MANY = 200  # with more outputs than this, cosines are scaled by 10 (the authors' backbone.py, distLinear)
 
 
 class BaselinePlusPlus(Finetune):
     """Fine-tuning of the head alone, whose outputs are cosines: `head.direction` [outputs, features] has a learned norm
-    for each output, `head.norm` [outputs, 1], as in the authors' code; the paper's own text has none."""
+    for each output, `head.norm` [outputs, 1], as in the authors' code; the text of the paper has none."""
 
     settings: tuple[str, ...] = tuple(name for name in FINE_TUNING if name != "adapt")
 
     def candidates(self) -> Sequence[Setting]:
-        """The learning rates to choose from; the number of steps is read off each one's trajectory."""
+        """The learning rates to choose from; the number of steps is chosen from the scores along each trajectory."""
         return tuple({"adapt": "head", "lr": lr} for lr in self.setup.evaluation.finetune_lrs)
 
     def _fresh_head(self, generator: torch.Generator, outputs: int) -> Params:
@@ -29,7 +29,7 @@ class BaselinePlusPlus(Finetune):
         return {"head.direction": direction, "head.norm": direction.norm(dim=1, keepdim=True)}
 
     def _classified(self, params: Params, features: Tensor) -> Tensor:
-        """Cosines times the norm of each output, times 2, or 10 where there are many."""
+        """Cosines times the norm of each output, times 2, or times 10 with many outputs."""
         scale = 10.0 if len(params["head.direction"]) > _MANY else 2.0
         weight = params["head.norm"] * F.normalize(params["head.direction"], dim=1, eps=1e-12)
         return scale * F.linear(features / (features.norm(dim=1, keepdim=True) + 1e-5), weight)

@@ -1,4 +1,4 @@
-"""By which statistics an episode's images are normalised, and running ones that a training keeps."""
+"""The statistics that normalise an episode's images, and running statistics kept during training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from methods.contract import Params
 
-_MOMENTUM = 0.1  # of the running statistics; Torch's default
+_MOMENTUM = 0.1  # of the running statistics; PyTorch's default
 
 
 class Features(NamedTuple):
     """An episode's features: support [ways * shots, features], query [ways * queries, features]; and the statistics
-    `seen` of the support set, or of all images where they are one batch."""
+    `seen` of the support set, or of all images if they are one batch."""
 
     support: Tensor
     query: Tensor
@@ -26,7 +26,8 @@ def features_of(
     network: Any, params: Params, support: Tensor, query: Tensor, mode: str, running: Params | None = None
 ) -> Features:
     """The features of an episode whose queries are normalised by statistics of mode `batch`, `support`, `episode` or
-    `running`; the support set by its own, in the latter two by the same as the queries."""
+    `running`. The support set is normalised by its own statistics in the first two modes, and like the queries in the
+    other two."""
     seen: Params = {}
     if mode == "episode":
         together = network.features(params, torch.cat([support, query]), seen=seen)
@@ -37,11 +38,11 @@ def features_of(
 
 
 def fresh_statistics(network: Any, params: Params) -> Params:
-    """What running statistics start from: mean 0 and variance 1 of every layer."""
+    """The initial running statistics: mean 0 and variance 1 in every layer."""
     seen = network.observed(params, torch.zeros(1, *network.input_shape))
     return {name: torch.full_like(value, float(name.endswith("variance"))) for name, value in seen.items()}
 
 
 def moved(running: Params, seen: Mapping[str, Tensor]) -> Params:
-    """Running statistics one batch further."""
+    """Running statistics updated by one batch."""
     return running | {name: torch.lerp(running[name], now, _MOMENTUM) for name, now in seen.items()}

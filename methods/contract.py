@@ -1,10 +1,9 @@
 """The contract between harness and methods, and their common types.
 
-A method is written for ONE episode, as pure functions of what is learned: the harness vectorises it over the episodes
+A method is written for ONE episode, as pure functions of what is learned. The harness vectorises it over the episodes
 of a meta-batch, in chunks, and owns everything that must be the same for all methods: episodes, optimiser, clipping,
 schedule, checkpoints, choice on validation, evaluation and timing. `tests/methods/test_contract.py` runs over every
-registered method.
-"""
+registered method."""
 
 from __future__ import annotations
 
@@ -16,15 +15,15 @@ import torch
 from torch import Tensor
 
 Params = dict[str, Tensor]
-Setting = Mapping[str, Any]  # hyperparameters, numbers or words, that the harness chose on validation episodes
+Setting = Mapping[str, Any]  # hyperparameters (numbers or strings) that the harness chose on validation episodes
 Loss = Callable[[Tensor, Tensor], Tensor]  # (outputs [images, ways], labels [images]) -> scalar: a mean
 
 
 class Episode(NamedTuple):
-    """One episode: support [ways * shots, channels, height, width] with labels [ways * shots], the query alike; of
-    functions, support [shots, inputs] with targets [shots, 1].
+    """One episode: support [ways * shots, channels, height, width] with labels [ways * shots], and the query likewise;
+    for functions, support [shots, inputs] with targets [shots, 1].
 
-    The harness hands out batches of them, with a leading dimension [episodes, ...]."""
+    The harness passes batches of episodes, with a leading dimension [episodes]."""
 
     support: Tensor
     support_labels: Tensor
@@ -33,8 +32,8 @@ class Episode(NamedTuple):
 
 
 class MinibatchEpisode(NamedTuple):
-    """An `Episode` whose inner steps are taken on minibatches: `minibatches` [inner steps, images] are places among its
-    support images, and, in training, behind those its query images. `predict` gets them as its last argument."""
+    """An `Episode` whose inner steps use minibatches: `minibatches` [inner steps, images] are indices of its support
+    images, followed in training by its query images. `predict` gets them as its last argument."""
 
     support: Tensor
     support_labels: Tensor
@@ -51,8 +50,9 @@ class ImageBatch(NamedTuple):
 
 
 class State(NamedTuple):
-    """What training changes: `params` by the optimiser, `carried` by the method itself (running statistics). What is
-    carried for every episode to start from is called `episode.` and its name: it is drawn anew for other ways."""
+    """What training changes: `params` by the optimiser, `carried` by the method itself (running statistics). Carried
+    tensors that every episode starts from have the prefix `episode.`; for another number of ways they are initialised
+    again."""
 
     params: Params
     carried: Params
@@ -81,43 +81,44 @@ FINE_TUNING = (
 
 NEEDS = {
     "classes": "classes that episodes share",
-    "functions": "targets that mean the same in all episodes, as those of functions do",
-    "parameters": "functions whose parameters stand beside each input",
+    "functions": "targets with the same meaning in all episodes, such as those of functions",
+    "parameters": "functions whose parameters are given with each input",
 }
 
 
 class Method(Protocol):
     """Built once from a `Setup`; every function is pure."""
 
-    training_batch: str | None  # "episodes" or "images": what `loss_and_gradient` is fed with; None: trains nothing
-    weights_of: str | None  # a method that trains nothing names the one whose weights it evaluates
-    batch_statistics: tuple[str, ...]  # the modes of the evaluation that it can do
-    needs: str | None  # what not every benchmark has, one of `NEEDS`; None: it takes episodes as they come
+    training_batch: str | None  # "episodes" or "images": what `loss_and_gradient` gets; None: trains nothing
+    weights_of: str | None  # for a method that trains nothing, the method whose weights it evaluates
+    batch_statistics: tuple[str, ...]  # the modes that it supports in evaluation
+    needs: str | None  # a requirement that not every benchmark meets, one of `NEEDS`, or None
 
-    # Where it declares none:
-    # settings: tuple[str, ...] = INNER_LOOP: those of INNER_LOOP, FINE_TUNING, MINIBATCHES and MULTI_STEP that
-    # it uses
-    # ignores: tuple[str, ...] = (): of the others, by the names that `--set` has for them, those that it does not use
-    # training_statistics: tuple[str, ...] = ("batch", "support"): the modes of the training that it can do
-    # uses_length: bool = False: whether its steps depend on how many iterations a training is to have; of a method that
-    # does not ship nothing is known unless its class says it
-    # episodes_in_turn: bool = False. True: the episodes of a meta-batch go one after the other, and each finds what is
-    # carried as the one before left it; else each finds the meta-batch's, and the mean of what they leave is kept.
+    # Optional attributes, with their defaults:
+    # settings: tuple[str, ...] = INNER_LOOP: the settings that it uses, from INNER_LOOP, FINE_TUNING, MINIBATCHES and
+    # MULTI_STEP
+    # ignores: tuple[str, ...] = (): other settings that it does not use, by their `--set` names
+    # training_statistics: tuple[str, ...] = ("batch", "support"): the modes that it supports in training
+    # uses_length: bool = False: whether its steps depend on the total number of iterations; for a user's method it
+    # counts as unknown unless the class declares it
+    # episodes_in_turn: bool = False: if True, the episodes of a meta-batch are processed in order, and each gets the
+    # `carried` of the previous one; if False, all get that of the meta-batch, and the mean of their results is kept
 
     def __hash__(self) -> int:
-        """What is compiled for a method is kept with it."""
+        """Compiled code is cached per method object."""
         return object.__hash__(self)
 
     def __init__(self, setup: Setup) -> None: ...
 
     def init(self, generator: torch.Generator) -> State:
-        """What training starts from, in float32 on the CPU."""
+        """The initial state of training, in float32 on the CPU."""
 
     def loss_and_gradient(self, state: State, batch: Any) -> tuple[Tensor, Params, Params]:
-        """One episode's (or one image batch's) loss, its gradient for `state.params`, and the new `state.carried`."""
+        """The loss of one episode (or one image batch), its gradient for `state.params`, and the new
+        `state.carried`."""
 
     def candidates(self) -> Sequence[Setting]:
-        """The settings that the harness chooses between on validation episodes; a single empty one: no choice."""
+        """The settings that the harness chooses between on validation episodes; a single empty one means no choice."""
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
-        """Outputs [inner steps + 1, query images, ways] after each inner step. It never sees the query's labels."""
+        """Outputs [inner steps + 1, query images, ways] after each inner step. It never gets the query labels."""

@@ -1,7 +1,6 @@
-"""Fine-tuning: an ordinary classifier over all training classes, with a fresh head for each test episode.
+"""Fine-tuning: an ordinary classifier over all training classes, with a new head for each test episode.
 
-The baseline of Ravi and Larochelle (ICLR 2017), which Finn et al. (2017, Table 1) quote.
-"""
+The baseline of Ravi and Larochelle (ICLR 2017), which Finn et al. (2017, Table 1) quote."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from methods.inner_loop import BatchLoss, Images, Outputs, descended, minibatche
 from methods.stacked import Engine, Inner, stacked_outputs
 
 Parts = tuple[BatchLoss, Outputs, Collection[str]]  # support loss, query outputs, what is adapted
-_EPISODE = "episode."  # what every episode starts from
+_EPISODE = "episode."  # prefix of tensors that every episode starts from
 
 
 class Finetune:
@@ -30,13 +29,13 @@ class Finetune:
     batch_statistics: tuple[str, ...] = ("batch", "support", "running")
     needs: str | None = "classes"
     settings: tuple[str, ...] = FINE_TUNING
-    ignores = ("batch_norm_adapted", "batch_statistics")  # it learns from batches of images, in no inner loop
+    ignores = ("batch_norm_adapted", "batch_statistics")  # it learns from batches of images, without an inner loop
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
 
     def init(self, generator: torch.Generator) -> State:
-        """A head over all training classes; carried: running statistics, and what every episode's head starts from."""
+        """A head over all training classes; carried: running statistics, and the initial head of every episode."""
         network, setup = self.setup.network, self.setup
         params = network.init(generator, setup.ways)
         params = {name: value for name, value in params.items() if not name.startswith("head")}
@@ -45,7 +44,7 @@ class Finetune:
         return State(params, fresh_statistics(network, params) | fresh)
 
     def loss_and_gradient(self, state: State, batch: ImageBatch) -> tuple[Tensor, Params, Params]:
-        """Cross-entropy over all training classes, and the running statistics one step further."""
+        """Cross-entropy over all training classes, its gradient, and the updated running statistics."""
 
         def loss(params: Params) -> tuple[Tensor, Params]:
             seen: Params = {}
@@ -58,24 +57,24 @@ class Finetune:
     def stacked_loss_and_gradient(
         self, engine: Engine, state: State, batch: ImageBatch
     ) -> tuple[Tensor, Params, Params]:
-        """`loss_and_gradient` of stacked batches."""
+        """`loss_and_gradient` for stacked batches."""
         images = engine.data(batch.images, once=True)
         value, gradient, step = engine.gradient(state.params, images, batch.labels)
         return value, gradient, moved(state.carried, step.statistics)
 
     def candidates(self) -> Sequence[Setting]:
-        """The learning rates to choose from, and, where that is chosen too, whether the head alone is fine-tuned or the
-        whole network; the number of steps is read off each one's trajectory."""
+        """The learning rates to choose from, and, if the protocol has it chosen, whether to fine-tune the head alone or
+        the whole network; the number of steps is chosen from the scores along each trajectory."""
         lrs, adapt = self.setup.evaluation.finetune_lrs, self.setup.evaluation.adapt
         if adapt == "chosen":
             return tuple({"adapt": what, "lr": lr} for what in ("head", "all") for lr in lrs)
         return tuple({"lr": lr} for lr in lrs)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
-        """[steps + 1, query images, ways]: SGD on the support set from the episodes' common head.
+        """[steps + 1, query images, ways]: SGD on the support set, from the head that all episodes start with.
 
-        With running statistics, support and query are both normalised by those, or, where steps move them, the support
-        set by its own and the query by what they have come to."""
+        With running statistics, support and query are both normalised by them; or, if the steps update them, the
+        support set by its own statistics and the query by the updated ones."""
         params, head_alone, how = self._fresh(state), self._head_alone(setting), self.setup.evaluation
         batches = minibatches(len(support), how.finetune_batch, self._steps(head_alone))
         if how.batch_statistics == "running" and how.finetune_statistics == "moved":
@@ -87,8 +86,8 @@ class Finetune:
     def _moving(
         self, state: State, support: Tensor, labels: Tensor, query: Tensor, lr: Any, batches: list[Images], head: bool
     ) -> Tensor:
-        """What `model.train()` does in fine-tuning and `model.eval()` in the test: running statistics are among what a
-        step changes."""
+        """Fine-tuning with `model.train()` and testing with `model.eval()`: each step also updates the running
+        statistics."""
         network, fresh = self.setup.network, self._fresh(state)
         running = {name: value for name, value in state.carried.items() if not name.startswith(_EPISODE)}
 
@@ -120,7 +119,7 @@ class Finetune:
         return support_loss, query_outputs, params.keys()
 
     def _of_head(self, params: Params, running: Params | None, support: Tensor, labels: Tensor, query: Tensor) -> Parts:
-        """The features stay as they are, and so are computed once."""
+        """The features do not change, so they are computed once."""
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
         anchors, queries, _ = features_of(network, params, support, query, mode, running)
         adapted = [name for name in params if name.startswith("head")]
@@ -133,20 +132,20 @@ class Finetune:
     def stacked_predict(
         self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
     ) -> Tensor:
-        """`predict` of stacked episodes, [episodes, steps + 1, query images, ways], but not with running statistics."""
+        """`predict` for stacked episodes, [episodes, steps + 1, query images, ways], except with running statistics."""
         params, head_alone = self._fresh(state), self._head_alone(setting)
         adapted = [name for name in params if name.startswith("head") or not head_alone]
         inner, mode = Inner(adapted, setting["lr"], self._steps(head_alone)), self.setup.evaluation.batch_statistics
         return stacked_outputs(engine, params, support, labels, query, inner, mode)
 
     def _fresh(self, state: State) -> Params:
-        """What an episode starts from."""
+        """The initial parameters of an episode."""
         heads = {name: value for name, value in state.carried.items() if name.startswith(_EPISODE)}
         return state.params | {name.removeprefix(_EPISODE): value for name, value in heads.items()}
 
     def _fresh_head(self, generator: torch.Generator, outputs: int) -> Params:
-        """Drawn as convolutions are: the N(0, 1) head of the paper's Omniglot network is meant for a few outputs, and a
-        classifier of a thousand classes hardly learns from it."""
+        """A head drawn like a convolution: the N(0, 1) head of the paper's Omniglot network is meant for a few outputs,
+        and a classifier with a thousand classes hardly learns from it."""
         head: Params = self.setup.network.init_head(generator, outputs, like="conv")
         return head
 

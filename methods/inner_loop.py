@@ -1,4 +1,5 @@
-"""The inner loop: gradient descent on the support loss, whole or in minibatches, and the backward pass through it."""
+"""The inner loop: gradient descent on the support loss, full-batch or in minibatches, and the backward pass through
+it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from methods.contract import Params
 Loss = Callable[[Params], Tensor]
 Outputs = Callable[[Params], Tensor]
 Step = Callable[[Params], Params]  # the parameters before an inner step -> after it
-Images = slice | Tensor  # those of the support set that a step is taken on
+Images = slice | Tensor  # the images of the support set that a step uses
 
 
 def trajectory(step: Step, params: Params, steps: int) -> list[Params]:
@@ -30,7 +31,7 @@ def trajectory(step: Step, params: Params, steps: int) -> list[Params]:
 def outputs_along(step: Step, outputs: Outputs, params: Params, steps: int) -> Tensor:
     """[steps + 1, ...]: `outputs` of the parameters before, and after each of, `steps` inner steps.
 
-    Of the steps only the outputs are kept: the peak of memory does not grow with the parameters of each."""
+    Only the outputs of the steps are kept, so that peak memory does not grow with the parameters of each step."""
     found = [outputs(params)]
     for _ in range(steps):
         params = step(params)
@@ -45,7 +46,7 @@ def inner_step(loss: Loss, params: Params, adapted: Collection[str], lr: float) 
 
 
 def adapted_gradient(loss: Loss, params: Params, adapted: Collection[str]) -> Params:
-    """The gradient of the loss for the parameters that the inner loop moves."""
+    """The gradient of the loss with respect to the adapted parameters."""
     moving = {name: params[name] for name in params if name in adapted}
     return grad(lambda part: loss(params | part))(moving)
 
@@ -54,8 +55,8 @@ def gradient_through(step: Step, outer_loss: Loss, params: Params, steps: int) -
     """The outer loss after `steps` inner steps, at least one, and its gradient for the parameters before the first:
     exact second order, (I - lr * Hessian) at every step (Finn et al. 2017, section 5.2, "the full MAML").
 
-    Of the steps only the parameters are kept, and each but the last is done again on the way back: the peak of memory
-    does not grow with their number."""
+    Only the parameters of each step are kept, and every step but the last is recomputed in the backward pass, so that
+    peak memory does not grow with the number of steps."""
     *earlier, last = trajectory(step, params, steps - 1)
     gradient, value = grad_and_value(lambda params: outer_loss(step(params)))(last)
     for params in reversed(earlier):
@@ -64,8 +65,8 @@ def gradient_through(step: Step, outer_loss: Loss, params: Params, steps: int) -
 
 
 def step_back(step: Step, params: Params, cotangent: Params) -> Params:
-    """A gradient for the parameters after a step, as one for those before it. A function of its own, so that one
-    step's graph is gone before the next one is made."""
+    """Turns a gradient for the parameters after a step into one for those before it. A separate function, so that one
+    step's graph is freed before the next one is built."""
     pull_back = vjp(step, params)[1]
     (cotangent,) = pull_back(cotangent)
     return cotangent
@@ -91,8 +92,8 @@ def descended(
     follow: BatchStatistics | None = None,
 ) -> Tensor:
     """[steps + 1, ...]: `outputs` before, and after each of, the steps on these minibatches. `how`: the evaluation,
-    whose finetune_momentum, finetune_dampening and finetune_weight_decay mean what those of torch.optim.SGD do.
-    `follow`: what else of `params` a step changes, by what they were before it."""
+    whose finetune_momentum, finetune_dampening and finetune_weight_decay mean the same as in torch.optim.SGD. `follow`:
+    other values in `params` that a step updates, computed from the parameters before it."""
     found, velocity = [outputs(params)], Params()
     for images in batches:
         gradient = adapted_gradient(partial(loss, images=images), params, adapted)
@@ -106,16 +107,16 @@ def descended(
 
 
 def _moved(velocity: Params, gradient: Params, momentum: float, dampening: float) -> Params:
-    """The first step is not dampened."""
+    """The new velocity; as in torch.optim.SGD, the first step is not dampened."""
     if not velocity or not momentum:
         return gradient
     return {name: momentum * velocity[name] + (1 - dampening) * value for name, value in gradient.items()}
 
 
 def minibatches(images: int, size: int | None, steps: int) -> list[Images]:
-    """What each step is taken on: all images, or so many of them, pass after pass in an order of its own, of which the
-    last ones may be fewer. The orders are the same in every episode, whose classes stand in an order of its own; they
-    are drawn by Python, for `vmap` lets torch draw nothing."""
+    """The images of each step: all of them, or `size` at a time, pass after pass, each pass in a new order; the last
+    minibatch of a pass may be smaller. The orders are the same in every episode, whose classes are in random order;
+    Python draws them, because torch cannot draw random numbers under `vmap`."""
     if size is None:
         return [slice(None)] * steps
     generator, found = Random(0), list[Images]()

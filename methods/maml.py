@@ -35,7 +35,7 @@ class Maml:
         return *self._meta_gradient(state.params, step, outer_loss), state.carried
 
     def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """`loss_and_gradient` of stacked episodes: the query gradient, back through the inner steps."""
+        """`loss_and_gradient` for stacked episodes: the query gradient, propagated back through the inner steps."""
         inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         loss, gradient = outer_loss(engine, batch, self.setup.training.batch_statistics)(taken[-1].after)
@@ -44,7 +44,7 @@ class Maml:
         return loss, gradient, state.carried
 
     def candidates(self) -> Sequence[Setting]:
-        """Nothing is chosen on validation episodes."""
+        """A single empty setting: nothing is chosen on validation episodes."""
         return ({},)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
@@ -57,7 +57,7 @@ class Maml:
     def stacked_predict(
         self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
     ) -> Tensor:
-        """`predict` of stacked episodes: [episodes, inner steps + 1, query images, ways]."""
+        """`predict` for stacked episodes: [episodes, inner steps + 1, query images, ways]."""
         evaluation, inner = self.setup.evaluation, self._inner(state.params, self.setup.evaluation.inner_steps)
         return stacked_outputs(engine, state.params, support, labels, query, inner, evaluation.batch_statistics)
 
@@ -102,7 +102,7 @@ class FirstOrderMaml(Maml):
         return loss, gradient
 
     def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """`loss_and_gradient` of stacked episodes."""
+        """`loss_and_gradient` for stacked episodes."""
         inner = self._inner(state.params, self.setup.training.inner_steps)
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         return *outer_loss(engine, batch, self.setup.training.batch_statistics)(taken[-1].after), state.carried

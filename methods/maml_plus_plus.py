@@ -12,22 +12,22 @@ from methods.inner_loop import Loss, Step, adapted_gradient
 from methods.maml import Maml
 from methods.multi_step import gradient_of_all, step_weights
 
-_NORM, _RATE = "norm", "rate."  # what names of parameters begin with
+_NORM, _RATE = "norm", "rate."  # prefixes of parameter names
 
 
 class MamlPlusPlus(Maml):
     """MAML++: besides the multi-step loss, each inner step has its own learned rates, one for each tensor (section 4,
     "learned per-layer per-step rates"; all start at `inner_lr`), and its own gamma and beta, which are not adapted.
-    Queries after a step are normalised with that step's (theirs: `net_forward`). Statistics are those of the current
-    batch: the code collects running ones, but does not use them. The paper's test averages the models of several
-    epochs; this is one model."""
+    Queries after a step are normalised with that step's gamma and beta (authors' code: `net_forward`). Batch norm uses
+    the statistics of the current batch: the code collects running ones, but does not use them. The paper's test
+    averages the models of several epochs; this is one model."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MULTI_STEP)
     ignores = ("batch_norm_adapted",)
     uses_length = True
 
     def init(self, generator: torch.Generator) -> State:
-        """As MAML's, with gamma and beta [steps, filters], and the rates [steps] of what is adapted."""
+        """MAML's parameters with gamma and beta [steps, filters], and the rates [steps] of the adapted parameters."""
         params = super().init(generator).params
         steps, lr = self.setup.training.inner_steps, self.setup.training.inner_lr
         rates = {f"{_RATE}{name}": torch.full((steps,), lr) for name in sorted(self._adapted(params))}
@@ -35,7 +35,7 @@ class MamlPlusPlus(Maml):
         return State(params | norms | rates, {"updates": torch.zeros(())})
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """The weighted query losses, and their gradient for everything that is learned."""
+        """The weighted sum of the query losses, and its gradient for everything that is learned."""
         made, count = state.carried["updates"], self.setup.training.inner_steps
         steps = [self._step_at(k, batch.support, batch.support_labels) for k in range(count)]
         losses = [self._outer_loss_at(k, batch) for k in range(count)]
@@ -55,7 +55,7 @@ class MamlPlusPlus(Maml):
         return torch.stack(found)
 
     def _at(self, k: int, params: Params) -> Params:
-        """The network of a step; of steps that training had not, the last one's."""
+        """The network of a step; for steps beyond those in training, the last one's."""
         place = min(k, self.setup.training.inner_steps - 1)
         return {name: value[place] if name.startswith(_NORM) else value for name, value in params.items()}
 

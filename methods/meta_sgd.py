@@ -10,7 +10,7 @@ from methods.inner_loop import Step, adapted_gradient
 from methods.maml import Maml
 from methods.stacked import Engine, Inner, back, inner_loop, outer_loss
 
-_RATE = "rate."  # before a parameter's name: the rates of its elements
+_RATE = "rate."  # prefix of a parameter's name: the rates of its elements
 
 
 class MetaSgd(Maml):
@@ -19,15 +19,15 @@ class MetaSgd(Maml):
     starts as MAML does."""
 
     def init(self, generator: torch.Generator) -> State:
-        """The network as MAML's, and the rates."""
+        """MAML's parameters, and the rates."""
         params, carried = super().init(generator)
         lr = self.setup.training.inner_lr
         rates = {f"{_RATE}{name}": torch.full_like(params[name], lr) for name in self._adapted(params)}
         return State(params | dict(sorted(rates.items())), carried)
 
     def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """`loss_and_gradient` of stacked episodes. Of a cotangent c of theta' = theta - alpha g(theta), -g c is that of
-        the rates alpha."""
+        """`loss_and_gradient` for stacked episodes. If c is the cotangent of theta' = theta - alpha g(theta), then -g c
+        is the cotangent of the rates alpha."""
         inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         loss, gradient = outer_loss(engine, batch, self.setup.training.batch_statistics)(taken[-1].after)

@@ -15,19 +15,19 @@ from methods.stacked import Engine, back, inner_loop, outer_loss, weighted
 
 class MultiStepLoss(Maml):
     """MAML++'s multi-step loss: the query loss after every inner step counts. L = sum over i of v_i L(theta_i) (section
-    4, "multi-step loss optimisation", equation 4). All v_i begin alike; those of the earlier steps fall, as in the
-    authors' code, in `multi_step_epochs`, and are nothing after; without, over the first tenth of the training, to
-    nearly nothing. Nothing else of MAML++ is here."""
+    4, "multi-step loss optimisation", equation 4). All v_i start equal. As in the authors' code, those of the earlier
+    steps fall during `multi_step_epochs` and are zero afterwards; without that setting they fall over the first tenth
+    of the training to nearly zero. Nothing else of MAML++ is included."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MULTI_STEP)
     uses_length = True
 
     def init(self, generator: torch.Generator) -> State:
-        """As MAML's; the updates made so far are carried, for the weights follow them."""
+        """MAML's parameters; the number of updates so far is carried, because the weights depend on it."""
         return State(super().init(generator).params, {"updates": torch.zeros(())})
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """The weighted query losses, and their gradient for the parameters before the first inner step."""
+        """The weighted sum of the query losses, and its gradient for the parameters before the first inner step."""
         made = state.carried["updates"]
         count = self.setup.training.inner_steps
         step, loss = self._step(batch.support, batch.support_labels), self._outer_loss(batch)
@@ -35,7 +35,7 @@ class MultiStepLoss(Maml):
         return *found, {"updates": made + 1}
 
     def stacked_loss_and_gradient(self, engine: Engine, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """`loss_and_gradient` of stacked episodes: each step's query gradient joins on the way back."""
+        """`loss_and_gradient` for stacked episodes: each step's query gradient is added during the backward pass."""
         inner = self._inner(state.params, self.setup.training.inner_steps, keeps=True)
         taken = inner_loop(engine, state.params, batch.support, batch.support_labels, inner)
         weights, made = self._weights(state.carried["updates"]), state.carried["updates"] + 1

@@ -1,4 +1,4 @@
-"""A loss after every inner step: the weights of the steps, and the gradient of all."""
+"""A loss after every inner step: the weights of the steps, and the gradient of the weighted sum."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.func import grad_and_value
 from methods.contract import Params
 from methods.inner_loop import Loss, Step, step_back
 
-_ANNEALED = 0.1  # of the training, the share in which the weights go over to the last step, where no epochs are set
-_FLOOR = 0.03  # of their first value, what the other steps keep (theirs: get_per_step_loss_importance_vector)
+_ANNEALED = 0.1  # the share of the training in which the weights move to the last step, if no epochs are set
+_FLOOR = 0.03  # share of the initial weight that other steps keep (authors: get_per_step_loss_importance_vector)
 
 
 def step_weights(training: Any, made: Tensor) -> list[Tensor]:
-    """The weights v_i of the query losses after each inner step, after so many updates: scalars; they sum to 1."""
+    """The weights v_i of the query losses after each inner step, after `made` updates: scalars that sum to 1."""
     steps = training.inner_steps
     a_step = training.meta_batch if training.meta_update == "episode" else 1
     epochs = training.multi_step_epochs
@@ -32,8 +32,8 @@ def step_weights(training: Any, made: Tensor) -> list[Tensor]:
 def gradient_of_all(
     steps: Sequence[Step], losses: Sequence[Loss], params: Params, weights: Sequence[Tensor]
 ) -> tuple[Tensor, Params]:
-    """The sum of the outer losses after each inner step, weighted, and its exact gradient for the parameters before
-    the first: each loss joins on the way back, whose memory does not grow with the number of steps."""
+    """The weighted sum of the outer losses after each inner step, and its exact gradient for the parameters before the
+    first. Each loss is added during the backward pass, whose memory does not grow with the number of steps."""
     before = [params]
     for step in steps:
         before.append(step(before[-1]))

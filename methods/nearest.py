@@ -21,11 +21,11 @@ class Nearest(Finetune):
     settings = ()
 
     def candidates(self) -> Sequence[Setting]:
-        """Nothing is chosen on validation episodes."""
+        """A single empty setting: nothing is chosen on validation episodes."""
         return ({},)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:
-        """[1, query images, ways]: the greatest cosine similarity to a support image of each class."""
+        """[1, query images, ways]: the largest cosine similarity to a support image of each class."""
         network, mode = self.setup.network, self.setup.evaluation.batch_statistics
         anchors, queries, _ = features_of(network, state.params, support, query, mode, self._running(state))
         similarity = F.normalize(queries, dim=1) @ F.normalize(anchors, dim=1).T

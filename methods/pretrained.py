@@ -26,7 +26,7 @@ class Pretrained:
         self.setup = setup
 
     def init(self, generator: torch.Generator) -> State:
-        """As MAML's."""
+        """The network with one output."""
         return State(self.setup.network.init(generator, self.setup.ways), {})
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
@@ -37,7 +37,7 @@ class Pretrained:
         return loss, gradient, state.carried
 
     def candidates(self) -> Sequence[Setting]:
-        """The step sizes to choose from; the number of steps is read off each one's trajectory."""
+        """The step sizes to choose from; the number of steps is chosen from the scores along each trajectory."""
         return tuple({"lr": lr} for lr in self.setup.evaluation.finetune_lrs)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:

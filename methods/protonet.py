@@ -15,8 +15,8 @@ from methods.contract import Episode, Params, Setting, Setup, State
 class ProtoNet:
     """Prototypical networks: the nearest class mean in feature space (equations 1 and 2).
 
-    The paper trains on episodes of more ways than it tests on, which the setting `ways` says, with support and queries
-    in one batch (`batch_statistics=episode`), and tests with running statistics: the preset `snell`."""
+    The paper trains on episodes with more ways than at test (setting `ways`), with support and queries in one batch
+    (`batch_statistics=episode`), and tests with running statistics: the preset `snell`."""
 
     training_batch: str | None = "episodes"
     weights_of: str | None = None
@@ -37,7 +37,7 @@ class ProtoNet:
         return State(params, fresh_statistics(network, params))
 
     def loss_and_gradient(self, state: State, batch: Episode) -> tuple[Tensor, Params, Params]:
-        """The query loss (Algorithm 1), its gradient, and the running statistics one step further."""
+        """The query loss (Algorithm 1), its gradient, and the updated running statistics."""
         network, mode = self.setup.network, self.setup.training.batch_statistics
 
         def loss(params: Params) -> tuple[Tensor, Params]:
@@ -48,7 +48,7 @@ class ProtoNet:
         return value, gradient, moved(state.carried, seen)
 
     def candidates(self) -> Sequence[Setting]:
-        """Nothing is chosen on validation episodes."""
+        """A single empty setting: nothing is chosen on validation episodes."""
         return ({},)
 
     def predict(self, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting) -> Tensor:

@@ -13,34 +13,35 @@ from methods import inner_adam
 from methods.contract import INNER_LOOP, MINIBATCHES, Episode, MinibatchEpisode, Params, Setting, State
 from methods.maml import Maml
 
-Part = tuple[Tensor, Tensor]  # images and labels that an inner step is taken on
+Part = tuple[Tensor, Tensor]  # the images and labels of an inner step
 
 
 class Reptile(Maml):
     """Reptile: moves the initialisation to where the inner loop ends (Algorithm 2).
 
-    The paper's inner loop takes Adam's steps on minibatches of 10 (`inner_optimiser=adam`, `inner_batch=10`), and its
-    outer step is an interpolation: `meta_optimiser=sgd` at the rate epsilon, on the gradient phi - phi~. Without
-    minibatches, an inner step on the support images and one on the query images take turns, `inner_steps` times: what
-    Reptile learns it learns from batches that differ (section 5.1). Into an outer Adam goes (phi - phi~) / alpha.
-    Everything is adapted, for what does not move in the inner loop is not trained."""
+    The paper's inner loop takes Adam steps on minibatches of 10 (`inner_optimiser=adam`, `inner_batch=10`), and its
+    outer step is an interpolation: `meta_optimiser=sgd` with the rate epsilon, on the gradient phi - phi~. Without
+    minibatches, inner steps on the support images and on the query images alternate, `inner_steps` times, because
+    Reptile learns from batches that differ (section 5.1). An outer Adam gets (phi - phi~) / alpha. Everything is
+    adapted, since parameters that do not move in the inner loop would not be trained."""
 
     settings: tuple[str, ...] = (*INNER_LOOP, *MINIBATCHES)
-    ignores = ("batch_norm_adapted", "batch_statistics")  # each batch by its own, and no queries after the inner loop
+    ignores = ("batch_norm_adapted", "batch_statistics")  # no queries after the inner loop
 
     @property
     def episodes_in_turn(self) -> bool:
-        """Whether an episode finds the inner optimiser as the one before left it."""
+        """Whether episodes are processed in order, each continuing with the inner optimiser's state of the previous
+        one."""
         return self.setup.training.inner_optimiser == "adam"
 
     def init(self, generator: torch.Generator) -> State:
-        """As MAML's; carried: what the inner optimiser is to keep."""
+        """MAML's parameters; carried: the state of the inner optimiser, if it is kept."""
         params = super().init(generator).params
         return State(params, inner_adam.moments(params, self._beta1) if self.episodes_in_turn else {})
 
     def loss_and_gradient(self, state: State, batch: Episode | MinibatchEpisode) -> tuple[Tensor, Params, Params]:
-        """The loss of support and query, before the inner loop or, of minibatches, on its way; and the direction away
-        from where that ends."""
+        """The loss of support and query, before the inner loop or, with minibatches, averaged along it; and the
+        direction from the end of the inner loop to its start, as the gradient."""
         halves = [(batch.support, batch.support_labels), (batch.query, batch.query_labels)]
         if isinstance(batch, MinibatchEpisode):
             everything = tuple(torch.cat(part) for part in zip(*halves, strict=True))
@@ -61,7 +62,8 @@ class Reptile(Maml):
         setting: Setting,
         minibatches: Tensor | None = None,
     ) -> Tensor:
-        """[inner steps + 1, query images, ways]: the query's outputs along the inner loop, or [1, ...]: at its end."""
+        """[inner steps + 1, query images, ways]: the query's outputs along the inner loop, or [1, ...]: only at its
+        end."""
         evaluation, whole = self.setup.evaluation, (support, labels)
         parts = [whole] * evaluation.inner_steps if minibatches is None else _chosen(whole, minibatches)
         outputs = partial(
@@ -73,7 +75,7 @@ class Reptile(Maml):
         return torch.stack([outputs(params) for params in along])
 
     def _steps(self, state: State, parts: Sequence[Part]) -> Iterator[tuple[State, list[Tensor]]]:
-        """Where an inner loop stands before, and after each of, its steps; with the losses that it had on the way."""
+        """The state before an inner loop and after each of its steps, with the losses so far."""
         losses: list[Tensor] = []
         yield state, losses
         for part in parts:

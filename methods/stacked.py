@@ -1,7 +1,8 @@
-"""Inner loops of stacked episodes without autograd: by the loss's gradient, and the derivative of that in a direction.
+"""Inner loops of stacked episodes without autograd: from the loss's gradient, and the derivative of that in a
+direction.
 
-Everything has a leading [episodes]. With g the gradient of the support loss and H its Hessian, which is symmetric, a
-cotangent c of theta' = theta - lr g(theta) is one of theta: c - lr H c."""
+All tensors have a leading dimension [episodes]. If g is the gradient of the support loss and H its Hessian, which is
+symmetric, a cotangent c of theta' = theta - lr g(theta) becomes c - lr H c, the cotangent of theta."""
 
 from __future__ import annotations
 
@@ -15,18 +16,19 @@ from methods.contract import Episode, Params
 
 
 class Engine(Protocol):
-    """A network and its loss, as the harness hands them in: plain functions of tensors, not to be differentiated."""
+    """A network and its loss, as the harness passes them: plain functions of tensors, which are not differentiated by
+    autograd."""
 
     def data(self, images: Tensor, support: Tensor | None = None, once: bool = False) -> Any:
-        """Images [episodes, images, channels, height, width] made ready for all steps, or for `once`, which is one
-        gradient; normalised with the statistics of the `support` where that is given."""
+        """Images [episodes, images, channels, height, width] prepared for all steps, or for a single gradient if
+        `once`; normalised with the statistics of `support` if that is given."""
 
     def features(self, params: Params, data: Any) -> Any:
-        """What enters the head, of images made ready, without those of the support: what `outputs` and `gradient` take
-        in place of them where the head alone moves."""
+        """The head's inputs for prepared images, without those of the support: `outputs` and `gradient` accept them in
+        place of images if only the head is adapted."""
 
     def outputs(self, params: Params, data: Any) -> Tensor:
-        """[episodes, images, ways], without those of the support."""
+        """[episodes, images, ways], without the outputs for the support."""
 
     def gradient(
         self,
@@ -36,20 +38,21 @@ class Engine(Protocol):
         only: Collection[str] | None = None,
         following: int | None = None,
     ) -> tuple[Tensor, Params, Any]:
-        """Loss [episodes]; gradient, for the parameters in `only` or for all; and what `derivative` takes, which does
-        not begin anew where it is said how many steps follow, to stand beside this one in the memory. Its `statistics`
-        are those of batch norm."""
+        """Loss [episodes]; its gradient, for the parameters in `only` or for all; and the step that `derivative` takes.
+        `following`, the number of later steps that must fit into memory beside it, lets the step keep its intermediate
+        results. The step's `statistics` are those of batch norm."""
 
     def derivative(self, step: Any, direction: Params) -> Params:
-        """H v, for all parameters; what the direction does not name does not move."""
+        """H v, for all parameters; parameters that the direction does not name stay fixed."""
 
 
 OuterLoss = Callable[[Params], tuple[Tensor, Params]]
-Rates = float | Tensor | Params  # one for all, or one for each element of each parameter that is adapted
+Rates = float | Tensor | Params  # one for all, or one for each element of each adapted parameter
 
 
 class Inner(NamedTuple):
-    """What the inner loop adapts, how fast and how often; `keeps`: whether it is gone back through."""
+    """The adapted parameters, the rates and the number of steps of an inner loop; `keeps`: whether a backward pass will
+    follow."""
 
     adapted: Collection[str]
     lr: Rates
@@ -58,7 +61,7 @@ class Inner(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """An inner step: where it ended, the gradient that it took, and what the derivative of that is made of."""
+    """An inner step: the parameters after it, its gradient, and what the derivative of the gradient needs."""
 
     after: Params
     gradient: Params
@@ -66,7 +69,7 @@ class Taken(NamedTuple):
 
 
 def inner_loop(engine: Engine, params: Params, images: Tensor, labels: Tensor, inner: Inner) -> list[Taken]:
-    """theta' = theta - lr g(theta) on the adapted parameters, so many times."""
+    """theta' = theta - lr g(theta) on the adapted parameters, `inner.steps` times."""
     return list(_steps(engine, params, engine.data(images), labels, inner))
 
 
@@ -79,24 +82,25 @@ def _steps(engine: Engine, params: Params, support: Any, labels: Tensor, inner: 
 
 
 def back(engine: Engine, taken: Taken, cotangent: Params, inner: Inner) -> Params:
-    """A cotangent of the parameters after a step, as one of those before it: c - H (lr c)."""
+    """Turns a cotangent of the parameters after a step into one of those before it: c - H (lr c)."""
     direction = scaled({name: cotangent[name] for name in inner.adapted}, inner.lr)
     return minus(cotangent, engine.derivative(taken.kept, direction))
 
 
 def scaled(values: Params, lr: Rates) -> Params:
-    """Each times its rate; of a GPU all in one launch."""
+    """Each value times its rate; on a GPU in a single launch."""
     rates = [lr[name] for name in values] if isinstance(lr, dict) else lr
     return dict(zip(values, torch._foreach_mul(list(values.values()), rates), strict=True))
 
 
 def minus(values: Params, others: Params) -> Params:
-    """The difference; of a GPU all in one launch."""
+    """The differences; on a GPU in a single launch."""
     return dict(zip(values, torch._foreach_sub(list(values.values()), [others[name] for name in values]), strict=True))
 
 
 def outer_loss(engine: Engine, batch: Episode, batch_statistics: str, once: bool = True) -> OuterLoss:
-    """The query loss [episodes] and its gradient, of parameters; asked for `once`, or again and again."""
+    """A function from parameters to the query loss [episodes] and its gradient; `once`: whether it is called only
+    once."""
     images = _query(engine, batch.support, batch.query, batch_statistics, once)
 
     def loss(params: Params) -> tuple[Tensor, Params]:
@@ -108,8 +112,8 @@ def outer_loss(engine: Engine, batch: Episode, batch_statistics: str, once: bool
 def stacked_outputs(
     engine: Engine, params: Params, support: Tensor, labels: Tensor, query: Tensor, inner: Inner, batch_statistics: str
 ) -> Tensor:
-    """[episodes, inner steps + 1, query images, ways]: the query's outputs along the inner loop, of whose steps nothing
-    else is kept. Where the head alone is adapted, images go through the blocks once."""
+    """[episodes, inner steps + 1, query images, ways]: the query's outputs along the inner loop; nothing else is kept
+    of its steps. If only the head is adapted, images pass through the blocks once."""
     head_alone = all(name.startswith("head") for name in inner.adapted)
     anchors, queries = engine.data(support, None, head_alone), _query(engine, support, query, batch_statistics)
     if head_alone:
@@ -125,5 +129,5 @@ def _query(engine: Engine, support: Tensor, query: Tensor, batch_statistics: str
 
 
 def weighted(weight: Tensor, values: Params) -> Params:
-    """Each episode's values times its weight [episodes]."""
+    """Each episode's values times its weight; weights are [episodes]."""
     return {name: value * weight.view(-1, *[1] * (value.dim() - 1)) for name, value in values.items()}

@@ -21,6 +21,13 @@ def add(top: Any) -> None:
     add_out(parser)
     parser.add_argument("--file", metavar="FILE", help="report only the runs of this experiment (see `run --file`)")
     parser.add_argument("--claims", type=Path, metavar="FILE", help="CSV file with published numbers of your own")
+    parser.add_argument(
+        "--figures",
+        choices=("png", "pdf"),
+        action="append",
+        default=[],
+        help="besides SVG, draw the figures in this format; may be given several times",
+    )
 
 
 def report(options: Namespace) -> int:
@@ -37,8 +44,10 @@ def report(options: Namespace) -> int:
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # garbage collection takes a tenth of the time with a thousand records
     try:
-        made = build.build(options.results, out, options.claims, experiment, min(_MOST_PROCESSES, os.cpu_count() or 1))
+        processes = min(_MOST_PROCESSES, os.cpu_count() or 1)
+        made = build.build(options.results, out, options.claims, experiment, processes, options.figures)
     finally:
+        gc.freeze()  # nor at the end
         gc.enable()
     print(printable(made.text))
     for problem in made.problems:

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +136,14 @@ def _part(path: Path, kind: type, values: dict[str, Any]) -> Any:
     """A part of a protocol, from the fields that a record stores; a field newer than the record has its default. Raises
     Corrupt."""
     try:
-        return settings.from_fields(kind, values)
+        return _from_fields(kind, json.dumps(values))
     except UserError as error:
         raise Corrupt(f"{path}: {error}") from error
+
+
+@lru_cache(1024)  # a thousand records have few protocols, whose every setting is checked
+def _from_fields(kind: type, values: str) -> Any:
+    return settings.from_fields(kind, json.loads(values))
 
 
 def read_evaluation(path: Path) -> Evaluated:

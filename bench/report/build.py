@@ -10,8 +10,11 @@ with its verdict or what is needed for one (`cost`); `result_tables`, `anatomy_t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from bench import files, records
@@ -23,9 +26,9 @@ from bench.analysis.selection import claims_about, progress, selected
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
-from bench.report import kept_effects, terminal
+from bench.report import answers, kept_effects, terminal
 from bench.report.answers import Part, answered
-from bench.report.processes import each
+from bench.report.processes import at_once
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that cannot be used
 CLAIMS = "claims.csv"  # a user's own claims, in the results folder
@@ -46,25 +49,31 @@ def build(
     claims_file: Path | None = None,
     experiment: Experiment | None = None,
     processes: int = 1,
+    formats: Sequence[str] = (),
 ) -> Report:
     """Writes a report on everything in `results` (and in `reference` beside it), or only on what an experiment asks
-    for, into `out`. If `processes` > 1, this process is forked, so it must not run other threads.
+    for, into `out`. `formats`: in which figures are drawn besides SVG, `png` or `pdf`. If `processes` > 1, this process
+    is forked, so it must not run other threads.
 
     Raises UserError if a claims file cannot be read, or `out` cannot be written."""
-    from bench.report import csv_file, documents, figures, page  # a second, for those who only ask what is claimed
+    with _reading(results, processes) as read:
+        # Imported while other processes read, and not at all for those who only ask what is claimed.
+        from bench.report import csv_file, documents, figures, page
 
-    made, problems = parts(results, claims_file, experiment, processes)
+        made, problems = _parts(list(read), results, claims_file, experiment)
     mine = made[0]
-    drawn = figures.draw(mine.sections, out, processes)
-    names = {title: [figure.png.stem for figure in shown] for title, shown in drawn.items()}
+    plan = figures.planned(mine.sections, out)
     effects, unreadable = kept_effects.tables(out)
     problems += unreadable
-    texts = {
-        "report.html": page.as_html(made, problems, drawn, effects),
-        "report.md": documents.as_markdown(made, problems, names),
-        "report.tex": documents.as_latex(mine),
-        "report.csv": csv_file.as_csv(mine.origin, mine.sections),
-    }
+    with at_once(partial(figures.draw, formats=formats), list(chain(*plan.values())), processes) as done:
+        field = answers.tables(mine.answers, answers.timed(made))
+        texts = {
+            "report.md": documents.as_markdown(made, problems, field, plan),
+            "report.tex": documents.as_latex(mine),
+            "report.csv": csv_file.as_csv(mine.origin, mine.sections),
+        }
+        drawn = {title: list(islice(done, len(wanted))) for title, wanted in plan.items()}
+    texts = {"report.html": page.as_html(made, problems, field, drawn, effects)} | texts
     files = [_write(out / name, text) for name, text in texts.items()]
     files += [path for shown in drawn.values() for figure in shown for path in figure.files]
     asked = [] if experiment is None else [progress(mine.records, experiment)]
@@ -76,9 +85,8 @@ def parts(
 ) -> tuple[list[Part], list[str]]:
     """The user's part, followed by the project's part if its runs are in another folder; and a line for each thing that
     was left out. Raises UserError if a claims file cannot be read."""
-    read = _read(results, processes)
-    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
-    return _parts(read, known if experiment is None else claims_about(known, experiment), experiment)
+    with _reading(results, processes) as read:
+        return _parts(list(read), results, claims_file, experiment)
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
@@ -92,17 +100,20 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     return claims_file.published() + (claims_file.read(path, own) if path else [])
 
 
-def _read(results: Path, processes: int) -> list[tuple[Path, Read]]:
+@contextmanager
+def _reading(results: Path, processes: int) -> Iterator[Iterator[tuple[Path, Read]]]:
     """The records in the results, and in this project's reference folder if that is another one."""
     reference = results.parent / layout.REFERENCE
     apart = reference.is_dir() and reference.resolve() != results.resolve()
-    return [(folder, _usable(folder, processes)) for folder in (results, reference)[: 1 + apart]]
+    places = {place: list(layout.folders(place)) for place in (results, reference)[: 1 + apart]}
+    with at_once(_record, list(chain(*places.values())), processes) as found:
+        yield ((place, _usable(islice(found, len(folders)))) for place, folders in places.items())
 
 
-def _usable(folder: Path, processes: int) -> Read:
-    found = each(_record, list(layout.folders(folder)), processes)
-    good, unusable = usable(record for record in found if isinstance(record, Record))
-    return good, [*(corrupt for corrupt in found if isinstance(corrupt, str)), *unusable]
+def _usable(found: Iterable[Record | str]) -> Read:
+    read = list(found)
+    good, unusable = usable(record for record in read if isinstance(record, Record))
+    return good, [*(corrupt for corrupt in read if isinstance(corrupt, str)), *unusable]
 
 
 def _record(folder: Path) -> Record | str:
@@ -114,9 +125,12 @@ def _record(folder: Path) -> Record | str:
 
 
 def _parts(
-    read: Sequence[tuple[Path, Read]], known: Sequence[Claim], experiment: Experiment | None
+    read: Sequence[tuple[Path, Read]], results: Path, claims_file: Path | None, experiment: Experiment | None
 ) -> tuple[list[Part], list[str]]:
     """The parts, one per folder, and a line for each thing that was left out."""
+    known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
+    if experiment is not None:
+        known = claims_about(known, experiment)
     found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
         made, unpooled = sections(good if experiment is None else selected(good, experiment), known)
@@ -126,7 +140,7 @@ def _parts(
 
 
 def _written(files: Sequence[Path]) -> str:
-    drawn = sum(path.suffix == ".png" for path in files)
+    drawn = sum(path.suffix == ".svg" for path in files)
     return f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures"
 
 

@@ -26,10 +26,10 @@ def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -
 def hours(claim: Claim, records: Sequence[Record]) -> str:
     """The hours of the trainings that give the claim a verdict: on the machine of the longest such training among the
     records, or estimated from operation counts; empty if the operations have not been counted."""
-    longest, found = _longest(claim, records), training_seconds(claim, records)
-    if longest is not None and found is not None:
-        by = f"from a record of {longest.info['iteration']:,} iterations"
-        return f"about {in_hours(SEEDS * found)} h on {_machine(longest)}, {by}"
+    longest = _longest(claim, records)
+    if longest is not None:
+        takes = in_hours(SEEDS * _as_fast_as(longest, claim))
+        return f"about {takes} h on {_machine(longest)}, from a record of {longest.info['iteration']:,} iterations"
     estimate = estimated_seconds(claim)
     return "" if estimate is None else f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, from its operations"
 
@@ -52,10 +52,14 @@ def estimated_seconds(claim: Claim) -> float | None:
 def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:
     """The seconds of one of the claim's trainings, from the longest such training among the records; None if there is
     none."""
-    longest, wanted = _longest(claim, records), preset(claim.protocol, claim.about).training
-    if longest is None:
-        return None
-    return (claim.iterations or wanted.iterations) * seconds(longest, ("training",)) / longest.info["iteration"]
+    longest = _longest(claim, records)
+    return None if longest is None else _as_fast_as(longest, claim)
+
+
+def _as_fast_as(record: Record, claim: Claim) -> float:
+    """The seconds of a training for the claim, at the record's seconds per iteration."""
+    iterations = claim.iterations or preset(claim.protocol, claim.about).training.iterations
+    return iterations * seconds(record, ("training",)) / record.info["iteration"]
 
 
 def _longest(claim: Claim, records: Sequence[Record]) -> Record | None:

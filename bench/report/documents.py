@@ -7,16 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.analysis.sections import Section
 from bench.report import answers, result_tables
 from bench.report.answers import OWN, Part
+from bench.report.figures import Planned
 from bench.report.matrix import matrix
 from bench.report.section_notes import notes
 from bench.report.table_notes import ANSWERS
-from bench.report.tables import latex, markdown, markdown_text
+from bench.report.tables import Table, latex, markdown, markdown_text
 
 
-def as_markdown(parts: Sequence[Part], problems: Sequence[str], figures: Mapping[str, Sequence[str]]) -> str:
-    """The whole report as Markdown. `figures`: title of a section of the first part -> stems of its PNG files."""
+def as_markdown(
+    parts: Sequence[Part], problems: Sequence[str], field: Sequence[Table], figures: Mapping[str, Sequence[Planned]]
+) -> str:
+    """The whole report as Markdown. `field`: the tables of all published numbers; `figures`: title of a section of the
+    first part -> its figures, whose files are in the report's folder."""
     mine, *others = parts
-    first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
+    first = answers.headline_table(parts)
     ran = [table for table in field if not table.caption.startswith("Not run")]
     blocks = ["# Report\n", f"{answers.summary(mine.answers)}\n", f"{ANSWERS}\n"]
     blocks += [markdown(table) for table in ([first] if first else []) + ran]
@@ -36,10 +40,10 @@ def as_latex(part: Part) -> str:
     return "\n".join(["% needs \\usepackage{booktabs,graphicx,amssymb}", "", matrix(part.sections), *full])
 
 
-def _section(section: Section, figures: Iterable[str]) -> list[str]:
+def _section(section: Section, figures: Iterable[Planned]) -> list[str]:
     blocks = [f"### {markdown_text(section.title)}\n", *(markdown(table) for table in result_tables.tables(section))]
-    found = notes(section)
-    return [*blocks, *([_bullets(found)] if found else []), *(f"![{name}]({name}.png)\n" for name in figures)]
+    found, names = notes(section), [figure.stem.name for figure in figures]
+    return [*blocks, *([_bullets(found)] if found else []), *(f"![{name}]({name}.svg)\n" for name in names)]
 
 
 def _apart(part: Part) -> list[str]:

@@ -1,18 +1,20 @@
-"""The figures of a report, as PNG and SVG: at most six per benchmark; empty ones are left out."""
+"""The figures of a report: at most six per benchmark; empty ones are left out."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from bench.analysis.sections import Section
 from bench.files import write_atomically
@@ -20,7 +22,6 @@ from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.inline_svg import inline
 from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel
-from bench.report.processes import each
 
 _STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
@@ -35,24 +36,36 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": 9,
 }
 # No date, so that the same records give the same file; stronger compression takes half as long as drawing.
-_SAVED: dict[str, dict[str, Any]] = {"svg": {"metadata": {"Date": None}}, "png": {"pil_kwargs": {"compress_level": 1}}}
+_SAVED: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "png": {"pil_kwargs": {"compress_level": 1}},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
 _WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure width, height of a plot, height of a row, margin
-_CHARACTER, _LABEL_LINE = 0.073, 0.16  # inches: 9-point labels beside the rows
+_LABEL_POINTS = 9
+_CHARACTER, _LABEL_LINE, _LABEL_GAP = 0.073, 0.16, 0.05  # inches: of the labels beside the rows
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend: character, row, further line of a row
 
 
-def draw(sections: Sequence[Section], out: Path, processes: int = 1) -> dict[str, list[DrawnFigure]]:
-    """Title of a section -> the figures drawn for it. Raises UserError if they cannot be written."""
-    with _styled():
-        wanted = [_section(f"s{k}", section, out) for k, section in enumerate(sections)]
-        drawn = iter(each(lambda figure: _drawn(*figure), list(chain(*wanted)), processes))
-    return {section.title: list(islice(drawn, len(part))) for section, part in zip(sections, wanted, strict=True)}
+@dataclass(frozen=True)
+class Planned:
+    """A figure to be drawn. `name`: the id of its block in the page; `stem`: the path of its files without suffix."""
+
+    name: str
+    panel: Panel
+    stem: Path
 
 
-def draw_panel(panel: Panel, stem: Path) -> tuple[Path, Path]:
-    """Draws a single figure, and returns its files. Raises UserError if they cannot be written."""
+def planned(sections: Sequence[Section], out: Path) -> dict[str, list[Planned]]:
+    """Title of a section -> its figures."""
+    with _styled():  # the entries of legends take on the style when they are made
+        return {section.title: _section(f"s{k}", section, out) for k, section in enumerate(sections)}
+
+
+def draw(figure: Planned, formats: Sequence[str] = ()) -> DrawnFigure:
+    """Draws a figure as SVG and in other formats. Raises UserError if a file cannot be written."""
     with _styled():
-        return _drawn("effects", panel, stem).files
+        return _drawn(figure.name, figure.panel, figure.stem, formats)
 
 
 @contextmanager
@@ -64,9 +77,8 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def _section(name: str, section: Section, out: Path) -> list[tuple[str, Panel, Path]]:
-    """The figures of a section that are not empty: the id in the page, the panel, and the path without suffix. `name`:
-    the section's id in the page."""
+def _section(name: str, section: Section, out: Path) -> list[Planned]:
+    """The figures of a section that are not empty. `name`: the section's id in the page."""
     title = section.title.replace(" ", "-")
     made = {
         section.benchmark.measure.name.replace(" ", "-"): panels.accuracy(section),
@@ -76,10 +88,10 @@ def _section(name: str, section: Section, out: Path) -> list[tuple[str, Panel, P
         "differences": panels.differences(section),
         "fits": fits(section),
     }
-    return [(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
+    return [Planned(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
 
 
-def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
+def _drawn(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnFigure:
     """Draws and writes a figure. Positions are computed here: layout engines would measure every text again."""
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
@@ -99,17 +111,24 @@ def _drawn(name: str, panel: Panel, stem: Path) -> DrawnFigure:
     axes, values = grid[0, 0], _named(marks)
     axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
-        for label in axes.set_yticks(range(len(panel.rows)), panel.rows):
-            label.label1.set_in_layout(False)  # they do not affect the layout, so need not be measured
-        axes.set_ylim(len(panel.rows) - 0.25, -0.75)
-        axes.grid(visible=False, axis="y")
+        _name_rows(axes, panel.rows)
     axes.set_ylabel(panel.y)
     figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11, gid=TITLE)
     if panel.keys:
         figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
-    png, svg = _rendered(figure, "png"), _rendered(figure, "svg")
-    files = _written(Path(f"{stem}.png"), png), _written(Path(f"{stem}.svg"), svg)
-    return DrawnFigure(name, panel.title, inline(svg.decode(), panel.title, values, f"{name}-"), values, files)
+    images = {kind: _rendered(figure, kind) for kind in ("svg", *formats)}
+    files = tuple(_written(Path(f"{stem}.{kind}"), image) for kind, image in images.items())
+    svg = inline(images["svg"].decode(), panel.title, values, f"{name}-")
+    return DrawnFigure(name, panel.title, svg, values, files)
+
+
+def _name_rows(axes: Axes, rows: Sequence[str]) -> None:
+    """Labels the rows with texts: a tick is three lines and two texts, which take longer to draw than its row."""
+    axes.set_yticks([])
+    axes.set_ylim(len(rows) - 0.25, -0.75)
+    beside = axes.get_yaxis_transform() + ScaledTranslation(-_LABEL_GAP, 0, axes.figure.dpi_scale_trans)
+    for y, text in enumerate(rows):
+        axes.text(0, y, text, transform=beside, ha="right", va="center_baseline", fontsize=_LABEL_POINTS)
 
 
 def _legend(labels: Sequence[str]) -> tuple[int, float]:

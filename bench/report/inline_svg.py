@@ -76,6 +76,7 @@ def _declared(style: str, prefix: str) -> dict[str, str]:
     return {name: _attribute(name, value, prefix) for name, value in kept.items()}
 
 
+@lru_cache(1024)  # ticks and points repeat theirs
 def _attribute(name: str, value: str, prefix: str) -> str:
     if name == "id":
         return prefix + value
@@ -85,5 +86,6 @@ def _attribute(name: str, value: str, prefix: str) -> str:
     return " ".join(_LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", value).split())
 
 
+@lru_cache(256)
 def _local(name: str) -> str:
     return name.rsplit("}", 1)[-1]

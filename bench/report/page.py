@@ -35,13 +35,17 @@ _MANY = 12  # with more results in a benchmark than this, only its first figure 
 
 
 def as_html(
-    parts: Sequence[Part], problems: Sequence[str], drawn: Mapping[str, Sequence[DrawnFigure]], effects: Sequence[Table]
+    parts: Sequence[Part],
+    problems: Sequence[str],
+    field: Sequence[Table],
+    drawn: Mapping[str, Sequence[DrawnFigure]],
+    effects: Sequence[Table],
 ) -> str:
-    """The whole report as HTML. `drawn`: title of a section of the first part -> its figures; `effects`: from
-    `explain`."""
+    """The whole report as HTML. `field`: the tables of all published numbers; `drawn`: title of a section of the first
+    part -> its figures; `effects`: from `explain`."""
     mine, *others = parts
     style, script = _asset("page.css"), _asset("page.js")
-    first, field = answers.headline_table(parts), answers.tables(mine.answers, answers.timed(parts))
+    first = answers.headline_table(parts)
     return _template().render(
         verdicts=_VERDICTS,
         policy=f"default-src 'none'; img-src data:; style-src {_pinned(style)}; script-src {_pinned(script)}; "

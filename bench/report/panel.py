@@ -31,16 +31,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure and its files. `name`: the id of its block in the page; `svg`: the element to embed there; `values`: id
-    of a mark in the SVG -> its values as text, one per point."""
+    """A figure and its files, the SVG first. `name`: the id of its block in the page; `svg`: the element to embed
+    there; `values`: id of a mark in the SVG -> its values as text, one per point."""
 
     name: str
     title: str
     svg: str
     values: dict[str, Sequence[str]]
-    files: tuple[Path, Path]
-
-    @property
-    def png(self) -> Path:
-        """The PNG file."""
-        return self.files[0]
+    files: tuple[Path, ...]

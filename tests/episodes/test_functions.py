@@ -189,7 +189,7 @@ def test_a_run_its_baselines_and_its_report(typed: Command, tmp_path: Path) -> N
     assert report.returncode == 0 and "mean squared error" in report.stdout
     text = (tmp_path / "results" / "report" / "report.md").read_text()
     assert "mean squared error (lower is better) after inner steps" in text
-    assert "![fits-sinusoid-5s](fits-sinusoid-5s.png)" in text
+    assert "![fits-sinusoid-5s](fits-sinusoid-5s.svg)" in text
     path = next((tmp_path / "results" / "runs").glob("sinusoid-5s/maml/*/seed1/evaluations/*.json"))
     kept = json.loads(path.read_text())
     assert [len(kept["fit"][name]) for name in ("inputs", "targets", "support")] == [101, 101, 5]

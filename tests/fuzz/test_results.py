@@ -20,7 +20,7 @@ from bench.analysis import claims_file
 from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
 from bench.records import layout
-from bench.report import csv_file, documents, page, terminal
+from bench.report import answers, csv_file, documents, page, terminal
 from bench.report.answers import Part, answered
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
@@ -50,10 +50,11 @@ def reported(reader: str, folder: Path) -> None:
     made, unpooled = sections(good, known)
     left_out = [*problems, *unusable, *unpooled]
     part = Part("results", made, answered(made, known))
+    field = answers.tables(part.answers, part.records)
     texts = (
-        documents.as_markdown([part], left_out, {}),
+        documents.as_markdown([part], left_out, field, {}),
         documents.as_latex(part),
-        page.as_html([part], left_out, {}, []),
+        page.as_html([part], left_out, field, {}, []),
         csv_file.as_csv("results", made),
         "".join(terminal.lines([part])),
     )
@@ -135,4 +136,5 @@ LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis
 def test_claims(place: Path, data: bytes) -> None:
     found = read("claims", lambda: claims_file.read(written(place, "claims.csv", data)))
     if found:
-        documents.as_markdown([Part("results", [], answered([], found))], [], {})
+        part = Part("results", [], answered([], found))
+        documents.as_markdown([part], [], answers.tables(part.answers, []), {})

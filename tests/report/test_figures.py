@@ -62,7 +62,7 @@ def test_one_score_that_explodes_does_not_set_the_axis() -> None:
 def test_a_single_validation_is_no_curve(runs: Path, out: Path) -> None:
     write_run(runs, settings=("iterations=2",))
     made = {path.name for path in build.build(runs, out).files}
-    assert "accuracy-omniglot-5w1s.png" in made and "curves-omniglot-5w1s.png" not in made
+    assert "accuracy-omniglot-5w1s.svg" in made and "curves-omniglot-5w1s.svg" not in made
 
 
 def test_one_latex_table_method_by_benchmark_for_a_paper(runs: Path, out: Path) -> None:

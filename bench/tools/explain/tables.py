@@ -18,7 +18,7 @@ from bench.files import write_atomically
 from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
 from bench.report import wording
-from bench.report.figures import draw_panel
+from bench.report.figures import Planned, draw
 from bench.report.panel import Mark, Panel
 from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
@@ -94,12 +94,12 @@ def write(
     stem = (
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
-    figure = draw_panel(_panel(comparison, found), stem)
+    figure = draw(Planned("effects", _panel(comparison, found), stem))
     shown = variants(comparison, seeds, scores, edges)
     texts = {".md": _markdown(comparison, shown, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():
         write_atomically(Path(f"{stem}{suffix}"), methodcaller("write_text", text))
-    return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure]
+    return [*(Path(f"{stem}{suffix}") for suffix in texts), *figure.files]
 
 
 def _markdown(comparison: Comparison, shown: Sequence[Row], found: Sequence[Effect], command: str, name: str) -> str:
@@ -112,7 +112,7 @@ def _markdown(comparison: Comparison, shown: Sequence[Row], found: Sequence[Effe
     ]
     written = [markdown(table) for table in tables if table.rows]
     return "\n".join(
-        [f"# {title}\n", f"Made by {markdown_text(command)}\n", _READING, *written, f"![{name}]({name}.png)\n"]
+        [f"# {title}\n", f"Made by {markdown_text(command)}\n", _READING, *written, f"![{name}]({name}.svg)\n"]
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.data import store
 from bench.data.images import ImageSet
-from bench.data.omniglot_variants import INK, RANDOM, variant
+from bench.data.omniglot_variants import variant
 from bench.data.sinusoids import SINUSOIDS, Sinusoids
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
@@ -14,6 +14,7 @@ from bench.protocols.protocol import Training
 
 Data = ImageSet | Sinusoids
 OMNIGLOT = "omniglot"
+OF_OMNIGLOT = ("resize", "split", "ones")  # settings that choose a variant of its images
 
 
 def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Data:
@@ -26,7 +27,7 @@ def load(benchmark: Benchmark, training: Training, data_dir: Path | None) -> Dat
 
 def check_variant(benchmark: Benchmark, training: Training) -> None:
     """Raises UserError if a variant of Omniglot is requested for other data."""
-    asked = {"split": (training.split, RANDOM), "ones": (training.ones, INK)}
-    for name, (value, usual) in asked.items():
-        if value != usual and benchmark.source != OMNIGLOT:
+    for name in OF_OMNIGLOT:
+        value = getattr(training, name)
+        if value != getattr(Training(), name) and benchmark.source != OMNIGLOT:
             raise UserError(f"{name}={value}: only Omniglot has this variant, not {benchmark.name}")

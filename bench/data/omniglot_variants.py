@@ -10,8 +10,8 @@ import numpy as np
 from bench.data.images import ImageClass, ImageSet
 from bench.protocols.benchmarks import SPLITS
 
-RANDOM, VINYALS = "random", "vinyals"
-INK, PAPER = "ink", "paper"
+VINYALS = "vinyals"
+PAPER = "paper"
 
 # Vinyals et al. (NIPS 2016) as distributed by Snell et al.: jakesnell/prototypical-networks, commit c9bb4d2,
 # data/omniglot/splits/vinyals, without the rotations. 1028 characters are for training, 172 validation and 423 test.

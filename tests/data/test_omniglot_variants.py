@@ -64,7 +64,7 @@ def test_validation_s_classes_are_trained_on_where_that_is_asked(data_dir: Path)
     assert int(drawn.classes.max()) >= 4 * 1028 and {c.split for c in work.stream("test").classes} == {"test"}
 
 
-@pytest.mark.parametrize("setting", ["split=vinyals", "ones=paper"])
+@pytest.mark.parametrize("setting", ["split=vinyals", "ones=paper", "resize=lanczos"])
 def test_other_data_have_no_such_variant(typed: Command, setting: str) -> None:
     refused = typed("run", "--benchmark", "sinusoid-5s", "--method", "maml", "--set", setting)
     assert "only Omniglot has this variant" in one_line(refused)

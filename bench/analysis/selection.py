@@ -13,7 +13,7 @@ from typing import Any
 from bench.analysis.claims import Claim
 from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark, get, of_record
-from bench.protocols.experiments import Block, Experiment
+from bench.protocols.experiments import Experiment, RunBlock
 from bench.protocols.protocol import INNER_LOOP, Protocol
 from bench.protocols.usage import as_used
 from bench.records import Evaluated, Record
@@ -92,7 +92,7 @@ def _asked(experiment: Experiment, records: Sequence[Record]) -> list[_Key]:
 
 
 def _keys(
-    experiment: Experiment, block: Block, known: Mapping[str, Benchmark], used: Mapping[str, tuple[str, ...]]
+    experiment: Experiment, block: RunBlock, known: Mapping[str, Benchmark], used: Mapping[str, tuple[str, ...]]
 ) -> Iterator[_Key]:
     for name in block.benchmarks:
         benchmark = known.get(name) or _built_in(name)

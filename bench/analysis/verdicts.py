@@ -42,7 +42,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedCell:
     """The properties of planned runs that decide whether a claim can be judged by them; a `Cell` has the same
     properties."""
 
@@ -77,27 +77,27 @@ def telling(h: Judgement) -> tuple[bool, int, int, int]:
     return h.verdict == NOT_JUDGED, len(h.reasons), -len(h.cell.seeds), -max(h.cell.iterations)
 
 
-def disqualified_by(claim: Claim, cell: Cell | Planned) -> list[str]:
+def disqualified_by(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     """All reasons why the claim cannot be judged by this cell, in words."""
     return [
         *_of_collapse(cell), *_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)
     ]  # fmt: skip
 
 
-def same_weights(claim: Claim, cell: Cell | Planned) -> bool:
+def same_weights(claim: Claim, cell: Cell | PlannedCell) -> bool:
     """Whether the cell scores the claim's own published weights again: then a single model is judged."""
     known = published_weights.known(cell.origin["files"]) if cell.origin else None
     return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
 
 
-def _of_collapse(cell: Cell | Planned) -> list[str]:
+def _of_collapse(cell: Cell | PlannedCell) -> list[str]:
     """Disqualifies a cell if all seeds collapsed; if some did, that is part of the spread between trainings."""
     if not isinstance(cell, Cell) or cell.collapsed != cell.seeds:
         return []
     return [said(cell.runs[0][1].final, cell.measure)]
 
 
-def _of_seeds(claim: Claim, cell: Cell | Planned) -> list[str]:
+def _of_seeds(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     if same_weights(claim, cell):
         return []
     if cell.origin and cell.origin.get("predictions"):
@@ -112,7 +112,7 @@ def _of_claim(claim: Claim) -> list[str]:
     return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
 
 
-def _of_data(cell: Cell | Planned) -> list[str]:
+def _of_data(cell: Cell | PlannedCell) -> list[str]:
     source, data = cell.benchmark.source, cell.data
     trained = cell.trained_on if isinstance(cell, Cell) else cell.benchmark
     if (trained.source, trained.classes) != (source, cell.benchmark.classes):
@@ -122,7 +122,7 @@ def _of_data(cell: Cell | Planned) -> list[str]:
     return [f"another data set: only some classes of {source}"] if data["partial"] else []
 
 
-def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
+def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     """The settings that differ from the claim's, or are unknown. The iteration compared is the evaluated one, since the
     total number does not affect earlier iterations; the claim's own weights have the claim's iteration. The number of
     test episodes never disqualifies, because the interval reflects it; nor does the order of the queries, which does
@@ -143,7 +143,7 @@ def _of_protocol(claim: Claim, cell: Cell | Planned) -> list[str]:
     return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
 
 
-def _of_iteration(wanted: int, cell: Cell | Planned) -> list[str]:
+def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:
     ours = cell.iterations
     return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
 

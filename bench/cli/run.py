@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.runs.grids import Grid
     from bench.runs.groups import Engine
     from bench.runs.job import Job
-    from bench.runs.planning import Planned
+    from bench.runs.planning import PlannedRuns
     from bench.runs.request import Request
 
 
@@ -78,15 +78,15 @@ def _run_request(options: Namespace, emit: Emit) -> int:
     return _run(blocks, engine, options, emit)
 
 
-def _blocks(options: Namespace, request: Request) -> list[Planned]:
+def _blocks(options: Namespace, request: Request) -> list[PlannedRuns]:
     from bench.runs import planning
 
     if options.file:
         return planning.planned(_experiment(options), request)
-    return [planning.Planned(planning.jobs(request), [])]
+    return [planning.PlannedRuns(planning.jobs(request), [])]
 
 
-def _groups(blocks: Sequence[Planned], options: Namespace, engine: Engine) -> list[list[Job]]:
+def _groups(blocks: Sequence[PlannedRuns], options: Namespace, engine: Engine) -> list[list[Job]]:
     from bench.runs import planning
 
     return [group for block in blocks for group in planning.groups(block.jobs, options.together, engine.workers)]
@@ -132,7 +132,7 @@ def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
     return 0
 
 
-def _run(blocks: Sequence[Planned], engine: Engine, options: Namespace, emit: Emit) -> int:
+def _run(blocks: Sequence[PlannedRuns], engine: Engine, options: Namespace, emit: Emit) -> int:
     code = run_all(_groups(blocks, options, engine), options, engine, emit)
     tested = [job for block in blocks for job in block.jobs if not job.candidate]
     for grid in (grid for block in blocks for grid in block.grids):

@@ -22,7 +22,7 @@ from bench.networks.layers import KERNELS, LAYERS, product
 from bench.networks.mlp import Mlp
 from bench.networks.pooled_block import pooled_block
 from bench.networks.stacked import torch_operations
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.protocols.protocol import Training
 
@@ -39,10 +39,12 @@ class Conv4(Conv4Costs):
     protocol has it, `norm<k>.scale` (gamma), `head.weight` [outputs, features], `head.bias`.
     """
 
-    def engine(self, bound_bytes: int) -> Engine:
+    def engine(self, bound_bytes: int) -> StackedEngine:
         """An engine for the loss and its derivatives without autograd, whose inner steps may keep this many bytes."""
         averages = self.training.head_input == "mean"
-        return Engine(_operations(self.layers), self.training.batch_norm_epsilon, self._strided, averages, bound_bytes)
+        return StackedEngine(
+            _operations(self.layers), self.training.batch_norm_epsilon, self._strided, averages, bound_bytes
+        )
 
     def _activated(self, hidden: Tensor) -> Tensor:
         return F.relu(hidden) if self._has_relu else F.leaky_relu(hidden)

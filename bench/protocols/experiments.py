@@ -36,7 +36,7 @@ _SYNTAX = re.compile(r"(.*) \(at line (\d+), column \d+\)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Block:
+class RunBlock:
     """One `[[run]]`: every benchmark x method x seed. `settings` are `name=value`, as for `--set`; `grid`: the settings
     with several values to try; `number`: its index in the file, from 0."""
 
@@ -49,7 +49,7 @@ class Block:
     grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
-    def candidates(self) -> tuple[Block, ...]:
+    def candidates(self) -> tuple[RunBlock, ...]:
         """The block with each combination of the grid's values; the block itself without a grid."""
         tried = product(*([f"{name}={value}" for value in values] for name, values in self.grid))
         return tuple(replace(self, settings=(*self.settings, *values), grid=()) for values in tried)
@@ -68,7 +68,7 @@ class Experiment:
     path: Path
     text: str = field(repr=False)
     about: str
-    blocks: tuple[Block, ...]
+    blocks: tuple[RunBlock, ...]
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class Experiment:
         return {"name": self.name, "digest": hashlib.sha256(self.text.encode()).hexdigest(), "content": self.text}
 
     def protocol_of(
-        self, block: Block, benchmark: Benchmark, used: Collection[str] = protocol.OF_SOME_METHODS
+        self, block: RunBlock, benchmark: Benchmark, used: Collection[str] = protocol.OF_SOME_METHODS
     ) -> protocol.Protocol:
         """The protocol for a method that uses these settings, in a block without a grid. Raises UserError with the
         position of the error in the file."""
@@ -94,7 +94,7 @@ class Experiment:
             return with_used_settings(preset, block.settings, used)
 
     @contextmanager
-    def at(self, block: Block, key: str = "") -> Iterator[None]:
+    def at(self, block: RunBlock, key: str = "") -> Iterator[None]:
         """Context manager that adds file, run and key to the message of a UserError."""
         try:
             yield
@@ -154,7 +154,7 @@ def _wrong(path: Path, number: int, key: str, message: object) -> UserError:
     return UserError(f"{path}: run {number + 1}{', ' * bool(key)}{key}: {message}")
 
 
-def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
+def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> RunBlock:
     for key in values:
         if key not in KEYS:
             raise _wrong(path, number, "", unknown("key", key, [*KEYS, *(["about"] if key in common else [])]))
@@ -169,4 +169,4 @@ def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[s
     values = made.pop("set")
     alone = tuple(f"{name}={each[0]}" for name, each in values.items() if len(each) == 1)
     grid = tuple((name, each) for name, each in values.items() if len(each) > 1)
-    return Block(number, settings=alone, grid=grid, **made)
+    return RunBlock(number, settings=alone, grid=grid, **made)

@@ -9,7 +9,7 @@ from bench.protocols.protocol import digest
 
 
 @dataclass(frozen=True)
-class Known:
+class PublishedWeights:
     """Weights that are recognised by the checksums of their files. `source`: the source of the claims that they belong
     to."""
 
@@ -25,11 +25,13 @@ _KNOWN = {
             "f7e14e6f544371a562441d378f4bc5765431008400cc07a16ad5ed488ea9dea0",
             "1aa0796e828abfecda13d14b8edae381ec2fc00b190a0aee985d05dba4814c4f",
         }
-    ): Known("the authors' weights (cbfinn/maml, model59000)", "miniimagenet-5w1s", "Finn et al. 2017 Table 1")
+    ): PublishedWeights(
+        "the authors' weights (cbfinn/maml, model59000)", "miniimagenet-5w1s", "Finn et al. 2017 Table 1"
+    )
 }
 
 
-def known(files: Mapping[str, str]) -> Known | None:
+def known(files: Mapping[str, str]) -> PublishedWeights | None:
     """The published weights with these files (name -> SHA-256), or None."""
     return _KNOWN.get(frozenset(map(str, files.values())))
 

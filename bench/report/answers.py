@@ -1,6 +1,6 @@
 """The main result of a report: every published number once, with the verdict or what is needed for one.
 
-Only runs in one folder are judged together, as a `Part`; this project's own runs, in another folder, are another
+Only runs in one folder are judged together, as a `ReportPart`; this project's own runs, in another folder, are another
 part."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportPart:
     """A folder of records, their analysis and their answers. `reference`: this project's own runs, which are shown
     separately and never judge the user's claims."""
 
@@ -74,13 +74,13 @@ def headline(found: Sequence[Answer]) -> Answer | None:
     return next((a for a in found if a.claim.benchmark == FIRST and a.claim.central), None)
 
 
-def headline_table(parts: Sequence[Part]) -> Table | None:
+def headline_table(parts: Sequence[ReportPart]) -> Table | None:
     """The table for the number that this project is about; None if the report does not include it."""
     found = headline(parts[0].answers)
     return Table("The number that this project is about", [row(found, timed(parts))]) if found else None
 
 
-def timed(parts: Sequence[Part]) -> list[Record]:
+def timed(parts: Sequence[ReportPart]) -> list[Record]:
     """The records that show how long a training takes: the user's own, then the project's."""
     return [record for part in parts for record in part.records]
 

@@ -27,7 +27,7 @@ from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
 from bench.report import answers, kept_effects, terminal
-from bench.report.answers import Part, answered
+from bench.report.answers import ReportPart, answered
 from bench.report.processes import at_once
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that cannot be used
@@ -82,7 +82,7 @@ def build(
 
 def parts(
     results: Path, claims_file: Path | None = None, experiment: Experiment | None = None, processes: int = 1
-) -> tuple[list[Part], list[str]]:
+) -> tuple[list[ReportPart], list[str]]:
     """The user's part, followed by the project's part if its runs are in another folder; and a line for each thing that
     was left out. Raises UserError if a claims file cannot be read."""
     with _reading(results, processes) as read:
@@ -126,7 +126,7 @@ def _record(folder: Path) -> Record | str:
 
 def _parts(
     read: Sequence[tuple[Path, Read]], results: Path, claims_file: Path | None, experiment: Experiment | None
-) -> tuple[list[Part], list[str]]:
+) -> tuple[list[ReportPart], list[str]]:
     """The parts, one per folder, and a line for each thing that was left out."""
     known = _claims(results, claims_file, [record for _, (good, _) in read for record in good])
     if experiment is not None:
@@ -134,7 +134,7 @@ def _parts(
     found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
         made, unpooled = sections(good if experiment is None else selected(good, experiment), known)
-        found.append(Part(str(folder), made, answered(made, known), reference=number > 0))
+        found.append(ReportPart(str(folder), made, answered(made, known), reference=number > 0))
         problems += [*left_out, *unpooled]
     return found, problems
 

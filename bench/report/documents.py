@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.analysis.sections import Section
 from bench.report import answers, result_tables
-from bench.report.answers import OWN, Part
-from bench.report.figures import Planned
+from bench.report.answers import OWN, ReportPart
+from bench.report.figures import PlannedFigure
 from bench.report.matrix import matrix
 from bench.report.section_notes import notes
 from bench.report.table_notes import ANSWERS
@@ -15,7 +15,10 @@ from bench.report.tables import Table, latex, markdown, markdown_text
 
 
 def as_markdown(
-    parts: Sequence[Part], problems: Sequence[str], field: Sequence[Table], figures: Mapping[str, Sequence[Planned]]
+    parts: Sequence[ReportPart],
+    problems: Sequence[str],
+    field: Sequence[Table],
+    figures: Mapping[str, Sequence[PlannedFigure]],
 ) -> str:
     """The whole report as Markdown. `field`: the tables of all published numbers; `figures`: title of a section of the
     first part -> its figures, whose files are in the report's folder."""
@@ -34,19 +37,19 @@ def as_markdown(
     return "\n".join([*blocks, *(block for part in others for block in _apart(part))])
 
 
-def as_latex(part: Part) -> str:
+def as_latex(part: ReportPart) -> str:
     """LaTeX to be \\input: one table for a paper, then every table in full; a comment names the packages needed."""
     full = [latex(table) for section in part.sections for table in result_tables.tables(section)]
     return "\n".join(["% needs \\usepackage{booktabs,graphicx,amssymb}", "", matrix(part.sections), *full])
 
 
-def _section(section: Section, figures: Iterable[Planned]) -> list[str]:
+def _section(section: Section, figures: Iterable[PlannedFigure]) -> list[str]:
     blocks = [f"### {markdown_text(section.title)}\n", *(markdown(table) for table in result_tables.tables(section))]
     found, names = notes(section), [figure.stem.name for figure in figures]
     return [*blocks, *([_bullets(found)] if found else []), *(f"![{name}]({name}.svg)\n" for name in names)]
 
 
-def _apart(part: Part) -> list[str]:
+def _apart(part: ReportPart) -> list[str]:
     """The project's own runs: their verdicts, and the results of each benchmark."""
     results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
     judged = answers.tables(part.judged, part.records)

@@ -48,7 +48,7 @@ _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedFigure:
     """A figure to be drawn. `name`: the id of its block in the page; `stem`: the path of its files without suffix."""
 
     name: str
@@ -56,13 +56,13 @@ class Planned:
     stem: Path
 
 
-def planned(sections: Sequence[Section], out: Path) -> dict[str, list[Planned]]:
+def planned(sections: Sequence[Section], out: Path) -> dict[str, list[PlannedFigure]]:
     """Title of a section -> its figures."""
     with _styled():  # the entries of legends take on the style when they are made
         return {section.title: _section(f"s{k}", section, out) for k, section in enumerate(sections)}
 
 
-def draw(figure: Planned, formats: Sequence[str] = ()) -> DrawnFigure:
+def draw(figure: PlannedFigure, formats: Sequence[str] = ()) -> DrawnFigure:
     """Draws a figure as SVG and in other formats. Raises UserError if a file cannot be written."""
     with _styled():
         return _drawn(figure.name, figure.panel, figure.stem, formats)
@@ -77,7 +77,7 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def _section(name: str, section: Section, out: Path) -> list[Planned]:
+def _section(name: str, section: Section, out: Path) -> list[PlannedFigure]:
     """The figures of a section that are not empty. `name`: the section's id in the page."""
     title = section.title.replace(" ", "-")
     made = {
@@ -88,7 +88,7 @@ def _section(name: str, section: Section, out: Path) -> list[Planned]:
         "differences": panels.differences(section),
         "fits": fits(section),
     }
-    return [Planned(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
+    return [PlannedFigure(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
 
 
 def _drawn(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnFigure:

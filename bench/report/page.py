@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from bench.analysis.sections import Section
 from bench.report import answers, provenance_tables, result_tables
-from bench.report.answers import JUDGED, OWN, VERDICTS, Part
+from bench.report.answers import JUDGED, OWN, VERDICTS, ReportPart
 from bench.report.episode_pictures import pictures
 from bench.report.inline_svg import alternative
 from bench.report.panel import DrawnFigure
@@ -35,7 +35,7 @@ _MANY = 12  # with more results in a benchmark than this, only its first figure 
 
 
 def as_html(
-    parts: Sequence[Part],
+    parts: Sequence[ReportPart],
     problems: Sequence[str],
     field: Sequence[Table],
     drawn: Mapping[str, Sequence[DrawnFigure]],
@@ -70,7 +70,7 @@ def as_html(
     )
 
 
-def _apart(name: str, part: Part) -> dict[str, Any]:
+def _apart(name: str, part: ReportPart) -> dict[str, Any]:
     """The project's own runs, with only verdicts and results: they have their own report."""
     results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
     tables = [*answers.tables(part.judged, part.records), *results]

@@ -10,12 +10,12 @@ from bench.analysis.sections import Section, command
 from bench.analysis.verdict_reasons import would_decide
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest
 from bench.report import wording
-from bench.report.answers import OWN, Answer, Part, headline, summary
+from bench.report.answers import OWN, Answer, ReportPart, headline, summary
 
 _REASONS_SHOWN = 2
 
 
-def lines(parts: Sequence[Part]) -> list[str]:
+def lines(parts: Sequence[ReportPart]) -> list[str]:
     """A few lines per benchmark, one for all published numbers, and separately the verdicts on this project's own
     runs."""
     mine, *others = parts
@@ -68,7 +68,7 @@ def _claim(held: Judgement) -> str:
     return f"{claim}, {held.verdict}: {'; '.join(held.reasons[:_REASONS_SHOWN])}{rest}"
 
 
-def _headline(part: Part) -> list[str]:
+def _headline(part: ReportPart) -> list[str]:
     """The number that this project is about, if nothing was compared with it."""
     first = headline(part.answers)
     if first is None or first.held is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from bench import records
 from bench.errors import UserError
 from bench.protocols import settings, usage
-from bench.protocols.experiments import Block, Experiment
+from bench.protocols.experiments import Experiment, RunBlock
 from bench.records.choices import Edges, edges
 from bench.records.locks import locked
 from bench.runs.job import Job
@@ -31,7 +31,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenCandidate:
     """The chosen candidate, and each candidate's mean validation score over the seeds; None if a seed diverged."""
 
     grid: Grid
@@ -63,7 +63,7 @@ class Choice:
         return f"{job.benchmark.name} {job.method}: {self.grid.candidates[self.place]} chosen on validation ({told})"
 
 
-def grids(experiment: Experiment, block: Block, made: Sequence[Sequence[Job]]) -> list[Grid]:
+def grids(experiment: Experiment, block: RunBlock, made: Sequence[Sequence[Job]]) -> list[Grid]:
     """The grids of a block; `made` holds the jobs of each candidate. Raises UserError if validation cannot choose among
     them."""
     for name, _ in block.grid:
@@ -91,7 +91,7 @@ def _by_method(jobs: Sequence[Job]) -> Iterator[tuple[Job, ...]]:
     return (tuple(replace(job, candidate=True) for job in part) for _, part in groupby(sorted(jobs, key=kind), kind))
 
 
-def _grid(block: Block, runs: Sequence[tuple[Job, ...]]) -> Grid:
+def _grid(block: RunBlock, runs: Sequence[tuple[Job, ...]]) -> Grid:
     names = [name for name, _ in block.grid]
     values = (settings.settings_of(jobs[0].protocol) for jobs in runs)
     return Grid(block.tried, tuple({name: all_of[name] for name in names} for all_of in values), tuple(runs))
@@ -109,7 +109,7 @@ def _checked(grid: Grid) -> Grid:
     return grid
 
 
-def choice(grid: Grid) -> Choice:
+def choice(grid: Grid) -> ChosenCandidate:
     """The candidate with the best validation score, averaged over the seeds; the first one if several are equal. Raises
     UserError if a run is not trained, or every candidate diverged."""
     scores = tuple(_mean_score(jobs) for jobs in grid.runs)
@@ -119,7 +119,7 @@ def choice(grid: Grid) -> Choice:
     best = next(iter(known))
     for place, score in known.items():
         best = place if measure.better(score, known[best]) else best
-    return Choice(grid, scores, best)
+    return ChosenCandidate(grid, scores, best)
 
 
 def _mean_score(jobs: Sequence[Job]) -> float | None:
@@ -140,7 +140,7 @@ def valid_score(job: Job) -> float | None:
     return float(records.read(job.folder).points["valid_score"][-1])
 
 
-def tell(chosen: Choice) -> None:
+def tell(chosen: ChosenCandidate) -> None:
     """Stores in the evaluations of the chosen runs how they were chosen."""
     for job in chosen.jobs:
         with locked(job.folder):

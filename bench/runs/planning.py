@@ -14,7 +14,7 @@ from bench.episodes.stream import Data
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets, protocol
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.experiments import Block, Experiment
+from bench.protocols.experiments import Experiment, RunBlock
 from bench.protocols.method_settings import with_used_settings
 from bench.runs import used_settings, user_methods
 from bench.runs.grids import Grid, grids
@@ -30,27 +30,27 @@ def jobs(request: Request) -> list[Job]:
     return [job for benchmark in dict.fromkeys(chosen) for job in _of_benchmark(request, benchmark)]
 
 
-class Planned(NamedTuple):
+class PlannedRuns(NamedTuple):
     """The runs of one block of a request, and the grids that they are candidates of."""
 
     jobs: list[Job]
     grids: list[Grid]
 
 
-def planned(experiment: Experiment, common: Request) -> list[Planned]:
+def planned(experiment: Experiment, common: Request) -> list[PlannedRuns]:
     """The runs of each block of an experiment; `common` says how and where they run. Raises UserError, with the place
     in the file, before anything starts."""
     return [_of_block(experiment, block, common) for block in experiment.blocks]
 
 
-def _of_block(experiment: Experiment, block: Block, common: Request) -> Planned:
+def _of_block(experiment: Experiment, block: RunBlock, common: Request) -> PlannedRuns:
     made = [_of_candidate(experiment, candidate, common) for candidate in block.candidates]
     found = grids(experiment, block, made)
     jobs = [job for grid in found for runs in grid.runs for job in runs]
-    return Planned(jobs or made[0], found)
+    return PlannedRuns(jobs or made[0], found)
 
 
-def _of_candidate(experiment: Experiment, block: Block, common: Request) -> list[Job]:
+def _of_candidate(experiment: Experiment, block: RunBlock, common: Request) -> list[Job]:
     for method in block.methods:
         with experiment.at(block, "methods"):
             user_methods.find(method)

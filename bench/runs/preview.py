@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from bench.analysis import claims_file
-from bench.analysis.verdicts import Planned, disqualified_by
+from bench.analysis.verdicts import PlannedCell, disqualified_by
 from bench.data import sources
 from bench.errors import counted
 from bench.protocols import presets
@@ -100,7 +100,7 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
     for job in {job.method: job for job in group}.values():
         data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
         settings = job.workload.method.settings
-        planned = Planned(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
+        planned = PlannedCell(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
         known = [c for c in claims_file.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:

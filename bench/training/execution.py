@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_map
 from bench import devices
 from bench.networks.layers import ALONE, KERNELS, WITHOUT_AUTOGRAD
 from bench.networks.stacked import step as stacked
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from bench.training.initial import in_turn_of
 from methods.contract import Episode, Method, Params, Setting, Setup, State
 
@@ -119,7 +119,7 @@ class Execution:
     def _stacked_layers(self, method: Method) -> bool:
         return self.layers in WITHOUT_AUTOGRAD and bool(_setup(method).network.may_stack)
 
-    def _engine(self, method: Method) -> Engine:
+    def _engine(self, method: Method) -> StackedEngine:
         return _setup(method).network.engine(_KEPT_BYTES[self.device.type])
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tomllib
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
@@ -175,6 +176,13 @@ def _is_module_or_in_one(path: Path) -> bool:
         return True
     holders = (path.parent.with_suffix(".py"), path.parent / "__init__.py")
     return any(re.search(rf"\b{path.name}\b", holder.read_text()) for holder in holders if holder.exists())
+
+
+def test_no_two_classes_of_the_library_have_one_name() -> None:
+    """`Engine` is what methods see of a `StackedEngine`, and where runs are worked through."""
+    texts = [path.read_text() for path in ROOT.glob("bench/**/*.py")]
+    names = Counter(name for text in texts for name in re.findall(r"^class (\w+)", text, re.MULTILINE))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_module_and_no_function_is_long() -> None:

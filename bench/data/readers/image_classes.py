@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from bench.data.readers.copies import IMAGES, Copy, Groups
 from bench.data.readers.recognised import WNID, class_folders, this_is
 from bench.data.readers.split_names import HALVES, is_phase, split_of
-from bench.data.readers.tables import Table, split_tables
+from bench.data.readers.tables import ClassTable, split_tables
 from bench.data.splits import in_two_splits, some
 from bench.errors import UserError, counted
 
@@ -40,7 +40,7 @@ def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
     return dict(groups)
 
 
-def _absent(tables: Mapping[str, Table]) -> list[str]:
+def _absent(tables: Mapping[str, ClassTable]) -> list[str]:
     return [
         file
         for split, file in {"train": "train.csv", "valid": "val.csv", "test": "test.csv"}.items()
@@ -48,7 +48,7 @@ def _absent(tables: Mapping[str, Table]) -> list[str]:
     ]
 
 
-def _labels(copy: Copy, table: Table, class_of: Callable[[str], str | None]) -> dict[str, str]:
+def _labels(copy: Copy, table: ClassTable, class_of: Callable[[str], str | None]) -> dict[str, str]:
     """Label -> class. Raises UserError if one label would be two classes."""
     found: dict[str, str] = {}
     known = any(class_of(label) == label or WNID.fullmatch(label) for _, label in table.rows)
@@ -94,7 +94,7 @@ def _stem(file: str) -> str:
     return head if f"{dot}{suffix}".lower() in IMAGES else file
 
 
-def _check_met(copy: Copy, tables: Mapping[str, Table], images: Sequence[str], groups: Groups) -> None:
+def _check_met(copy: Copy, tables: Mapping[str, ClassTable], images: Sequence[str], groups: Groups) -> None:
     """Raises UserError if no row of any table has its file."""
     table = max(tables.values(), key=lambda table: len(table.rows))
     if table.rows and not any(groups.values()):

@@ -15,7 +15,7 @@ FEWEST = 3  # classes needed to recognise a data set: fewer may have these names
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDataSet:
     """A data set: its name, the SOURCE that adds it, the side length of its images, class -> split by the possible
     names of class folders, and a pattern for the names of its files."""
 
@@ -26,7 +26,7 @@ class Known:
     files: str = r"(?!)"
 
 
-def recognised(names: Iterable[str]) -> tuple[Known, ...]:
+def recognised(names: Iterable[str]) -> tuple[KnownDataSet, ...]:
     """The data sets that all of these classes belong to (two, for CIFAR-100)."""
     given = set(names)
     return tuple(known for known in _known() if len(given) >= FEWEST and given <= known.split.keys())
@@ -37,13 +37,13 @@ def example(source: str) -> str:
     return next(iter(next(known for known in _known() if known.source == source).split))
 
 
-def recognised_files(names: Iterable[str]) -> tuple[Known, ...]:
+def recognised_files(names: Iterable[str]) -> tuple[KnownDataSet, ...]:
     """The data sets with files named like some of these."""
     lower = [name.lower() for name in names]
     return tuple(known for known in _known() if any(re.search(known.files, name) for name in lower))
 
 
-def are_of(names: Sequence[str], found: Sequence[Known]) -> str:
+def are_of(names: Sequence[str], found: Sequence[KnownDataSet]) -> str:
     """A sentence that says which data set, or which of several, all these classes belong to."""
     here = list(dict.fromkeys(names))
     called = " or ".join(known.called for known in found)
@@ -56,7 +56,7 @@ def this_is(names: Sequence[str], path: Path) -> str:
     return f"{are_of(names, found)}: {command(found, path)}" if found else ""
 
 
-def command(found: Sequence[Known], path: Path) -> str:
+def command(found: Sequence[KnownDataSet], path: Path) -> str:
     """The command to use a data set, or one of several."""
     if found[0].source == "omniglot":
         return "it is included in this project: use `--benchmark omniglot-5w1s`"
@@ -70,20 +70,22 @@ def class_folders(files: Iterable[str]) -> list[str]:
 
 
 @cache
-def _known() -> tuple[Known, ...]:
+def _known() -> tuple[KnownDataSet, ...]:
     return (
-        Known(
+        KnownDataSet(
             "miniImageNet",
             "mini-imagenet",
             84,
             read_split("mini_imagenet"),
             "mini-imagenet-cache|miniimagenet_category",
         ),
-        Known("tieredImageNet", "tiered-imagenet", 84, tiered_imagenet(), r"(train|val|test)_images(_png\.pkl|\.npz)$"),
-        Known("CIFAR-FS", "cifar-fs", 32, _last_parts("cifar_fs"), "cifar_fs_|cifar-100-python"),
-        Known("FC100", "fc100", 32, _last_parts("fc100"), "fc100_|cifar-100-python"),
-        Known("CUB-200-2011", "cub", 84, _birds(), "cub_200_2011"),
-        Known("Omniglot", "omniglot", 28, _alphabets()),
+        KnownDataSet(
+            "tieredImageNet", "tiered-imagenet", 84, tiered_imagenet(), r"(train|val|test)_images(_png\.pkl|\.npz)$"
+        ),
+        KnownDataSet("CIFAR-FS", "cifar-fs", 32, _last_parts("cifar_fs"), "cifar_fs_|cifar-100-python"),
+        KnownDataSet("FC100", "fc100", 32, _last_parts("fc100"), "fc100_|cifar-100-python"),
+        KnownDataSet("CUB-200-2011", "cub", 84, _birds(), "cub_200_2011"),
+        KnownDataSet("Omniglot", "omniglot", 28, _alphabets()),
     )
 
 

@@ -21,14 +21,14 @@ Rows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Table:
+class ClassTable:
     """One list: (path of an image, with `/`; label) for every row."""
 
     name: str
     rows: Rows
 
 
-def split_tables(copy: Copy) -> dict[str, Table]:
+def split_tables(copy: Copy) -> dict[str, ClassTable]:
     """Split -> its table, for tables in one folder, anywhere in the copy; the folder with the most splits if there are
     several. Raises UserError if one is not a table of images."""
     folders: dict[str, list[str]] = {}
@@ -36,7 +36,7 @@ def split_tables(copy: Copy) -> dict[str, Table]:
         folders.setdefault(str(PurePosixPath(name).parent), []).append(name)
     groups = [_by_split(names) for names in folders.values()]
     named = max(groups, key=lambda group: (len(group), -len(str(next(iter(group.values()), "")))), default={})
-    tables = {split: Table(name, rows) for split, name in named.items() if (rows := _read(copy, name)) is not None}
+    tables = {split: ClassTable(name, rows) for split, name in named.items() if (rows := _read(copy, name)) is not None}
     copy.used.update(table.name for table in tables.values())
     return tables
 

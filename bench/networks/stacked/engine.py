@@ -19,7 +19,7 @@ from bench.networks.stacked.blocks import Block, Blocks, Params
 from bench.networks.stacked.head import Head
 
 
-class Step(NamedTuple):
+class InnerStep(NamedTuple):
     """The intermediate results that the derivative of a gradient needs; `blocks` None: to be recomputed."""
 
     params: Params
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Engine:
+class StackedEngine:
     """Conv4 with batch norm by the statistics of the current images, and cross-entropy.
 
     `operations`: a module or object such as `torch_operations`; `strided`: convolutions of stride 2 instead of pooling;
@@ -79,7 +79,7 @@ class Engine:
         labels: Tensor,
         only: Collection[str] | None = None,
         following: int | None = None,
-    ) -> tuple[Tensor, Params, Step]:
+    ) -> tuple[Tensor, Params, InnerStep]:
         """The loss [episodes] of the last images, as many as have labels; its gradient for the parameters in `only`, or
         for all; and the step that `derivative` takes. The step keeps its intermediate results if `following`, the
         number of later steps that must fit into memory beside it, is given, and they fit."""
@@ -87,7 +87,7 @@ class Engine:
         fits = following is not None and (following + 1) * _bytes(step.blocks) <= self.bound_bytes
         return value, gradient, step if fits else step._replace(blocks=None, head=None)
 
-    def derivative(self, step: Step, direction: Params) -> Params:
+    def derivative(self, step: InnerStep, direction: Params) -> Params:
         """H v: the derivative, in a direction, of the gradient for all parameters. Parameters that the direction does
         not name stay fixed."""
         if step.blocks is None:
@@ -104,7 +104,7 @@ class Engine:
 
     def _gradient(
         self, params: Params, data: Any, labels: Tensor, only: Collection[str] | None, keep: bool
-    ) -> tuple[Tensor, Params, Step]:
+    ) -> tuple[Tensor, Params, InnerStep]:
         if isinstance(data, Tensor):
             return self._head_gradient(params, data, labels)
         blocks = self._blocks.forward(params, data)
@@ -116,11 +116,11 @@ class Engine:
             rest, blocks = self._blocks.backward(blocks, grad_output, data.counted, keep)
             found |= rest
         gradient = {name: found[name] for name in (found if only is None else only)}
-        return value, gradient, Step(params, data, labels, moments, blocks, ends)
+        return value, gradient, InnerStep(params, data, labels, moments, blocks, ends)
 
-    def _head_gradient(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Params, Step]:
+    def _head_gradient(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Params, InnerStep]:
         value, ends = self.operations.head.loss(params, features, labels)
-        return value, self.operations.head.gradient(ends)[0], Step(params, features, labels, [], None, ends)
+        return value, self.operations.head.gradient(ends)[0], InnerStep(params, features, labels, [], None, ends)
 
     @cached_property
     def _blocks(self) -> Blocks:

@@ -14,7 +14,7 @@ from bench.networks.stacked.triton_kernels import head
 from bench.networks.stacked.triton_kernels.launch import launch
 
 
-class Head(NamedTuple):
+class TritonHead(NamedTuple):
     """The intermediate results that the derivatives of a head need."""
 
     features: Tensor
@@ -32,7 +32,7 @@ class Heads(How):
         """z [episodes, images, ways]."""
         return twin.outputs(params, features)
 
-    def loss(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, Head]:
+    def loss(self, params: Params, features: Tensor, labels: Tensor) -> tuple[Tensor, TritonHead]:
         """The loss of each episode, with labels [episodes, N], and the intermediate results that its gradient needs."""
         before, weight, bias = features.shape[1] - labels.shape[1], params[WEIGHT].contiguous(), params[BIAS]
         features = features[:, before:].contiguous()
@@ -44,14 +44,14 @@ class Heads(How):
             features, weight, bias.contiguous(), labels.contiguous(), losses, probabilities, delta, grad_features,
             labels.shape[1], *numbers, **options,
         )  # fmt: skip
-        return losses.mean(1), Head(features, weight, probabilities, delta, before, grad_features)
+        return losses.mean(1), TritonHead(features, weight, probabilities, delta, before, grad_features)
 
-    def gradient(self, found: Head) -> tuple[Params, Tensor]:
+    def gradient(self, found: TritonHead) -> tuple[Params, Tensor]:
         """The gradients with respect to the head's parameters, and to all features."""
         own = self._weight_and_bias(((found.features, found.delta),))
         return own, twin.of_all(found.before, found.grad_features)
 
-    def derivative(self, found: Head, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
+    def derivative(self, found: TritonHead, features1: Tensor | None, direction: Params) -> tuple[Params, Tensor]:
         """The derivative of both gradients in a direction; if it does not include everything, torch's version is
         used."""
         if features1 is None or WEIGHT not in direction or BIAS not in direction:

@@ -15,7 +15,7 @@ from bench.networks.stacked.triton_kernels.launch import launch
 from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
 
 
-class Layers(How):
+class TritonLayers(How):
     """Operations of the layers after the first."""
 
     def layer(

@@ -15,14 +15,14 @@ from bench.networks.stacked.torch_first_layer import Data
 from bench.networks.stacked.triton_head import Heads
 from bench.networks.stacked.triton_kernels import first, patches, product
 from bench.networks.stacked.triton_kernels.launch import launch
-from bench.networks.stacked.triton_layers import Layers
+from bench.networks.stacked.triton_layers import TritonLayers
 from bench.networks.stacked.triton_passes import Passes
 from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
 
 _FILTERS_AT_ONCE = 16  # the minimum for a product
 
 
-class TritonOperations(Layers, Passes):
+class TritonOperations(TritonLayers, Passes):
     """All operations; equal to those of `bench.networks.stacked.torch_operations` up to rounding."""
 
     @cached_property

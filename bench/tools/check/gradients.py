@@ -28,7 +28,7 @@ _SMALL = 1e-3  # scale of the inner rate: it reduces an error in second derivati
 
 
 @dataclass(frozen=True)
-class Finding:
+class GradientCheck:
     """How the gradient compares with the loss. `worst`: the tensor with the largest relative error, `error`."""
 
     exact: bool
@@ -47,7 +47,7 @@ class Finding:
         return f"not the gradient of its loss: {off}, however small inner_lr is"
 
 
-def measured(subject: Subject) -> Finding | None:
+def measured(subject: Subject) -> GradientCheck | None:
     """Checks the gradient of a method; None if it trains nothing."""
     if subject.kind.weights_of is not None:
         return None
@@ -55,7 +55,7 @@ def measured(subject: Subject) -> Finding | None:
     worst = max(here, key=here.__getitem__)
     exact = here[worst] < _TOLERANCE
     vanishes = not exact and max(_errors(subject, _SMALL).values()) < max(_TOLERANCE, 10 * _SMALL * here[worst])
-    return Finding(exact, vanishes, worst, here[worst])
+    return GradientCheck(exact, vanishes, worst, here[worst])
 
 
 def _errors(subject: Subject, scale: float) -> dict[str, float]:

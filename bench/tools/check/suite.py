@@ -17,11 +17,11 @@ from bench.tools.check.toy_data import FUNCTIONS, Subject
 from bench.training.workload import NamedMethod
 from methods.contract import Method
 
-__all__ = ["FUNCTIONS", "RULES", "Outcome", "Subject", "broken", "check", "forms", "gradients_of"]
+__all__ = ["FUNCTIONS", "RULES", "RuleOutcome", "Subject", "broken", "check", "forms", "gradients_of"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """The outcome of a rule on one form of data; `found`: what breaks it, or empty."""
 
     form: str
@@ -29,18 +29,20 @@ class Outcome:
     found: str
 
 
-def check(asked: str) -> Iterator[Outcome]:
+def check(asked: str) -> Iterator[RuleOutcome]:
     """Tries every rule on a built-in or a user's method. Raises UserError if there is no such method."""
     method = user_methods.find(asked)
     kind = method.found if isinstance(method, UserMethod) else method.kind
     if lacking := user_methods.missing(kind):
-        yield Outcome("contract", "it has all parts of the contract", f"{kind.__name__} has no {', '.join(lacking)}")
+        yield RuleOutcome(
+            "contract", "it has all parts of the contract", f"{kind.__name__} has no {', '.join(lacking)}"
+        )
         return
     for form in forms(kind):
         subject = Subject(kind, form)
         for rule in RULES:
             found = broken(rule, subject)
-            yield Outcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
+            yield RuleOutcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
             if found and rule is RULES[0]:
                 return
 

@@ -45,7 +45,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Part:
+class FactorEffect:
     """The effect of a factor: the scores of variant `plus` minus those of `minus`, by name. `kind`: FROM, the factor is
     changed in the start; TO, it is undone in the end; READING, the protocols agree on it, but the source of one of them
     can be read in another way."""
@@ -76,7 +76,7 @@ class Comparison:
     start: Sourced
     end: Sourced
     variants: tuple[Variant, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[FactorEffect, ...]
     whole: bool
     pairs: tuple[Pair, ...] = ()
 
@@ -164,15 +164,15 @@ class _Made:
     end: Sourced
     factor: Factor
 
-    def forwards(self) -> tuple[Variant, Part]:
+    def forwards(self) -> tuple[Variant, FactorEffect]:
         """The effect from the start: the start with the factor of the end, minus the start."""
         variant = self._crossed(self.start, self.end)
-        return variant, Part(self.factor, FROM, self._change(), variant.name, self.start.name)
+        return variant, FactorEffect(self.factor, FROM, self._change(), variant.name, self.start.name)
 
-    def backwards(self) -> tuple[Variant, Part]:
+    def backwards(self) -> tuple[Variant, FactorEffect]:
         """The effect at the end: the end, minus the end with the factor of the start."""
         variant = self._crossed(self.end, self.start)
-        return variant, Part(self.factor, TO, self._change(), self.end.name, variant.name)
+        return variant, FactorEffect(self.factor, TO, self._change(), self.end.name, variant.name)
 
     def _crossed(self, base: Sourced, other: Sourced) -> Variant:
         """One protocol with the factor of the other. Fewer iterations are an earlier evaluation of the same training,
@@ -194,7 +194,7 @@ class _Made:
         return ", ".join(f"{'' if single else n + ' '}{one.said(n)} -> {other.said(n)}" for n in self.factor.settings)
 
 
-def _reading(one: Sourced, name: str, value: Any) -> tuple[Variant, Part]:
+def _reading(one: Sourced, name: str, value: Any) -> tuple[Variant, FactorEffect]:
     variant = Variant(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
     change = f"{one.said(name)} -> {written(value)} ({one.sources[name]})"
-    return variant, Part(Factor(name, (name,)), READING, change, variant.name, one.name)
+    return variant, FactorEffect(Factor(name, (name,)), READING, change, variant.name, one.name)

@@ -18,7 +18,7 @@ from bench.files import write_atomically
 from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
 from bench.report import wording
-from bench.report.figures import Planned, draw
+from bench.report.figures import PlannedFigure, draw
 from bench.report.panel import Mark, Panel
 from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
@@ -94,7 +94,7 @@ def write(
     stem = (
         out / f"explain-{comparison.start.name}-{comparison.end.name}-{comparison.benchmark.name}-{comparison.method}"
     )
-    figure = draw(Planned("effects", _panel(comparison, found), stem))
+    figure = draw(PlannedFigure("effects", _panel(comparison, found), stem))
     shown = variants(comparison, seeds, scores, edges)
     texts = {".md": _markdown(comparison, shown, found, command, stem.name), ".csv": _csv(comparison, found)}
     for suffix, text in texts.items():

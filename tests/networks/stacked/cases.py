@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.conv4 import Conv4
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from bench.protocols import benchmarks, presets
 from methods.contract import Episode, Params
 from methods.inner_loop import gradient_through, inner_step
@@ -69,7 +69,7 @@ class Case:
         adapted = [name for name in self.params if self.shifts_adapted or not name.startswith("norm")]
         return Inner(adapted, 0.05, self.steps, keeps=True)
 
-    def engine(self, bound_bytes: int = 2**40) -> Engine:
+    def engine(self, bound_bytes: int = 2**40) -> StackedEngine:
         return self.network.engine(bound_bytes)
 
 

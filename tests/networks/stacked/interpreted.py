@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from bench.networks.stacked import torch_operations as twins
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from bench.networks.stacked.tiles import How, Tile, Tiles, shipped
 from bench.networks.stacked.triton_operations import TritonOperations
 from methods.contract import Episode
@@ -275,7 +275,7 @@ def test_a_whole_meta_gradient(dtype: str, products: str) -> None:
     support, query = (drawn(case.generator, case.episodes, 3, 3, 17, 17) for _ in range(2))
 
     def found(operations: object, dtype: torch.dtype) -> Tensor:
-        engine = Engine(operations, EPSILON, strided=False, averages=False, bound_bytes=2**40)
+        engine = StackedEngine(operations, EPSILON, strided=False, averages=False, bound_bytes=2**40)
         own = {name: value.to(dtype) for name, value in params.items()}
         batch = Episode(support.to(dtype), labels, query.to(dtype), labels)
         gradient = meta_gradient(engine, own, batch, 1)[1]

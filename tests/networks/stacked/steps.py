@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.networks.stacked.blocks import BLOCKS, Params, laid_out
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from methods.contract import Episode
 from methods.stacked import Inner, back, inner_loop, outer_loss
 
@@ -32,7 +32,7 @@ def drawn(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
-def meta_gradient(engine: Engine, params: Params, batch: Episode, steps: int) -> tuple[Tensor, Params]:
+def meta_gradient(engine: StackedEngine, params: Params, batch: Episode, steps: int) -> tuple[Tensor, Params]:
     """The query's loss [episodes] after so many inner steps, all but batch norm's shifts adapted, and its gradient for
     the parameters [episodes, ...]."""
     inner = Inner([name for name in params if not name.startswith("norm")], RATE, steps, keeps=True)

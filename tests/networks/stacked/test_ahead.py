@@ -13,7 +13,7 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 alone")
 
-from bench.networks.stacked.engine import Engine
+from bench.networks.stacked.engine import StackedEngine
 from bench.networks.stacked.triton_operations import TritonOperations
 from methods.contract import Episode
 from tests.networks.stacked import ahead
@@ -36,7 +36,7 @@ def launched(products: str, steps: int, dtype: torch.dtype = torch.float32) -> l
         params |= {f"conv{k}.bias": meta(FILTERS, dtype=dtype), f"norm{k}.shift": meta(FILTERS, dtype=dtype)}
         channels = FILTERS
     params |= {"head.weight": meta(WAYS, 25 * FILTERS, dtype=dtype), "head.bias": meta(WAYS, dtype=dtype)}
-    engine = Engine(TritonOperations(products), 1e-3, strided=False, averages=False, bound_bytes=2**40)
+    engine = StackedEngine(TritonOperations(products), 1e-3, strided=False, averages=False, bound_bytes=2**40)
     counts = WAYS * SHOTS, WAYS * 15
     batch = Episode(
         *(part for count in counts for part in (meta(count, 3, 84, 84, dtype=dtype), meta(count, dtype=torch.int64)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.tools.check.gradients import Finding, measured
+from bench.tools.check.gradients import GradientCheck, measured
 from bench.tools.check.toy_data import FUNCTIONS, Subject
 from methods import METHODS
 from methods.maml import Maml
@@ -54,7 +54,7 @@ class _WrongSecondDerivative(Maml):
         super().__init__(replace(setup, loss=loss))
 
 
-def _found(kind: type) -> Finding:
+def _found(kind: type) -> GradientCheck:
     found = measured(Subject(kind, FUNCTIONS))
     assert found is not None
     return found

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.analysis.sections import Section
 from bench.report import answers, result_tables
 from bench.report.answers import OWN, ReportPart
-from bench.report.figures import PlannedFigure
 from bench.report.matrix import matrix
+from bench.report.panel import PlannedFigure
 from bench.report.section_notes import notes
 from bench.report.table_notes import ANSWERS
 from bench.report.tables import Table, latex, markdown, markdown_text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.inline_svg import inline
-from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel
+from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel, PlannedFigure
 
 _STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
@@ -45,15 +44,6 @@ _WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure width, hei
 _LABEL_POINTS = 9
 _CHARACTER, _LABEL_LINE, _LABEL_GAP = 0.073, 0.16, 0.05  # inches: of the labels beside the rows
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend: character, row, further line of a row
-
-
-@dataclass(frozen=True)
-class PlannedFigure:
-    """A figure to be drawn. `name`: the id of its block in the page; `stem`: the path of its files without suffix."""
-
-    name: str
-    panel: Panel
-    stem: Path
 
 
 def planned(sections: Sequence[Section], out: Path) -> dict[str, list[PlannedFigure]]:

@@ -30,6 +30,15 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class PlannedFigure:
+    """A figure to be drawn. `name`: the id of its block in the page; `stem`: the path of its files without suffix."""
+
+    name: str
+    panel: Panel
+    stem: Path
+
+
+@dataclass(frozen=True)
 class DrawnFigure:
     """A figure and its files, the SVG first. `name`: the id of its block in the page; `svg`: the element to embed
     there; `values`: id of a mark in the SVG -> its values as text, one per point."""

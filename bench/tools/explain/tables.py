@@ -18,8 +18,8 @@ from bench.files import write_atomically
 from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
 from bench.report import wording
-from bench.report.figures import PlannedFigure, draw
-from bench.report.panel import Mark, Panel
+from bench.report.figures import draw
+from bench.report.panel import Mark, Panel, PlannedFigure
 from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison

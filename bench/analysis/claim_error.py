@@ -1,12 +1,13 @@
 """The standard error of a published number, according to the meaning of its ±.
 
-| its ± | its error, as a verdict takes it |
+| the ± of the claim | the error that a verdict uses |
 | --- | --- |
 | over tasks | the ± is 1.96 standard errors of one trained model (Finn et al. 2017, code) |
-| a standard deviation s of n trainings | s / sqrt(n), of n trainings' mean, with n - 1 degrees of freedom |
-| over trainings, of unknown number; not known; none | that of one trained model on so many episodes, worked out below |
+| the standard deviation s of n trainings | s / sqrt(n), for the mean of n trainings, with n - 1 degrees of freedom |
+| over an unknown number of trainings; unknown; none | the computed error of one trained model on that many episodes |
 
-One training is the worst that a mean over an unknown number of them can be, so that nothing is claimed too boldly.
+A mean over an unknown number of trainings is treated as one training, the case with the largest error, so that no
+verdict is too bold.
 """
 
 from __future__ import annotations

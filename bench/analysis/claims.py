@@ -46,7 +46,7 @@ class Claim:
 
     @property
     def central(self) -> bool:
-        """Whether it is MAML's under its own protocol, which comes before all others."""
+        """Whether the claim is about MAML under the protocol `paper`: such claims are listed first."""
         return (self.method, self.protocol) == ("maml", "paper")
 
     @property

@@ -1,4 +1,4 @@
-"""`verify`: computes recorded runs again, and compares."""
+"""`verify`: recomputes recorded runs, and compares the results with the records."""
 
 from __future__ import annotations
 

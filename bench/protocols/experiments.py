@@ -1,6 +1,6 @@
 """A whole experiment as one TOML file: blocks of benchmarks, methods and seeds, each under one protocol.
 
-    about = "what it is for"            # optional; whatever stands above the first [[run]] holds for all of them
+    about = "what it is for"            # optional; keys above the first [[run]] apply to all of them
     seeds = 5                           # 0 .. 4, or a list such as [0, 7]
 
     [[run]]
@@ -9,7 +9,7 @@
     protocol = "paper"
     set = { iterations = 2000, inner_lr = [0.1, 0.4], "evaluation.episodes" = 200 }   # a list is a grid
 
-The files in `shipped/` ship with the project and go by their names.
+The files in `shipped/` come with the project, and are chosen by name.
 """
 
 from __future__ import annotations

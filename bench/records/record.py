@@ -1,13 +1,13 @@
-"""What runs leave on disk: one folder a run, written atomically, self-describing, readable without torch.
+"""What runs leave on disk: one folder per run, written atomically, self-describing, readable without torch.
 
 <results>/<benchmark>/<method>/<training hash>/seed<k>/
     record.json                 what was run, how, on what, with which outcome
-    curve.parquet               a row per point of the learning curve
+    curve.parquet               one row per point of the learning curve
     weights.safetensors         after the last iteration; best.safetensors: best on validation
-    optimiser.safetensors       its state after the last iteration, from which a longer training goes on
+    optimiser.safetensors       its state after the last iteration, from which a longer training continues
     checkpoint.safetensors      only while the run is unfinished
-    pictures.json               what `show episodes` drew last, for the report; no part of the record
-    evaluations/<hash>@<iteration>.json, .parquet      scores, a row per test episode, a column per inner step
+    pictures.json               what `show episodes` drew last, for the report; not part of the record
+    evaluations/<hash>@<iteration>.json, .parquet      scores, one row per test episode, one column per inner step
 """
 
 from __future__ import annotations

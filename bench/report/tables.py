@@ -13,7 +13,7 @@ _MARKDOWN = re.compile(r"([\\`*_|<>\[\]#~&])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
-    "×": r"$\times$", "–": "--", "[": "{[}", "]": "{]}", "*": "{*}",  # which could belong to the \\\\ before them
+    "×": r"$\times$", "–": "--", "[": "{[}", "]": "{]}", "*": "{*}",  # because \\\\ would take them as its argument
 }  # fmt: skip
 
 

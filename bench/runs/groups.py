@@ -70,7 +70,7 @@ class Ended:
 
     outcomes: tuple[str, ...] = ()
     worked: bool = True
-    stopped: str = ""  # where
+    stopped: str = ""  # where it stopped, for the user
     error: str = ""
 
 

@@ -1,10 +1,10 @@
-"""Exports and imports runs as one archive of records, weights and versions, which is checked and never executed.
+"""Exports and imports runs as one archive of records, weights and versions; an import checks it and executes nothing.
 
-    capsule.json           the format, what it was exported with, each run's command, and the SHA-256 of every file
-    requirements.txt       every package that was installed where it was exported
-    runs/<benchmark>/<method>/<hash>/seed<k>/...      the records, as they lie in the results
+    capsule.json           the format, the exporting version, each run's command, and the SHA-256 of every file
+    requirements.txt       every package that was installed in the exporting environment
+    runs/<benchmark>/<method>/<hash>/seed<k>/...      the record folders, laid out as in the results
 
-The archive is not compressed, and has no times in it: equal content is equal bytes.
+The archive is not compressed and contains no timestamps, so equal content gives equal bytes.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def everything(data_dir: Path | None) -> list[str]:
 def claims(results: Path) -> list[str]:
     """Every published number on one line, by benchmark, with its protocol, the hours of training that a verdict would
     cost on this machine, and its source."""
-    from bench.tools import claim_costs  # with torch, which nothing else here waits for
+    from bench.tools import claim_costs  # imports torch, which nothing else here needs
 
     known = claim_costs.records_of_this_machine(results)
     ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))

@@ -152,9 +152,8 @@ def _whole(method: Method, compiled: bool) -> Callable[[State, Any], Any]:
 
 @cache
 def _predicted_chunk(method: Method, compiled: bool, handed: int) -> Callable[..., Tensor]:
-    """(state, support, labels, query [episodes, ...] and, where so many are `handed`, minibatches, setting) -> outputs
-    [episodes, ...]."""
-
+    """A function of (state, support, labels, query, [minibatches,] setting) that returns outputs. All arguments but the
+    first and last are [episodes, ...], and `handed` is their number: minibatches are present if it is 4."""
     predict: Callable[..., Tensor] = method.predict
 
     def one(state: State, *rest: Any) -> Tensor:

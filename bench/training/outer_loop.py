@@ -149,7 +149,7 @@ class Trainer:
 
     def _validate(self, progress: Progress, track: SeedProgress, state: State, on_event: Listener) -> Choice:
         episodes, choosing = self.protocol.training.validation_episodes, self.protocol.evaluation.finetune_episodes
-        assert self.valid is not None  # or none would be due
+        assert self.valid is not None  # otherwise no validation is due
         tested = self.as_tested(state)
         choice = evaluation.choose(self.validation, self.tested, tested, self.valid, episodes, choosing, on_event)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first stays if several are equal

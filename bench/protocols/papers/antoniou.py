@@ -1,9 +1,10 @@
 """Antoniou, Edwards and Storkey, "How to train your MAML" (ICLR 2019, arXiv 1810.09502), MAML++: `antoniou`.
 
-It follows the authors' code as it is now (AntreasAntoniou/HowToTrainYourMAMLPytorch, commit 8696470), with its
-configurations, such as `experiment_config/omniglot_maml++-omniglot_1_8_0.1_64_20_0.json`. Those of November 2018
-"reflect paper" and are others (250 epochs, twice the meta-batch), and the published numbers are of an ensemble of
-several epochs' models. One model is tested here, so that no published number is judged under this protocol.
+The protocol follows the current state of the authors' code (AntreasAntoniou/HowToTrainYourMAMLPytorch, commit 8696470)
+and its configurations, such as `experiment_config/omniglot_maml++-omniglot_1_8_0.1_64_20_0.json`. The configurations
+of November 2018, which "reflect paper", differ from these (250 epochs, twice the meta-batch), and the published numbers
+belong to an ensemble of the models of several epochs. Here one model is tested, so no published number is judged under
+this protocol.
 """
 
 from __future__ import annotations

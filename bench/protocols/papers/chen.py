@@ -1,7 +1,7 @@
 """Baseline and Baseline++ of "A closer look at few-shot classification": Chen, Liu, Kira, Wang and Huang (ICLR 2019).
 
-From the authors' code (wyharveychen/CloserLookFewShot, commit e03aca8), on Omniglot alone: its miniImageNet is
-augmented in training (crops, jitter, flips), which no setting here says.
+The protocol follows the authors' code (wyharveychen/CloserLookFewShot, commit e03aca8), for Omniglot only: that code
+augments miniImageNet in training (crops, jitter, flips), and no setting here can express that.
 """
 
 from __future__ import annotations

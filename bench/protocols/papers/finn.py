@@ -1,8 +1,8 @@
 """Finn, Abbeel and Levine, "Model-agnostic meta-learning" (ICML 2017, arXiv 1703.03400v3): `paper`.
 
-It follows the paper where that speaks and the authors' code (cbfinn/maml, commit a7f45f1) elsewhere. Their loss is a
-sum over examples divided by the shots, so an inner learning rate alpha there is ways x alpha on the mean loss, and the
-clip at 10 is 10 * shots / (ways * queries) here. Where each value comes from is in `finn_sources`.
+The protocol follows the paper where it gives a value, and the authors' code (cbfinn/maml, commit a7f45f1) elsewhere.
+Their loss is a sum over examples divided by the shots, so their inner learning rate alpha is ways x alpha on the mean
+loss, and their clip at 10 is 10 * shots / (ways * queries) here. The source of each value is in `finn_sources`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _paper_mini_imagenet(benchmark: Benchmark) -> Protocol:
         inner_steps=5,
         filters=32,
     )
-    # At test the code has as many queries as shots: 1 or 5 a class.
+    # At test the code uses as many queries as shots: 1 or 5 per class.
     return Protocol(training, Evaluation(queries=benchmark.shots, inner_steps=10))
 
 

@@ -1,8 +1,8 @@
 """Nichol, Achiam and Schulman, "On first-order meta-learning algorithms" (2018, arXiv 1803.02999v3), Reptile: `nichol`.
 
-It follows the authors' code (openai/supervised-reptile, commit 8f2b71c), whose README.md has the commands "used for the
-paper". One training serves 1 and 5 shots, and both ways of testing: without transduction (`nichol`) a query shares its
-batch with the support set, with it (`nichol-transduction`) with the other queries alone.
+The protocol follows the authors' code (openai/supervised-reptile, commit 8f2b71c), whose README.md has the commands
+"used for the paper". One training serves 1 and 5 shots, and both ways of testing: without transduction (`nichol`) each
+query forms a batch with the support set; with transduction (`nichol-transduction`) all queries form one batch.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def nichol(benchmark: Benchmark) -> Protocol:
 
 
 def nichol_transduction(benchmark: Benchmark) -> Protocol:
-    """Nichol et al. 2018, Reptile with transduction: the training of `nichol`, the queries together."""
+    """Nichol et al. 2018, Reptile with transduction: trained as `nichol`, with all queries in one batch."""
     without = nichol(benchmark)
     return replace(without, evaluation=replace(without.evaluation, batch_statistics="batch"))
 

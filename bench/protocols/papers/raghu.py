@@ -1,8 +1,9 @@
 """Raghu, Raghu, Bengio and Vinyals, "Rapid learning or feature reuse?" (ICLR 2020, arXiv 1909.09157), ANIL: `raghu`.
 
-The paper's text says that data and networks are those of Finn et al., and shows a model after 30,000 iterations. Rates,
-steps and meta-batches stand in an appendix that was not read here, and no code of the authors was found: these are
-Finn's, assumed, and nothing is judged under this protocol until they are read.
+The paper's main text says that data and networks are as in Finn et al., and has results of a model after 30,000
+iterations. Learning rates, steps and meta-batch sizes are in an appendix that was not available to us, and no code by
+the authors was found. These values are assumed to be Finn's, and nothing is judged under this protocol until the
+appendix has been checked.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from bench.protocols.protocol import Protocol
 def ravi(benchmark: Benchmark, base: Protocol) -> Protocol:
     """Ravi and Larochelle (ICLR 2017), the fine-tune baseline: 30,000 steps of 64 images, running statistics.
 
-    `base`: the protocol `paper`. One classifier serves every number of shots, so nothing of its training depends on
-    them. Their rates were chosen on 100 validation episodes from 0.5 down to 1e-5, with a decay that is not followed
-    here."""
+    `base`: the protocol `paper`. One classifier serves every number of shots, so its training does not depend on that
+    number. The authors chose their learning rates on 100 validation episodes, from 0.5 down to 1e-5, with a decay that
+    is not reproduced here."""
     training = replace(
         base.training,
         iterations=30_000,

@@ -1,7 +1,8 @@
 """Prototypical networks: Snell, Swersky and Zemel (NIPS 2017, arXiv 1703.05175v2).
 
-The paper where it speaks, the authors' code elsewhere (jakesnell/prototypical-networks, commit c9bb4d2), which has
-Omniglot only: of miniImageNet's training the paper tells ways, queries and rate, and the rest is as on Omniglot.
+The protocol follows the paper where it gives a value, and the authors' code (jakesnell/prototypical-networks, commit
+c9bb4d2) elsewhere. The code covers Omniglot only. For miniImageNet's training the paper gives ways, queries and
+learning rate; everything else is taken from Omniglot.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def gradients_of(asked: str) -> Iterator[str]:
     for form in forms(method.kind):
         try:
             found = gradients.measured(Subject(method.kind, form))
-        except Exception as error:  # a method of the user's may raise anything
+        except Exception as error:  # a user's method may raise anything
             yield f"{form}: gradient not checked: the method does not run in float64: {kind_and_reason(error)}"
             continue
         if found is not None:

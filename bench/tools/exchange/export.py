@@ -1,11 +1,12 @@
 """Writes a stream of episodes to a folder, for other code: plain Parquet, NumPy and JSON.
 
-episodes.parquet    a row an image: episode, part (support or query), place in the part, label, class, its image
+episodes.parquet    one row per image: episode, part (support or query), place in the part, label, class, its image
                     (place among the class's images, ordered by content), turn (degrees, anticlockwise) and sha256
                     (of its unturned uint8 pixels [height, width, channels])
-images.npy          where asked for: uint8 [images, height, width, channels], each turned as its episode has it;
-                    `row` in episodes.parquet says which
-manifest.json       `stream`, which predictions carry, what it consists of, and the SHA-256 of the other files
+images.npy          on request: uint8 [images, height, width, channels], each image turned as in its episode, at the
+                    index given by the column `row` of episodes.parquet
+manifest.json       `stream` (the identifier that predictions must carry), what the stream consists of, and the
+                    SHA-256 of the other files
 """
 
 from __future__ import annotations

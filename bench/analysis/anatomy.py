@@ -76,8 +76,8 @@ def between_sd(
     up to `rounding`. NaN if the scores vary less than the binomial part alone.
 
     This assumes roughly normal scores. Outside `TELLING` a few bad episodes contribute most of the variance: simulated
-    with equally skewed error rates, the interval contains the true SD in about half of the draws at an accuracy of 98.7
-    %, and in 89 to 97 % at 80 % (tests/analysis/test_anatomy.py)."""
+    with equally skewed error rates, the interval contains the true SD in about half of the draws at an accuracy of
+    98.7 %, and in 89 to 97 % at 80 % (tests/analysis/test_anatomy.py)."""
     df = episodes - 1
     ends = ((half_width - rounding, (1 - LEVEL) / 2), (half_width + rounding, (1 + LEVEL) / 2))
     variances = [(max(0.0, half) / CLAIM_Z) ** 2 * episodes * df / chdtri(df, tail) for half, tail in ends]

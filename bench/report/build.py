@@ -3,10 +3,10 @@
 In the order of the work: in `bench.analysis`, `selection` takes what an experiment asks for, `pooling` makes `cells`
 from records (a matrix of scores and its intervals), `verdicts` compares them with published numbers and `pairs`
 compares methods; `sections` collects everything about one benchmark. Here, `answers` lists every published number once,
-with its verdict or what is needed for one (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and `notes`
-turn a section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and `terminal` write as
-Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page` (with `inline_svg`,
-`episode_pictures` and `kept_effects`) writes one HTML file with everything."""
+with its verdict or what is needed for one (`cost`); `result_tables`, `anatomy_tables`, `provenance_tables` and
+`section_notes` turn a section into tables and text, which `documents` (with `tables` and `matrix`), `csv_file` and
+`terminal` write as Markdown, LaTeX, CSV and text; `figures` draws `panels` with their `marks` and `labels`; `page`
+(with `inline_svg`, `episode_pictures` and `kept_effects`) writes one HTML file with everything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def build(
     formats: Sequence[str] = (),
 ) -> Report:
     """Writes a report on everything in `results` (and in `reference` beside it), or only on what an experiment asks
-    for, into `out`. If `processes` > 1, this process is forked, so it must not run other threads.
+    for, into `out`. `formats`: in which figures are drawn besides SVG, `png` or `pdf`. If `processes` > 1, this process
+    is forked, so it must not run other threads.
 
     Raises UserError if a claims file cannot be read, or `out` cannot be written."""
     with _reading(results, processes) as read:

@@ -31,7 +31,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says what was counted."""
+    """Prints the counts of `tests.counting`."""
     if counts:
         terminalreporter.section("counted")
     for what, count in sorted(counts.items()):
@@ -45,7 +45,7 @@ def _repeatable() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the user's machine remembers is neither seen nor changed; and a dry run takes one step of each kind."""
+    """Keeps the tests away from the user's cache folder, and lets a dry run time one step of each kind only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(step_times, "_SECONDS", 0.0)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -54,31 +54,32 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def small() -> Benchmark:
-    """3 ways, 2 shots of 12 x 12 grey images."""
+    """An image benchmark: 3 ways, 2 shots, 12 x 12 grey images."""
     return check.BENCHMARK
 
 
 @pytest.fixture
 def noise() -> ImageSet:
-    """8 classes a split x 12 random images of 12 x 12; the first class of each split repeats its last image."""
+    """8 classes per split x 12 random images of 12 x 12; the first class of each split contains its last image
+    twice."""
     return check.noise()
 
 
 @pytest.fixture
 def tiny_protocol() -> Protocol:
-    """Of `tiny`, for the small benchmark: some iterations of few filters."""
+    """The protocol `tiny` for the benchmark `small`: a few iterations with a few filters."""
     return check.of_images()
 
 
 @pytest.fixture
 def sinusoid_protocol() -> Protocol:
-    """Of `sinusoid-5s`, with few episodes."""
+    """A short protocol for `sinusoid-5s`, with few episodes."""
     return check.of_functions()
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory of the test session's own."""
+    """A data directory for the whole test session."""
     return tmp_path_factory.mktemp("data")
 
 
@@ -103,7 +104,7 @@ def bench(tmp_path: Path, data_dir: Path) -> Command:
 def typed(
     tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """The same through the entry point, in this process: every start of torch takes seconds."""
+    """Runs `python -m bench ...` as `bench` does, but in this process, because importing torch takes seconds."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BENCH_DATA", str(data_dir))
 
@@ -118,12 +119,12 @@ def typed(
 
 
 def build(name: str, benchmark: Benchmark, protocol: Protocol, layers: str = "vectorised") -> Method:
-    """A method under a protocol, for the eight training classes of `noise`, or for sinusoids."""
+    """Builds a method under a protocol, for the eight training classes of `noise`, or for sinusoids."""
     return check.workload(METHODS[name], benchmark, protocol).build(layers)
 
 
 def meta_step(execution: Execution, method: Method, state: State, batch: Any) -> tuple[torch.Tensor, Params, Params]:
-    """The loss, gradient and carried state of one seed, by the path that really trains."""
+    """The loss, gradient and carried state of one seed, computed by the code that trains."""
 
     def with_seed(values: Any) -> Any:
         return tree_map(lambda tensor: tensor[None], values)
@@ -138,7 +139,7 @@ def bench_command(arguments: Sequence[str]) -> list[str]:
 
 
 def bench_environment(data_dir: Path) -> dict[str, str]:
-    """The environment for it: our code, our data, no GPU."""
+    """The environment of such a subprocess: this code, the test data, no GPU."""
     return os.environ | {
         "PYTHONPATH": str(ROOT),
         "BENCH_DATA": str(data_dir),
@@ -156,5 +157,5 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 
 def double(params: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same in float64."""
+    """The parameters in float64."""
     return {name: value.double() for name, value in params.items()}

@@ -1,4 +1,4 @@
-"""What tests count up, and `conftest` prints below everything: inputs tried, kills survived."""
+"""Counts that `conftest` prints at the end of the tests: hostile inputs tried, kills survived."""
 
 from collections import Counter
 

@@ -1,6 +1,6 @@
-"""The real command in processes that are killed, at a moment or at one of their operations on files.
+"""Runs the real command in processes that are killed, after a time or at one of their file operations.
 
-A fork server that has imported torch starts them: seconds less a kill."""
+A fork server that has already imported torch starts them, which saves seconds per kill."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _TOUCHING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.r
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended (0, 1, 2, or -9 where it was killed), and what it said."""
+    """The exit code of a process (0, 1, 2, or -9 if it was killed), and its output."""
 
     code: int
     said: str
 
 
 def command(cwd: Path, data_dir: Path, arguments: Sequence[str], **how: Any) -> Ended:
-    """Runs `python -m bench ...` in a process of its own, as `started` says, to its end."""
+    """Runs `python -m bench ...` in a separate process until it ends; options as for `started`."""
     made = started(cwd, data_dir, arguments, **how)
     made.join(_LONGEST_SECONDS)
     ended = Ended(made.exitcode, (cwd / "said.txt").read_text())
@@ -56,8 +56,9 @@ def started(
     at: int | None = None,
     before: Callable[[], object] | None = None,
 ) -> Any:
-    """The process. It is killed so long after it first touched a file under its folders, or before its operation
-    number `at` on files there. `before`: what it does first of all."""
+    """Starts `python -m bench ...` in a separate process and returns the process. It is killed `after_seconds` after it
+    first writes to a file under its folders, or before its file operation number `at` there, counted from 0. `before`:
+    a function that the process calls first."""
     (cwd / "said.txt").touch()
     made = _SERVER.Process(target=_run, args=(cwd, str(data_dir), tuple(arguments), after_seconds, at, before))
     with mock.patch.dict(os.environ, bench_environment(data_dir)):  # of the server, where this is the first
@@ -87,7 +88,7 @@ def _run(
 
 
 class _Killer:
-    """Told of what Python does with files, before it does it."""
+    """An audit hook: Python calls it before each file operation."""
 
     def __init__(self, places: tuple[str, ...], after_seconds: float | None, at: int | None) -> None:
         self.places, self.after_seconds, self.at, self.done = places, after_seconds, at, 0

@@ -1,4 +1,4 @@
-"""Real data where they are, and small copies of both data sets in every form that is accepted."""
+"""Real data if they are available, and small copies of both data sets in every accepted form."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def real_mini_imagenet() -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_mini_imagenet(real_mini_imagenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data directory with all of the real miniImageNet (1.3 GB, so it does not stay)."""
+    """A data directory with the complete real miniImageNet (1.3 GB, therefore deleted afterwards)."""
     home = tmp_path_factory.mktemp("real")
     adding.add("mini-imagenet", real_mini_imagenet, home)
     yield home
@@ -48,7 +48,7 @@ def prepared_mini_imagenet(real_mini_imagenet: Path, tmp_path_factory: pytest.Te
 
 @pytest.fixture(scope="session")
 def torchmeta() -> ModuleType:
-    """torchmeta 1.8.0, beside a torch and torchvision years younger."""
+    """torchmeta 1.8.0, made importable next to a torch and torchvision that are years younger."""
     if importlib.util.find_spec("torchmeta") is None:
         pytest.skip("torchmeta is not installed")
     import_torchvision()
@@ -73,7 +73,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refused() -> Callable[..., str]:
-    """Calls a function that must raise UserError with one line; gives the line."""
+    """Calls a function that must raise a UserError of one line, and returns that line."""
 
     def call(function: Callable, *arguments: object, **named: object) -> str:
         with pytest.raises(UserError) as raised:
@@ -86,7 +86,7 @@ def refused() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def small_copy() -> Small:
-    """4 classes of 4 images, among them one twice in a class, one in two training classes, one in two splits."""
+    """4 classes of 4 images; one image is twice in a class, one in two training classes, and one in two splits."""
     random = np.random.Generator(np.random.Philox(0))
     owners = [("train", "n01532829"), ("train", "n01558993"), ("valid", "n01855672"), ("test", "n01930112")]
     jpegs = {owner: {f"{owner[1]}{i:08d}.jpg": encoded(random, (84, 84), "JPEG") for i in range(4)} for owner in owners}
@@ -100,14 +100,14 @@ def small_copy() -> Small:
 
 @pytest.fixture(scope="session")
 def characters() -> dict[str, np.ndarray]:
-    """Three characters of the real Omniglot, out of the embedded file: uint8 [20, 105, 105, 1], ink 255."""
+    """Three characters of the real Omniglot, from the embedded file: uint8 [20, 105, 105, 1], ink 255."""
     classes = embedded_omniglot.embedded().classes
     return {c.name: c.read() for c in (classes[0], classes[700], classes[1622])}
 
 
 @pytest.fixture(scope="session")
 def write_png() -> Callable[[np.ndarray], bytes]:
-    """The original form of a drawing [105, 105, 1]: a PNG of 1 bit, ink black."""
+    """Writes a drawing [105, 105, 1] in its original form: a 1-bit PNG with black ink."""
 
     def write(drawing: np.ndarray) -> bytes:
         out = io.BytesIO()

@@ -1,6 +1,5 @@
-"""The forms in which data sets are passed round, written with the file names and bytes that their producers write.
-
-Each function writes a small miniImageNet (`Small`) or another set into an empty folder."""
+"""The forms in which data sets circulate, with the file names and bytes that their producers write. Each function
+writes a small miniImageNet (`Small`) or another set into an empty folder."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def put(path: Path, data: bytes | str) -> Path:
 
 
 def each(copy: Small) -> Iterable[tuple[str, str, str, bytes]]:
-    """(split, class, file, JPEG)"""
+    """Every image, as (split, class, file, JPEG)."""
     return ((s, c, f, data) for (s, c), files in copy.jpegs.items() for f, data in files.items())
 
 
@@ -51,7 +50,7 @@ def flat(split: str, name: str, file: str) -> str:
 
 
 def in_split_folder(copy: Small, out: Path) -> None:
-    """FEAT and DeepEMD: `images/` and `split/{train,val,test}.csv`."""
+    """The form of FEAT and DeepEMD: `images/` and `split/{train,val,test}.csv`."""
     images(copy, out, flat), tables(copy, out / "split", lambda c, f: f"{f},{c}")
 
 
@@ -60,17 +59,17 @@ def libfewshot(copy: Small, out: Path) -> None:
 
 
 def names_of_a_class(copy: Small, out: Path) -> None:
-    """File names that are unique in a class only."""
+    """File names that are unique only within a class."""
     images(copy, out, lambda s, c, f: f"images/{c}/{f[-12:]}"), tables(copy, out, lambda c, f: f"{c}/{f[-12:]},{c}")
 
 
 def blanks(copy: Small, out: Path) -> None:
-    """The header in LibFewShot's documentation, and FEAT's for CUB."""
+    """Blanks in the header, as in LibFewShot's documentation and in FEAT's CUB."""
     images(copy, out, flat), tables(copy, out, lambda c, f: f"{f}, {c}", "filename, label\n")
 
 
 def backslashes(copy: Small, out: Path) -> None:
-    """Lists that were made on Windows."""
+    """Lists that were written on Windows."""
     images(copy, out, flat), tables(copy, out, lambda c, f: f"images\\{f},{c}", end="\r\n")
 
 
@@ -88,7 +87,8 @@ def easyfsl(copy: Small, out: Path) -> None:
 
 
 def closerlook(copy: Small, out: Path) -> None:
-    """`base.json`, `val.json`, `novel.json` with the paths of where they were made, below one folder `train/`."""
+    """`base.json`, `val.json` and `novel.json` with the paths of the machine that wrote them, and one folder
+    `train/`."""
     names = [name for _, name in copy.jpegs]
     for split, file in NOVEL.items():
         mine = [(f"/home/somebody/Imagenet/train/{c}/{f}", names.index(c)) for s, c, f, _ in each(copy) if s == split]
@@ -98,7 +98,7 @@ def closerlook(copy: Small, out: Path) -> None:
 
 
 def class_folders(copy: Small, out: Path) -> None:
-    """MAML after its proc_images.py: {train,val,test}/<class>/, with an empty images/."""
+    """MAML's form, as proc_images.py writes it: {train,val,test}/<class>/, with an empty images/."""
     images(copy, out, lambda s, c, f: f"{FILES[s]}/{c}/{f}"), (out / "images").mkdir()
 
 
@@ -107,7 +107,7 @@ def meta_folders(copy: Small, out: Path) -> None:
 
 
 def all_in_one(copy: Small, out: Path) -> None:
-    """A folder a class and no split, as on Kaggle."""
+    """One folder per class and no split, as on Kaggle."""
     images(copy, out, lambda s, c, f: f"{c}/{f}")
 
 
@@ -116,20 +116,20 @@ def no_tables(copy: Small, out: Path) -> None:
 
 
 def phases(copy: Small, out: Path) -> None:
-    """SIB: other images of the training classes in parts of their own."""
+    """SIB's form: further images of the training classes in separate parts."""
     images(copy, out, lambda s, c, f: f"{'train_train' if s == 'train' else FILES[s]}/{c}/{f}")
     first = next(each(copy))
     put(out / "train_val" / first[1] / "other.jpg", first[3])
 
 
 def tar_each(copy: Small, out: Path) -> None:
-    """MTL: train.tar, val.tar and test.tar with a folder a class."""
+    """MTL's form: train.tar, val.tar and test.tar with one folder per class."""
     for split, file in FILES.items():
         pack(out / f"{file}.tar", {f"{file}/{name}/{image}": data for s, name, image, data in each(copy) if s == split})
 
 
 def category_split(copy: Small, out: Path, dumps: Callable[[Any], bytes] = python2) -> None:
-    """Gidaris' and MetaOptNet's pickles, with labels that go on from split to split."""
+    """The pickles of Gidaris and of MetaOptNet, whose labels continue from split to split."""
     first = 0
     for split, file in {"train": "train_phase_train", "valid": "val", "test": "test"}.items():
         pixels = copy.pixels(split)
@@ -163,19 +163,19 @@ def bytes_keys(copy: Small, out: Path) -> None:
 
 
 def learn2learn(copy: Small, out: Path) -> None:
-    """learn2learn says `validation`, and leaves bookkeeping beside."""
+    """learn2learn's form: the split is called `validation`, and other files lie next to the data."""
     for name, cache in copy.caches().items():
         put(out / name.replace("-val", "-validation"), pickle.dumps(cache, 2))
     put(out / "mini-imagenet-bookkeeping-train.pkl", pickle.dumps({"labels_to_indices": {}}, 4))
 
 
 def packed_caches(copy: Small, out: Path) -> None:
-    """torchmeta's download, before it was unpacked."""
+    """torchmeta's download before unpacking."""
     pack(out / "mini-imagenet.tar.gz", {name: pickle.dumps(cache, 2) for name, cache in copy.caches().items()})
 
 
 def packed_category_split(copy: Small, out: Path) -> None:
-    """MetaOptNet's download."""
+    """MetaOptNet's download before unpacking."""
     category_split(copy, out)
     pack(out / "miniImageNet.zip", {f"miniImageNet/{file.name}": file.read_bytes() for file in sorted(out.iterdir())})
     for file in out.glob("*.pickle"):
@@ -183,7 +183,7 @@ def packed_category_split(copy: Small, out: Path) -> None:
 
 
 def pack(path: Path, files: Mapping[str, bytes]) -> Path:
-    """A tar or zip archive of these files."""
+    """Packs these files into a tar or zip archive."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -205,7 +205,7 @@ def channels_first(copy: Small, out: Path) -> None:
 
 
 def interrupted(copy: Small, out: Path) -> None:
-    """torchmeta, stopped midway: one split is HDF5 already, the others are still pickles."""
+    """torchmeta's form, interrupted midway: one split is already HDF5, the others are still pickles."""
     out.mkdir(parents=True)
     write_torchmeta(out, "train", copy.pixels("train"))
     for name, cache in copy.caches().items():
@@ -222,7 +222,7 @@ def without_labels(copy: Small, out: Path) -> None:
 def parquet(
     path: Path, rows: list[tuple[bytes, str | None, int]], names: list[str] | None, column: str = "image"
 ) -> None:
-    """Hugging Face's: `{bytes, path}` and a number; the names of the classes, if there are any, in the metadata."""
+    """Hugging Face's form: `{bytes, path}` and a number; class names, if any, in the metadata."""
     label = {"names": names, "_type": "ClassLabel"} if names else {"dtype": "int64", "_type": "Value"}
     stored = [{"bytes": data, "path": file} for data, file, _ in rows]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -1,4 +1,4 @@
-"""Small copies of the data sets, in the formats in which they are passed round."""
+"""Small copies of the data sets, in the formats in which they circulate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Small:
     jpegs: dict[tuple[str, str], dict[str, bytes]]
 
     def pixels(self, split: str) -> dict[str, np.ndarray]:
-        """Class -> uint8 [images, 84, 84, 3]."""
+        """The images by class: class -> uint8 [images, 84, 84, 3]."""
         return {
             name: np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in files.values()])
             for (owner, name), files in self.jpegs.items()
@@ -57,7 +57,7 @@ class Small:
         return folder
 
     def write_tars(self, folder: Path, compression: str) -> Path:
-        """The CSV files beside two archives."""
+        """Writes the CSV files next to two archives."""
         self.write_csv(folder)
         images = list(self.images().items())
         for part in (0, 1):
@@ -70,7 +70,7 @@ class Small:
         return folder
 
     def write_zip(self, folder: Path) -> Path:
-        """One archive with everything, in a folder of its own within."""
+        """Writes one archive with everything in a folder inside it."""
         self.write_csv(folder / "tables")
         with zipfile.ZipFile(folder / "all.zip", "w") as archive:
             for name, data in self.images().items():
@@ -80,7 +80,8 @@ class Small:
         return folder / "all.zip"
 
     def caches(self) -> dict[str, dict]:
-        """File name -> what torchmeta's download and others hold: the images of a split mixed, and indices."""
+        """File name -> content, as in torchmeta's download and others: the images of a split in mixed order, and
+        indices."""
         return {f"mini-imagenet-cache-{file}.pkl": _mixed(self.pixels(split)) for split, file in FILES.items()}
 
     def write_pickles(self, folder: Path, dumps: Callable[[dict], bytes] = pickle.dumps) -> Path:
@@ -90,7 +91,7 @@ class Small:
         return folder
 
     def write_hdf5(self, folder: Path) -> Path:
-        """As torchmeta writes it, in its folder `miniimagenet`."""
+        """Writes the images as torchmeta does, in its folder `miniimagenet`."""
         (folder / "miniimagenet").mkdir(parents=True)
         for split, file in FILES.items():
             write_torchmeta(folder / "miniimagenet", file, self.pixels(split))
@@ -113,7 +114,7 @@ def write_torchmeta(folder: Path, file: str, pixels: dict[str, np.ndarray]) -> N
 
 
 class _Python2(pickle._Pickler):
-    """Writes text and bytes as Python 2 wrote its one type of string, which the original CIFAR files are full of."""
+    """Pickles text and bytes as Python 2 pickled its single string type, which the original CIFAR files use."""
 
     dispatch = pickle._Pickler.dispatch.copy()
 
@@ -138,7 +139,7 @@ def encoded(random: np.random.Generator, side: tuple[int, int], kind: str) -> by
 
 
 def write_cifar(folder: Path, images: int = FEW) -> Path:
-    """The original `cifar-100-python`, with few images of every class: one in `test`, the others in `train`."""
+    """Writes the original `cifar-100-python` with few images per class: one in `test`, the others in `train`."""
     folder.mkdir(parents=True)
     names = sorted(read_split("fc100"), key=lambda name: name.split("/")[1])
     coarse = sorted({name.split("/")[0] for name in names})
@@ -159,17 +160,17 @@ def write_cifar(folder: Path, images: int = FEW) -> Path:
 
 
 def tiered_words(file: str) -> list[str]:
-    """The classes of a split of tieredImageNet, as its authors' pickles call them."""
+    """The classes of a split of tieredImageNet, by their names in the authors' pickles."""
     return [both.split(" ", 1)[1] for both, split in read_split("tiered_imagenet").items() if FILES[split] == file]
 
 
 def tiered_numbers(file: str) -> list[str]:
-    """The classes of a split of tieredImageNet, as ImageNet numbers them."""
+    """The classes of a split of tieredImageNet, by their numbers in ImageNet."""
     return [both.split()[0] for both, split in read_split("tiered_imagenet").items() if FILES[split] == file]
 
 
 def write_tiered(folder: Path) -> dict[str, int]:
-    """The original pickles of a few classes; split -> how many."""
+    """Writes the original pickles with a few classes, and returns split -> number of classes."""
     folder.mkdir(parents=True)
     random, counts = np.random.default_rng(1), {"train": 3, "val": 1, "test": 2}
     for split, classes in counts.items():
@@ -187,7 +188,7 @@ def write_tiered(folder: Path) -> dict[str, int]:
 
 
 def write_birds(folder: Path) -> None:
-    """The original folder, with few photographs of three birds of each split."""
+    """Writes the original folder with few photographs of three birds per split."""
     random = np.random.default_rng(2)
     for split in FILES:
         for name in [name for name, owner in read_split("cub").items() if owner == split][:3]:

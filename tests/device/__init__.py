@@ -1,1 +1,1 @@
-"""What a person with some minutes on a GPU runs: `python -m tests.device --out FOLDER` (`tox -e cuda`)."""
+"""The script for someone with a few minutes on a GPU: `python -m tests.device --out FOLDER` (`tox -e cuda`)."""

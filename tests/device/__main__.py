@@ -1,5 +1,5 @@
-"""Stages, each a process with a time limit of its own that writes its figures as it goes: correctness first, then the
-tiles, then speed, then a profile. The next begins whatever the last said, so that minutes on a GPU are never lost."""
+"""Runs stages, each in its own process with a time limit, which writes its figures as it goes: correctness first, then
+tiles, speed and a profile. A failed stage does not stop the next one, so that no GPU time is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ STAGES, SKIPPED = "stages.json", "skipped: needs a CUDA GPU"
 
 
 class Stage(NamedTuple):
-    """A process: `python` and these words; of so many seconds at most; `device`: without a GPU it is skipped."""
+    """A process that runs `python` with these arguments (`words`) for at most this many seconds. `device`: it is
+    skipped without a GPU."""
 
     name: str
     seconds: float
@@ -30,7 +31,7 @@ class Stage(NamedTuple):
 
 
 def stages(out: Path) -> list[Stage]:
-    """All of them, in order: twelve minutes at most."""
+    """All stages, in order: twelve minutes at most."""
     kernels = (
         "-m",
         "pytest",
@@ -50,7 +51,7 @@ def stages(out: Path) -> list[Stage]:
 
 
 def run(stage: Stage, out: Path, on_device: bool) -> dict[str, Any]:
-    """Runs a stage, its words going to `<out>/<name>.log`; says how it ended and how long it took."""
+    """Runs a stage with its output in `<out>/<name>.log`. Returns how it ended and how long it took."""
     if stage.device and not on_device:
         return {"stage": stage.name, "ended": SKIPPED, "seconds": 0.0}
     changed = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -66,7 +67,7 @@ def run(stage: Stage, out: Path, on_device: bool) -> dict[str, Any]:
 
 
 def run_all(chosen: Sequence[Stage], out: Path, on_device: bool) -> list[dict[str, Any]]:
-    """Runs stages one after another; what ended stands in `stages.json` at once."""
+    """Runs stages one after another, and writes `stages.json` after each."""
     out.mkdir(parents=True, exist_ok=True)
     done: list[dict[str, Any]] = []
     for stage in chosen:
@@ -78,7 +79,7 @@ def run_all(chosen: Sequence[Stage], out: Path, on_device: bool) -> list[dict[st
 
 
 def main() -> int:
-    """0 where every stage is done or was skipped, else 1."""
+    """Returns 0 if every stage is done or was skipped, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.device", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where figures and logs go")
     names = [stage.name for stage in stages(Path())]

@@ -1,4 +1,4 @@
-"""Seconds on a GPU."""
+"""Measures seconds on a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 
 
 def seconds_of(work: Callable[[], object], turns: int = 5, calls: int = 20) -> float:
-    """The median of some turns, each a CUDA graph of that many calls: what the GPU needs, without the host's share."""
+    """The median seconds per call over `turns` replays of a CUDA graph with this many calls: the GPU's time, without
+    the host's."""
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):
         work()

@@ -1,5 +1,5 @@
-"""How far products are from float64 in each precision: `tf32x3` may become the default where it is at most twice as far
-as `ieee`."""
+"""The error of products in each precision, relative to float64. `tf32x3` may become the default if its error is at most
+twice that of `ieee`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_MOST = 2.0  # times as far as `ieee`
 
 
 def away(found: Any, exact: Any) -> float:
-    """The distance relative to the length, of the first tensor of each."""
+    """The relative error in norm, of the first tensor of each result."""
     one, other = (each if isinstance(each, Tensor) else each[0] for each in (found, exact))
     return float((one.double() - other).norm() / other.norm())
 

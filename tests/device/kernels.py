@@ -1,4 +1,4 @@
-"""The operations of a meta-step at the sizes of miniimagenet-5w5s, on random numbers: what is swept and compared."""
+"""The operations of a meta-step at the sizes of miniimagenet-5w5s, on random numbers: these are swept and compared."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Operation = Callable[[TritonOperations], Any]
 
 
 class Numbers:
-    """Random tensors of a layer of this size."""
+    """Random tensors for a layer of this size."""
 
     def __init__(self, size: int, dtype: torch.dtype = torch.float32, device: str = "cuda") -> None:
         self.size, self.dtype, self.device = size, dtype, device
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self, *shape: int) -> Tensor:
-        """[episodes, *shape], the same numbers in each type."""
+        """Random numbers [episodes, *shape], the same ones in every type."""
         found = torch.randn((EPISODES, *shape), generator=self.generator, dtype=torch.float64)
         return found.to(self.device, self.dtype)
 
@@ -44,12 +44,12 @@ class Numbers:
         return self(2, FILTERS)
 
     def place(self) -> Tensor:
-        """A place of every window."""
+        """A random place within every window."""
         return (self.pooled().abs() * 100).long().remainder(4).to(torch.int8)
 
 
 def operations(size: int, dtype: torch.dtype = torch.float32, device: str = "cuda") -> dict[str, Operation]:
-    """By the name of the tile that each takes."""
+    """The operations of a layer, by the name of the tile that each uses."""
     n = Numbers(size, dtype, device)
     if size == SIZES[0]:
         return _first(n)
@@ -76,7 +76,7 @@ def _passes(n: Numbers) -> dict[str, Operation]:
 
 
 def _data(n: Numbers, images: Tensor) -> Data:
-    """Moments of patches that need not be those of the images."""
+    """First-layer data with random moments, which need not be those of the images."""
     size = 9 * images.shape[-1]
     mean, covariance = n(size).double(), n(size, size).double()
     return Data(images, mean, covariance @ covariance.mT / size, IMAGES, False)

@@ -1,4 +1,5 @@
-"""What machine it is, and what it reaches in a copy and in a product of torch's own: the roof of every estimate."""
+"""Records the machine, and its speed in a copy and in torch's own matrix product: the upper bounds for all
+estimates."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from tests.device.clock import seconds_of
 
 
 def figures() -> dict[str, Any]:
-    """Bytes a second of a copy, and operations a second of products: a large one, and one as tall as layer 2."""
+    """Bytes per second of a copy, and operations per second of two products: a large one, and one as tall as layer
+    2."""
     device, size = torch.device("cuda"), 2**28
     source, target = (torch.empty(size, device=device) for _ in range(2))
     found: dict[str, Any] = {"copy_bytes_per_second": 8 * size / seconds_of(lambda: target.copy_(source))}

@@ -1,4 +1,4 @@
-"""Where a meta-step's time goes, by the name of the kernel: ours on kernels, and what ran before."""
+"""The time of a meta-step by kernel: with our kernels, and with the layers that were used before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEPS = 10
 
 
 def rows(ours: Ours) -> list[dict[str, Any]]:
-    """Launches and microseconds a meta-step of each kernel, the longest first."""
+    """Launches and microseconds per meta-step for each kernel, the slowest first."""
     with profile(activities=[ProfilerActivity.CUDA]) as found:
         for _ in range(_STEPS):
             ours.meta_step()
@@ -34,7 +34,7 @@ def rows(ours: Ours) -> list[dict[str, Any]]:
 
 
 def main(out: Path) -> None:
-    """Writes `profile.json` after each."""
+    """Writes `profile.json` after each kind of layers."""
     devices.make_repeatable(1)
     of, found = case(), {}
     for layers in (*KERNELS, "masked"):

@@ -1,5 +1,5 @@
-"""Meta-steps and evaluations, ours beside the libraries and the loop, in one process and interleaved; then first order,
-a meta-batch of 64 for its memory, and an evaluation. Images are noise."""
+"""Times meta-steps and evaluations of our implementation, the libraries and the plain loop, interleaved in one process;
+then first-order meta-steps, and the memory of a meta-batch of 64. Images are noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYERS = (*KERNELS, "masked")  # the last is what ran before there were kernels
 
 
 def contenders(of: Synthetic) -> dict[str, Contender]:
-    """Those that are built here; of the others it is said why not."""
+    """The implementations that can be built here; for each of the others it prints why not."""
     builders: dict[str, Callable[[], Contender]] = {
         f"ours {MODE}, {layers}": lambda layers=layers: Ours(of, chunked(of, layers)) for layers in LAYERS
     }
@@ -40,13 +40,13 @@ def contenders(of: Synthetic) -> dict[str, Contender]:
 
 
 def chunked(of: Synthetic, layers: str) -> Execution:
-    """Without kernels an episode at a time, as it was."""
+    """An execution with these layers; without kernels, one episode at a time, as before there were kernels."""
     execution = of.with_layers(layers, MODE)
     return execution if layers in KERNELS else replace(execution, chunk=1)
 
 
 def gradients(everybody: dict[str, Contender]) -> dict[str, float]:
-    """How far each one's first meta-gradient is from the loop's, relative to its length."""
+    """The distance of each contender's first meta-gradient from the loop's, relative to the loop's norm."""
     found = {}
     for name, each in everybody.items():
         each.meta_step()
@@ -92,7 +92,7 @@ def first_order() -> dict[str, list[float]]:
 
 
 def peaks() -> dict[int, int]:
-    """Bytes that a meta-step of so many episodes adds at its peak, on kernels."""
+    """The bytes that a meta-step with kernels adds at its peak, by meta-batch."""
     found = {}
     for meta_batch in (2, 64):
         of = case(meta_batch=meta_batch)

@@ -1,8 +1,8 @@
-"""Times every tile that is worth trying and writes the fastest where the package has them,
-`bench/networks/stacked/tiles.json`: what comes after takes them, and they can be committed.
+"""Times every tile worth trying, and writes the fastest ones to the package's own file,
+`bench/networks/stacked/tiles.json`: later stages use them, and they can be committed.
 
-Compilation takes most of the time, so as many processes as there are cores compile first, each its share, into Triton's
-own cache."""
+Compilation takes most of the time. Therefore about as many processes as there are cores first compile a share each,
+into Triton's cache."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.networks.stacked.triton_operations import TritonOperations
 from tests.device.clock import seconds_of
 from tests.device.kernels import SIZES, operations
 
-# (rows, depth, warps) of the products; with as many stages as are named. Larger ones spill (compiled for sm_90).
+# (rows, depth, warps) of the products; `candidates` adds the stages. Larger ones spill (compiled for sm_90).
 _IEEE = [(256, 16, 4), (256, 16, 8), (128, 16, 2), (128, 16, 4), (64, 16, 1), (64, 16, 2), (32, 16, 1), (32, 16, 2)]
 _TF32X3 = [(256, 32, 8), (128, 32, 8), (128, 32, 4), (64, 32, 4), (32, 32, 2)]
 _FIRST = [(256, 16, 8), (128, 16, 4), (128, 16, 8), (64, 16, 4), (64, 16, 2)]
@@ -36,7 +36,7 @@ _PASSES = [(rows, 16, warps, 1) for rows, warps in ((16, 2), (32, 2), (32, 4), (
 
 
 class Try(NamedTuple):
-    """A tile of a kernel on layers of a size."""
+    """A tile of one kernel for layers of one size."""
 
     kernel: str
     products: str
@@ -45,12 +45,12 @@ class Try(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As `tiles.json` has it: by the columns of what the kernel goes over."""
+        """The name in `tiles.json`, with the number of columns that the kernel processes."""
         return f"{self.kernel}/{self.products}/{self.size // 2 if self.kernel == 'pass' else self.size}"
 
 
 def tries() -> Iterator[Try]:
-    """All of them."""
+    """All tiles to try, for every kernel and size."""
     for size in SIZES:
         for kernel in operations_of(size):
             for products in PRODUCTS if kernel not in ("patches", "pass", "spread") else ("ieee",):
@@ -59,14 +59,14 @@ def tries() -> Iterator[Try]:
 
 
 def operations_of(size: int) -> tuple[str, ...]:
-    """The names that `kernels.operations` has."""
+    """The names of `kernels.operations` for this size."""
     if size == SIZES[0]:
         return "patches", "first", "picked", "greatest", "pass"
     return "layer", "tangent", "data", "dual", "weight", "pass", "spread"
 
 
 def candidates(kernel: str, products: str) -> list[tuple[int, ...]]:
-    """Tiles to try."""
+    """The tiles to try for a kernel: rows, depth, warps and stages."""
     fixed = {"greatest": _GREATEST, "patches": _PATCHES, "pass": _PASSES, "spread": _PASSES}
     if kernel in ("first", "picked"):
         return [(*numbers, 1) for numbers in _FIRST]
@@ -79,12 +79,12 @@ def candidates(kernel: str, products: str) -> list[tuple[int, ...]]:
 
 
 def with_tile(one: Try) -> TritonOperations:
-    """Operations that take this tile."""
+    """The operations with this tile in place of the shipped one."""
     return TritonOperations(one.products, dict(shipped()) | {one.name: one.tile})
 
 
 def compile_share(place: int, count: int) -> None:
-    """Launches every `count`-th try once, from `place` on."""
+    """Launches every `count`-th try once, starting with number `place`."""
     mine = list(tries())[place::count]
     for size in SIZES:
         work = operations(size)
@@ -93,7 +93,7 @@ def compile_share(place: int, count: int) -> None:
 
 
 def _attempt(one: Try, work: Any) -> Any:
-    """What the work gives, None where a tile does not fit the device."""
+    """The result of `work`, or None if the tile does not fit the device."""
     try:
         return work()
     except Exception as error:  # whatever a compiler or a driver throws
@@ -102,7 +102,7 @@ def _attempt(one: Try, work: Any) -> Any:
 
 
 def compile_all() -> None:
-    """In as many processes as there are cores."""
+    """Compiles all tries in parallel processes, two fewer than there are cores."""
     count = max(1, (os.cpu_count() or 2) - 2)
     command = [sys.executable, "-m", "tests.device.sweep", "--share"]
     running = [subprocess.Popen([*command, str(place), str(count)]) for place in range(count)]
@@ -111,7 +111,7 @@ def compile_all() -> None:
 
 
 def main(out: Path) -> None:
-    """Writes `sweep.json`, every time in it, and the tiles that are the fastest so far, after each size."""
+    """Writes `sweep.json` with all times, and the fastest tiles so far, after each size."""
     found: dict[str, Any] = {"rows": []}
     fastest: dict[Try, float] = {}
     for size in SIZES:
@@ -127,7 +127,7 @@ def main(out: Path) -> None:
 
 
 def document(fastest: dict[Try, float]) -> dict[str, Any]:
-    """The shipped tiles with the fastest in their places."""
+    """The content of `tiles.json`: the shipped tiles, replaced by the fastest ones found."""
     best: dict[str, tuple[float, Tile]] = {}
     for one, took in fastest.items():
         best[one.name] = min(best.get(one.name, (took, one.tile)), (took, one.tile))

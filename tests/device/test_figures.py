@@ -1,5 +1,5 @@
-"""What is timed on a GPU, as far as a machine without one can show it: everything is launched, on tensors without
-numbers, and everybody computes the same gradient."""
+"""The timed code, as far as it can be tested without a GPU: every kernel is launched on tensors without data, and all
+contenders compute the same gradient."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_tiles_of_more_filters_take_fewer_rows() -> None:
 
 @pytest.mark.slow
 def test_the_contenders_on_noise_compute_one_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU, where there are no kernels: without autograd on torch's operations, and those that are installed."""
+    """On a CPU, where there are no kernels: the engine on torch's operations, and the libraries that are installed."""
     monkeypatch.setattr(steps, "LAYERS", ("stacked", "masked"))
     monkeypatch.setattr(steps, "MODE", "eager")
     of = synthetic.case(device="cpu", meta_batch=1, inner_steps=1)

@@ -1,4 +1,4 @@
-"""The script for a GPU, as far as a machine without one can show it."""
+"""The script for a GPU, as far as it can be tested without one."""
 
 from __future__ import annotations
 

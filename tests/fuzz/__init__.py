@@ -1,6 +1,7 @@
-"""Hostile inputs: valid files with bytes or values changed, and some from nothing. Only clear errors may come out.
+"""Hostile inputs: valid files with changed bytes or values, and some random ones. Only clear errors may result.
 
-200 inputs a test in CI, always the same; `BENCH_FUZZ=N` (`tox -e full`: 3,000) takes N, others at every run."""
+A test takes 200 inputs in CI, always the same ones. `BENCH_FUZZ=N` (`tox -e full`: 3,000) takes N, different ones in
+each run."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from bench.errors import UserError
 from tests.counting import counts
 
 _ASKED = os.environ.get("BENCH_FUZZ")
-_SECONDS = 60  # for one input, on a machine that does other things: whoever needs them will never end
+_SECONDS = 60  # for one input, on a busy machine: a reader that takes longer is taken to hang
 
 inputs = settings(
     max_examples=int(_ASKED or 200),
@@ -31,7 +32,8 @@ inputs = settings(
 
 
 def read(reader: str, function: Callable[[], Any], *also: type[Exception]) -> Any:
-    """What the reader makes of one input; None where it refuses it, in one line: a UserError, or one `also`."""
+    """The reader's result for one input, or None if the reader refuses it with a one-line error: a UserError, or one of
+    `also`."""
     counts[f"hostile inputs, {reader}"] += 1
     counts["hostile inputs, all"] += 1
     faulthandler.dump_traceback_later(_SECONDS, exit=True)
@@ -46,7 +48,7 @@ def read(reader: str, function: Callable[[], Any], *also: type[Exception]) -> An
 
 
 def written(folder: Path, name: str, data: bytes) -> Path:
-    """A file of these bytes."""
+    """Writes a file with these bytes."""
     path = folder / name
     path.write_bytes(data)
     return path
@@ -73,7 +75,7 @@ _EDIT = st.tuples(
 
 
 def mutated(*valid: bytes) -> st.SearchStrategy[bytes]:
-    """One of these files with a few edits; now and then one from nothing."""
+    """One of these files with a few edits; occasionally random bytes."""
     edited = st.builds(_edited, st.sampled_from(valid), st.lists(_EDIT, min_size=1, max_size=4))
     return edited | edited | edited | st.binary(max_size=64)
 
@@ -131,7 +133,7 @@ def _changed(valid: Any, edits: list[tuple[str, int, str, Any]]) -> Any:
 
 
 def _parts(value: Any) -> Any:
-    """Every (container, key) in it."""
+    """Every (container, key) in a JSON value, at any depth."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in list(items):
         yield value, key
@@ -139,5 +141,5 @@ def _parts(value: Any) -> Any:
 
 
 def as_json(value: Any) -> bytes:
-    """Whatever Python's JSON can write: NaN too, and halves of characters."""
+    """The value as Python's JSON writes it, which includes NaN and lone surrogates."""
     return json.dumps(value).encode()

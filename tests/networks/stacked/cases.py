@@ -1,4 +1,4 @@
-"""Small networks, weights and episodes in float64 that the engine is held against autograd with."""
+"""Small networks, weights and episodes in float64, on which tests compare the stacked engine with autograd."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ EPISODES = 2
 
 @dataclass(frozen=True)
 class Case:
-    """Images of so many channels, rows and columns; `strided`, or pooled; so many ways, shots and inner steps."""
+    """A small network and its episodes. `shape`: channels, rows and columns of an image; `strided`: with strides
+    instead of pooling."""
 
     shape: tuple[int, int, int] = (3, 17, 17)
     strided: bool = False
@@ -29,20 +30,20 @@ class Case:
     steps: int = 2
     statistics: str = "batch"
     shifts_adapted: bool = False
-    levels: int | None = None  # images of so few grey values have equals in their windows
-    closed: bool = False  # a channel of each block whose ReLUs are all closed
+    levels: int | None = None  # images of this many grey values, so that pooling windows contain equal values
+    closed: bool = False  # whether one channel of each block is zero after its ReLU
     filters: int = 6
 
     @property
     def network(self) -> Conv4:
-        """As `bench run` would build it, on autograd."""
+        """The network as `bench run` would build it, on autograd."""
         benchmark = benchmarks.get("omniglot-5w1s" if self.strided else "miniimagenet-5w5s")
         training = replace(presets.paper(benchmark).training, filters=self.filters)
         return Conv4(self.shape, training, "vectorised")
 
     @property
     def params(self) -> Params:
-        """Of each episode its own."""
+        """Random parameters, different for each episode."""
         generator, network = torch.Generator().manual_seed(7), self.network
         drawn = [network.init(generator, self.ways) for _ in range(EPISODES)]
         params = {name: torch.stack([one[name].double() for one in drawn]) for name in drawn[0]}
@@ -54,7 +55,7 @@ class Case:
 
     @property
     def episode(self) -> Episode:
-        """Stacked; the query has an image more of each class."""
+        """Stacked episodes; the query set has one more image per class than the support set."""
         generator = torch.Generator().manual_seed(8)
         parts: list[Tensor] = []
         for count in (self.shots, self.shots + 1):
@@ -84,7 +85,7 @@ def by_the_engine(case: Case, bound_bytes: int = 2**40) -> tuple[Tensor, Params]
 
 
 def by_autograd(case: Case) -> tuple[Tensor, Params]:
-    """The same by `gradient_through`, an episode after the other."""
+    """Losses and meta-gradients [episodes, ...] by `gradient_through`, one episode after the other."""
     network, inner = case.network, case.inner
     losses, gradients = [], []
     for e, one in enumerate(zip(*case.episode, strict=True)):

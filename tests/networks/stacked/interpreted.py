@@ -1,7 +1,8 @@
-"""Every kernel against its twin. `tests/networks/stacked/test_kernels.py` runs this file in a process of its own, in
-Triton's interpreter; `tox -e cuda` runs the same on a device.
+"""Compares every kernel with its twin in torch. `tests/networks/stacked/test_kernels.py` runs this file in a separate
+process, in Triton's interpreter; `tox -e cuda` runs it on a device.
 
-Memory that nobody has written holds NaN (`torch.utils.deterministic`), so what a kernel leaves out is seen."""
+Uninitialised memory is filled with NaN (`torch.utils.deterministic`), so that elements which a kernel fails to write
+are noticed."""
 
 from __future__ import annotations
 
@@ -32,12 +33,12 @@ pytestmark = pytest.mark.skipif(
 
 
 def small(filters: int) -> Tiles:
-    """Tiles of which every sum takes several."""
+    """Tiles so small that every sum takes several of them."""
     return {name: Tile(2 * filters, filters, 4, 1) for name in shipped()}
 
 
 class OnDevice:
-    """Operations whose tensors come from the CPU and go back there, where the twins are."""
+    """Operations whose arguments come from the CPU and whose results return there, where the twins run."""
 
     def __init__(self, operations: How) -> None:
         self.operations = operations
@@ -54,12 +55,12 @@ class OnDevice:
 
 
 def to(device: torch.device, tensors: Any) -> Any:
-    """With every tensor on the device."""
+    """Moves every tensor to the device."""
     return tree_map(lambda one: one.to(device) if isinstance(one, Tensor) else one, tensors)
 
 
 class Case:
-    """Random tensors of one size and type, and the operations to hold against the twins."""
+    """Random tensors of one size and type, and the operations to compare with the twins."""
 
     def __init__(self, size: tuple[int, ...], dtype: torch.dtype, products: str = "ieee") -> None:
         self.episodes, self.images, self.rows, self.columns, self.channels, self.filters = size
@@ -67,7 +68,7 @@ class Case:
         self.kernels = OnDevice(TritonOperations(products, small(self.filters), programs=6))
 
     def __call__(self, *shape: int) -> Tensor:
-        """[episodes, *shape]."""
+        """Random numbers [episodes, *shape]."""
         return drawn(self.generator, self.episodes, *shape).to(self.dtype)
 
     def layer(self, channels: int | None = None) -> Tensor:
@@ -83,11 +84,11 @@ class Case:
         return self(self.filters)
 
     def place(self) -> Tensor:
-        """A place of every window, int8."""
+        """A random place within every window, int8."""
         return (self.pooled().abs() * 100).long().remainder(4).to(torch.int8)
 
     def indices(self, place: Tensor) -> Tensor:
-        """Places as the twins have them."""
+        """The places in the form that the twins use."""
         return twins.indices(place, self.columns)
 
 
@@ -103,7 +104,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def agree(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> None:
-    """To 1e-12 in float64; in float32 to what sums of some hundred products leave."""
+    """Asserts equality to 1e-12 in float64, and in float32 to the rounding error of sums of some hundred products."""
     pairs = zip((found,), (expected,), strict=True) if isinstance(found, Tensor) else zip(found, expected, strict=True)
     for one, other in pairs:
         assert one.shape == other.shape and one.dtype == other.dtype
@@ -267,7 +268,8 @@ WHOLE = [("float64", "ieee"), ("float32", "ieee"), ("float32", "tf32x3")]
     ("dtype", "products"), [WHOLE[0], *(pytest.param(*each, marks=pytest.mark.full) for each in WHOLE[1:])]
 )
 def test_a_whole_meta_gradient(dtype: str, products: str) -> None:
-    """Two episodes with weights of their own, one inner step: no further away from float64 than the twins."""
+    """Two episodes with different weights, one inner step: the error relative to float64 is no larger than the
+    twins'."""
     case, ways = Case((2, 3, 17, 17, 3, 16), getattr(torch, dtype)), 3
     kernels = OnDevice(TritonOperations(products, {name: Tile(128, 16, 4, 1) for name in shipped()}, programs=6))
     params = parameters(case.episodes, case.channels, case.filters, case.filters, ways, case.generator)

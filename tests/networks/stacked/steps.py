@@ -1,4 +1,4 @@
-"""A meta-gradient of exact MAML by an engine, on episodes that are drawn small."""
+"""The meta-gradient of exact MAML computed by an engine, on small random episodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 0.05
 def parameters(
     episodes: int, channels: int, filters: int, features: int, ways: int, generator: torch.Generator
 ) -> Params:
-    """A network of each episode's own, in float64."""
+    """Random parameters in float64, different for each episode."""
     params, size = {}, channels
     for k in BLOCKS:
         params[f"conv{k}.weight"] = drawn(generator, episodes, filters, size, 3, 3) / (2 * size**0.5)
@@ -28,13 +28,13 @@ def parameters(
 
 
 def drawn(generator: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal."""
+    """Standard normal numbers."""
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def meta_gradient(engine: StackedEngine, params: Params, batch: Episode, steps: int) -> tuple[Tensor, Params]:
-    """The query's loss [episodes] after so many inner steps, all but batch norm's shifts adapted, and its gradient for
-    the parameters [episodes, ...]."""
+    """The query loss [episodes] after this many inner steps, which adapt everything except batch norm's shifts, and its
+    gradient for the parameters [episodes, ...]."""
     inner = Inner([name for name in params if not name.startswith("norm")], RATE, steps, keeps=True)
     taken = inner_loop(engine, laid_out(params), batch.support, batch.support_labels, inner)
     value, cotangent = outer_loss(engine, batch, "batch")(taken[-1].after)

@@ -16,7 +16,7 @@ from bench.protocols.benchmarks import Benchmark, of_evaluation, of_record
 from bench.protocols.measures import Measure
 from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
-from bench.records.choices import said
+from bench.records.choices import edges_text
 from bench.records.contents import Evaluated, Record, predicted
 
 _FEW_STEPS = 20
@@ -179,7 +179,7 @@ class Cell:
     @cached_property
     def edges(self) -> dict[int, str]:
         """Seed -> what was chosen on validation at an edge of the candidates; other seeds are left out."""
-        found = {record.seed: said(evaluated.edges) for record, evaluated in self.runs}
+        found = {record.seed: edges_text(evaluated.edges) for record, evaluated in self.runs}
         return {seed: words for seed, words in found.items() if words}
 
     @property

@@ -14,6 +14,6 @@ def collapsed(scores: np.ndarray, measure: Measure) -> bool:
     return measure.counted and len(scores) > 1 and bool(np.all(scores == scores[0]) and scores[0] < measure.bounds[1])
 
 
-def said(scores: np.ndarray, measure: Measure) -> str:
+def collapse_text(scores: np.ndarray, measure: Measure) -> str:
     """A collapse, in words."""
     return f"collapsed: every test episode scored exactly {measure.written(scores[0])}, one answer to everything"

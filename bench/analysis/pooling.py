@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.analysis import bootstrap
 from bench.analysis.cells import Cell, Pair
-from bench.analysis.collapse import ADVICE, collapsed, said
+from bench.analysis.collapse import ADVICE, collapse_text, collapsed
 from bench.analysis.function_fit import fit
 from bench.errors import UserError
 from bench.protocols import benchmarks, known_methods, published_weights
@@ -159,7 +159,11 @@ def outcome(record: Record) -> str:
 
 def _collapsed(record: Record, measure: Measure) -> list[str]:
     """A line for a run that collapsed, with the training loss that shows why; empty for other runs."""
-    found = [said(evaluated.final, measure) for evaluated in record.evaluations if collapsed(evaluated.final, measure)]
+    found = [
+        collapse_text(evaluated.final, measure)
+        for evaluated in record.evaluations
+        if collapsed(evaluated.final, measure)
+    ]
     if not found or not len(record.points.get("train_loss", ())):
         return found[:1]
     chance = math.log(benchmarks.of_record(record.info).ways)

@@ -9,7 +9,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
-from bench.analysis.verdicts import Judgement, held
+from bench.analysis.verdicts import Judgement, judge
 from bench.protocols.benchmarks import Benchmark, of_record, place
 from bench.protocols.presets import milestones, preset
 from bench.records.contents import Record
@@ -67,7 +67,7 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
     ]
     # The claim that the project is about comes first; the others keep the order of their files.
     about.sort(key=lambda claim: not claim.central)
-    against = tuple(held(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
+    against = tuple(judge(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
     elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # perhaps trained on another benchmark
     run = tuple(r for r in records if _title(r) == name or r.path in elsewhere)
     return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))

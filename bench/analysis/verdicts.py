@@ -9,7 +9,7 @@ from typing import Any
 from bench.analysis import anatomy, claim_error, statistics, verdict_reasons
 from bench.analysis.cells import Cell, spread
 from bench.analysis.claims import Claim
-from bench.analysis.collapse import said
+from bench.analysis.collapse import collapse_text
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.preset_sources import assumed as assumed_by
@@ -56,7 +56,7 @@ class PlannedCell:
     code: None = None
 
 
-def held(claim: Claim, cell: Cell) -> Judgement:
+def judge(claim: Claim, cell: Cell) -> Judgement:
     """Compares a claim with a cell of the same benchmark and method."""
     reasons = disqualified_by(claim, cell)
     value = float(cell.headline.value) - claim.accuracy
@@ -94,7 +94,7 @@ def _of_collapse(cell: Cell | PlannedCell) -> list[str]:
     """Disqualifies a cell if all seeds collapsed; if some did, that is part of the spread between trainings."""
     if not isinstance(cell, Cell) or cell.collapsed != cell.seeds:
         return []
-    return [said(cell.runs[0][1].final, cell.measure)]
+    return [collapse_text(cell.runs[0][1].final, cell.measure)]
 
 
 def _of_seeds(claim: Claim, cell: Cell | PlannedCell) -> list[str]:

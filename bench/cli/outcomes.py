@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.analysis.collapse import ADVICE, collapsed, said
+from bench.analysis.collapse import ADVICE, collapse_text, collapsed
 from bench.cli.json_events import Emit
 from bench.errors import counted
 from bench.protocols.measures import MEASURES
@@ -91,5 +91,5 @@ def score(found: Evaluated, length_known: bool = True) -> str:
     if found.lost:
         mean = f"no mean score: the outputs are not finite in {found.lost} of {len(final)} test episodes"
     length = counted(found.iteration, "iteration") if length_known else "a training of unknown length"
-    fault = f"; {said(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
+    fault = f"; {collapse_text(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
     return f"{mean} after {length}, inner step {found.inner_step}{fault}"

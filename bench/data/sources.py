@@ -24,7 +24,7 @@ def command(source: str) -> str:
     return f"`python -m bench data add {source if source in NAMES else OWN} PATH{own}`"
 
 
-def called(source: str, digest: str, known_as: str | None) -> str:
+def copy_name(source: str, digest: str, known_as: str | None) -> str:
     """The name of a copy, in words."""
     return known_as or f"{'an unknown copy' if source in NAMES else 'images of your own'} ({digest[:12]})"
 

@@ -29,7 +29,7 @@ class Sourced:
         """Setting -> value."""
         return settings_of(self.protocol)
 
-    def said(self, setting: str) -> str:
+    def value_text(self, setting: str) -> str:
         """The value in the form that `--set` accepts, marked if it is assumed."""
         return written(self.values[setting]) + " (assumed)" * self.sources[setting].assumed
 
@@ -61,7 +61,7 @@ def every_setting(one: Sourced) -> list[dict[str, str]]:
     return [
         {
             "setting": name,
-            "value": one.said(name),
+            "value": one.value_text(name),
             "in the source": one.sources[name].own,
             "source": str(one.sources[name]),
         }
@@ -76,8 +76,8 @@ def different_settings(one: Sourced, other: Sourced) -> list[dict[str, str]]:
     return [
         {
             "setting": name,
-            one_name: one.said(name),
-            other_name: other.said(name),
+            one_name: one.value_text(name),
+            other_name: other.value_text(name),
             f"source of {one_name}": one.origin(name),
             f"source of {other_name}": other.origin(name),
         }

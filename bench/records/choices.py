@@ -33,7 +33,7 @@ def grid_of(info: Mapping[str, Any]) -> tuple[str, dict[str, float | None]] | No
     return str(chosen), {str(n): s if _is_number(s) else None for n, s in zip(names, scores, strict=True)}
 
 
-def said(found: Edges) -> str:
+def edges_text(found: Edges) -> str:
     """The edges as text, such as `greatest lr, last step`; empty if there are none."""
     return ", ".join(f"{place} {name}" for name, place in found.items())
 

@@ -42,7 +42,7 @@ def described(
 def _described(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     data, device = job.workload.data, job.workload.device
-    copy = sources.called(data.name, data.digest, data.known_as)
+    copy = sources.copy_name(data.name, data.digest, data.known_as)
     return [
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {copy}",

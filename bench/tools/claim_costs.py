@@ -18,7 +18,7 @@ def records_of_this_machine(results: Path) -> list[Record]:
     return [r for r in found if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
 
 
-def told(claim: Claim, records: Sequence[Record]) -> str:
+def hours(claim: Claim, records: Sequence[Record]) -> str:
     """The hours of the trainings that a verdict needs, with `~` before an estimate from operation counts; empty if the
     claim's protocol or method is not known here."""
     seconds = cost.training_seconds(claim, records) if claim.protocol else None

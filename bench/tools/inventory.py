@@ -47,7 +47,7 @@ def claims(results: Path) -> list[str]:
 
     known = claim_costs.records_of_this_machine(results)
     ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))
-    return [_claim(claim, f"{claim_costs.told(claim, known) or '-':<10}") for claim in ordered]
+    return [_claim(claim, f"{claim_costs.hours(claim, known) or '-':<10}") for claim in ordered]
 
 
 def _judgeable() -> list[str]:
@@ -115,7 +115,7 @@ def _data_set(found: Mapping[str, Any]) -> str:
         problem = found["problem"] or f"not here: {sources.command(found['source'])}"
         return f"  {found['source']:<16}{problem}"
     counts = ", ".join(f"{count} {split}" for split, count in found["counts"].items())
-    named = sources.called(found["source"], found["digest"], found["known_as"])
+    named = sources.copy_name(found["source"], found["digest"], found["known_as"])
     where = "embedded" if found["embedded"] else found["where"]
     part = "a part of it, " if found["partial"] else ""
     noted = "".join(f"{text}; " for text in found["remarks"])

@@ -11,7 +11,7 @@ import pytest
 from bench.analysis import claim_error, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.verdicts import held
+from bench.analysis.verdicts import judge
 from tests.analysis.test_verdicts import PAPER, cell
 
 SD = replace(PAPER, ci95=0.5, ci_meaning="SD of 3 trainings", tasks=None, queries_per_class=None)
@@ -47,7 +47,7 @@ def test_worked_out_by_hand(tasks: int, queries: int, half_width: float) -> None
 def test_a_claim_without_an_interval_is_judged(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.80)
     error = error_of(NONE, of)
-    found, same = held(NONE, of), held(replace(PAPER, ci95=error.half_width), of)
+    found, same = judge(NONE, of), judge(replace(PAPER, ci95=error.half_width), of)
     assert found.verdict == "differs" and found.reasons == () and "the variance of our episodes gives" in found.why
     assert found.interval == pytest.approx(same.interval)
 
@@ -57,13 +57,13 @@ def test_a_narrow_interval_over_trainings_is_not_taken_for_one_over_tasks(
     tmp_path: Path, meaning: str, said: str
 ) -> None:
     of, claim = cell(tmp_path, accuracy=0.95), replace(PAPER, ci95=0.001, ci_meaning=meaning)
-    found = held(claim, of)
-    assert found.interval == pytest.approx(held(NONE, of).interval) and said in found.why
+    found = judge(claim, of)
+    assert found.interval == pytest.approx(judge(NONE, of).interval) and said in found.why
 
 
 def test_a_mean_over_trainings_is_judged_as_one(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.80)
-    found = held(SD, of)
+    found = judge(SD, of)
     expected = statistics.difference_from_claim(of.scores, SD.accuracy, 1.96 * 0.5 / np.sqrt(3), 3, one_model=False)
     assert found.interval == pytest.approx(expected.interval()) and found.verdict == "differs"
     assert "±1.24 for their mean" in found.why

@@ -15,7 +15,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import grouped
 from bench.analysis.verdict_reasons import would_decide
-from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, held
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, judge
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
 from tests.conftest import ROOT
@@ -41,7 +41,7 @@ def cell(results: Path, **what: object) -> Cell:
 
 
 def test_judged(tmp_path: Path) -> None:
-    found = held(PAPER, cell(tmp_path, accuracy=0.80))
+    found = judge(PAPER, cell(tmp_path, accuracy=0.80))
     assert found.verdict == "differs" and found.reasons == () and found.difference < -15
     assert found.smallest_half_width is not None and "split of the characters is unknown" in found.why
 
@@ -49,7 +49,7 @@ def test_judged(tmp_path: Path) -> None:
 def test_agrees(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95, seeds=5)
     near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)
-    assert held(near, of).verdict == "agrees" and "lies within ±5" in held(near, of).why
+    assert judge(near, of).verdict == "agrees" and "lies within ±5" in judge(near, of).why
 
 
 def test_near_the_ceiling_a_margin_is_said_of_the_error(tmp_path: Path) -> None:
@@ -57,24 +57,24 @@ def test_near_the_ceiling_a_margin_is_said_of_the_error(tmp_path: Path) -> None:
     near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)
     error = 100 - near.accuracy
     said = f"which for an error of {error:.2f} % means one from 0.00 to {error + 5:.2f} %"
-    assert held(near, of).verdict == "agrees" and said in held(near, of).why
-    assert "which for an error" not in held(replace(near, accuracy=70.0), of).why
+    assert judge(near, of).verdict == "agrees" and said in judge(near, of).why
+    assert "which for an error" not in judge(replace(near, accuracy=70.0), of).why
 
 
 def test_a_claim_too_wide_for_its_margin_says_so(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95)
-    wide = held(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)
+    wide = judge(replace(PAPER, accuracy=float(of.headline.value), ci95=5.0), of)
     assert wide.verdict == "inconclusive" and "the published ± is too wide to decide" in wide.why
 
 
 def test_more_test_episodes_and_other_validation_do_not_disqualify(tmp_path: Path) -> None:
     of = cell(tmp_path, settings=("episodes=1000", "validations=5", "validation_episodes=20", "finetune_steps=3"))
-    assert held(PAPER, of).reasons == () and of.described == "paper, episodes=1000"
+    assert judge(PAPER, of).reasons == () and of.described == "paper, episodes=1000"
 
 
 def test_what_would_decide_is_said(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95)
-    near = held(replace(PAPER, accuracy=float(of.headline.value) + 0.7), of)
+    near = judge(replace(PAPER, accuracy=float(of.headline.value) + 0.7), of)
     seeds = near.needed["seeds"]
     assert near.verdict == "inconclusive" and seeds is not None and f"{seeds:,} seeds" in near.why
     assert f"{seeds:,} seeds" in would_decide(near.needed)
@@ -115,7 +115,7 @@ FINN_1 = claim("miniimagenet-5w1s", "maml", "paper")
 
 def test_the_claims_own_weights_are_judged_from_one_model(tmp_path: Path) -> None:
     of = elsewhere(tmp_path)
-    found = held(FINN_1, of)
+    found = judge(FINN_1, of)
     expected = statistics.difference_of_same_weights(of.scores[0], 48.70, 1.84, 600)
     assert found.reasons == () and found.interval == pytest.approx(expected.interval())
     assert found.smallest_half_width == pytest.approx(1.647 * 1.84 / 1.96, abs=1e-3)
@@ -131,15 +131,15 @@ def test_the_claims_own_weights_are_judged_from_one_model(tmp_path: Path) -> Non
     ],
 )
 def test_only_where_the_evaluation_is_the_claims(tmp_path: Path, settings: tuple[str, ...], reason: str) -> None:
-    assert held(FINN_1, elsewhere(tmp_path, *settings)).reasons == (reason,)
+    assert judge(FINN_1, elsewhere(tmp_path, *settings)).reasons == (reason,)
 
 
 def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
     unknown = {"files": {"a": 64 * "0"}, "name": "checkpoint model59000"}
-    found = held(FINN_1, elsewhere(tmp_path / "a", origin=unknown))
+    found = judge(FINN_1, elsewhere(tmp_path / "a", origin=unknown))
     assert "not known to be the claim's" in found.why and found.verdict == NOT_JUDGED
     other = claim("miniimagenet-5w1s", "maml", "CloserLook Conv4-64")
-    assert "not known to be the claim's" in held(other, elsewhere(tmp_path / "b")).why
+    assert "not known to be the claim's" in judge(other, elsewhere(tmp_path / "b")).why
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
     ],
 )
 def test_what_disqualifies_is_said(tmp_path: Path, what: dict[str, object], reason: str) -> None:
-    found = held(PAPER, cell(tmp_path, **what))
+    found = judge(PAPER, cell(tmp_path, **what))
     assert found.verdict == "not judged" and found.reasons == (reason,) and found.why == reason
     assert found.interval is None and found.smallest_half_width is None
 
@@ -184,24 +184,26 @@ def test_what_disqualifies_is_said(tmp_path: Path, what: dict[str, object], reas
     ],
 )
 def test_what_a_claim_lacks_is_said(tmp_path: Path, lost: dict[str, Any], reason: str) -> None:
-    assert held(replace(PAPER, **lost), cell(tmp_path)).reasons == (reason,)
+    assert judge(replace(PAPER, **lost), cell(tmp_path)).reasons == (reason,)
 
 
 def test_a_claim_is_held_against_the_iteration_evaluated(tmp_path: Path) -> None:
     of = cell(tmp_path, settings=("iterations=75000",), iteration=60_000)
-    assert held(PAPER, of).reasons == ()
-    assert held(replace(PAPER, iterations=75_000), of).reasons == ("iterations 60000, not 75000",)
+    assert judge(PAPER, of).reasons == ()
+    assert judge(replace(PAPER, iterations=75_000), of).reasons == ("iterations 60000, not 75000",)
 
 
 def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> None:
     of = cell(tmp_path, benchmark="miniimagenet-5w5s", preset="article")
-    found = held(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)
+    found = judge(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)
     assert of.described == "article" and found.verdict == "not judged"
     assert len(found.reasons) == 1 and "inner_lr" in found.why and "unknown (assumed here)" in found.why
 
 
 def fine_tuned(results: Path, *settings: str) -> Judgement:
-    return held(RAVI, cell(results, benchmark="miniimagenet-5w5s", method="finetune", preset="ravi", settings=settings))
+    return judge(
+        RAVI, cell(results, benchmark="miniimagenet-5w5s", method="finetune", preset="ravi", settings=settings)
+    )
 
 
 def test_settings_of_fine_tuning_concern_fine_tuning(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_best_weights_of_several_iterations_are_one_cell(tmp_path: Path) -> None
         write_run(tmp_path, seed=seed, settings=("weights=best",), iteration=iteration)
     (found,), _ = grouped(records.read_all(tmp_path)[0])
     assert found.iterations == (400, 600, 800)
-    assert "iterations 400 to 800, not 60000" in held(PAPER, found).reasons
+    assert "iterations 400 to 800, not 60000" in judge(PAPER, found).reasons
 
 
 def of_own_benchmark(cells: Iterable[Cell]) -> list[Cell]:
@@ -233,7 +235,7 @@ def test_stored_records_of_queries_by_class_are_still_judged() -> None:
     cells, problems = grouped(full)
     (stored,) = of_own_benchmark(cells)
     assert len(full) == 3 and not problems and stored.described == "paper, queries by class"
-    assert held(PAPER, stored).verdict == "agrees"
+    assert judge(PAPER, stored).verdict == "agrees"
 
     later = replace(paper, meaning=2)
     now = [replace(r, training=later, path=r.path.parents[1] / "later" / r.path.name) for r in full]

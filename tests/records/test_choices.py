@@ -15,7 +15,7 @@ from bench.episodes import streams
 from bench.protocols import presets, protocol
 from bench.protocols.benchmarks import BENCHMARKS, IMAGES, Benchmark
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Evaluation, Protocol
-from bench.records.choices import edges, said
+from bench.records.choices import edges, edges_text
 from bench.training import execution, initial
 from methods.contract import Episode
 from tests.conftest import ROOT, Command, build
@@ -52,7 +52,7 @@ def test_records_from_before_tell_by_their_rates_and_steps() -> None:
     assert evaluated({"setting": {"lr": 0.5}}).edges == {"lr": "greatest", "step": "last"}
     assert evaluated({"setting": {"lr": 0.1}}, 7).edges == evaluated({"setting": {}}).edges == {}
     assert evaluated({"setting": {"lr": 0.1}, "at_edge": {"k": "least"}}).edges == {"k": "least"}
-    assert said({"lr": "greatest", "step": "last"}) == "greatest lr, last step"
+    assert edges_text({"lr": "greatest", "step": "last"}) == "greatest lr, last step"
 
 
 def test_the_first_evaluations_of_the_baseline_were_chosen_at_an_edge() -> None:
@@ -60,7 +60,7 @@ def test_the_first_evaluations_of_the_baseline_were_chosen_at_an_edge() -> None:
     found = {}
     for path in sorted((ROOT / "results/reference/omniglot-5w1s/finetune").glob("*/seed*")):
         (narrow,) = (e for e in records.read(path).evaluations if e.evaluation.adapt == "all")
-        found[f"{path.parent.name[0]}{path.name[-1]}"] = said(narrow.edges)
+        found[f"{path.parent.name[0]}{path.name[-1]}"] = edges_text(narrow.edges)
     assert found == {"80": "", "81": "last step", "82": "last step", "d0": "", "d1": "", "d2": "greatest lr"}
 
 

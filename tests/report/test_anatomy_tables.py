@@ -10,7 +10,7 @@ import pytest
 from bench import records
 from bench.analysis import claims_file
 from bench.analysis.pooling import grouped
-from bench.analysis.verdicts import held
+from bench.analysis.verdicts import judge
 from bench.protocols import published_weights
 from bench.report import build
 from bench.report.anatomy_tables import plausible
@@ -77,7 +77,7 @@ def test_the_authors_weights_of_the_reference_runs() -> None:
     found = [record for record in records.read_all(REFERENCE)[0] if record.training.origin]
     assert len(found) == 1 and published_weights.known(found[0].info["origin"]["files"]) is not None
     paper = next(c for c in claims_file.published() if (c.benchmark, c.accuracy) == ("miniimagenet-5w1s", 48.70))
-    judged = [h for cell in grouped(found)[0] if not (h := held(paper, cell)).reasons]
+    judged = [h for cell in grouped(found)[0] if not (h := judge(paper, cell)).reasons]
     assert len(judged) == 1 and judged[0].verdict != "differs"
     assert judged[0].cell.scores.shape == (1, 600) and judged[0].interval is not None
     assert judged[0].interval[0] < 0 < judged[0].interval[1]

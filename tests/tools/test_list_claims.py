@@ -45,15 +45,17 @@ def test_what_a_claim_costs(tmp_path: Path) -> None:
             ("omniglot-5w5s", "finetune", "chen"),
         )
     )
-    rough = {c.protocol: claim_costs.told(c, []) for c in (paper, snell, chen)}
+    rough = {c.protocol: claim_costs.hours(c, []) for c in (paper, snell, chen)}
     hours = {name: float(text.strip("~ h").replace(",", "")) for name, text in rough.items()}
     assert hours["paper"] > 5 * hours["snell"] > 10 * hours["chen"] > 1
     write_run(tmp_path, benchmark="omniglot-5w1s", method="maml", preset="paper", seed=0)
     (record,) = read_all(tmp_path)[0]
     info = record.info | {"iteration": 100, "seconds": {"training": 36.0}}
     known = next(c for c in published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper"))
-    assert claim_costs.told(known, [replace(record, info=info)]) == "30 h"  # five times 60,000 iterations of 0.36 s
-    assert claim_costs.told(replace(known, protocol=""), []) == claim_costs.told(replace(known, method="nil"), []) == ""
+    assert claim_costs.hours(known, [replace(record, info=info)]) == "30 h"  # five times 60,000 iterations of 0.36 s
+    assert (
+        claim_costs.hours(replace(known, protocol=""), []) == claim_costs.hours(replace(known, method="nil"), []) == ""
+    )
 
 
 def test_list_has_those_whose_protocol_is_here_and_counts_the_others(bench: Command) -> None:

@@ -189,12 +189,12 @@ class _Made:
         return Variant(name, base.name, with_values(base.protocol, values))
 
     def _change(self) -> str:
-        one, other = self.start, self.end
-        single = len(self.factor.settings) == 1
-        return ", ".join(f"{'' if single else n + ' '}{one.said(n)} -> {other.said(n)}" for n in self.factor.settings)
+        names = self.factor.settings
+        changes = [f"{self.start.value_text(name)} -> {self.end.value_text(name)}" for name in names]
+        return changes[0] if len(names) == 1 else ", ".join(map(" ".join, zip(names, changes, strict=True)))
 
 
 def _reading(one: Sourced, name: str, value: Any) -> tuple[Variant, FactorEffect]:
     variant = Variant(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
-    change = f"{one.said(name)} -> {written(value)} ({one.sources[name]})"
+    change = f"{one.value_text(name)} -> {written(value)} ({one.sources[name]})"
     return variant, FactorEffect(Factor(name, (name,)), READING, change, variant.name, one.name)

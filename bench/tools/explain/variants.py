@@ -11,7 +11,7 @@ from bench import records
 from bench.errors import UserError, counted
 from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
-from bench.records.choices import said
+from bench.records.choices import edges_text
 from bench.records.layout import kept, kept_weights, weights_of
 from bench.report import tables
 from bench.runs import planning, request
@@ -139,7 +139,7 @@ def at_edge(works: Sequence[Work]) -> dict[str, str]:
     variant depends on that choice."""
     found = {
         work.variant.name: {
-            job.seed: said(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.variant.at)
+            job.seed: edges_text(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.variant.at)
         }
         for work in works
     }

@@ -26,7 +26,7 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     methods = methods_named(request.methods or ["maml"])
     if len(methods) > 1:
         raise UserError("--method: give one method: weights are evaluated by one at a time")
-    told, rest = inferred_settings.told(request.settings)
+    told, rest = inferred_settings.training_settings(request.settings)
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, rest)
     used_settings.check_evaluation(rest, methods[0])

@@ -31,7 +31,7 @@ _CHOICES = {"downsampling": ("max-pool", "stride"), "head_input": ("flatten", "m
 SHAPED = tuple(_CHOICES)
 
 
-def told(settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def training_settings(settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The training settings that `--set` gives, and the rest, which belongs to the evaluation. Raises UserError."""
     split = [(text.partition("=")[0], text) for text in settings]
     of_training = [text for name, text in split if name in TOLD]

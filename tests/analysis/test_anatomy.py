@@ -1,4 +1,4 @@
-"""What intervals are made of, by hand and by simulation; and what it would take to decide."""
+"""The components of intervals, and what would decide a verdict: by hand and by simulation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_published_intervals(
 def draw(
     generator: np.random.Generator, seeds: int, episodes: int, of_seeds: float, of_episodes: float, rest: float
 ) -> np.ndarray:
-    """Scores around 0.6 with these SDs."""
+    """Random scores around 0.6 with these SDs: between seeds, between episodes, and the rest."""
     normal = generator.normal
     return 0.6 + normal(0, of_seeds, (seeds, 1)) + normal(0, of_episodes, episodes) + normal(0, rest, (seeds, episodes))
 
@@ -70,7 +70,7 @@ def test_which_tests_an_interval_can_be_of(
 
 
 def test_the_interval_that_a_test_should_give() -> None:
-    """protocols.md: 0.51 to 0.61 points for 1000 x 75; and the way back from a claim's anatomy."""
+    """protocols.md: 0.51 to 0.61 points for 1000 x 75; and the half-width recomputed from a claim's decomposition."""
     ends = [100 * anatomy.half_width_of(ARTICLE[0], sd, 1000, 75) for sd in PLAUSIBLE]
     assert ends == pytest.approx([0.51, 0.60], abs=0.005)
     between = anatomy.of_claim(*FINN_5, 600, 25).between
@@ -102,14 +102,14 @@ def test_components_by_hand() -> None:
 
 
 def test_components_are_found() -> None:
-    """Over 300 draws of 5 seeds x 600 episodes; the mean of what is cut off at 0 is a little high."""
+    """The mean over 300 draws of 5 seeds x 600 episodes; cutting off at 0 makes it slightly too high."""
     generator = np.random.default_rng(3)
     found = np.mean([anatomy.components(draw(generator, 5, 600, 0.01, 0.06, 0.1)) for _ in range(300)], axis=0)
     assert np.sqrt(found) == pytest.approx([0.01, 0.06, 0.1], rel=0.06)
 
 
 def test_the_predicted_error_is_the_one_of_larger_designs() -> None:
-    """From the true components to V at 12 seeds x 2000 episodes, beside that of drawn ones."""
+    """V at 12 seeds x 2000 episodes, predicted from the true components, against V of random scores of that size."""
     sds, claim = (0.01, 0.06, 0.1), (0.0092, 600)
     predicted, _ = statistics.error_of_difference(
         anatomy.expected(anatomy.Components(*(sd**2 for sd in sds)), 12, 2000), 12, 2000, *claim
@@ -120,14 +120,15 @@ def test_the_predicted_error_is_the_one_of_larger_designs() -> None:
 
 
 def with_difference(difference: float, seeds: int = 5) -> np.ndarray:
-    """Drawn scores, in points, whose mean is so far from 63.11."""
+    """Random scores, in points, whose mean differs from 63.11 by `difference`."""
     scores = 100 * draw(np.random.default_rng(5), seeds, 600, 0.01, 0.06, 0.1)
     return scores - scores.mean() + 63.11 + difference
 
 
 @pytest.mark.parametrize("difference", [0.0, 0.8, 3.0])
 def test_the_fewest_that_decide(difference: float) -> None:
-    """At that number the verdict is there, and at one fewer it is not: by the same formula, from the components."""
+    """With the returned number there is a verdict, and with one fewer there is none: by the same formula, from the
+    components."""
     scores, claim = with_difference(difference), (0.92, 600)
     fewest = anatomy.needed(scores, 63.11, *claim, 2.0)
     found = anatomy.components(scores)
@@ -178,7 +179,8 @@ def test_coverage_of_the_same_weights() -> None:
 
 
 def of_error_rates(accuracy: float, between: float, episodes: int, queries: int, repeats: int) -> np.ndarray:
-    """[repeats, episodes] of shares of right answers; error rates are lognormal, with this SD between episodes."""
+    """Accuracies [repeats, episodes] of binomial queries; error rates are lognormal, with the SD `between` between
+    episodes."""
     generator, error = np.random.default_rng(7), 1 - accuracy
     width = np.sqrt(np.log1p((between / error) ** 2))
     rates = error * np.exp(generator.normal(0, width, (repeats, episodes)) - width**2 / 2)
@@ -192,7 +194,7 @@ def of_error_rates(accuracy: float, between: float, episodes: int, queries: int,
 def test_where_a_variance_tells_the_implied_sd(
     accuracy: float, between: float, queries: int, least: float, most: float
 ) -> None:
-    """Up to 80 % it does, nearly; at 98.7 % it does not, and nothing is said there."""
+    """Coverage is nearly 95 % up to an accuracy of 80 %; at 98.7 % it is far lower, and no SD is shown there."""
     covered = 0
     for scores in of_error_rates(accuracy, between, 600, queries, 1000):
         half_width = 1.96 * scores.std(ddof=1) / np.sqrt(600)
@@ -207,8 +209,8 @@ def test_where_a_variance_tells_the_implied_sd(
 def test_seeds_that_lie_apart_leave_the_episodes_as_they_are(
     means: tuple[float, ...], at_the_grand_mean: float
 ) -> None:
-    """An SD of 5 points between episodes: p(1-p) is each seed's own, and at the mean over seeds it would be found as
-    less, or as none."""
+    """With an SD of 5 points between episodes: p(1-p) is computed per seed; from the mean over seeds, the SD between
+    episodes would come out smaller, or as zero."""
     generator = np.random.default_rng(8)
     rates = np.array(means)[:, None] + generator.normal(0, 0.05, (1, 20_000))
     scores = generator.binomial(5, rates) / 5
@@ -220,8 +222,8 @@ def test_seeds_that_lie_apart_leave_the_episodes_as_they_are(
 
 @pytest.mark.parametrize(("between_classes", "too_much"), [(0.13, 8), (0.21, 24)])
 def test_classes_of_unlike_difficulty_overstate_the_binomial_part(between_classes: float, too_much: int) -> None:
-    """As docs/anatomy.md says: the queries of a class are right together more often than they are by chance, and the
-    sum of their variances is less than that of their mean."""
+    """See docs/anatomy.md: the queries of one class are more often right together than by chance, and the sum of their
+    variances is less than the variance computed from their mean."""
     generator = np.random.default_rng(9)
     # Of each episode 5 classes, drawn to have this SD exactly, and 5 queries a class.
     drawn = generator.normal(size=(40_000, 5))
@@ -236,7 +238,7 @@ def test_classes_of_unlike_difficulty_overstate_the_binomial_part(between_classe
 
 
 def test_the_binomial_part_is_the_document_s_formula() -> None:
-    """(p(1-p) - between) / Q, and not p(1-p) / Q: 9.57 points of the 63.11, and not 9.65."""
+    """(p(1-p) - between) / Q, not p(1-p) / Q: 9.57 points for the 63.11, not 9.65."""
     parts = anatomy.of_claim(*FINN_5, 600, 25)
     p = FINN_5[0]
     assert parts.binomial == pytest.approx((p * (1 - p) - parts.between) / 25)

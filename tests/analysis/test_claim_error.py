@@ -1,4 +1,4 @@
-"""How far a published number may be off, by what its ± is: by hand, and as the verdict takes it."""
+"""The error of a published number according to the meaning of its ±: by hand, and as a verdict uses it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def test_over_tasks_it_is_what_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_standard_deviation_of_three_trainings() -> None:
-    """0.5 of three: a standard error of 0.5 / sqrt(3), a 95 % interval of 4.303 of those."""
+    """An SD of 0.5 over three trainings: a standard error of 0.5 / sqrt(3), and a 95 % interval of 4.303 standard
+    errors."""
     found = claim_error.of_claim(SD, np.full((3, 4), 90.0), 5)
     assert found.half_width == pytest.approx(1.96 * 0.28868, abs=1e-4) and (found.n, found.one_model) == (3, False)
     assert "standard deviation of 3 trainings, which is ±1.24 for their mean" in found.said

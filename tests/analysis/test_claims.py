@@ -1,4 +1,4 @@
-"""The published numbers that ship with the package, and a user's own."""
+"""The published numbers that the package includes, and a user's own."""
 
 from __future__ import annotations
 

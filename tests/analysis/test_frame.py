@@ -1,4 +1,4 @@
-"""Results as a frame: what a row is, what is in it, and what becomes of records that are not well."""
+"""Results as a data frame: its rows, its columns, and how unusable records are handled."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ BAD = {3: 0.68, 5: 0.62, 10: 0.69}  # seeds -> share of headlines, one training 
 
 
 def factors(generator: np.random.Generator, sd: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Lognormal, of mean 1 and this SD: error rates are skewed, and never below 0."""
+    """Lognormal random factors with mean 1 and this SD, because error rates are skewed and never below 0."""
     width = np.sqrt(np.log1p(sd**2))
     return np.exp(generator.normal(0, width, shape) - width**2 / 2)
 
 
 def near_the_ceiling(key: int, repeats: int, seeds: int, seed_sd: float) -> np.ndarray:
-    """[repeats, seeds, episodes], in percent."""
+    """Random scores close to 100 %, [repeats, seeds, episodes], in percent."""
     generator = np.random.default_rng(key)
     rate = ERROR * factors(generator, BETWEEN / ERROR, (repeats, 1, EPISODES))
     rate = rate * factors(generator, seed_sd / 100 / ERROR, (repeats, seeds, 1))
@@ -33,7 +33,7 @@ def near_the_ceiling(key: int, repeats: int, seeds: int, seed_sd: float) -> np.n
 
 
 def shares(seeds: int, seed_sd: float, blocks: int) -> tuple[float, float]:
-    """Of the headline and of the crossed bootstrap, in blocks of 250 draws."""
+    """The coverage of the headline interval and of the crossed bootstrap, over blocks of 250 draws."""
     held, truth = [], 100 * (1 - ERROR)
     for block in range(blocks):
         scores = near_the_ceiling(block, 250, seeds, seed_sd)
@@ -63,7 +63,7 @@ def test_coverage_near_the_ceiling_is_what_the_document_says(seeds: int, seed_sd
 
 @pytest.mark.parametrize("seeds", BAD)
 def test_a_bad_training_in_ten_lowers_coverage(seeds: int) -> None:
-    """Few seeds mostly hold none, and then tell nothing of it."""
+    """A few seeds mostly include no bad training, and then the interval does not allow for one."""
     generator, repeats = np.random.default_rng(seeds), 1500
     bad = generator.random((repeats, seeds, 1)) < 0.1
     scores = generator.normal(0, 9.65, (repeats, seeds, EPISODES)) + generator.normal(0, 6.3, (repeats, 1, EPISODES))

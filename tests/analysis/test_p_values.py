@@ -1,4 +1,4 @@
-"""p-values of few seeds: how often differences are found where there are none."""
+"""p-values from few seeds: how often they report differences where there are none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def differences(seeds: int, seed_sd: float, tables: int) -> statistics.Estimate:
 
 
 def found_by_holm(p_values: np.ndarray) -> float:
-    """The share of tables in which at least one is found at 5 %: Holm's first step is Bonferroni's."""
+    """The share of tables in which at least one difference is found at 5 %: Holm's first step equals Bonferroni's."""
     return float((p_values.min(-1) < 0.05 / NULLS).mean())
 
 
@@ -41,7 +41,7 @@ def found_by_holm(p_values: np.ndarray) -> float:
     ],
 )
 def test_few_seeds_find_nothing_where_there_is_nothing(seeds: int, seed_sd: float, before: float, after: float) -> None:
-    """`before`: with the degrees of freedom that the interval has. Of 100,000 tables."""
+    """Over 100,000 tables; `before`: with the degrees of freedom of the interval."""
     estimate = differences(seeds, seed_sd, 20_000)
     assert found_by_holm(paired_tests.p_value(estimate, seeds)) == pytest.approx(after, abs=0.005)
     liberal = 2 * stdtr(estimate.df, -np.abs(estimate.value / estimate.se))
@@ -62,8 +62,8 @@ def test_a_p_value_is_as_rare_as_it_says(seeds: int, seed_sd: float) -> None:
 
 
 def test_no_tiny_p_from_three_seeds() -> None:
-    """Three seed means 10 points up, 0.3 apart, among 600 episodes: t over the seeds' means gives 1e-4, and what is
-    quoted must not be 1e-60."""
+    """Three seed means 10 points above 0 and 0.3 apart, with 600 episodes: t over the seed means gives 1e-4, so the
+    reported p must not be 1e-60."""
     generator = np.random.default_rng(0)
     scores = 10 + np.array([[-0.3], [0.0], [0.3]]) + generator.normal(0, 6, (3, 600))
     scores += 10 + np.array([[-0.3], [0.0], [0.3]]) - scores.mean(1, keepdims=True)

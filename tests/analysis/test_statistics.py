@@ -1,4 +1,4 @@
-"""Intervals, verdicts and comparisons: by hand, by what must not change them, and by simulation."""
+"""Intervals, verdicts and comparisons: by hand, by changes that must not affect them, and by simulation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BETWEEN, BINOMIAL = 6.3, 9.65  # points: SD between episodes; of 25 queries at 6
 
 
 def simulated(seed_sd: float, seeds: int = SEEDS) -> np.ndarray:
-    """[repeats, seeds, episodes], in points."""
+    """Random scores [repeats, seeds, episodes], in points."""
     draw = np.random.default_rng(0).normal
     scores = draw(0, BINOMIAL, (REPEATS, seeds, EPISODES))
     scores += draw(MEAN, BETWEEN, (REPEATS, 1, EPISODES))
@@ -31,12 +31,12 @@ def simulated(seed_sd: float, seeds: int = SEEDS) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=[0.2, 0.5, 1.0])
 def simulation(request: pytest.FixtureRequest) -> tuple[float, np.ndarray]:
-    """(SD between seeds, scores)."""
+    """The SD between seeds, and scores simulated with it."""
     return request.param, simulated(request.param)
 
 
 def assert_share(share: float, least: float, most: float) -> None:
-    """Within three binomial standard errors, and the rounding, of what statistics.md says."""
+    """Asserts that a share is within three binomial standard errors, plus rounding, of the one in statistics.md."""
     tolerance = 3 * np.sqrt(share * (1 - share) / REPEATS) + 0.005
     assert least - tolerance <= share <= most + tolerance
 
@@ -78,7 +78,7 @@ def test_difference_from_a_mean_over_trainings_by_hand() -> None:
 
 
 def test_nothing_of_ours_leaves_a_mean_over_trainings_its_t_interval() -> None:
-    """An SD s of three seeds is, as a 95 % interval of their mean, ± 2.48 s (t, 2 degrees of freedom)."""
+    """For an SD s of three seeds, the 95 % interval of their mean is ± 2.48 s (t, 2 degrees of freedom)."""
     still = np.full((5, 10), 96.2)
     found = statistics.difference_from_claim(still, 96.2, 1.96 * 0.5 / np.sqrt(3), 3, one_model=False)
     assert found.half_width() == pytest.approx(2.484 * 0.5, abs=1e-3)

@@ -1,4 +1,4 @@
-"""What a claim is held against, and what keeps a run from being judged by it."""
+"""Verdicts: what a claim is compared with, and what rules a run out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RAVI = claim("miniimagenet-5w5s", "finetune", "Ravi & Larochelle")
 
 
 def cell(results: Path, **what: object) -> Cell:
-    """The one cell of three seeds written so."""
+    """Writes runs with these properties, three seeds by default, and returns their cell."""
     for seed in range(int(what.pop("seeds", 3))):
         write_run(results, seed=seed, **what)
     (found,), problems = grouped(records.read_all(results)[0])
@@ -105,7 +105,7 @@ AUTHORS = {
 
 
 def elsewhere(results: Path, *settings: str, origin: dict[str, Any] = AUTHORS) -> Cell:
-    """The cell of weights that were trained elsewhere, evaluated so."""
+    """The cell of weights that were trained elsewhere and evaluated with these settings."""
     what = {"benchmark": "miniimagenet-5w1s", "accuracy": 0.487, "origin": origin}
     return cell(results, settings=("iterations=59000", *settings), seeds=1, **what)
 
@@ -221,7 +221,7 @@ def test_best_weights_of_several_iterations_are_one_cell(tmp_path: Path) -> None
 
 
 def of_own_benchmark(cells: Iterable[Cell]) -> list[Cell]:
-    """Those tested on the benchmark that they were trained on."""
+    """The cells that were tested on the benchmark on which they were trained."""
     return [cell for cell in cells if cell.benchmark == cell.trained_on]
 
 

@@ -1,4 +1,4 @@
-"""What `run` says before it begins and at its end: protocol, mean and interval as the report has them."""
+"""The output of `run` before it starts and when it ends: protocol, mean and interval as in the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`evaluate`, `verify` and `export` take a run, a cell, a list or all; and the script beside folders of our names."""
+"""`evaluate`, `verify` and `export` accept a run, a cell, a list or all; and the script works next to folders whose
+names equal our packages'."""
 
 from __future__ import annotations
 

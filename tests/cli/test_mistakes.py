@@ -1,4 +1,4 @@
-"""What a user can get wrong, at the real command line: one clear line, exit code 2, nothing lost, never a traceback."""
+"""User mistakes at the real command line: one clear line, exit code 2, nothing lost, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starts at once: commands that compute nothing do not wait for torch. Imports are counted, not seconds."""
+"""Commands that compute nothing start without importing torch. The tests count imports, not seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canonical order: by content alone, repeats behind."""
+"""The canonical order of images: by content alone, repeated images last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""miniImageNet in the forms that are passed round, each with the digest of any other; and those that cannot be read."""
+"""miniImageNet in the forms in which it circulates, all with the same digest; and copies that cannot be read."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _no_labels_of_as_many(copy, out):
 
 
 def _list_of_names(copy, out):
-    """Labels as words, in the list that Python 3 wrote as bytes."""
+    """Class labels as words, in a list that Python 3 pickled as bytes."""
     for split, pixels in ((s, copy.pixels(s)) for s in FILES):
         labels = [name.encode() for name, found in pixels.items() for _ in found]
         content = {"data": np.concatenate(list(pixels.values())), "labels": labels}
@@ -155,7 +155,7 @@ def _list_of_names(copy, out):
 
 
 def _quoted(copy, out):
-    """A table with quotes, a blank after each comma, a mark of its bytes' order, and an index without a name."""
+    """A table with quotes, a blank after each comma, a byte order mark, and an index column without a name."""
     images(copy, out, forms.flat)
     forms.tables(copy, out, lambda c, f: f'7, "{f}", "{c}"', '\ufeff,"filename", "label"\n', "\r\n")
 
@@ -175,7 +175,7 @@ def _without_suffixes(copy, out):
 
 
 def _saved_as_png(copy, out):
-    """Files that were saved again under another suffix than the tables have."""
+    """Image files that were saved again with a suffix other than in the tables."""
     forms.tables(copy, out, lambda c, f: f"{f},{c}")
     for _, _, file, data in each(copy):
         again = io.BytesIO()
@@ -184,7 +184,7 @@ def _saved_as_png(copy, out):
 
 
 def _plain_parquet(copy, out):
-    """Images and names of classes in columns of their own, as pandas writes them."""
+    """Images and class names in separate columns, as pandas writes them."""
     for split, file in FILES.items():
         rows = [(data, c) for s, c, _, data in each(copy) if s == split]
         table = pa.table({"image": [data for data, _ in rows], "label": [c for _, c in rows]})
@@ -344,7 +344,7 @@ def test_masks_beside_images_are_left_out(tmp_path, home, small_copy, digest):
 
 
 def _photographs(order: slice, classes: int) -> ImageSet:
-    """Noise that is redder than blue, as photographs are, more in some classes than in others."""
+    """Noise with more red than blue, as in photographs, more so in some classes than in others."""
     random = np.random.default_rng(0)
     tint = np.array([20, 0, -20])
     images = np.stack([random.integers(40, 200, (84, 84, 3)) + tint * (1 + k % 3) for k in range(classes)])

@@ -1,4 +1,4 @@
-"""Omniglot in the split of Vinyals et al., and with paper as 1."""
+"""Omniglot in the split of Vinyals et al., and with white paper as 1."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_paper_is_one(data_dir: Path) -> None:
 
 
 def test_validation_s_classes_are_trained_on_where_that_is_asked(data_dir: Path) -> None:
-    """Those of training, and behind them those of validation, each with images of its own."""
+    """The training classes, followed by the validation classes, each with its own images."""
     benchmark, protocol = get("omniglot-5w1s"), presets.preset("snell", get("omniglot-5w1s"))
     data = benchmark_data.load(benchmark, protocol.training, data_dir)
     work = Workload(benchmark=benchmark, method=NamedMethod("protonet"), protocol=protocol, data=data, device=CPU)

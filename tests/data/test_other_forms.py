@@ -1,5 +1,4 @@
-"""CIFAR-FS, FC100, tieredImageNet, CUB and Omniglot in the forms of other people's code, and what is refused of
-them."""
+"""CIFAR-FS, FC100, tieredImageNet, CUB and Omniglot in the forms used by other people's code, and refused copies."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def _add(source, path, home):
 
 
 def _pixels(name: str, home: Path) -> dict[str, tuple[str, list[bytes]]]:
-    """Class -> split and images, sorted, of what was added."""
+    """Class -> its split and its images, sorted, of the added data set."""
     found = store.load(name, home)
     return {
         c.name: (c.split, sorted(i.tobytes() for i in found.images[c.offset : c.offset + c.count]))
@@ -37,7 +36,7 @@ def _pixels(name: str, home: Path) -> dict[str, tuple[str, list[bytes]]]:
 
 
 def _photograph(random: np.random.Generator) -> np.ndarray:
-    """uint8 [32, 32, 3], smooth in each channel, as photographs are, and red more than blue."""
+    """An image, uint8 [32, 32, 3], smooth in each channel and with more red than blue, as in photographs."""
     ramp = np.linspace(0, 60, 32)[:, None] + np.linspace(0, 60, 32)
     return np.stack([ramp + base + random.uniform(0, 20) for base in (120, 60, 10)], -1).astype(np.uint8)
 
@@ -47,7 +46,7 @@ NAMES = list(cifar100.fine_names())
 
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, np.ndarray]:
-    """Fine name -> [4, 32, 32, 3], of every fourth class of CIFAR-100."""
+    """Fine name -> images [4, 32, 32, 3], for every fourth class of CIFAR-100."""
     random = np.random.default_rng(3)
     return {name: np.stack([_photograph(random) for _ in range(4)]) for name in NAMES[::4]}
 
@@ -58,7 +57,7 @@ def _split_of(source: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def digests(photographs, tmp_path_factory) -> dict[str, str]:
-    """Source -> digest of the original form."""
+    """Source -> digest of the data set in its original form."""
     place = tmp_path_factory.mktemp("cifar")
     _original(photographs, place / "cifar-100-python", lambda images: _planes(images))
     return {s: _add(s, place, place / s)["digest"] for s in ("cifar-fs", "fc100")}
@@ -108,7 +107,7 @@ def _cifar_metaoptnet(photographs, source, out, pattern="CIFAR_FS_{}.pickle"):
 
 
 def _cifar_zip(photographs, source, out):
-    """MetaOptNet's downloads."""
+    """MetaOptNet's downloads of CIFAR-FS and FC100."""
     _cifar_metaoptnet(photographs, source, out, "FC100_{}.pickle" if source == "fc100" else "CIFAR_FS_{}.pickle")
     pack(out / "pickles.zip", {f"x/{file.name}": file.read_bytes() for file in sorted(out.iterdir())})
     for file in out.glob("*.pickle"):
@@ -277,7 +276,7 @@ def test_words_are_held_to_tiered_imagenet_as_far_as_they_are_known(tmp_path, ho
 
 
 def test_what_only_looks_like_tiered_imagenet_is_refused(tmp_path, home, refused):
-    """torchmeta's doubleMNIST and tripleMNIST: the same container, classes called by digits, and more of them."""
+    """torchmeta's doubleMNIST and tripleMNIST: the same container, but more classes, named by digits."""
     kind = h5py.special_dtype(vlen=np.uint8)
     for first, file in zip((0, 640, 800), FILES.values(), strict=True):
         put(tmp_path / f"{file}_labels.json", json.dumps([f"{first + k:03}" for k in range(2)]))

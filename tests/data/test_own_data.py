@@ -1,4 +1,4 @@
-"""Images of one's own, from a folder to a report, and benchmarks by their names alone."""
+"""A user's own images, from a folder to a report, and benchmarks given by name only."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(photos: Path) -> Path:
-    """A data directory in which they are `mine`."""
+    """A data directory that contains `photos` as `mine`."""
     adding.add_as("mine", catalogue.own("mine", 16, False, 0), photos, photos.parent / "data")
     return photos.parent / "data"
 

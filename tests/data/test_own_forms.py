@@ -1,4 +1,4 @@
-"""A user's own images in the shapes that people have them in: deeper folders, other names of splits, tables, masks."""
+"""A user's own images in common layouts: deeper folders, other names of splits, tables, masks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _splits(manifest):
 
 @pytest.fixture
 def digest(tmp_path):
-    """Of the images in train/, val/ and test/."""
+    """The digest of the images in train/, val/ and test/."""
     path = _write(tmp_path / "reference", lambda s, c, i: f"{FILES[s]}/{c}/{i}.png")
     return _add(path, tmp_path / "reference home")["digest"]
 
@@ -58,13 +58,13 @@ def _csv(out, of, header, rows_of):
 
 
 def libfewshot(out):
-    """StanfordDog and StanfordCar: images/<class>/ and {train,val,test}.csv."""
+    """The form of StanfordDog and StanfordCar: images/<class>/ and {train,val,test}.csv."""
     _write(out, lambda s, c, i: f"images/{c}/{i}.png")
     _csv(out, lambda f: f"{f}.csv", "filename,label\n", lambda c, i: f"{c}/{i}.png,{c}")
 
 
 def hugging_face(out):
-    """Images straight in the folders of the splits, and metadata.csv in each."""
+    """Images directly in the folders of the splits, with a metadata.csv in each."""
     names = {"train": "train", "valid": "validation", "test": "test"}
     _write(out, lambda s, c, i: f"{names[s]}/{c}_{i}.png")
     for split, file in names.items():
@@ -88,7 +88,7 @@ def easyfsl(out):
 
 
 def split_column(out):
-    """One table with a column of splits, as Kaggle's authors write them."""
+    """One table with a column for the split, as on Kaggle."""
     _write(out, lambda s, c, i: f"images/{c}_{i}.png")
     rows = "".join(f"{c}_{i}.png;{c};{FILES[SPLIT[c]]}\n" for c, i in IMAGES)
     put(out / "labels.csv", "\ufefffilename;label;split\n" + rows)
@@ -106,7 +106,7 @@ def one_list(out):
 
 
 def below_images(out):
-    """Tiny ImageNet's way: <class>/images/."""
+    """Tiny ImageNet's form: <class>/images/."""
     _write(out, lambda s, c, i: f"{FILES[s]}/{c}/images/{i}.png")
 
 

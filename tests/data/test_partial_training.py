@@ -1,4 +1,4 @@
-"""A training on a part of a data set, its training classes, and the test of it where all classes are."""
+"""Training on a copy with the training classes only, and its test where all classes are available."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUN = (
 
 
 def write(folder: Path, splits: Sequence[str], images_seed: int = 0) -> Path:
-    """Three classes a split of four random images, as pickles."""
+    """Writes three classes per split, each of four random images, as pickles."""
     folder.mkdir()
     known = sorted(read_split("mini_imagenet").items())
     for split in splits:
@@ -39,7 +39,7 @@ def write(folder: Path, splits: Sequence[str], images_seed: int = 0) -> Path:
 
 @pytest.fixture
 def homes(tmp_path: Path, typed: Command) -> tuple[str, str, str]:
-    """Data directories: with training classes alone, with all, and with other images of all."""
+    """Data directories with the training classes only, with all classes, and with different images of all classes."""
     made = []
     for name, splits, seed in (("train", ["train"], 0), ("all", list(FILES), 0), ("other", list(FILES), 1)):
         copy, home = write(tmp_path / f"copy-{name}", splits, seed), tmp_path / f"home-{name}"

@@ -1,4 +1,4 @@
-"""What has to be known of data, counted from a manifest."""
+"""Remarks on a data set, counted from a manifest."""
 
 from __future__ import annotations
 

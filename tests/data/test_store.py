@@ -1,4 +1,4 @@
-"""What lies in the data directory: complete or not there, and trusted only as far as it was checked."""
+"""The data directory: a data set is there completely or not at all, and trusted only after it was checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 of the real command while it prepares data: what was there stays until the new is whole."""
+"""kill -9 of the real command while it prepares data: the old data set stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from tests.killing import KILLS, command
 
 
 def _left(home: Path, name: str) -> list[Path]:
-    """The files beside a data set; a folder that nothing had been put in yet may stay."""
+    """The files next to a data set; an empty folder may stay behind."""
     return [path for path in home.rglob("*") if path.is_file() and (home / name) not in path.parents]
 
 
 @pytest.mark.slow
 def test_data_that_are_prepared(tmp_path: Path, small_copy: Any) -> None:
-    """A copy replaces another: either is there, whole, whenever this is cut off, and nothing is left beside it."""
+    """One copy replaces another: whenever this is killed, one of the two is there, complete, and nothing is left next
+    to it."""
     home, copies = tmp_path / "home", [tmp_path / name for name in ("one", "other")]
     for number, copy in enumerate(copies):
         small_copy.write_folder(copy)

@@ -1,7 +1,7 @@
-"""Every command of the documents that no other test runs as it stands, in a folder that has what they speak of.
+"""Runs every command in the documents that no other test runs unchanged, in a folder that has everything they refer to.
 
-What takes more than seconds is asked for with fewer seeds, iterations and episodes: of an option that is given twice
-the last value holds. Images and weights that cannot be shipped are small ones in the same format."""
+Commands that take more than seconds get fewer seeds, iterations and episodes: if an option is given twice, the last
+value counts. Images and weights that cannot be shipped are replaced by small ones in the same format."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ EXIT_CODES = {
 
 
 def _typed(line: str) -> int:
-    """The exit code of a command in this process, in the folder that it is in."""
+    """Runs a command in this process and the current folder, and returns its exit code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["bench", *shlex.split(line)])
         return main()
 
 
 def _least(line: str) -> str:
-    """A command with names in the place of what stands for any, and with the least work; where there is no GPU,
-    without asking for one."""
+    """A command with real names in place of placeholders, and options for the least work; without a GPU, none is
+    requested."""
     line = re.sub(r"^(data add (\S+)) PATH", r"\1 \2", line)
     line = re.sub(r"^(report .*)\bDIR (.*)\bDIR", r"\1results/runs \2elsewhere", line)
     line = line.replace("RUN", "tiny/reptile").replace("DIR", "weights")
@@ -81,7 +81,7 @@ def _least(line: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where they are typed: images, weights, a method, an experiment, claims, and some runs."""
+    """The folder in which the commands run: images, weights, a method, an experiment, claims, and some runs."""
     home = tmp_path_factory.mktemp("documents") / "project"
     home.mkdir()
     random = np.random.default_rng(0)

@@ -1,7 +1,7 @@
-"""The documentation: every command in it is one, every file that it names is there, and what it says to run runs.
+"""The documentation: every command in it parses, every file it names exists, and its runnable blocks run.
 
-A block of code that begins with ```` ```sh run ```` is run, in an empty folder, one block after the other. The commands
-of other blocks and of running text take minutes, or data, or a GPU: they are parsed here, and run with less to do by
+Code blocks that begin with ```` ```sh run ```` are run in an empty folder, one after another. The commands in other
+blocks and in running text need minutes, data or a GPU: they are parsed here, and run with less work in
 tests/documents/test_commands.py."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OWN = {"mine": (3, 32, 32)}  # the images that docs/data.md adds
 
 
 def _code(text: str) -> Iterator[str]:
-    """Every line of a block of code, and every span of running text; what ends in a backslash goes on."""
+    """Every line of the code blocks, and every code span in running text; lines that end in a backslash are joined."""
     blocks = "\n".join(found["body"] for found in _FENCED.finditer(text))
     rest = _FENCED.sub("", text)
     yield from blocks.replace("\\\n", " ").splitlines()
@@ -48,7 +48,7 @@ def _code(text: str) -> Iterator[str]:
 
 
 def blocks(text: str, kind: str) -> list[str]:
-    """What stands between fences, of those that begin with ```` ```kind ````."""
+    """The contents of the fenced blocks that begin with ```` ```kind ````."""
     return [found["body"] for found in _FENCED.finditer(text) if found["info"] == kind]
 
 
@@ -61,7 +61,7 @@ def arguments(line: str) -> list[str]:
 
 
 def run_by(text: str) -> list[str]:
-    """The lines that are run."""
+    """The lines in runnable blocks."""
     lines = "".join(blocks(text, "sh run")).replace("\\\n", " ").splitlines()
     return [line for line in lines if line.strip()]
 
@@ -83,7 +83,7 @@ def test_a_command_is_one(words: list[str]) -> None:
 
 
 def _check_names(options: Namespace) -> None:
-    """That there are such benchmarks, protocols, methods and settings; a name in capitals stands for any."""
+    """Asserts that the named benchmarks, protocols, methods and settings exist; names in capitals are placeholders."""
     asked = {name: _asked(options, name) for name in ("benchmark", "protocol", "method")}
     named = [benchmarks.get(name, _OWN) for name in asked["benchmark"]] or [benchmarks.get("tiny")]
     for name in asked["protocol"]:
@@ -195,7 +195,8 @@ def test_no_module_and_no_function_is_long() -> None:
 
 
 def test_no_list_of_methods_is_kept_beside_the_registry() -> None:
-    """Or a new method would have two places; `speed` says which methods others have implemented."""
+    """Otherwise a new method would have to be added in two places; `speed` lists the methods that other libraries
+    have."""
     found = []
     for path in ROOT.glob("bench/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -211,7 +212,7 @@ def test_hooks_have_the_versions_of_ci() -> None:
 
 
 def test_the_lowest_versions_are_those_that_are_allowed() -> None:
-    """torch apart, as the file says."""
+    """Except torch, as the file says."""
     lines = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     allowed = dict(re.match(r"([\w-]+)>=([\d.]+)", line).groups() for line in lines)
     pinned = dict(re.findall(r"^([\w-]+)==([\d.]+)", (ROOT / ".ci" / "lowest.txt").read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Every command of docs/methods.md and docs/other-code.md, in their order, as they stand there."""
+"""Every command in docs/methods.md and docs/other-code.md, in order and unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sessions of docs/python.md, in their order, with the outputs that stand there."""
+"""The sessions in docs/python.md, in order, with the outputs shown there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives: read without unpacking, refused where they could do harm."""
+"""Archives: read without unpacking, and refused if they could do harm."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_not_wanted_counts_too(tmp_path, refused, monkeypatch, form):
 
 @pytest.mark.parametrize("form", FORMS[1:-1])
 def test_a_name_that_would_fill_the_memory_is_refused(tmp_path, refused, form):
-    """A few KiB that unpack to a name of 64 MiB, which tarfile would read whole."""
+    """A few KiB that unpack to a file name of 64 MiB, which tarfile would read completely."""
     path = _archive(tmp_path / f"x.{form}", {"x" * (1 << 26) + ".jpg": b"1"})
     assert path.stat().st_size < 1 << 17
     assert "a name of" in refused(read_archives, [path], (".jpg",))

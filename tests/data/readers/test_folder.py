@@ -1,4 +1,4 @@
-"""A user's own images: any format, one folder per class, split by a seed or as the folders say."""
+"""A user's own images: any format, one folder per class, split by a seed or by the folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = ["png", "jpg", "bmp", "gif", "webp", "tiff"]
 
 
 def write_classes(path: Path, classes: int, images: int = 6) -> Path:
-    """Classes of drawn images, each of another size and format."""
+    """Writes classes of random drawings, each of a different size and format."""
     random = np.random.default_rng(len(path.name))
     for k in range(classes):
         (path / f"class{k:02}").mkdir(parents=True)
@@ -219,7 +219,7 @@ def test_the_middle_square_is_what_stays():
 
 
 def _deep_png() -> bytes:
-    """20 x 20 pixels of 16 bits a channel, which Pillow reads and does not write."""
+    """A PNG of 20 x 20 pixels with 16 bits per channel, which Pillow can read but not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,4 +1,4 @@
-"""HDF5 files: nothing is read that is not in the file itself."""
+"""HDF5 files: nothing outside the file itself is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images: as large as they should be, and no larger, whatever they say of themselves."""
+"""Image files: limits on their size, whatever size their headers claim."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.data.readers.image_files import decode
 
 
 def _png(side: int) -> bytes:
-    """A few bytes that say they are so large."""
+    """A few bytes whose header claims this size."""
     out = io.BytesIO()
     Image.new("L", (84, 84)).save(out, "PNG")
     head, tail = out.getvalue()[:16], out.getvalue()[33:]

@@ -1,4 +1,4 @@
-"""miniImageNet in every form that it is passed round in, and everything that can be wrong with a copy."""
+"""miniImageNet in every form in which it circulates, and every defect that a copy can have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pickles of every numpy are read, and nothing that they carry is run."""
+"""Pickles of every NumPy version are read, and none of the code that they name is executed."""
 
 from __future__ import annotations
 

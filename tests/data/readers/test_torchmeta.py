@@ -1,4 +1,4 @@
-"""torchmeta for real: what its class data sets read out of its files, ours read too."""
+"""torchmeta itself: our reader gives the same images as torchmeta's class data sets, from torchmeta's files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ META = {"train": "meta_train", "valid": "meta_val", "test": "meta_test"}
 
 
 def _theirs(data_set) -> dict[str, list[bytes]]:
-    """Class -> its images, sorted, as torchmeta gives them out; a target is (class, augmentation)."""
+    """Class -> its images, sorted, as returned by torchmeta; a target is (class, augmentation)."""
     found = {}
     for index in range(len(data_set)):
         images = data_set[index]

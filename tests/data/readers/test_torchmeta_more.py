@@ -1,5 +1,5 @@
-"""CIFAR-FS, FC100, tieredImageNet and CUB: small sets written by torchmeta's own code from the originals' formats, read
-by us out of both, and compared with what torchmeta gives out."""
+"""CIFAR-FS, FC100, tieredImageNet and CUB: torchmeta's own code converts small copies of the original formats; we read
+the originals and the converted files, and compare both with what torchmeta returns."""
 
 from __future__ import annotations
 

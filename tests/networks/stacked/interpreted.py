@@ -268,8 +268,8 @@ WHOLE = [("float64", "ieee"), ("float32", "ieee"), ("float32", "tf32x3")]
     ("dtype", "products"), [WHOLE[0], *(pytest.param(*each, marks=pytest.mark.full) for each in WHOLE[1:])]
 )
 def test_a_whole_meta_gradient(dtype: str, products: str) -> None:
-    """Two episodes with different weights, one inner step: the error relative to float64 is no larger than the
-    twins'."""
+    """Two episodes with different weights, one inner step: the error relative to float64 is at most twice that of the
+    twins."""
     case, ways = Case((2, 3, 17, 17, 3, 16), getattr(torch, dtype)), 3
     kernels = OnDevice(TritonOperations(products, {name: Tile(128, 16, 4, 1) for name in shipped()}, programs=6))
     params = parameters(case.episodes, case.channels, case.filters, case.filters, ways, case.generator)

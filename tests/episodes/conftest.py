@@ -1,4 +1,4 @@
-"""Copies of data sets, which the golden digests are drawn from."""
+"""Copies of data sets from which the golden digests are drawn."""
 
 from tests.data.conftest import prepared_mini_imagenet, real_mini_imagenet
 

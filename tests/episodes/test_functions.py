@@ -1,4 +1,4 @@
-"""Regression of sinusoids: the episodes, the network, the baselines, and a run from the command line to its report."""
+"""Regression of sinusoids: episodes, network, baselines, and a run from the command line to its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The episode streams of the built-in benchmarks, pinned: whoever runs them, anywhere, meets these images."""
+"""The pinned episode streams of the built-in benchmarks: every run, anywhere, gets these images."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_mini_imagenet(prepared_mini_imagenet: Path) -> None:
 
 
 def test_nothing_of_the_process_moves_a_stream() -> None:
-    """Another process, another hash seed, other global generators, other threads, streams in another order."""
+    """Another process, hash seed, global random state, number of threads, and order of streams."""
     code = (
         "import random, numpy, torch\n"
         "from bench.episodes import golden\n"
@@ -96,7 +96,7 @@ def test_nothing_of_the_process_moves_a_stream() -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("meta_batch", "seeds"), [(1, (0,)), (5, (1, 0)), (7, (0, 1, 2))])
 def test_training_is_fed_the_stream(data_dir: Path, device: str, meta_batch: int, seeds: tuple[int, ...]) -> None:
-    """Whatever the meta-batch, the seeds that train together and the device, drawn ahead in blocks or not."""
+    """For any meta-batch, number of seeds that train together and device, with and without drawing blocks ahead."""
     benchmark = benchmarks.get("tiny")
     images, where = store.load("omniglot", data_dir), torch.device(device)
     training = replace(presets.paper(benchmark).training, meta_batch=meta_batch, iterations=60)

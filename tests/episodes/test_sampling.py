@@ -1,4 +1,4 @@
-"""The stream of episodes: the same everywhere, independent of everything but its names."""
+"""The stream of episodes: the same everywhere, and dependent on nothing but its names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def drawn(
     count: int = 50,
     queries: int = 3,
 ) -> EpisodeIndices:
-    """Episodes as indices, in NumPy's arrays."""
+    """Episodes as indices, in NumPy arrays."""
     found = episodes(benchmark, images, split, seed, queries).draw(first, count)
     return EpisodeIndices(*(part.numpy() for part in found))
 
@@ -147,7 +147,7 @@ def test_distinct_draws_every_order_equally() -> None:
 
 @pytest.mark.parametrize(("places", "size"), [(1, 1), (5, 5), (5, 1100), (20, 20), (20, 600)])
 def test_distinct_is_a_fisher_yates_shuffle(places: int, size: int) -> None:
-    """Against the shuffle itself, in integers without end; every row with a size of its own, too."""
+    """Against the shuffle itself, in unbounded integers; also with a different size for every row."""
     raw = np.random.Philox(key=[places, size]).random_raw((40, places))
     raw[0], raw[1] = 0, 2**64 - 1
     sizes = size + np.arange(40)
@@ -196,7 +196,7 @@ def test_random_images_are_uniform_and_of_their_class(small: Benchmark, noise: I
 
 
 def test_passes_take_every_image_once(small: Benchmark, noise: ImageSet) -> None:
-    """95 images: the seventh batch of 15 holds the end of one pass and the beginning of the next."""
+    """95 images: the seventh batch of 15 has the end of one pass and the beginning of the next."""
     stream = episodes(small, noise, "train")
     drawn = stream.draw_images(0, 19, 15, passes=True)
     images = drawn.images.flatten()

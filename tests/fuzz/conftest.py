@@ -1,4 +1,4 @@
-"""What all of these share; and that no input takes the memory."""
+"""What the fuzz tests share, and a limit on the memory that an input may take."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def _memory() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """A folder for the inputs of a module, each in the place of the one before."""
+    """A folder for the inputs of a module; each input replaces the previous one."""
     return tmp_path_factory.mktemp("fuzz")

@@ -1,4 +1,4 @@
-"""Capsules: what comes from elsewhere, and is written below the results."""
+"""Capsules: files from elsewhere, whose contents are written to the results folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def content(exported: bytes, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 
 def brought_in(place: Path, path: Path) -> None:
-    """Nothing is written but below the results, and nothing at all where the capsule is refused."""
+    """Asserts that nothing is written outside the results folder, and nothing at all if the capsule is refused."""
     results = place / "results"
     shutil.rmtree(results, ignore_errors=True)
     before = sorted(place.rglob("*"))
@@ -51,7 +51,7 @@ def test_capsules(place: Path, exported: bytes, data: Any) -> None:
 @inputs
 @given(st.data())
 def test_capsules_with_sums_that_are_right(place: Path, content: dict[str, bytes], data: Any) -> None:
-    """As who is up to something would pack them."""
+    """Changed capsules with correct checksums, as an attacker would pack them."""
     name = data.draw(st.sampled_from(sorted(content)))
     changed = {key: value for key, value in content.items() if key != name}
     changed[data.draw(st.just(name) | HOSTILE_TEXT.filter(bool))] = data.draw(mutated(content[name]))

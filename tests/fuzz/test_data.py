@@ -54,7 +54,7 @@ def test_pickles(place: Path, data: bytes) -> None:
 
 
 def _pickled_cache() -> bytes:
-    """Whole images, of one value: the bytes that are changed then are mostly those that matter."""
+    """A pickle of images of one value; the tests change only the bytes before and after the images."""
     return pickle.dumps({"image_data": np.zeros((2, 84, 84, 3), np.uint8), "class_dict": {"n01532829": [0, 1]}}, 2)
 
 
@@ -73,7 +73,7 @@ def _all(source: DataSetCopy) -> list[np.ndarray]:
 
 
 def _packed() -> dict[str, bytes]:
-    """A tar and a zip that hold pickles, the images between their heads and their tails left away."""
+    """A tar and a zip that contain such a pickle."""
     out = {}
     for name in ("x.tar", "x.zip"):
         with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +152,7 @@ HDF5 = [_hdf5(chunks=(1, 84, 84, 3), compression="gzip", shuffle=True), _hdf5(ch
 @inputs
 @given(mutated(*HDF5))
 def test_hdf5(place: Path, data: bytes) -> None:
-    """In a process of its own: the library is C, and not one of ours."""
+    """In a separate process, because the library is C code that could crash."""
     copy = place / "hdf5"
     copy.mkdir(exist_ok=True)
     written(copy, "train_data.hdf5", data)
@@ -161,7 +161,7 @@ def test_hdf5(place: Path, data: bytes) -> None:
 
 
 def _in_a_child(function: Callable[[], Any]) -> None:
-    """Raises what is raised there as here, as far as one line can tell it."""
+    """Calls a function in a forked process, and raises its error here, as far as one line can describe it."""
     from bench.errors import UserError
 
     ends = os.pipe()
@@ -227,7 +227,7 @@ JSON_TABLE = {"label_names": ["n01532829"], "image_names": ["/a/n015328290000000
 @inputs
 @given(st.data())
 def test_lists_in_json(place: Path, data: Any) -> None:
-    """As `filelists` has them, and lists of classes: for a known data set, and for a user's own images."""
+    """Lists as in `filelists` and lists of classes: for a known data set, and for a user's own images."""
     copy = place / "json"
     (copy / "images").mkdir(parents=True, exist_ok=True)
     written(copy / "images", "n0153282900000005.jpg", PICTURES[1])
@@ -297,7 +297,7 @@ def _table() -> bytes:
 @inputs
 @given(mutated(_table()))
 def test_parquet(place: Path, data: bytes) -> None:
-    """In a process of its own: the library is C++, and not one of ours."""
+    """In a separate process, because the library is C++ code that could crash."""
     (place / "parquet").mkdir(exist_ok=True)
     written(place / "parquet", "train-00000-of-00001.parquet", data)
     read("Parquet", lambda: _in_a_child(lambda: _all(mini_imagenet.open_source(place / "parquet", False))))

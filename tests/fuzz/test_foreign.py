@@ -1,4 +1,5 @@
-"""Readers of what other programs and users write: TensorFlow's checkpoints, PyTorch's, and experiment files."""
+"""Readers of files written by other programs and by users: checkpoints of TensorFlow and PyTorch, and experiment
+files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers of results: records, evaluations, curves, claims; and the report that is made of them."""
+"""Readers of results: records, evaluations, curves and claims; and the report on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(valid: Path) -> Path:
-    """A copy, beside an untouched record of another method."""
+    """A copy of a valid record, next to an unchanged record of another method."""
     results = valid.parents[3] / "copy"
     shutil.rmtree(results, ignore_errors=True)
     shutil.copytree(valid, results / valid.relative_to(valid.parents[3]))
@@ -43,7 +43,8 @@ def folder(valid: Path) -> Path:
 
 
 def reported(reader: str, folder: Path) -> None:
-    """Reads the results as a report does, and writes it; what is left out is named, and the other record is there."""
+    """Reads the results as a report does and writes the report. Asserts that it names what it leaves out, and has the
+    other record."""
     found, problems = read(reader, lambda: records.read_all(folder.parents[3]))
     good, unusable = usable(found)
     known = claims_file.published()
@@ -83,7 +84,7 @@ def test_evaluations(folder: Path, data: Any) -> None:
 
 
 def _vouched(folder: Path, path: Path, table: bytes, key: str | None) -> None:
-    """Puts a table in place, and its sum in what vouches for it: as who is up to something would."""
+    """Replaces a table and the checksum that covers it, as an attacker would."""
     total = hashlib.sha256(table).hexdigest()
     about = folder / layout.RECORD if key else path.with_suffix(".json")
     info = json.loads(about.read_text())
@@ -102,7 +103,7 @@ def _table(values: Any, columns: list[str]) -> bytes:
 
 
 def _tables(columns: tuple[str, ...], count: int) -> st.SearchStrategy[bytes]:
-    """Tables that are well-formed, and say something else."""
+    """Well-formed tables with other contents."""
     shapes = st.tuples(st.sampled_from([0, 1, count]), st.sampled_from([0, 1, len(columns), 9]))
     kinds = st.sampled_from([np.nan, np.inf, -1.0, 1e300, True, "text", None, b"bytes", 2**62])
     names = [*columns, *"abcdefghi"]

@@ -1,4 +1,4 @@
-"""What can be typed: settings and command lines."""
+"""Typed input: settings and command lines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ WORDS = st.sampled_from(["maml", "finetune", "tiny", "omniglot-5w1s", "paper", "
 @inputs
 @given(st.lists(st.sampled_from(OPTIONS) | WORDS | NUMBERS | SETTINGS, max_size=8))
 def test_command_lines(place: Path, data_dir: Path, tokens: list[str]) -> None:
-    """Up to the plan: what would run, and what is said before it does."""
+    """As far as the plan: which runs there would be, and the messages before them."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(planning, "groups", lambda *_: [])
         arguments = ["run", "--benchmark", "tiny", *tokens, "--data-dir", str(data_dir), "--results", str(place)]

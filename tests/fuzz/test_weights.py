@@ -28,7 +28,7 @@ KINDS = [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, 
 
 @dataclass(repr=False)
 class Unfinished:
-    """Two seeds with one iteration left, what they started from, and the checkpoint of the first."""
+    """Two seeds with one iteration left, their initial states, and the first one's checkpoint."""
 
     trainer: outer_loop.Trainer
     initial: list[contract.State]
@@ -49,7 +49,7 @@ def unfinished(make: Make, tiny_protocol: Protocol) -> Unfinished:
 @settings(inputs, max_examples=inputs.max_examples // 3)  # a training each
 @given(st.data())
 def test_checkpoints(unfinished: Unfinished, data: Any) -> None:
-    """Those that are read are trained on from."""
+    """A checkpoint that can be read is trained from."""
     path, valid = written(unfinished.path.parent, unfinished.path.name, unfinished.valid), unfinished.valid
     if data.draw(st.booleans()):
         path.write_bytes(data.draw(mutated(valid)))
@@ -63,7 +63,7 @@ def test_checkpoints(unfinished: Unfinished, data: Any) -> None:
 
 
 def _changed(tensors: dict[str, torch.Tensor]) -> st.SearchStrategy[dict[str, torch.Tensor]]:
-    """The tensors, one of them renamed, left out, or of another shape, kind or content; or as they are."""
+    """The tensors, unchanged, or with one renamed, left out, or of another shape, type or content."""
     names = st.sampled_from(sorted(tensors))
 
     def change(name: str, kind: str, text: str, tensor: torch.Tensor, dtype: torch.dtype) -> dict[str, torch.Tensor]:

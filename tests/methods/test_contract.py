@@ -1,4 +1,4 @@
-"""What every registered method must keep, whatever it does."""
+"""The rules that every registered method must keep."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_nearest_finds_the_support_image_itself(parts) -> None:
 
 
 def reordered(name: str, images: ImageSet, by_class: bool) -> Workload:
-    """A method on Omniglot's `tiny`, three queries a class: class by class, or in the episode's own order."""
+    """A method on Omniglot's `tiny` with three queries per class: class by class, or in the episode's order."""
     benchmark = get("tiny")
     protocol = presets.paper(benchmark)
     meaning = BY_CLASS if by_class else MEANING
@@ -93,7 +93,7 @@ def reordered(name: str, images: ImageSet, by_class: bool) -> Workload:
 
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_no_score_of_a_shipped_method_depends_on_the_order_of_the_queries(name: str, data_dir: Path) -> None:
-    """So verdicts on records from before queries had an order of their own stand (`analysis.verdicts`)."""
+    """Therefore verdicts on records from before the queries were shuffled remain valid (`analysis.verdicts`)."""
     one, other = (reordered(name, store.load("omniglot", data_dir), by_class) for by_class in (True, False))
     execution, found = Execution(CPU, 20), []
     state = state_of(name, one.benchmark, one.protocol)

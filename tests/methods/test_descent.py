@@ -1,4 +1,4 @@
-"""Fine-tuning in minibatches, with momentum and weight decay, held against PyTorch's own optimiser and layers."""
+"""Fine-tuning in minibatches, with momentum and weight decay, compared with PyTorch's own optimiser and layers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Cosines(nn.Module):
 
 
 def head_of(name: str, carried: dict[str, Tensor]) -> nn.Module:
-    """PyTorch's, with what every episode's head starts from."""
+    """A PyTorch head with the values from which every episode's head starts."""
     own = {key.removeprefix("episode.head."): value for key, value in carried.items() if "head" in key}
     if name == "finetune":
         head = nn.Linear(own["weight"].shape[1], 3, dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_a_head_is_trained_as_by_pytorch(name: str, small: Benchmark, noise: Ima
 
 
 def test_running_statistics_follow_the_steps(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
-    """The network in training for each step, and evaluating at test, by PyTorch's functions alone."""
+    """The network in training mode for each step and in evaluation mode at test, by PyTorch's functions alone."""
     settings = {"adapt": "all", "finetune_steps": 3, "batch_statistics": "running", "finetune_statistics": "moved"}
     training = replace(tiny_protocol.training, batch_norm_scale=True)
     evaluation = replace(tiny_protocol.evaluation, **settings)
@@ -87,7 +87,7 @@ def test_running_statistics_follow_the_steps(small: Benchmark, noise: ImageSet, 
 
 @pytest.mark.parametrize("name", ["finetune", "baseline++"])
 def test_minibatches_of_episodes_at_once(name: str, small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
-    """Which are those of one at a time."""
+    """They equal those of one episode at a time."""
     evaluation = replace(tiny_protocol.evaluation, finetune_steps=4, batch_statistics="running", **SETTINGS)
     method, state, batch = made(name, small, noise, tiny_protocol.training, evaluation)
     setting = dict(method.candidates()[0])

@@ -1,4 +1,4 @@
-"""MAML++: its gradient, its weights of steps, and that each inner step has rates, gamma and beta of its own."""
+"""MAML++: its gradient, the weights of its step losses, and the learning rates, gamma and beta of each inner step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
 
 
 def plain(parts, state: State, batch, weights: list[float]) -> tuple[Tensor, Params]:
-    """A plain loop through autograd, as the authors' `forward` has it."""
+    """A plain loop with autograd, like the authors' `forward`."""
     network, leaves = (
         conv4(parts[0], parts[2]),
         {name: value.clone().requires_grad_() for name, value in state.params.items()},
@@ -75,7 +75,7 @@ def test_each_inner_step_has_its_own(parts) -> None:
 
 @pytest.mark.parametrize("epochs", [2, 10])
 def test_the_weights_of_the_steps_are_the_authors(parts, epochs: int) -> None:
-    """get_per_step_loss_importance_vector, and after those epochs the last loss alone (`forward`)."""
+    """get_per_step_loss_importance_vector, and after those epochs only the last loss (`forward`)."""
     training = replace(parts[2], inner_steps=5, multi_step_epochs=epochs, epoch=500)
     method = build("msl", parts[0], Protocol(training, parts[3]))
     for epoch in range(epochs + 2):

@@ -1,4 +1,4 @@
-"""The meta-gradient, through the path that really trains, against finite differences and against a plain loop."""
+"""The meta-gradient, computed by the code that trains, against finite differences and a plain loop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ POOLED = "max-pool, flattened"
 def made(
     name: str, benchmark: Benchmark, images: ImageSet, training: Training, evaluation, layers: str = "vectorised"
 ) -> tuple[Method, State, Episode]:
-    """A method in float64, at weights away from the initial ones, and a meta-batch."""
+    """A method in float64 with weights away from the initial ones, its state, and a meta-batch."""
     method = build(name, benchmark, Protocol(training, evaluation), layers)
     generator = torch.Generator().manual_seed(3)
     state = method.init(generator)
@@ -109,7 +109,7 @@ def test_maml_is_the_finite_difference_and_first_order_is_not(case, chunk: int, 
 def plain_loop(
     network, training: Training, params: Params, batch: Episode, second_order: bool
 ) -> tuple[Tensor, Params]:
-    """The article's way: autograd.grad(create_graph=True), an episode after the other, the whole graph kept."""
+    """The article's loop: autograd.grad(create_graph=True), one episode after another, with the whole graph kept."""
     leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
     adapted = [name for name in leaves if training.batch_norm_adapted or not name.startswith("norm")]
     total = torch.zeros((), dtype=torch.float64)
@@ -128,7 +128,8 @@ def plain_loop(
 @pytest.mark.parametrize("preset", ["paper", "article"])
 @pytest.mark.parametrize("name", ["tiny", "miniimagenet-5w5s"])
 def test_what_the_inner_loop_changes(preset: str, name: str) -> None:
-    """protocols.md: all of the article's parameters, gamma and beta too; the paper's has no gamma, and keeps beta."""
+    """protocols.md: all parameters of the article's network, including gamma and beta; the paper's has no gamma, and
+    does not change beta."""
     benchmark = benchmarks.get(name)
     method = build("maml", benchmark, presets.preset(preset, benchmark))
     state = method.init(torch.Generator().manual_seed(0))
@@ -155,7 +156,7 @@ def test_equals_the_plain_loop(case, name: str, chunk: int, mode: str, layers: s
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["all adapted", POOLED], indirect=True)
 def test_what_is_compiled_equals_the_plain_loop(case) -> None:
-    """Both kinds of network, each as it is compiled on a CPU: patches over two episodes, native ones alone."""
+    """Both kinds of network as they are compiled on a CPU: patches for two episodes, native layers for one."""
     pooled = case[2].downsampling == "max-pool"
     assert_equals_the_plain_loop(
         case, "maml", Execution(CPU, 1 if pooled else 2, "compiled", "masked" if pooled else "patches")
@@ -225,7 +226,8 @@ def test_finetune_gradient_is_the_finite_difference(small: Benchmark, noise: Ima
 
 @pytest.mark.full
 def test_what_is_compiled_keeps_float32s_digits() -> None:
-    """On drawings, whose blank parts are all alike: a careless sum in batch norm turned their ReLUs together."""
+    """On drawings with large uniform areas: a less precise sum in batch norm changed the sign at many ReLUs
+    together."""
     case = Case(benchmarks.get("omniglot-5w1s"), "maml", CPU, None, meta_batch=4)
     method = case.workload.build("patches")
     state = initial_state(method, 0)  # the protocol's own, not the case's, which are chosen to be insensitive

@@ -1,4 +1,5 @@
-"""Prototypical networks as their authors train and test them, against the same in PyTorch's own modules."""
+"""Prototypical networks as their authors train and test them, compared with an implementation in PyTorch's own
+modules."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from tests.methods.test_meta_gradient import CPU, made
 
 
 class Snell(nn.Module):
-    """As in jakesnell/prototypical-networks, few_shot.py: support and query go through the network as one batch."""
+    """Prototypical networks as in jakesnell/prototypical-networks, few_shot.py: support and query form one batch."""
 
     def __init__(self, params: Params) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class Snell(nn.Module):
         self.encoder = nn.Sequential(*blocks, nn.Flatten())
 
     def distances(self, support: Tensor, query: Tensor, ways: int) -> Tensor:
-        """[query images, ways], squared; the support class by class."""
+        """Squared distances [query images, ways]; the support images come class by class."""
         features = self.encoder(torch.cat([support, query]))
         prototypes = features[: len(support)].unflatten(0, (ways, -1)).mean(1)
         return torch.cdist(features[len(support) :], prototypes).square()
@@ -47,7 +48,7 @@ class Snell(nn.Module):
 
 @pytest.fixture
 def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
-    """A method with its state and one episode, on images of 16 x 16; evaluated with running statistics."""
+    """A method, its state and one episode, on images of 16 x 16; evaluated with running statistics."""
     images = replace(noise, images=np.pad(noise.images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"))
     settings = {"batch_norm_scale": True, "batch_norm_gamma": "uniform", "batch_norm_epsilon": 1e-5}
     settings |= {"downsampling": "max-pool", "head_input": "flatten", "batch_statistics": "episode"}
@@ -92,7 +93,7 @@ def test_the_test_is_that_of_their_modules(parts) -> None:
 
 @pytest.mark.parametrize("mode", ["batch", "support", "episode"])
 def test_statistics_of_a_training_move_by_a_tenth(parts, mode: str) -> None:
-    """Towards those of the support set, which in `episode` is one batch with the queries."""
+    """Towards the statistics of the support set, which in `episode` forms one batch with the queries."""
     method, state, batch = parts
     setup = method.setup
     method = type(method)(replace(setup, training=replace(setup.training, batch_statistics=mode)))

@@ -1,4 +1,5 @@
-"""Reptile as its authors ran it: Adam inside whose moments outlive the episode, minibatches, and an interpolation."""
+"""Reptile as its authors ran it: inner Adam whose moments carry over between episodes, minibatches, and an
+interpolation."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def stream(small: Benchmark, noise: ImageSet, split: str, queries: int) -> Image
 
 
 class PlainAdam:
-    """tf.train.AdamOptimizer(beta1=0), as its documentation has it: one for all episodes."""
+    """tf.train.AdamOptimizer(beta1=0) as documented, one for all episodes."""
 
     def __init__(self, lr: float, params: Params) -> None:
         self.lr, self.t, self.v = lr, 0, {name: torch.zeros_like(value) for name, value in params.items()}
@@ -98,7 +99,7 @@ def test_an_episode_is_tested_from_the_moments_of_training_and_leaves_them(
 
 
 def test_minibatches_go_through_all_images_pass_after_pass(small: Benchmark, noise: ImageSet) -> None:
-    """6 images in batches of 4: the second one holds the tail of a pass and the head of the next."""
+    """6 images in batches of 4: the second batch has the end of one pass and the beginning of the next."""
     source = stream(small, noise, "test", 2)
     places = source.episodes(0, 50).minibatches
     assert places.shape == (50, STEPS, SIZE)

@@ -1,4 +1,4 @@
-"""The methods that ship beside the paper's: their gradients, and what each becomes in the limit that it shares."""
+"""The other built-in methods: their gradients, and their limits in which they equal MAML."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def parts(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> Parts:
 
 
 class LeavesTheFirst(Maml):
-    """As in docs/methods.md: the inner loop leaves the first convolution alone."""
+    """The example in docs/methods.md: the inner loop leaves the first convolution unchanged."""
 
     def _adapted(self, params: Params) -> frozenset[str]:
         return super()._adapted(params) - {"conv1.weight", "conv1.bias"}
 
 
 class LeavesTheLast(Maml):
-    """The other way round."""
+    """The opposite of `LeavesTheFirst`: the inner loop leaves the last convolution unchanged."""
 
     def _adapted(self, params: Params) -> frozenset[str]:
         return super()._adapted(params) - {"conv4.weight", "conv4.bias", "head.weight"}
@@ -51,7 +51,7 @@ class LeavesTheLast(Maml):
 def test_pooling_first_leaves_the_gradient_what_it_is(
     parts: Parts, name: str | type[Maml], statistics: str, scaled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of a batch norm with a scale, which may be negative, and is learned in the inner loop."""
+    """Also for a batch norm with a scale, which may be negative, and is adapted in the inner loop."""
     benchmark, images, training, evaluation = parts
     if isinstance(name, type):
         monkeypatch.setitem(METHODS, "mine", name)
@@ -102,7 +102,7 @@ def test_the_gradient_is_the_finite_difference(parts: Parts, name: str, statisti
 
 
 def test_anil_is_maml_whose_head_alone_adapts(parts: Parts) -> None:
-    """A plain loop over the head, on features that the whole gradient goes through."""
+    """A plain loop over the head, on features through which the whole gradient flows."""
     method, state, batch = made("anil", *parts)
     loss, gradient, _ = meta_step(Execution(CPU, 2), method, state, batch)
     network, training = conv4(parts[0], parts[2]), parts[2]
@@ -138,7 +138,8 @@ def test_meta_sgd_with_equal_rates_is_maml(parts: Parts) -> None:
 
 
 def test_msl_goes_over_to_maml(parts: Parts) -> None:
-    """One inner step is MAML at once; of several, each query loss counts alike at first, and the last at the end."""
+    """With one inner step it equals MAML; with several, all query losses have equal weights at first, and only the last
+    one counts at the end."""
     single = (*parts[:2], replace(parts[2], inner_steps=1), parts[3])
     ours, maml = of("msl", single), of("maml", single)
     torch.testing.assert_close(ours[:2], maml[:2], rtol=1e-10, atol=1e-12)

@@ -19,7 +19,7 @@ def network(name: str, **changes: object):
 
 
 def test_the_authors_network_has_32773_parameters() -> None:
-    """protocols.md: their 5-way checkpoint has 32,773 float32 numbers; a head of 800 inputs."""
+    """protocols.md: the authors' 5-way checkpoint has 32,773 float32 numbers; its head has 800 inputs."""
     params = network("miniimagenet-5w1s").init(torch.Generator(), 5)
     assert sum(p.numel() for p in params.values()) == 32_773
     assert params["head.weight"].shape == (5, 800)
@@ -73,7 +73,8 @@ def test_initialisation() -> None:
 
 
 def test_he_is_of_the_fan_out() -> None:
-    """N(0, 2 / (9 * filters)), whatever the channels (wyharveychen/CloserLookFewShot, backbone.py: init_layer)."""
+    """N(0, 2 / (9 * filters)), whatever the number of input channels (wyharveychen/CloserLookFewShot, backbone.py:
+    init_layer)."""
     params = network("omniglot-5w1s", initialisation="he").init(torch.Generator().manual_seed(0), 5)
     for k in (1, 2, 3, 4):
         assert float(params[f"conv{k}.weight"].std()) == pytest.approx((2 / (9 * 64)) ** 0.5, rel=0.15)

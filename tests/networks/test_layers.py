@@ -1,4 +1,4 @@
-"""Each way of a convolution and a pooling: the same values and derivatives, and the published padding."""
+"""Every implementation of convolution and pooling: equal values and derivatives, and the published padding."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def block_of_one(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) ->
 
 @pytest.fixture
 def inputs() -> tuple[Tensor, ...]:
-    """The windows leave a row and a column over; some ReLUs are closed."""
+    """Inputs whose pooling windows leave a row and a column over; some ReLUs are closed."""
     found = random(2, 5, 7, 2) + 2, random(3, 2, 3, 3), random(3), random(3) - 1
     assert 0.1 < float((block_of_one(*found) == 0).double().mean()) < 0.9
     return tuple(tensor.requires_grad_() for tensor in found)
@@ -119,7 +119,8 @@ def test_a_block_in_one_function_has_both_derivatives(inputs: tuple[Tensor, ...]
 
 @pytest.mark.parametrize("moved", [(0, 1), (0,), (1,)], ids=["both", "the first", "the second"])
 def test_blocks_that_the_inner_loop_leaves_alone_get_their_outer_gradient(moved: tuple[int, ...]) -> None:
-    """Two blocks, of which an inner step moves some: what comes back to the images of one that it does not move."""
+    """Two blocks, some of which an inner step changes: the gradient must also pass through a block that it does not
+    change."""
     images, scales = random(3, 9, 9, 2), random(3, 2, 2, 3)
     first, second = (random(3, 2, 3, 3), random(3), random(3)), (random(3, 3, 3, 3), random(3) + 1, random(3))
 
@@ -149,7 +150,8 @@ def test_pooling_first_goes_to_the_greatest_that_torchs_own_takes() -> None:
 
 
 def test_sums_over_many_images_are_good_to_float32() -> None:
-    """As many as a layer of miniImageNet has, far from zero: torch's own sum over a channel is off by 5e-5 there."""
+    """As many values as in a layer of miniImageNet, far from zero: torch's own sum over a channel is off by 5e-5
+    there."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(25, 84, 84, 4, generator=generator) + 3
     cotangent = torch.randn(25, 84, 84, 4, generator=generator)

@@ -1,4 +1,5 @@
-"""Precision: bfloat16 is what torch.autocast makes of the products, near fp32 in every execution, and kept apart."""
+"""Precision: bfloat16 rounds products as torch.autocast does, is close to fp32 in every execution, and is recorded
+separately."""
 
 from __future__ import annotations
 
@@ -40,13 +41,13 @@ def gradient(case: Case, precision: str, chunk: int = 1, mode: str = "eager", la
 
 
 def apart(ours: Params, theirs: Params) -> float:
-    """The length of the difference of two gradients, relative to the second's."""
+    """The norm of the difference of two gradients, relative to the norm of the second."""
     x, y = (torch.cat([part[name].flatten() for name in theirs]) for part in (ours, theirs))
     return float((x - y).norm() / y.norm())
 
 
 class Autocast:
-    """The network of `tiny` by torch.autocast, in the words of the field: [images, channels, height, width] inside."""
+    """The network of `tiny` with torch.autocast and torch's own layers: [images, channels, height, width] inside."""
 
     def __init__(self, network: Conv4) -> None:
         self.epsilon = network.training.batch_norm_epsilon
@@ -68,7 +69,7 @@ class Autocast:
 
 
 def test_bf16_is_what_autocast_does(case: Case) -> None:
-    """Forward, backward and, for maml, through the gradient: by `autograd.grad` of a plain loop under autocast."""
+    """Forward, backward and, for MAML, through the gradient: by `autograd.grad` of a plain loop under autocast."""
     training, network = case.protocol.training, case.workload.build().setup.network
     _, theirs = plain_loop(Autocast(network), training, case.initial.params, case.training_batch, case.method == "maml")
     assert apart(gradient(case, "bf16"), theirs) < 0.01 < apart(gradient(case, "fp32"), theirs)
@@ -81,15 +82,15 @@ EXECUTIONS = [(1, "eager", "native"), (2, "eager", "vectorised"), (3, "eager", "
     ("chunk", "mode", "layers"), [*EXECUTIONS, pytest.param(3, "compiled", "patches", marks=pytest.mark.full)]
 )
 def test_bf16_is_near_fp32_in_every_execution(case: Case, chunk: int, mode: str, layers: str) -> None:
-    """A product of two factors of 8 bits is off by up to 2^-8, and there are some twenty of them in a row: five
-    layers, forward and back, of the inner step and of the outer."""
+    """A product of two factors of 8 bits is off by up to 2^-8, and there are about twenty in a row: five layers,
+    forward and backward, in the inner and in the outer step."""
     ours, exact = gradient(case, "bf16", chunk, mode, layers), gradient(case, "fp32")
     assert 2**-8 < apart(ours, exact) < 30 * 2**-8
     assert all(value.dtype == torch.float32 for value in ours.values())
 
 
 def test_only_products_are_rounded(case: Case) -> None:
-    """Batch norm's statistics are of more than 8 bits: neither stored nor computed in bfloat16."""
+    """Batch norm's statistics have more than 8 bits: they are neither stored nor computed in bfloat16."""
     network, params = case.workload.build("native", "bf16").setup.network, case.initial.params
     seen = network.observed(params, case.training_batch.support[0])
     assert all(value.dtype == torch.float32 and (value != value.bfloat16()).any() for value in seen.values())
@@ -114,8 +115,8 @@ def test_an_evaluation_in_bf16_is_another_one_of_the_same_weights(typed: Command
 
 
 def test_validation_is_in_the_evaluations_precision_whatever_training_is(typed: Command, tmp_path: Path) -> None:
-    """What chooses the best weights is measured alike for all: a rate of nearly nothing leaves them as they began, so
-    that only the precision of validation can tell the two runs apart."""
+    """The best weights are chosen by scores that are measured alike for all runs. A learning rate close to 0 leaves the
+    weights almost unchanged, so that only validation could make the two runs differ."""
     for precision in ("fp32", "bf16"):
         assert typed(*TINY, "--set", f"precision={precision}", "--set", "meta_lr=1e-30").returncode == 0
     curves = [record.curve for record in records.read_all(tmp_path / "results" / "runs")[0]]
@@ -124,7 +125,7 @@ def test_validation_is_in_the_evaluations_precision_whatever_training_is(typed: 
 
 
 def test_fp32_is_one_network_for_all(case: Case) -> None:
-    """With equal precisions training and validation share a method, and so what is compiled for one."""
+    """With equal precisions, training and validation share a method, and therefore its compiled code."""
     made = replace(case.workload)
     assert made.build("patches") is made.build("patches", "fp32") is not made.build("patches", "bf16")
     assert initial.initial_state(made.build(), 0).params.keys() == case.initial.params.keys()

@@ -1,4 +1,4 @@
-"""A whole experiment as one file: read with the line of every mistake, run, recorded, and shown by itself."""
+"""A whole experiment as one file: errors with their lines, running, recording, and its report."""
 
 from __future__ import annotations
 

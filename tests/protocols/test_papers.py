@@ -1,4 +1,4 @@
-"""Other papers' protocols: what of them moves a number."""
+"""Other papers' protocols: the values that affect a number."""
 
 from __future__ import annotations
 

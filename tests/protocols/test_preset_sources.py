@@ -1,4 +1,4 @@
-"""Where the values of the named protocols come from, and how that is shown."""
+"""The sources of the named protocols' values, and how they are shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> Non
 
 
 def test_what_was_not_read_of_a_paper_is_assumed() -> None:
-    """Of ANIL's the appendix: its networks are Finn's, and so, as far as is known, is all else."""
+    """ANIL's appendix was not read: its networks are Finn's, and everything else is assumed to be."""
     benchmark = benchmarks.get("omniglot-20w1s")
     found, assumed = presets.preset("raghu", benchmark), preset_sources.assumed("raghu", benchmark)
     same = presets.paper(benchmark)
@@ -58,7 +58,8 @@ def test_what_was_not_read_of_a_paper_is_assumed() -> None:
 
 @pytest.mark.parametrize("name", benchmarks.BENCHMARKS)
 def test_a_converted_value_follows_from_the_source_s_own(name: str) -> None:
-    """Detail 1: a rate on a loss that is n times the mean is n times as large on the mean, a bound an n-th."""
+    """Detail 1: a learning rate for a loss of n times the mean is n times as large for the mean; a clipping bound is
+    1/n."""
     benchmark = benchmarks.get(name)
     found, values = preset_sources.sources("paper", benchmark), settings_of(presets.paper(benchmark))
     own = {setting: source.own for setting, source in found.items() if source.own}

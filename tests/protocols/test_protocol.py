@@ -1,4 +1,4 @@
-"""Protocols: their values, their hashes, and what `--set` may do to them."""
+"""Protocols: their values, their hashes, and what `--set` may change."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_last_iteration_is_evaluated_on_the_batch_in_hand(name: str) -> None
 
 
 def test_the_article() -> None:
-    """protocols.md, the article's table."""
+    """The values in the article's table in protocols.md."""
     made = presets.preset("article", benchmarks.get("miniimagenet-5w5s"))
     training, evaluation = made.training, made.evaluation
     assert (training.filters, training.downsampling, training.head_input) == (32, "max-pool", "flatten")
@@ -94,7 +94,8 @@ def test_the_article_evaluates_one_training_twice_and_can_be_read_in_two_ways() 
 
 
 def test_ravi_trains_one_classifier_for_every_number_of_shots() -> None:
-    """Its code: config/baselines/train-pre-trained-SGD.lua, model/matching-net-classifier.lua, and Torch's layers."""
+    """The authors' code: config/baselines/train-pre-trained-SGD.lua, model/matching-net-classifier.lua, and Torch's
+    layers."""
     training, other = (presets.preset("ravi", benchmarks.get(f"miniimagenet-5w{shots}s")).training for shots in (5, 1))
     assert training == other
     assert (training.iterations, training.image_batch, training.filters, training.meta_lr) == (30_000, 64, 64, 1e-3)
@@ -162,7 +163,7 @@ def test_any_text_is_a_setting_or_a_clear_error(text: str) -> None:
 
 
 def test_a_field_that_came_later_leaves_the_hashes_of_what_was_before() -> None:
-    """Golden: records of every version so far are found under these, whatever fields came after them."""
+    """Golden hashes: records of all earlier versions are stored under these, whatever fields were added since."""
     omniglot, mini_imagenet = paper("omniglot-5w1s"), paper("miniimagenet-5w5s")
     for meaning, *wanted in ((1, "a0690b49", "b8e161b1", "85ef9dd7"), (2, "8a2ce4bf", "b55162a5", "b9f2e776")):
         trained = [replace(each.training, meaning=meaning) for each in (omniglot, mini_imagenet)]

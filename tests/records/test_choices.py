@@ -1,4 +1,4 @@
-"""A choice at the edge of what there was to choose from: when it is one, and that its record says so."""
+"""Choices at the edge of their candidates: when a choice is one, and that its record says so."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_records_from_before_tell_by_their_rates_and_steps() -> None:
 
 
 def test_the_first_evaluations_of_the_baseline_were_chosen_at_an_edge() -> None:
-    """Three of six: which is why there is a wider choice now."""
+    """Three of six, which is why there are more candidates now."""
     found = {}
     for path in sorted((ROOT / "results/reference/omniglot-5w1s/finetune").glob("*/seed*")):
         (narrow,) = (e for e in records.read(path).evaluations if e.evaluation.adapt == "all")
@@ -88,7 +88,7 @@ def test_only_what_fine_tunes_has_a_wide_choice_and_validation_stays_as_it_was(n
 
 
 def test_old_evaluations_keep_their_keys() -> None:
-    """Of the records that were there: a setting that came later is left out where it says what was done before."""
+    """For stored records: a setting that was added later is not in the key if it has the value that was used before."""
     before = replace(presets.paper(BENCHMARKS["omniglot-5w1s"]).evaluation, meaning=protocol.BY_CLASS)
     assert protocol.evaluation_hash(before) == "88681f49"
 
@@ -96,7 +96,7 @@ def test_old_evaluations_keep_their_keys() -> None:
 def predicted(
     small: Benchmark, noise: ImageSet, made: Protocol, settings: dict, **changed: object
 ) -> tuple[torch.Tensor, Episode]:
-    """Outputs [episodes, steps + 1, queries, ways] of untrained weights, by the harness."""
+    """Outputs [episodes, steps + 1, queries, ways] of untrained weights."""
     method = build("finetune", small, replace(made, evaluation=replace(made.evaluation, **changed)))
     batch = streams.stream(small, noise, "test", small.episode(3)).on(torch.device("cpu")).episodes(0, 4)
     state = initial.initial_state(method, 0)
@@ -107,7 +107,7 @@ def predicted(
 def test_the_head_alone_is_the_network_whose_body_stays(
     small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, mode: str
 ) -> None:
-    """Its features are computed once: the same as through the whole network, by hand, at every step."""
+    """The features, computed once, give the same outputs as a plain loop through the whole network, at every step."""
     changed = {"adapt": "chosen", "finetune_steps": 2, "finetune_head_steps": 4, "batch_statistics": mode}
     found, batch = predicted(small, noise, tiny_protocol, {"adapt": "head", "lr": 0.3}, **changed)
     whole, _ = predicted(small, noise, tiny_protocol, {"adapt": "all", "lr": 0.3}, **changed)

@@ -1,4 +1,4 @@
-"""Records: atomic, checked, and found by their names."""
+"""Records: atomic, checked, and found by name."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 @pytest.mark.parametrize("results", [*sorted(STORED.iterdir()), REFERENCE], ids=lambda path: path.name)
 def test_records_of_older_versions_are_read(results: Path) -> None:
-    """Those of every format, as they were written: a change that breaks them needs a new format, and reads both."""
+    """Records of every format, as they were written: a change that breaks them needs a new format, and must read
+    both."""
     found, problems = records.read_all(results)
     assert found and problems == []
     assert all(record.evaluations for record in found if record.status == "finished")

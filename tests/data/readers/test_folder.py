@@ -21,7 +21,7 @@ FORMATS = ["png", "jpg", "bmp", "gif", "webp", "tiff"]
 
 
 def write_classes(path: Path, classes: int, images: int = 6) -> Path:
-    """Writes classes of random drawings, each of a different size and format."""
+    """Writes classes of random images, which differ in size and format within a class."""
     random = np.random.default_rng(len(path.name))
     for k in range(classes):
         (path / f"class{k:02}").mkdir(parents=True)

@@ -1,5 +1,5 @@
-"""What the kernels compile to, ahead of time and without a device: nothing spills, sums are in an order, and products
-go by the instructions that the plan for their speed counts on."""
+"""What the kernels compile to, without a device: no register spills, sums in a fixed order, and products by the
+instructions that the plan for their speed assumes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ATOMICS = {"ATOM", "ATOMG", "ATOMS", "RED", "REDG"}
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Two episodes of a shape without numbers."""
+    """A tensor for two episodes that has a shape but no data."""
     return torch.empty((2, *shape), dtype=dtype, device="meta")
 
 
 def launched(products: str, steps: int, dtype: torch.dtype = torch.float32) -> list[ahead.Launch]:
-    """What a meta-step of miniimagenet-5w5s launches."""
+    """Everything that a meta-step of miniimagenet-5w5s launches."""
     params, channels = {}, 3
     for k in (1, 2, 3, 4):
         params[f"conv{k}.weight"] = meta(FILTERS, channels, 3, 3, dtype=dtype)
@@ -46,7 +46,7 @@ def launched(products: str, steps: int, dtype: torch.dtype = torch.float32) -> l
 
 @cache
 def of_a_meta_step(products: str, dtype: torch.dtype = torch.float32) -> tuple[ahead.Launch, ...]:
-    """All that is compiled for one, each once."""
+    """The distinct kernels that a meta-step compiles."""
     found = launched(products, 1, dtype)
     return tuple({ahead.source(each).hash() + str(each.options): each for each in found}.values())
 
@@ -61,7 +61,7 @@ def launch(kernel: str, products: str, **constants: int) -> ahead.Launch:
 
 
 def is_sound(found: ahead.Compiled) -> bool:
-    """Nothing spills, and nothing is summed by whoever comes first."""
+    """Whether nothing spills and there are no atomic sums, whose order would vary."""
     return found.spills == 0 and not ATOMICS & {name.split(".")[0] for name in found.instructions}
 
 
@@ -103,7 +103,7 @@ def test_spills_are_seen() -> None:
 
 
 def test_a_meta_step_launches_no_more_than_the_plan_has() -> None:
-    """With its five inner steps."""
+    """With the benchmark's five inner steps."""
     assert len(launched("ieee", 5)) <= 415
 
 
@@ -121,6 +121,6 @@ def test_every_kernel_of_a_meta_step_compiles_without_spills(products: str, capa
 
 @pytest.mark.full
 def test_every_kernel_compiles_in_float64() -> None:
-    """In which a device shows first whether they are right; then spills cost nothing that matters."""
+    """A device first tests their results in float64, where spills do not matter."""
     for each in of_a_meta_step("ieee", torch.float64):
         assert ahead.compiled(each, 90).registers > 0, each.name

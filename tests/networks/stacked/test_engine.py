@@ -1,4 +1,4 @@
-"""The engine against autograd and finite differences, in float64."""
+"""The stacked engine against autograd and finite differences, in float64."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def assert_equal(found: Params, expected: Params) -> None:
 
 
 def test_the_meta_gradient_is_that_of_autograd(case: Case) -> None:
-    """A convolution's bias has none at all, where autograd leaves rounding."""
+    """The gradient of a convolution's bias is exactly 0, where autograd leaves rounding errors."""
     (loss, gradient), (expected_loss, expected) = by_the_engine(case), by_autograd(case)
     torch.testing.assert_close(loss, expected_loss, rtol=1e-12, atol=0)
     assert_equal(gradient, expected)
@@ -44,7 +44,7 @@ def test_the_meta_gradient_is_that_of_autograd(case: Case) -> None:
 
 
 def test_cases_have_what_their_names_say() -> None:
-    """A case that had no equals, or no closed ReLU, would show nothing."""
+    """A case without equal values, or without a closed ReLU, would show nothing."""
     for name, case in CASES.items():
         engine, episode = case.engine(), case.episode
         blocks = engine._blocks.forward(case.params, engine.data(episode.support))
@@ -56,7 +56,7 @@ def test_cases_have_what_their_names_say() -> None:
 
 
 def test_redone_steps_give_the_same_bits() -> None:
-    """Whatever the bound leaves room for: nothing, two steps of three, everything."""
+    """For a memory bound that keeps no steps, two of three, and all."""
     case = Case(steps=3)
     _, whole = by_the_engine(case)
     engine, episode, inner = case.engine(), case.episode, case.inner
@@ -112,7 +112,7 @@ def test_the_derivative_is_the_finite_difference_of_the_gradient(strided: bool, 
 
 
 def test_the_hessian_is_symmetric(case: Case) -> None:
-    """<u, H v> = <v, H u> for each episode, which the way back rests on."""
+    """<u, H v> = <v, H u> for each episode, on which the backward pass relies."""
     case = replace(case, statistics="batch")
     engine, episode, names = case.engine(), case.episode, list(case.params)
     step = engine.gradient(case.params, engine.data(episode.support), episode.support_labels, None, 0)[2]

@@ -1,4 +1,4 @@
-"""The Triton kernels where there is no device: in the interpreter, each against its twin."""
+"""The Triton kernels without a device: in the interpreter, each against its twin."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 al
 
 
 def interpreted(*options: str) -> str:
-    """What pytest says of the kernels' tests in a process of its own: what is interpreted cannot be compiled, and the
-    variable counts where they are imported."""
+    """The output of the kernels' tests in a separate process: interpreted kernels cannot be compiled, and the
+    environment variable takes effect when they are imported."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *options]
     result = subprocess.run(
         [*command, "tests/networks/stacked/interpreted.py"],

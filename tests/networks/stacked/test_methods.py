@@ -24,7 +24,7 @@ STACKED = [name for name, kind in METHODS.items() if stacked.says(kind, stacked.
 
 @pytest.fixture(params=["pooled, batch", "strided, support"])
 def case(request: pytest.FixtureRequest, small: Benchmark, noise: ImageSet, tiny_protocol: Protocol):
-    """(benchmark, images, protocol) of both networks and both kinds of statistics."""
+    """(benchmark, images, protocol) for both networks and both kinds of statistics."""
     downsampling, statistics = request.param.split(", ")
     pooled = {"downsampling": "max-pool", "head_input": "flatten"} if downsampling == "pooled" else {}
     training = replace(tiny_protocol.training, batch_statistics=statistics, **pooled)
@@ -34,7 +34,7 @@ def case(request: pytest.FixtureRequest, small: Benchmark, noise: ImageSet, tiny
 
 
 def drawn(method: Method, benchmark: Benchmark, images: ImageSet, protocol: Protocol) -> tuple[State, Episode]:
-    """A state in float64 away from the initial one, and three episodes."""
+    """A state in float64 away from the initial one, and three random episodes."""
     generator = torch.Generator().manual_seed(3)
     state = method.init(generator)
     params = {
@@ -71,7 +71,7 @@ def test_the_engine_and_autograd_agree(case, name: str) -> None:
 
 @pytest.mark.parametrize("batch_statistics", ["batch", "support"])
 def test_where_the_head_alone_is_adapted_features_are_taken_once(case, batch_statistics: str) -> None:
-    """As many steps as the head has of its own, to what autograd gives."""
+    """With as many steps as the head's own setting says; the outputs equal autograd's."""
     benchmark, protocol = case[0], case[2]
     of_head = {"adapt": "chosen", "finetune_head_steps": 4, "batch_statistics": batch_statistics}
     protocol = replace(protocol, evaluation=replace(protocol.evaluation, **of_head))
@@ -86,7 +86,7 @@ def test_where_the_head_alone_is_adapted_features_are_taken_once(case, batch_sta
 
 
 def test_running_statistics_keep_their_path(case) -> None:
-    """The engine has none."""
+    """The stacked engine does not support them."""
     benchmark, protocol = case[0], case[2]
     protocol = replace(protocol, evaluation=replace(protocol.evaluation, batch_statistics="running"))
     methods = {layers: build("finetune", benchmark, protocol, layers) for layers in ("vectorised", "stacked")}
@@ -99,7 +99,7 @@ def test_running_statistics_keep_their_path(case) -> None:
 
 
 def test_a_class_that_inherits_keeps_the_path_of_its_own(case) -> None:
-    """What it changed is not in what it inherits."""
+    """The inherited stacked methods do not have the subclass's changes."""
 
     class Still(METHODS["maml"]):
         def _step(self, images, labels):

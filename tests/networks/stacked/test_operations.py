@@ -1,4 +1,5 @@
-"""The operations in torch: the first layer against any other, places, and episodes stacked against one by one."""
+"""The operations in torch: the first layer against the general one, places of maxima, and stacked episodes against
+single ones."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 def test_the_first_layer_is_like_any_other(
     size: tuple[int, int], counted: int, strided: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the moments of its images' patches, and in parts: what sums over the whole layer give."""
+    """From the moments of the images' patches, and in parts, it equals sums over the whole layer."""
     monkeypatch.setattr("bench.networks.stacked.torch_first_layer._PART_BYTES", 2 * 8 * 4 * size[0] * size[1])
     x, w, w1 = normal(2, 5, *size, 3), normal(2, 9, 3, 4, seed=1), normal(2, 9, 3, 4, seed=2)
     data = operations.data(x, counted, strided)
@@ -51,7 +52,7 @@ def test_the_first_layer_is_like_any_other(
 
 
 def test_places_are_the_first_of_equals() -> None:
-    """In the window and in the image, there and back."""
+    """Places in the window and in the image, converted both ways."""
     x = torch.zeros(1, 2, 5, 7, 3)
     x[0, 1, 2, 4, 1] = x[0, 1, 3, 4, 1] = 1.0  # left column of a window: above and below
     weight = torch.zeros(1, 9, 3, 3)

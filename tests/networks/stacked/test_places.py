@@ -1,4 +1,4 @@
-"""Places by comparing, against torch's own gather and scatter."""
+"""Pooling by comparing places, against torch's own gather and scatter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`bench.run` and its kind, from Python: the examples of their docstrings run, and `help(bench)` shows these."""
+"""The functions of `bench` in Python, such as `bench.run`: the examples in their docstrings run, and `help(bench)`
+lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record says of the code that made it: never somebody else's commit, and always something."""
+"""The version of the code in a record: never somebody else's commit, and never nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def commit_all(folder: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The project as a wheel leaves it, inside somebody's repository; returns where it lies."""
+    """The project as installed from a wheel, inside somebody else's repository; returns its folder."""
     packages = tmp_path / "venv" / "site-packages"
     for name in ("bench", "methods"):
         shutil.copytree(ROOT / name, packages / name, ignore=shutil.ignore_patterns("__pycache__", "*.xz"))

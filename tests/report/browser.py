@@ -37,13 +37,14 @@ def browser(profile: Path) -> Iterator[webdriver.Chrome]:
 
 
 def requested(driver: webdriver.Chrome) -> list[str]:
-    """Every address that was asked for since the last call."""
+    """Every address that the page has requested since the last call."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
 def emulate(driver: webdriver.Chrome, media: str = "", width: int = 1280, **features: str) -> None:
-    """A medium (`print`), a width in CSS pixels, and what the reader prefers, such as `color_scheme="dark"`."""
+    """Emulates a medium (`print`), a width in CSS pixels, and the reader's preferences, such as
+    `color_scheme="dark"`."""
     wanted = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": wanted})
@@ -51,7 +52,7 @@ def emulate(driver: webdriver.Chrome, media: str = "", width: int = 1280, **feat
 
 
 def colours(driver: webdriver.Chrome, selector: str, name: str) -> list[float]:
-    """Red, green and blue, 0 to 255, of a property of the first element that the selector finds."""
+    """Red, green and blue, 0 to 255, of a property of the first element that matches the selector."""
     script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]].match(/[\\d.]+/g).map(Number)"
     found: Any = driver.execute_script(script, selector, name)
     return found[:3]

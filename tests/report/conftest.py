@@ -1,4 +1,4 @@
-"""Where the tests of the report keep records, and where it writes."""
+"""The folders for records and reports in the tests of the report."""
 
 from __future__ import annotations
 

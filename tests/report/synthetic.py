@@ -1,4 +1,4 @@
-"""Records as the run side writes them, filled with drawn scores: what the tests of the report read."""
+"""Synthetic records, as a run would write them, with random scores: the input of the report's tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_run(
     episodes_digest: str = "e" * 64,
     origin: dict[str, Any] | None = None,
 ) -> Path:
-    """Writes a run with one evaluation (a finished one), or without; returns its folder."""
+    """Writes a run, finished with one evaluation, or unfinished without; returns its folder."""
     named = benchmarks.get(benchmark)
     of = with_settings(presets.preset(preset, named), settings)
     if origin:
@@ -65,7 +65,7 @@ def write_run(
 
 
 def write_curve(folder: Path, iterations: int, accuracy: float) -> str:
-    """Twenty rows, of which every second has no validation; returns the file's SHA-256."""
+    """Writes twenty rows, of which every second has no validation; returns the file's SHA-256."""
     x = np.unique(np.linspace(1, iterations, 20).astype(int))
     valid = np.where(np.arange(len(x)) % 2, accuracy - 0.3 * np.exp(-3 * x / iterations), np.nan)
     frame = pd.DataFrame(
@@ -79,7 +79,8 @@ def write_scores(
     folder: Path, benchmark: benchmarks.Benchmark, method: str, seed: int, evaluation: protocol.Evaluation,
     iteration: int, accuracy: float, episodes_digest: str = "e" * 64,
 ) -> None:  # fmt: skip
-    """Scores with a seed effect, an episode effect common to all runs, and binomial queries; better at each step."""
+    """Writes scores with a seed effect, an episode effect common to all runs, and binomial queries; better at each
+    step."""
     own = np.random.default_rng([seed, sum(method.encode())])
     steps = {"finetune": evaluation.finetune_steps, "nearest": 0}.get(method, evaluation.inner_steps)
     of_episode = np.random.default_rng(0).normal(0, 0.06, (evaluation.episodes, 1))

@@ -1,4 +1,4 @@
-"""The anatomy of intervals as a report shows it, and the authors' weights as the reference runs have them."""
+"""The decomposition of intervals as a report shows it, and the reference runs of the authors' weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 
 def table(text: str, caption: str) -> dict[str, str]:
-    """First cell -> row of the first table of that caption."""
+    """First cell -> row, for the first table below this caption."""
     lines = text.partition(caption)[2].partition("\n#")[0].splitlines()
     return {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
 
@@ -73,7 +73,7 @@ def test_an_inconclusive_verdict_says_what_would_decide_it(tmp_path: Path) -> No
 
 
 def test_the_authors_weights_of_the_reference_runs() -> None:
-    """Evaluated as the paper evaluates, they do not differ from its 48.70: which checks the evaluator."""
+    """Evaluated as in the paper, they do not differ from its 48.70, which checks the evaluation code."""
     found = [record for record in records.read_all(REFERENCE)[0] if record.training.origin]
     assert len(found) == 1 and published_weights.known(found[0].info["origin"]["files"]) is not None
     paper = next(c for c in claims_file.published() if (c.benchmark, c.accuracy) == ("miniimagenet-5w1s", 48.70))

@@ -1,4 +1,4 @@
-"""Trainings that came to nothing: said after the run, marked in the report, and never an interval of width 0."""
+"""Collapsed trainings: announced after the run, marked in the report, and never given an interval of width 0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.report.synthetic import write_run
 
 
 def collapsing(runs: Path, seed: int) -> None:
-    """A run that answers the same to everything: every episode at chance."""
+    """A run whose every answer is the same: each episode scores at chance."""
     folder = write_run(runs, seed=seed)
     whole = records.read(folder).evaluations[0]
     about = {name: whole.info[name] for name in ("setting", "score", "episodes_digest")}

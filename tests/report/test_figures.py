@@ -1,4 +1,4 @@
-"""Figures that can be read: rows told apart in words, axes from what most scores reach, no panel of a single point."""
+"""Readable figures: rows distinguished by words, axes that fit most scores, no panel with a single point."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_legend_stays_within_the_figure(long: int, columns: int) -> None:
 
 
 def test_a_users_own_figures_are_left_alone() -> None:
-    """In a notebook they go on to be shown: nothing switches pyplot's backend, or opens a figure there."""
+    """In a notebook they are still shown: the report neither switches pyplot's backend nor opens a figure there."""
     asked = "import matplotlib; matplotlib.use('pdf'); import bench.report.figures, sys; "
     asked += "assert matplotlib.get_backend() == 'pdf' and 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", asked], env=bench_environment(ROOT), check=True)

@@ -1,4 +1,4 @@
-"""A report over a thousand records, of which some are not well."""
+"""A report on a thousand records, some of which are damaged."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ with open("said.txt", "w") as file, contextlib.redirect_stderr(file):
 def test_the_bad_ones_among_many_are_named_and_the_rest_reported(
     tmp_path: Path, settings: int, seeds: int, seconds: float
 ) -> None:
-    """100 records, and 1,000."""
+    """With 100 records, and with 1,000."""
     runs = tmp_path / "results" / "runs"
     for benchmark in BENCHMARKS:
         for method in ("maml", "fomaml", "finetune", "nearest"):

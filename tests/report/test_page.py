@@ -1,4 +1,4 @@
-"""The report's page as a file: what it says, what it may do, and that nothing in it is what a name made of it."""
+"""The report's page as a file: its content, what it is allowed to do, and that no name in it becomes markup."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VOID = {"meta", "link", "img", "br", "input"}
 
 
 class Page(HTMLParser):
-    """A page taken apart: (tag, attributes) in order, the text between them, and whether every tag is closed."""
+    """A parsed page: (tag, attributes) in order, the text between them, and whether every tag is closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What is read, spaces made one."""
+        """The visible text, with every run of blanks as one blank."""
         return " ".join(" ".join(self.words).split())
 
     def values(self, name: str) -> list[str]:
-        """Those of an attribute, wherever it stands."""
+        """All values of an attribute, in any element."""
         return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
 
 

@@ -1,4 +1,4 @@
-"""The report's page in a real headless Chromium: sorted, filtered, asked for values, by mouse and by keyboard."""
+"""The report's page in a real headless Chromium: sorting, filtering and values of marks, by mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def _as_opened(page: Any) -> None:
-    """Each test meets the page as it is opened, and no error or request of the one before."""
+    """Opens the page again before each test, without errors or requests of the previous one."""
     emulate(page)
     page.execute_script("history.replaceState(null, '', location.pathname)")  # not where a link has led
     page.refresh()
 
 
 def table(page: Any, caption: str) -> Any:
-    """The table of Omniglot under that heading."""
+    """Omniglot's table under this heading."""
     path = "//details[contains(@class, 'benchmark')][summary/h3='omniglot-5w1s']//*[contains(@class, 'block')]"
     block = page.find_element(By.XPATH, f"{path}[.//h4[contains(., '{caption}')]]")
     page.execute_script("if ('open' in arguments[0]) arguments[0].open = true", block)
@@ -59,7 +59,7 @@ def table(page: Any, caption: str) -> Any:
 
 
 def column(page: Any, found: Any, name: str) -> list[str]:
-    """The cells of its visible rows in that column."""
+    """The cells of a table's visible rows in this column."""
     script = """const [table, name] = arguments, heads = [...table.tHead.rows[0].cells];
     const shown = [...table.tBodies[0].rows].filter(row => row.checkVisibility());
     return shown.map(row => row.cells[heads.findIndex(head => head.dataset.name === name)].textContent.trim());"""
@@ -68,24 +68,24 @@ def column(page: Any, found: Any, name: str) -> list[str]:
 
 
 def head(page: Any, found: Any, name: str) -> Any:
-    """The button that sorts by that column, where it can be clicked."""
+    """The button that sorts by this column, scrolled into view so that it can be clicked."""
     button = found.find_element(By.XPATH, f".//thead//button[normalize-space()='{name}']")
     to_the_middle(page, button)
     return button
 
 
 def to_the_middle(page: Any, element: Any) -> None:
-    """Scrolls, at once, to where nothing covers the element."""
+    """Scrolls, without animation, to where nothing covers the element."""
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
 
 
 def tip(page: Any) -> str:
-    """What the page shows of a value, or nothing."""
+    """The value that the page shows for a mark, or the empty string."""
     return page.find_element(By.ID, "tip").text
 
 
 def labels_of(page: Any, values: list[Any]) -> list[str]:
-    """What the marks are called."""
+    """The accessible labels of marks."""
     found: list[str] = page.execute_script("return arguments[0].map(value => value.ariaLabel)", values)
     return found
 

@@ -1,4 +1,4 @@
-"""The report as a user meets it: its text, its files, its time, and what it does with records that are not well."""
+"""The report from a user's view: its text, its files, its duration, and how it handles damaged records."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_reference_runs_stand_apart(runs: Path, out: Path) -> None:
 
 
 def test_reference_runs_answer_for_nobody_else(runs: Path, out: Path) -> None:
-    """The user's own run is no match; the project's is, and is told in its own block only."""
+    """The user's own run does not match; the project's does, and is listed in its own block only."""
     write_run(runs, accuracy=0.55, preset="quick")
     for seed in range(3):
         write_run(runs.parent / "reference", seed=seed, accuracy=0.985)
@@ -298,12 +298,12 @@ def test_a_hundred_runs_take_under_five_seconds(runs: Path, out: Path) -> None:
 
 
 def slowness() -> float:
-    """Processor time is held against that of an import: on a machine that does other things the clock says nothing."""
+    """Compares processor time with that of an import, because on a busy machine wall time means nothing."""
     return max(1.0, processor_seconds("import seaborn") / _SEABORN_SECONDS)
 
 
 def processor_seconds(script: str, cwd: Path = ROOT) -> float:
-    """What a Python process takes to start and run the script."""
+    """The processor seconds in which a Python process starts and runs the script."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", script], cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

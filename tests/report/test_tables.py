@@ -1,4 +1,4 @@
-"""Escaping: no name may turn into markup."""
+"""Escaping: no name can become markup."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_names_of_methods_in_the_report(tmp_path: Path) -> None:
 
 @given(st.text() | st.text(alphabet="\\\\&%$#_{}[]*|<`~^-\n\r\x1b\u202e x1", max_size=12))
 def test_no_text_turns_into_markup(text: str) -> None:
-    """What is left of an escaped text is what can be seen of it."""
+    """An escaped text contains nothing but its visible characters."""
     seen = "".join(filter(str.isprintable, " ".join(text.split())))
     escaped = markdown_text(text)
     assert re.sub(r"\\([\\`*_|<>\[\]#~&])", r"\1", escaped) == seen
@@ -72,7 +72,7 @@ def test_a_name_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
 
 
 def test_a_name_cannot_steer_the_terminal(typed: Command, tmp_path: Path) -> None:
-    """A record with such a name is none, and is named by what can be seen of it."""
+    """A record with such a name is refused, and named by its visible characters."""
     write_run(tmp_path / "results" / "runs", method="\x1b[2Jmaml")
     made = typed("report")
     assert made.returncode == 1 and "\x1b" not in made.stdout + made.stderr

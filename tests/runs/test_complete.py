@@ -1,4 +1,4 @@
-"""Runs by the command line's entry point, on `tiny`: what is kept, skipped, refused, and made again."""
+"""Runs through the command line's entry point, on `tiny`: what is kept, skipped, refused, and done again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def only(results: Path) -> records.Record:
-    """The one run there is."""
+    """The only run in the results."""
     (found,) = records.read_all(results)[0]
     return found
 
@@ -57,7 +57,7 @@ def test_seed_0_is_a_seed_like_any_other(typed: Command, results: Path) -> None:
 
 
 def test_an_evaluation_changes_neither_weights_nor_choice(typed: Command, results: Path) -> None:
-    """Validation is the training's own: the best weights are the same whichever evaluation is asked for first."""
+    """Validation belongs to the training: the best weights are the same, whichever evaluation is requested first."""
     assert typed(*TINY).returncode == 0
     first = only(results)
     other = ("--set", "evaluation.queries=9", "--set", "evaluation.inner_steps=1", "--results", "other")
@@ -143,7 +143,7 @@ def test_damaged_weights_are_refused(typed: Command, results: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(typed: Command, results: Path) -> None:
-    """Even where the record vouches for them."""
+    """Even if the record has their checksum."""
     assert typed(*TINY).returncode == 0
     record = only(results)
     path = record.path / layout.WEIGHTS
@@ -158,7 +158,7 @@ def test_weights_of_another_network_are_refused(typed: Command, results: Path) -
 def test_loaded_weights_are_in_the_networks_own_order(
     tmp_path: Path, small: Benchmark, tiny_protocol: Protocol
 ) -> None:
-    """Of which a compiler asks that it stays: in the order of the file, every evaluation was compiled anew."""
+    """A compiler needs a fixed order: with the order of the file, every evaluation was compiled again."""
     path, state = tmp_path / "weights", initial.initial_state(build("finetune", small, tiny_protocol), 0)
     weights.save_state(path, state)
     loaded = weights.load_state(path, torch.device("cpu"))
@@ -195,7 +195,7 @@ def test_results_that_changed_are_no_changed_code(tmp_path: Path, monkeypatch: p
 
 
 def test_a_record_is_read_once_and_handed_on(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And once more by the command, which says what became of the run."""
+    """And once more by the command, which reports the outcome of the run."""
     read = {"read_info": 0, "read_evaluation": 0}
 
     def counted(name: str) -> None:

@@ -1,4 +1,5 @@
-"""How long planned runs would train: by a record, measured on a chunk of episodes, or remembered from before."""
+"""The estimated duration of planned runs: from a record, from a measured chunk of episodes, or from an earlier
+measurement."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "validations=1", "--set", "valida
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of what is remembered, in a cache folder that is empty."""
+    """The file of remembered measurements, in an empty cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(measured_steps, "_UNDISTURBED", 0.0)  # tests run beside one another
     return tmp_path / "cache" / "bench-few-shot" / "step-seconds.json"
@@ -27,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The episodes of every meta-step that is taken."""
+    """The number of episodes of every meta-step taken."""
     taken: list[int] = []
 
     def counted(self: MetaStep, drawn: Any) -> None:
@@ -87,7 +88,7 @@ def test_one_chunk_is_measured_whatever_the_meta_batch(typed: Command, cache: Pa
 
 
 def seconds(planned: str) -> float:
-    """Of the one cell that is planned."""
+    """The estimated seconds of the only planned cell."""
     (found,) = re.findall(r"about ([\d.]+) (s|min|h|days) \(", planned)
     return float(found[0]) * {"s": 1, "min": 60, "h": 3600, "days": 86_400}[found[1]]
 

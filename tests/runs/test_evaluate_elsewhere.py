@@ -1,4 +1,4 @@
-"""Trained weights evaluated on another benchmark than the one that they were trained on."""
+"""Trained weights evaluated on another benchmark than they were trained on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import Command, one_line
 
 @pytest.fixture
 def evaluate(typed: Command, tmp_path: Path):
-    """`evaluate` of a short training on `tiny`."""
+    """Runs `evaluate` on a short training on `tiny`."""
     made = typed("run", "--benchmark", "tiny", "--method", "protonet", "--method", "maml", "--iterations", "2")
     assert made.returncode == 0, made.stderr
 
@@ -57,7 +57,7 @@ def test_weights_that_do_not_fit_are_one_line(evaluate) -> None:
 
 
 def test_the_papers_5_shot_numbers_are_its_1_shot_training(evaluate, tmp_path: Path) -> None:
-    """Three seeds of the paper's own training on 5-way 1-shot, evaluated on 5-way 5-shot, are judged by that claim."""
+    """Three seeds of the paper's 5-way 1-shot training, evaluated on 5-way 5-shot, are judged by the 5-shot claim."""
     evaluate("maml", "--benchmark", "omniglot-5w5s")
     (record,) = (each for each in records.read_all(tmp_path / "results" / "runs")[0] if each.method == "maml")
     trained, tested = (presets.paper(get(f"omniglot-5w{shots}s")) for shots in (1, 5))

@@ -1,4 +1,5 @@
-"""Lists in an experiment: trainings for every combination, one chosen on validation episodes, and it alone tested."""
+"""Lists in an experiment: a training for every combination, one of them chosen on validation episodes, and only that
+one tested."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def found(tmp_path: Path) -> list[records.Record]:
 
 
 def mean_valid(made: list[records.Record]) -> dict[float, float]:
-    """Rate -> the mean of its seeds' last validation."""
+    """Rate -> the mean over its seeds of the last validation score."""
     rates = sorted({each.training.inner_lr for each in made})
     last = {rate: [e.curve["valid_score"].iloc[-1] for e in made if e.training.inner_lr == rate] for rate in rates}
     return {rate: sum(scores) / len(scores) for rate, scores in last.items()}

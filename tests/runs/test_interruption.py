@@ -1,4 +1,5 @@
-"""Interruptions of the real command: Ctrl-C, kill -9, two at once. Nothing is lost and no bit differs."""
+"""Interruptions of the real command: Ctrl-C, kill -9, two at once. Nothing is lost, and results are equal bit for
+bit."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> Path:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """The sums of weights and scores, which must not depend on what happened on the way."""
+    """The checksums of weights and scores, which must not depend on interruptions."""
     files = [*folder.glob("*.safetensors"), *folder.glob("evaluations/*.parquet")]
     return {path.name: sha256(path) for path in files}
 

@@ -1,6 +1,6 @@
-"""kill -9 at many moments of the real command: nothing that was finished is lost, and no bit differs in the end.
+"""kill -9 at many moments of the real command: nothing finished is lost, and the final results are equal bit for bit.
 
-A few kills in CI; `BENCH_KILLS=N` (`tox -e full`) takes N of each kind, and the number survived is printed."""
+CI tries a few kills; `BENCH_KILLS=N` (`tox -e full`) tries N of each kind. The number survived is printed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Snapshot = dict[str, str]
 
 
 def contents(results: Path) -> Snapshot:
-    """What must not depend on what happened on the way: weights, scores, and curves but for their times."""
+    """Everything that must not depend on interruptions: weights, scores, and curves without their times."""
     found = {str(path.relative_to(results)): files.sha256(path) for path in _kept(results)}
     for path in results.rglob(layout.CURVE):
         found[str(path.relative_to(results))] = pd.read_parquet(path).drop(columns="seconds").to_json()
@@ -42,7 +42,7 @@ def _kept(results: Path) -> list[Path]:
 
 
 def finished(results: Path) -> Snapshot:
-    """What records vouch for, which nothing may take away again; and no record is damaged."""
+    """The checksums in the records of finished runs, which must never disappear; asserts that no record is damaged."""
     found, problems = records.read_all(results)
     assert not problems
     sums = {
@@ -52,13 +52,13 @@ def finished(results: Path) -> Snapshot:
 
 
 def iterations(results: Path) -> dict[str, int]:
-    """How far each run has come, as its record says."""
+    """The iteration of each run, according to its record."""
     return {record.name: record.info["iteration"] for record in records.read_all(results)[0]}
 
 
 def killed_until_done(cwd: Path, data_dir: Path, arguments: Sequence[str], chance: random.Random, most: int) -> int:
-    """Runs the same command again and again, and kills it, by turns at an operation on files and at a moment, until
-    it came to its end or was killed `most` times; then lets it. How often it was killed."""
+    """Runs the same command again and again and kills it, alternately at a file operation and after a time, until it
+    ends by itself or has been killed `most` times; then lets it finish. Returns the number of kills."""
     results, before, reached = cwd / "results" / "runs", {}, {}
     kills, number = 0, 0
     while kills < most:
@@ -97,7 +97,7 @@ def test_runs(tmp_path: Path, data_dir: Path, method: str, together: str) -> Non
 
 @pytest.mark.slow
 def test_evaluations(tmp_path: Path, data_dir: Path) -> None:
-    """Added to a finished run, whose weights and first scores stay what they are."""
+    """Evaluations added to a finished run, whose weights and first scores must stay unchanged."""
     assert command(tmp_path, data_dir, RUN).code == 0
     results = tmp_path / "results" / "runs"
     folder = next(layout.folders(results))

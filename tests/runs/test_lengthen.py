@@ -1,5 +1,5 @@
-"""A longer training goes on from a shorter one that is finished, to the bits of one that was never shorter, or says why
-it begins anew."""
+"""A longer training continues a finished shorter one, with results equal bit for bit to an uninterrupted training, or
+says why it starts from the beginning."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LONG = ("--iterations", "10", "--set", "validations=5")
 
 
 def sums(results: Path, iterations: int) -> dict[str, str]:
-    """Of weights, optimiser and scores of the runs of that length."""
+    """The checksums of weights, optimiser states and scores of the runs of this length."""
     runs = [folder for folder in layout.folders(results) if records.read_info(folder)["iteration"] == iterations]
     files = [path for run in runs for path in (*run.glob("*.safetensors"), *run.glob("evaluations/*.parquet"))]
     return {str(path.relative_to(results)): sha256(path) for path in files}
 
 
 def record(results: Path, iterations: int) -> records.Record:
-    """The one run of that length."""
+    """The only run of this length."""
     (found,) = (each for each in records.read_all(results)[0] if each.training.iterations == iterations)
     return found
 
@@ -66,7 +66,7 @@ def test_a_longer_training_ends_in_the_bits_of_an_uninterrupted_one(
 
 
 def record_of(results: Path, like: records.Record, what: str = "info") -> object:
-    """What the run of that name is elsewhere."""
+    """A property of the run with the same name in other results."""
     return getattr(records.read(results / like.name), what)
 
 

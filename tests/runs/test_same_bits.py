@@ -1,4 +1,4 @@
-"""The same command ends in the same bits: whatever ran before it, in whatever order, in one process or in several."""
+"""The same command gives the same bits: whatever ran before it, in any order, in one process or in several."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ METHODS = ("finetune", "maml")
 
 
 def bits(results: Path) -> dict[str, str]:
-    """Run and file -> SHA-256, of all weights and scores."""
+    """Run and file -> SHA-256, for all weights and scores."""
     files = [path for path in results.rglob("*") if path.suffix in (".safetensors", ".parquet")]
     return {str(path.relative_to(results)): sha256(path) for path in files if path.name != layout.CURVE}
 
 
 def curves(results: Path) -> list[list[object]]:
-    """Of every run, but for the seconds."""
+    """The learning curve of every run, without the seconds."""
     found, problems = records.read_all(results)
     assert not problems
     return [record.curve.drop(columns="seconds").fillna(-1).to_numpy().tolist() for record in found]
@@ -34,14 +34,14 @@ def curves(results: Path) -> list[list[object]]:
 
 @pytest.fixture
 def together(typed: Command, tmp_path: Path) -> Path:
-    """Two seeds of two methods, by one command."""
+    """Two seeds of two methods in one command."""
     methods = [word for name in METHODS for word in ("--method", name)]
     assert typed(*RUN, *methods, "--seeds", "2", "--results", "together").returncode == 0
     return tmp_path / "together"
 
 
 def test_one_after_the_other_in_another_order(typed: Command, tmp_path: Path, together: Path) -> None:
-    """In a process that has already done other things, to its global generators too."""
+    """In a process that has already done other things, including with its global random generators."""
     assert typed(*RUN, "--method", "fomaml", "--set", "inner_steps=2", "--results", "before").returncode == 0
     for seed in (1, 0):
         for method in reversed(METHODS):

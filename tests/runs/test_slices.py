@@ -1,4 +1,4 @@
-"""Long runs in slices, by the real command line: `--max-minutes`, and the same command again."""
+"""Long runs in slices, through the real command line: `--max-minutes`, and the same command again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_TIME = ("--max-minutes", "0.000001")  # enough for one iteration or evaluatio
 
 
 def sums(results: Path) -> dict[str, str]:
-    """Of weights and scores, by the names of their files."""
+    """The checksums of weights and scores, by file name."""
     files = [*results.rglob("*.safetensors"), *results.glob("*/*/*/*/evaluations/*.parquet")]
     return {str(path.relative_to(results)): sha256(path) for path in files}
 
@@ -85,7 +85,7 @@ def stages(results: Path) -> list[frozenset[int]]:
 
 
 def test_what_diverged_before_does_not_stop_the_next(typed: Command) -> None:
-    """Of which nothing is left to do, whatever the time."""
+    """A diverged run has nothing left to do, whatever the time limit."""
     asked = (*RUN, "--set", "inner_lr=1e38", "--method", "maml")
     assert typed(*asked).returncode == 1
     stopped = typed(*asked, "--method", "finetune", *NO_TIME)

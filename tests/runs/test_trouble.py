@@ -1,4 +1,5 @@
-"""Disks that are full, read-only or gone, and others at the same work: one clear line each, and nothing lost."""
+"""Disks that are full, read-only or missing, and other processes at the same work: one clear line each, and nothing
+lost."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _HOLD = "import sys, time, filelock; l = filelock.FileLock(sys.argv[1]); l.acqui
 
 
 class Disk:
-    """A file system of its own, of a size in KiB that can be changed."""
+    """A separate file system whose size in KiB can be changed."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -47,13 +48,13 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.fixture
 def whole(tmp_path: Path, typed: Command) -> dict[str, str]:
-    """What the run leaves where nothing happens."""
+    """The results of the undisturbed run."""
     assert typed(*RUN, "--results", str(tmp_path / "whole")).returncode == 0
     return contents(tmp_path / "whole")
 
 
 def error(result: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a command that failed on the way, below what it said of its progress."""
+    """The error line of a failed command, which comes after its progress messages."""
     *said, line = result.stderr.strip().splitlines()
     assert result.returncode == 2 and line.startswith("error: ") and "Traceback" not in result.stderr, result
     assert not any(other.startswith("error: ") for other in said)
@@ -62,7 +63,7 @@ def error(result: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.slow
 def test_a_full_disk(typed: Command, disk: Disk, whole: dict[str, str]) -> None:
-    """First for a checkpoint, then for what a run ends with, for a report, and for data."""
+    """First too full for a checkpoint; then for a run's final files and for a report."""
     results = ("--results", str(disk.place / "runs"))
     assert "No space left on device" in error(typed(*RUN, *results))
     disk.set("-o remount,size=600k")
@@ -78,13 +79,13 @@ def test_a_full_disk(typed: Command, disk: Disk, whole: dict[str, str]) -> None:
 
 
 def test_a_disk_that_is_full_when_data_are_prepared(typed: Command, disk: Disk, tmp_path: Path) -> None:
-    """The embedded data need none: they stay in memory."""
+    """The embedded data need no space: they stay in memory."""
     result = typed(*RUN, "--data-dir", str(disk.place), "--results", str(tmp_path / "runs"))
     assert result.returncode == 0 and not [path for path in disk.place.rglob("*") if path.is_file()]
 
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path, data_dir: Path, whole: dict[str, str]) -> None:
-    """What stands for a full disk where nobody is root."""
+    """A stand-in for a full disk that does not need root."""
     limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000))
     ended = command(tmp_path, data_dir, RUN, before=limited)
     assert ended.code == 2 and ended.said.count("error: cannot write") == 1 and "File too large" in ended.said
@@ -107,7 +108,7 @@ def test_a_folder_that_can_only_be_read(typed: Command, disk: Disk, tmp_path: Pa
 
 @pytest.fixture
 def holder(tmp_path: Path, whole: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the run of seed 0."""
+    """Another process that holds the lock of seed 0's run."""
     folder = tmp_path / "results" / "runs" / next(layout.folders(tmp_path / "whole")).relative_to(tmp_path / "whole")
     folder.mkdir(parents=True)
     process = subprocess.Popen([sys.executable, "-c", _HOLD, str(folder / ".lock")], stdout=subprocess.PIPE, text=True)
@@ -133,7 +134,7 @@ def test_a_run_that_another_process_has_is_left_to_it_and_the_next_seed_done(
 
 
 def test_weights_that_another_process_trains(typed: Command, tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    """Nearest neighbour needs those of fine-tuning; the other seeds' are there for it."""
+    """Nearest neighbour needs the weights of fine-tuning; those of the other seeds are available."""
     lender = next(tmp_path.glob("results/runs/tiny/maml/*")).name
     folder = tmp_path / "results" / "runs" / "tiny" / "finetune" / lender / "seed0"
     folder.mkdir(parents=True)
@@ -150,7 +151,8 @@ def test_weights_that_another_process_trains(typed: Command, tmp_path: Path, hol
 @pytest.mark.slow
 @pytest.mark.parametrize("gone", ["results", "data"])
 def test_a_folder_that_vanishes_while_a_run_goes_on(tmp_path: Path, gone: str) -> None:
-    """The run goes on, to the same bits; results are written anew with all that it holds, which it says."""
+    """The run continues, with the same bits; a deleted results folder is written again with the whole run, with a
+    message."""
     longer = (*RUN, "--iterations", "40", "--checkpoint-every", "0.01")
     assert command(tmp_path, tmp_path / "data", (*longer, "--results", "whole")).code == 0
     process = started(tmp_path, tmp_path / "data", longer)

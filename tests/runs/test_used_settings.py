@@ -1,4 +1,4 @@
-"""Settings that some methods use: what `--set` says of them moves those methods' runs, and no other's."""
+"""Settings that only some methods use: `--set` changes the runs of those methods only."""
 
 from __future__ import annotations
 

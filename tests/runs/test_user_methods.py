@@ -1,4 +1,4 @@
-"""Methods of a user's own, at the real command line: run, evaluated, verified, reported, and checked."""
+"""A user's own methods, at the real command line: run, evaluated, verified, reported, and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be seen of a training while it runs: lines for machines, and TensorBoard's curves, which change no bit."""
+"""Watching a training while it runs: JSON lines, and TensorBoard's curves, neither of which changes a bit."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 class Killed(Exception):
-    """In the middle of a training."""
+    """Raised in the middle of a training."""
 
 
 def events(output: str) -> list[dict[str, Any]]:
-    """Every line, parsed; NaN and Infinity, which Python would take, are none."""
+    """Every line, parsed; NaN and Infinity are refused, although Python would accept them."""
 
     def refuse(word: str) -> None:
         raise AssertionError(f"{word} is no JSON")
@@ -90,8 +90,8 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
     tiny_protocol: Protocol,
     tmp_path: Path,
 ) -> None:
-    """Killed after rows that come again: its checkpoint is of iteration 2, and rows were written up to 4, the last of
-    them in part."""
+    """Killed after rows that will be written again: the checkpoint is of iteration 2, and rows were written up to 4,
+    the last one only in part."""
     pytest.importorskip("tensorboard")
 
     def killed(event: Event) -> None:
@@ -117,7 +117,7 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
 
 
 def test_rows_that_come_again_in_one_process_are_in_the_curve_once(tmp_path: Path) -> None:
-    """As where the memory did not suffice, and the training went on from its checkpoint."""
+    """As after running out of memory, when the training continues from its checkpoint."""
     pytest.importorskip("tensorboard")
     with tensorboard.logged("tensorboard", ignore) as on_event:
         for iteration in (1, 2, 3, 2, 3, 4):

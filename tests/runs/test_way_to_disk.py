@@ -1,4 +1,4 @@
-"""How many modules a run passes from the command line to its record."""
+"""The number of modules between the command line and the record of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 10
 
 
 def on_the_stack() -> list[str]:
-    """The modules of the project that are at work in this moment, each once, the command line first."""
+    """The project's modules on the call stack, each once, starting from the command line."""
     frame, names = sys._getframe(1), []
     while frame is not None:
         names.append(frame.f_globals.get("__name__", ""))

@@ -1,4 +1,5 @@
-"""Seed groups spread over processes of this machine: the same bits as without, and nothing lost when one dies."""
+"""Seed groups spread over processes of this machine: the same bits as in one process, and nothing lost when one
+dies."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def sums(results: Path) -> dict[str, dict[str, str]]:
 
 
 def children(parent: int) -> list[int]:
-    """The workers of a command: of its children those that spawn started."""
+    """The worker processes of a command: its children that spawn started."""
     found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
@@ -60,7 +61,7 @@ def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]
 
 
 def iterations(results: Path) -> list[int]:
-    """Of every run there: that of its last checkpoint, or its last."""
+    """The iteration of every run: of its last checkpoint, or its final one."""
     return [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
 
 
@@ -74,7 +75,7 @@ def wait_for_checkpoints(process: subprocess.Popen[str], results: Path, count: i
 
 
 def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
-    """Nearest neighbour takes the weights of fine-tuning: of the same seed, not of another."""
+    """Nearest neighbour uses the weights of fine-tuning with the same seed, and need not wait for other seeds."""
     made = jobs("nearest", "maml", "finetune", seeds=2, results=tmp_path, data_dir=data_dir)
     groups = [SeedGroup((job,)) for job in made]
     nearest0, maml0, finetune0, nearest1, maml1, finetune1 = range(6)
@@ -85,7 +86,7 @@ def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_di
 
 
 def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on GPUs, which take several seeds together: each worker gets some."""
+    """As on GPUs, which train several seeds together: each worker gets some of them."""
     monkeypatch.setattr(planning, "seeds_at_once", lambda *_: 8)
     made = jobs("maml", seeds=5, data_dir=data_dir)
     sizes = {n: [len(group) for group in planning.groups(made, None, n)] for n in (1, 2, 4, 9)}
@@ -124,7 +125,7 @@ def test_mistakes_are_one_line(typed: Command, tmp_path: Path, arguments: tuple[
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str, dict[str, str]]:
-    """What the same command leaves in one process."""
+    """The results of the same command in one process."""
     folder = tmp_path_factory.mktemp("alone")
     command = bench_command((*TINY, *LONG, "--seeds", "2", "--threads", "1", "--results", "alone"))
     subprocess.run(command, cwd=folder, env=bench_environment(data_dir), check=True, capture_output=True)
@@ -216,7 +217,7 @@ def test_two_gpus_leave_what_one_does(tmp_path: Path, data_dir: Path) -> None:
 
 
 def test_slices_of_workers_never_stand_still(typed: Command, tmp_path: Path) -> None:
-    """Though the time is always over before a worker has started, and what the first workers get is done."""
+    """Although the time is always up before a worker has started, and the first groups are already done."""
     short = (*TINY, "--threads", "1", "--iterations", "1", "--set", "validations=1", "--set", "evaluation.episodes=2")
     assert typed(*short, "--seed", "0", "--seed", "1").returncode == 0
     for _ in range(3):

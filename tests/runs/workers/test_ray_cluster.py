@@ -23,7 +23,7 @@ _STORE_BYTES = 80 * 2**20
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
-    """A cluster and its second node; a node has one CPU, and none of them our data."""
+    """A cluster and its second node; each node has one CPU and none of our data."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
@@ -39,7 +39,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
 
 
 def kill_9(node: Any) -> None:
-    """The node as a whole: its raylet, and the processes that it started."""
+    """Kills a whole node: its raylet, and the processes that it started."""
     (raylet,) = (info.process.pid for info in node.all_processes["raylet"])
     children = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
     for pid in (raylet, *map(int, children)):

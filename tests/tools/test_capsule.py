@@ -1,4 +1,4 @@
-"""`export` and `import`: what is handed on arrives whole, and nothing else arrives at all."""
+"""`export` and `import`: everything exported arrives unchanged, and nothing else is accepted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def content(trained: Path, tmp_path: Path) -> dict[str, bytes]:
 
 
 def packed(path: Path, content: dict[str, bytes]) -> Path:
-    """Those members, with a manifest that vouches for them, as one who forges it would."""
+    """Packs these members with a matching manifest, as a forger would."""
     others = {name: data for name, data in content.items() if name != capsule.MANIFEST}
     manifest = json.loads(content[capsule.MANIFEST]) | {"files": capsule._sums(others)}
     capsule._write(path, others | {capsule.MANIFEST: json.dumps(manifest).encode()})
@@ -52,7 +52,7 @@ def packed(path: Path, content: dict[str, bytes]) -> Path:
 
 
 def resealed(content: dict[str, bytes], **changes: str) -> None:
-    """The record says something else, with a sum that is right."""
+    """Changes the record, with a matching checksum."""
     name = member(content, layout.RECORD)
     content[name] = json.dumps(files.sealed(json.loads(content[name]) | changes)).encode()
 
@@ -62,7 +62,7 @@ def member(content: dict[str, bytes], ending: str) -> str:
 
 
 def kept(results: Path) -> set[Path]:
-    """All files but locks."""
+    """All files except locks."""
     return {p.relative_to(results) for p in results.rglob("*") if p.is_file() and not p.name.endswith(".lock")}
 
 
@@ -83,7 +83,7 @@ def test_what_is_handed_on_can_be_verified_with_two_commands(typed: Command, tra
 
 @pytest.mark.parametrize("at", [2, 5, 9, 14, 20, 40])
 def test_a_killed_import_leaves_nothing_to_the_next_one(trained: Path, tmp_path: Path, data_dir: Path, at: int) -> None:
-    """Killed before its operation on files of that number."""
+    """Killed before its file operation with this number."""
     capsule.export(list(layout.folders(trained)), tmp_path / "capsule.zip")
     arguments = ("import", "capsule.zip", "--results", "theirs")
     killed = command(tmp_path, data_dir, arguments, at=at)

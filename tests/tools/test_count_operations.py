@@ -1,4 +1,4 @@
-"""The operations that hours are estimated from: every training has its count, and the count is what torch counts."""
+"""The operations from which hours are estimated: every training has its count, and it equals torch's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def test_the_count_is_that_of_the_code(wanted: tuple[str, str, str]) -> None:
 
 
 def test_a_protonet_s_count_is_that_of_its_convolutions() -> None:
-    """60 ways, 1 + 5 images each; a backward costs twice a forward, but the first layer's needs no images' gradient."""
+    """60 ways, 1 + 5 images each; a backward pass costs two forward passes, except that the first layer needs no
+    gradient for the images."""
     layers = [28 * 28 * 9 * 1 * 64, *(size * size * 9 * 64 * 64 for size in (14, 7, 3))]
     passes = 2 * 60 * 6 * (3 * sum(layers) - layers[0])
     counted = training_operations.an_iteration(claim("omniglot-5w1s", "protonet", "snell"))

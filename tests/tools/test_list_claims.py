@@ -1,4 +1,4 @@
-"""`list`: every published number, and the protocol that it belongs to."""
+"""`list`: every published number, and its protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
 
 
 def test_what_a_claim_costs(tmp_path: Path) -> None:
-    """By operations where nothing tells; by the longest training of this machine otherwise."""
+    """From the number of operations if there is no record; otherwise from the longest training on this machine."""
     paper, snell, chen = (
         next(c for c in published() if (c.benchmark, c.method, c.protocol) == wanted)
         for wanted in (

@@ -1,4 +1,4 @@
-"""torchvision imports, whatever it was compiled for, and what imports anyhow is left alone."""
+"""torchvision can be imported, whatever torch it was compiled for; if it can be imported anyway, nothing is changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_torchvision_is_imported_in_a_fresh_process_and_once():
 
 
 def _importing(monkeypatch, *outcomes):
-    """Stands for the import: each call raises or returns the next outcome."""
+    """Replaces the import: each call raises or returns the next outcome."""
     calls = iter(outcomes)
 
     def import_module(name):

@@ -1,4 +1,4 @@
-"""A compilation is announced, shown to go on, and left by Ctrl-C."""
+"""A compilation is announced, reports that it is still running, and can be skipped by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_nothing_is_said_of_what_is_not_compiled() -> None:
 
 
 def _said(attempt: Callable[[Execution], None], mode: str) -> list[str]:
-    """The lines of a training that prepares so, and ends up in the mode."""
+    """The messages while a training is prepared by `attempt`; asserts that it ends up in this mode."""
     heard: list[Event] = []
 
     def prepared(execution: Execution) -> str:

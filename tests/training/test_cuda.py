@@ -1,4 +1,4 @@
-"""What only a CUDA GPU can show; skips, visibly, where there is none. `tox -e cuda` runs it."""
+"""Tests that need a CUDA GPU; skipped, visibly, without one. `tox -e cuda` runs them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,8 @@ def test_the_same_command_twice_ends_in_the_same_bits(tmp_path: Path, data_dir: 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("precision", "bits"), [("tf32", 11), ("bf16", 8)])
 def test_a_precision_moves_the_gradient_by_what_its_mantissa_lacks(mode: str, precision: str, bits: int) -> None:
-    """And leaves the switches as they were. Some twenty products in a row: tests/networks/test_precision.py."""
+    """And the global switches are restored. There are about twenty products in a row:
+    tests/networks/test_precision.py."""
     if precision == "tf32" and not devices.has_tf32(CUDA):
         pytest.skip("a GPU without TF32")
     case = Case(benchmarks.get("tiny"), "maml", CUDA, None, meta_batch=2, inner_steps=1)

@@ -1,4 +1,4 @@
-"""Scores: of episodes, whatever the batch they were computed in."""
+"""Scores depend on the episodes only, not on the batches in which they are computed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_scores_do_not_depend_on_the_evaluation_batch(
 def test_what_is_compiled_sees_one_shape_and_layout(
     small: Benchmark, noise: ImageSet, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    """A compiler compiles for every other one anew, which takes minutes: here it only writes down what it is given."""
+    """A compiler compiles again for any other, which takes minutes: here a stand-in records what it is given."""
     seen = set()
 
     def written_down(function: Callable[..., Tensor], compiled: bool) -> Callable[..., Tensor]:

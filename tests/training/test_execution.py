@@ -1,4 +1,4 @@
-"""How a step is chosen to run, what it falls back to, and what it does when the memory runs out."""
+"""How a mode of execution is chosen, what it falls back to, and what happens when memory runs out."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_a_chunk_is_bounded_by_its_activations(small: Benchmark, tiny_protocol: 
     ],
 )
 def test_the_mode_follows_the_whole_training(name: str, preset: str, modes: list[str]) -> None:
-    """A compilation takes minutes: it is for trainings of hours, not for those of minutes."""
+    """Compilation takes minutes: it pays for trainings of hours, not for those of minutes."""
     benchmark = benchmarks.get(name)
     made = network(benchmark, presets.preset(preset, benchmark).training)
     assert [each.mode for each in execution_modes.choose(made, benchmark, CPU, 1, 1, None)] == modes
 
 
 def test_the_engine_is_taken_by_methods_that_say_what_they_do_in_its_terms() -> None:
-    """And only on miniImageNet, and by no class that merely inherits from one."""
+    """Only on miniImageNet, and not by a class that merely inherits from such a method."""
 
     class Inherits(METHODS["maml"]):
         def _step(self, images, labels):
@@ -84,7 +84,7 @@ def test_the_engine_is_taken_by_methods_that_say_what_they_do_in_its_terms() -> 
 def test_odd_sizes_whose_rest_is_pooled_are_differentiated_twice_under_vmap(
     small: Benchmark, tiny_protocol: Protocol
 ) -> None:
-    """To what an episode at a time gives."""
+    """The result equals that of one episode at a time."""
     benchmark = replace(small, input_shape=(1, 20, 20))
     training = replace(tiny_protocol.training, downsampling="max-pool-same")
     protocol, shape = replace(tiny_protocol, training=training), (1, 2, 6, 1, 20, 20)
@@ -102,7 +102,7 @@ def test_odd_sizes_whose_rest_is_pooled_are_differentiated_twice_under_vmap(
 
 
 def test_some_layers_are_for_an_episode_alone() -> None:
-    """Whatever trains one at a time is validated so too, by the same method."""
+    """If training takes one episode at a time, validation does so too, with the same method."""
     for name in ("miniimagenet-5w1s", "miniimagenet-5w5s", "omniglot-5w1s"):
         benchmark = benchmarks.get(name)
         made = {"method": NamedMethod("protonet"), "protocol": presets.quick(benchmark), "data": None, "device": CPU}
@@ -190,7 +190,7 @@ def test_a_compiled_run_is_recorded_repeatable_and_close_to_the_eager_one(tmp_pa
 def test_short_of_memory_it_goes_on_from_its_checkpoint_with_half_the_chunk(
     typed: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full memory ends a process in ways of its own, so here the step says that there is none left."""
+    """Really running out of memory ends a process in various ways, so here the step only raises the error."""
     steps, real = [], Execution.loss_and_gradient
 
     def limited(self: Execution, *arguments: object) -> object:

@@ -1,4 +1,5 @@
-"""The peak of memory grows neither with the meta-batch nor, beyond what may be kept, with the number of inner steps."""
+"""Peak memory grows neither with the meta-batch nor, beyond the bound for kept steps, with the number of inner
+steps."""
 
 from __future__ import annotations
 
@@ -89,9 +90,10 @@ print(peak() - before)
 
 
 def peak(script: str, *arguments: object) -> int:
-    """KiB that a meta-step, or an evaluation, adds to a fresh process.
+    """The KiB that a meta-step, or an evaluation, adds to a fresh process.
 
-    Large blocks are mapped one by one: left to itself, glibc keeps what was freed and shows its own fragments."""
+    Large blocks are mapped one by one, because otherwise glibc keeps freed memory, and its fragmentation would be
+    measured."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -102,7 +104,8 @@ def peak(script: str, *arguments: object) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
 @pytest.mark.parametrize("layers", ["pooled", "stacked"])
 def test_the_peak_is_flat(layers: str) -> None:
-    """Where inner steps may keep nothing, or do not."""
+    """When inner steps may not keep anything for the backward pass (`stacked` with a bound of 0), or never do
+    (`pooled`)."""
     base = peak(PEAK, 1, 2, layers, 0)
     assert base > 20_000  # the activations of a step, not just noise
     assert peak(PEAK, 8, 2, layers, 0) < 1.05 * base
@@ -112,7 +115,7 @@ def test_the_peak_is_flat(layers: str) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
 def test_what_inner_steps_keep_is_bounded() -> None:
-    """As long as it fits, no step is done twice; then the peak grows no more."""
+    """While steps fit into the bound they are kept, and the peak grows; beyond it, it grows no further."""
     bound = 96 * 2**20
     base = peak(PEAK, 1, 2, "stacked", 0)
     grown, most = (peak(PEAK, 1, steps, "stacked", bound) for steps in (4, 20))
@@ -124,5 +127,5 @@ def test_what_inner_steps_keep_is_bounded() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux gives it")
 @pytest.mark.parametrize("method", ["maml", "finetune"])
 def test_an_evaluation_keeps_no_step_s_parameters(method: str) -> None:
-    """20 episodes x 111,000 parameters are 9 MB a step: 15 steps more would be 130 MB."""
+    """20 episodes x 111,000 parameters are 9 MB per step: 15 more steps would be 130 MB."""
     assert peak(EVALUATION, method, 18) < peak(EVALUATION, method, 3) + 20_000

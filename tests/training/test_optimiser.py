@@ -1,4 +1,4 @@
-"""The outer optimiser's rate, and where it is what the protocol says."""
+"""The outer optimiser's learning rate follows the protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_rate_is_halved_again_and_again(iteration: int, rate: float) -> None
 
 
 def test_a_step_is_as_long_as_its_rate() -> None:
-    """Adam's first step is its rate, whatever the gradient: half of it after 2000 iterations."""
+    """Adam's first step equals its learning rate, whatever the gradient: after 2000 iterations, half of it."""
     for iteration, rate in ((0, 1e-3), (2000, 5e-4)):
         parameter = torch.zeros(1, requires_grad=True)
         optimiser = outer_optimiser([parameter], HALVED, capturable=False)
@@ -34,7 +34,7 @@ def test_a_step_is_as_long_as_its_rate() -> None:
 
 
 def test_an_interpolation_goes_all_the_way_at_first_and_nowhere_in_the_end() -> None:
-    """Nichol et al. 2018, code: phi + epsilon (phi~ - phi), epsilon in a line from 1 to 0."""
+    """Nichol et al. 2018, code: phi + epsilon (phi~ - phi), with epsilon decreasing linearly from 1 to 0."""
     training = Training(meta_optimiser="sgd", meta_lr=1.0, meta_lr_final=0.0, iterations=4)
     for iteration, share in enumerate((1.0, 0.75, 0.5, 0.25)):
         parameter = torch.tensor([3.0], requires_grad=True)
@@ -46,7 +46,7 @@ def test_an_interpolation_goes_all_the_way_at_first_and_nowhere_in_the_end() -> 
 
 
 def test_a_cosine_goes_by_epochs() -> None:
-    """torch's own, stepped once an epoch of 5 iterations, as Antoniou et al. 2019 (code) step it."""
+    """torch's own scheduler, stepped once per epoch of 5 iterations, as in Antoniou et al. 2019 (code)."""
     training = Training(meta_lr=1e-3, meta_lr_final=1e-5, meta_lr_path="cosine", epoch=5, iterations=20)
     theirs = torch.optim.Adam([torch.zeros(1)], lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(theirs, T_max=4, eta_min=1e-5)

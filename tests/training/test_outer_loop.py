@@ -1,4 +1,4 @@
-"""The outer loop: what it is fed with, what it keeps, and that an interruption changes nothing."""
+"""The outer loop: its inputs, what it keeps, and that an interruption changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Make = Callable[..., tuple[outer_loop.Trainer, contract.State]]
 
 
 def together(make: Make, protocol: Protocol, folder: str) -> tuple[outer_loop.Trainer, list[contract.State]]:
-    """Seeds 0 and 1 as one training."""
+    """A trainer for seeds 0 and 1 as one training, and their initial states."""
     parts = [make("maml", protocol, f"{folder}{seed}", seed) for seed in (0, 1)]
     sources, folders = ([getattr(trainer, name)[0] for trainer, _ in parts] for name in ("train", "folders"))
     return replace(parts[0][0], train=sources, folders=folders), [initial for _, initial in parts]
@@ -36,7 +36,7 @@ def together(make: Make, protocol: Protocol, folder: str) -> tuple[outer_loop.Tr
 
 @pytest.fixture
 def make(small: Benchmark, noise: ImageSet, tmp_path: Path) -> Make:
-    """A trainer for a method under a protocol, and what it starts from."""
+    """Makes a trainer for a method under a protocol, and its initial state."""
 
     def trainer(
         name: str, protocol: Protocol, folder: str = "run", seed: int = 0
@@ -99,7 +99,7 @@ def test_an_interruption_changes_no_bit(make: Make, tiny_protocol: Protocol, nam
 def test_a_save_that_is_cut_off_leaves_an_iteration_that_every_seed_has(
     make: Make, tiny_protocol: Protocol, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """A save of two seeds writes two files and puts two in place: cut off after each of these."""
+    """Saving two seeds writes two files and moves both into place: interrupted after each of these operations."""
     whole, initial = together(make, tiny_protocol, "whole")
     expected = whole.run(whole.prepare(initial), watch())
     sliced, initial = together(make, tiny_protocol, "sliced")
@@ -168,7 +168,7 @@ def test_episodes_are_fed_in_order_and_once(make: Make, tiny_protocol: Protocol)
 
 
 def test_an_update_per_episode_takes_as_many_optimiser_steps(make: Make, tiny_protocol: Protocol) -> None:
-    """The article's printed code: one step per episode is a meta-batch of one, over the same episodes."""
+    """The article's printed code: one step per episode equals a meta-batch of one, over the same episodes."""
     each = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_update="episode", iterations=2))
     ones = replace(tiny_protocol, training=replace(tiny_protocol.training, meta_batch=1, iterations=6))
     results = [

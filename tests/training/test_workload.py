@@ -1,4 +1,4 @@
-"""Episodes of training, validation and test that differ in their shape."""
+"""Episodes of training, validation and test with different shapes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def test_training_has_a_shape_of_its_own(small: Benchmark, tiny_protocol: Protoc
 
 
 def test_validation_is_never_in_the_way(small: Benchmark, noise: ImageSet, tiny_protocol: Protocol) -> None:
-    """Two classes of six images are left of it, where an episode is to have three classes of two shots and five."""
+    """Only two classes of six images are left for validation, where an episode should have three classes with two shots
+    and five queries."""
     kept = [c if c.split != "valid" else replace(c, count=6, distinct=6) for c in noise.classes]
     few = [c for c in kept if c.split != "valid"] + [c for c in kept if c.split == "valid"][:2]
     short = replace(made("maml", small, tiny_protocol, "evaluation.queries=5"), data=replace(noise, classes=tuple(few)))

@@ -1,4 +1,4 @@
-"""The authors' weights where they are, and small ones of our own."""
+"""The authors' weights if they are available, and small ones of our own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def authors() -> Path:
 
 
 def variables(channels: int, filters: int, features: int, ways: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """What the paper's code saves of a network of this shape."""
+    """The variables that the paper's code saves for a network of this shape."""
     draw = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = {"model/w5": (features, ways), "model/b5": (ways,)}
     for k in range(4):

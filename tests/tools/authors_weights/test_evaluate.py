@@ -20,7 +20,7 @@ TINY = ("evaluate", "--checkpoint", "weights", "--benchmark", "tiny")
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """Weights of `tiny`: 8 filters, of which the head sees the mean."""
+    """Weights for `tiny`: 8 filters, with a head on their spatial means."""
     return Bundle(variables(1, 8, 8, 5)).write(tmp_path / "weights" / "model20")
 
 
@@ -42,7 +42,7 @@ def test_weights_from_elsewhere_are_a_run_that_says_so(typed: Command, tmp_path:
 
 
 def test_every_evaluation_is_of_the_same_run(typed: Command, tmp_path: Path, weights: Path) -> None:
-    """By the checkpoint, by its run, under another protocol: one record; and the same scores where asked twice."""
+    """By the checkpoint, by its run, under another protocol: one record, and the same scores if requested twice."""
     name = "/".join(run.parts[-4:]) if typed(*TINY).returncode == 0 and (run := run_folder(tmp_path)) else ""
     path = next((run / "evaluations").glob("*.parquet"))
     first = path.read_bytes()

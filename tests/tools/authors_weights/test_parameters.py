@@ -1,4 +1,4 @@
-"""The paper's variables in our network: the same function of the images, computed by row, column and channel."""
+"""The paper's variables in our network: they give the same outputs as a computation by row, column and channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading TensorFlow's checkpoints: what is there is found, and nothing that is damaged or hostile gets through."""
+"""Reading TensorFlow's checkpoints: everything in them is found, and damaged or hostile files are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL = {"model/a": np.arange(6, dtype=np.float32).reshape(2, 3), "model/ab": np
 
 
 def refused(prefix: Path) -> str:
-    """The one line that says why."""
+    """The one line that explains the refusal."""
     with pytest.raises(UserError) as caught:
         tensor_bundle.read(prefix)
     message = str(caught.value)
@@ -41,7 +41,7 @@ def test_more_variables_than_a_varint_of_one_byte(tmp_path: Path) -> None:
 
 
 def test_the_authors_weights(authors: Path) -> None:
-    """The table of protocols.md: names, shapes and places; the values straight from the file's bytes."""
+    """The table in protocols.md: names, shapes and offsets; the values directly from the file's bytes."""
     found = tensor_bundle.read(tensor_bundle.find(authors))
     raw = (authors / "model59000.data-00000-of-00001").read_bytes()
     places = {f"model/{k}/beta": ((32,), 128 * k) for k in range(4)}
@@ -110,7 +110,7 @@ def test_a_missing_or_enormous_file(tmp_path: Path) -> None:
 
 
 def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
-    """In either file; but for the footer's padding, which nothing reads."""
+    """In both files; except in the footer's padding, which nothing reads."""
     prefix = Bundle(SMALL).write(tmp_path / "model7")
     for file in tensor_bundle.files(prefix):
         whole = file.read_bytes()
@@ -134,7 +134,7 @@ def test_every_truncation_is_found(tmp_path: Path) -> None:
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(entries=st.dictionaries(st.text(max_size=8), st.binary(max_size=40), max_size=4), header=st.binary(max_size=8))
 def test_no_message_does_more_than_be_refused(tmp_path: Path, entries: dict[str, bytes], header: bytes) -> None:
-    """Tables that are sound, with messages that are anything: an error in one line, or variables of float32."""
+    """Valid tables with arbitrary messages give either an error of one line, or variables of float32."""
     prefix = Bundle(SMALL, header=HEADER + header, entries=entries | {"zz": varint(len(header))}).write(tmp_path / "m7")
     refused(prefix)
 

@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints as TensorFlow writes them: from the description of the format, apart from its reader."""
+"""Writes TensorFlow checkpoints from the description of the format, independently of their reader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def masked(data: bytes) -> bytes:
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """Keys leave out what they share with the one before; one restart, at the beginning."""
+    """A block of entries: keys leave out the prefix that they share with the previous one; one restart, at the
+    beginning."""
     body, last = b"", b""
     for key, value in entries:
         shared = next((k for k, (a, b) in enumerate(zip(key, last, strict=False)) if a != b), min(len(key), len(last)))
@@ -52,7 +53,7 @@ def table(entries: list[tuple[bytes, bytes]], compression: int = 0) -> bytes:
 
 @dataclass
 class Bundle:
-    """What to write, and what to write wrongly: `entries` replaces the message of a variable, or adds one."""
+    """A checkpoint to write, possibly with errors: `entries` replaces the message of a variable, or adds one."""
 
     variables: Mapping[str, np.ndarray]
     header: bytes = HEADER
@@ -73,7 +74,7 @@ class Bundle:
 
 
 def entry(shape: tuple[int, ...], offset: int, raw: bytes, kind: int = FLOAT32, size: int | None = None) -> bytes:
-    """BundleEntryProto."""
+    """The BundleEntryProto message of a variable."""
     dims = b"".join(b"\x12" + varint(len(d)) + d for d in (b"\x08" + varint(n) for n in shape))
     message = b"\x08" + varint(kind) + b"\x12" + varint(len(dims)) + dims
     message += b"\x20" + varint(offset) if offset else b""

@@ -1,4 +1,4 @@
-"""What a method's gradient is of, told by differences of its loss alone."""
+"""Whether a method's gradient is that of its loss, found by differences of the loss alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import Command
 
 
 class _Doubled(Maml):
-    """Its gradient of one tensor is twice what it should be."""
+    """MAML whose gradient of one tensor is twice too large."""
 
     def loss_and_gradient(self, *arguments: Any) -> Any:
         loss, gradient, carried = super().loss_and_gradient(*arguments)
@@ -25,7 +25,7 @@ class _Doubled(Maml):
 
 
 class _Square(torch.autograd.Function):
-    """x * x, whose first derivative is right and whose second one is half of what it is."""
+    """x * x, whose first derivative is right and whose second derivative is half of the right one."""
 
     generate_vmap_rule = True
 
@@ -44,7 +44,7 @@ class _Square(torch.autograd.Function):
 
 
 class _WrongSecondDerivative(Maml):
-    """As torch's own weight_norm had it: right once, wrong twice."""
+    """MAML with an error like the one in torch's weight_norm: the first derivative is right, the second one wrong."""
 
     def __init__(self, setup: Any) -> None:
         def loss(outputs: Tensor, targets: Tensor) -> Tensor:

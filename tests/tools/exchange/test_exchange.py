@@ -1,4 +1,4 @@
-"""Episodes handed out and predictions scored, at the real command line."""
+"""Exported episodes and scored predictions, at the real command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def handed_out(typed: Command, tmp_path: Path) -> Path:
 
 
 def predictions(folder: Path, right: float = 1.0, seed: int = 0) -> pd.DataFrame:
-    """For every query, the right label with this probability."""
+    """Predictions that have the right label for every query with this probability, and a random label otherwise."""
     query = pd.read_parquet(folder / "episodes.parquet").query("part == 'query'")
     guessed = np.random.default_rng(seed).integers(0, 5, len(query))
     known = np.random.default_rng(seed + 1).random(len(query)) < right
@@ -66,7 +66,7 @@ def test_the_export_is_the_stream_that_methods_see(typed: Command, tmp_path: Pat
 
 
 def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_out: Path) -> None:
-    """Not judged, not pooled with ours, paired with ours on the same episodes."""
+    """Not judged, not pooled with our results, but paired with ours on the same episodes."""
     for seed in range(3):
         predictions(handed_out, 0.5, seed).to_parquet(tmp_path / f"p{seed}.parquet")
     files = tuple(f"p{seed}.parquet" for seed in range(3))

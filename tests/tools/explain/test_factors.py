@@ -1,4 +1,4 @@
-"""Two protocols taken apart, and what the parts say of the whole."""
+"""The factors between two protocols, and their share of the total effect."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def test_groups_that_are_asked_for(groups: list[str], expected: dict[str, tuple[
 
 
 def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
-    """The scores of both at once are 70 above the sum of each alone, as one inner step and its own rate are."""
+    """The effect of both factors together exceeds the sum of their single effects by 70, as with one inner step and its
+    learning rate."""
     alone = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
     found = with_pairs(alone, ["inner_lr+inner_steps"])
     (variant,) = [variant for variant in found.variants if variant not in alone.variants]
@@ -202,7 +203,7 @@ def test_what_cannot_be_explained_is_one_line() -> None:
 
 
 def scored(comparison: Comparison, effect_of: dict[str, float], together: float, seeds: int = 3) -> dict:
-    """Scores with seed and episode effects that all variants share; two factors at once add `together`."""
+    """Scores with seed and episode effects that all variants share; `together` is added when all factors change."""
     generator = np.random.default_rng(3)
     common = 50 + generator.normal(0, 2, (seeds, 1)) + generator.normal(0, 6, (1, 40))
     start = comparison.start.name
@@ -267,6 +268,6 @@ def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
 
 
 def test_more_iterations_are_the_other_end_s_training() -> None:
-    """Where nothing else differs: validations move no last weights."""
+    """If nothing else differs: validations do not change the last weights."""
     found = compared(OMNIGLOT, "maml", ("quick", "paper"))
     assert variants(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

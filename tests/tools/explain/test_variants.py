@@ -1,4 +1,5 @@
-"""`explain` by the real command line, on `tiny`: what runs, what is shared, and that the numbers are the records'."""
+"""`explain` at the real command line, on `tiny`: which runs it makes, which it shares, and that its numbers equal the
+records'."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def mean(found: list[records.Record], **values: object) -> float:
-    """In percent, over seeds and episodes, of the one variant with these values."""
+    """The mean score in percent, over seeds and episodes, of the one variant with these values."""
     scores = [
         e.final
         for record in found

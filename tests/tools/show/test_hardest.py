@@ -1,4 +1,5 @@
-"""The episodes that a run does worst on: the right ones, with what the run's weights really predict there."""
+"""The episodes with a run's lowest scores: the right ones are shown, with the actual predictions of the run's
+weights."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ RUN = ("run", "--benchmark", "tiny", "--iterations", "4", "--set", "validations=
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where this module's run lies, once made."""
+    """The folder of this module's run, once it has been made."""
     return tmp_path_factory.mktemp("trained") / "runs"
 
 
@@ -44,7 +45,7 @@ def folder(typed: Command, trained: Path, tmp_path: Path) -> Path:
 
 
 def forge(folder: Path, episode: int) -> None:
-    """Turns one episode's scores round in every evaluation, and has the record vouch for it."""
+    """Inverts one episode's scores in every evaluation, with matching checksums."""
     for path in (folder / "evaluations").glob("*.json"):
         scores = records.read_evaluation(path).scores.copy()
         scores[episode] = 1 - scores[episode]
@@ -70,7 +71,7 @@ def test_the_hardest_and_the_easiest_are_drawn(typed: Command, folder: Path, tmp
 
 @pytest.mark.parametrize("queries", [1, 2])
 def test_what_is_drawn_scores_as_recorded(folder: Path, queries: int) -> None:
-    """In episodes of every chunk, the last and smaller one too."""
+    """For episodes of every chunk, including the last, smaller one."""
     again = verify.open_run(folder, None, ignore)
     recorded = hardest.evaluation(again, [f"queries={queries}"])
     places = list(range(recorded.evaluation.episodes))

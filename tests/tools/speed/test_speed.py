@@ -1,4 +1,4 @@
-"""`bench speed`: everybody computes the same, and what is shown was measured."""
+"""`bench speed`: all implementations compute the same, and it shows what was measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def case() -> Case:
-    """Two episodes of `tiny`, in float64."""
+    """A case with two episodes of `tiny`, in float64."""
     made = Case(benchmarks.get("tiny"), "maml", CPU, None, meta_batch=2, inner_steps=3)
 
     def double(values):
@@ -46,7 +46,7 @@ def test_libraries_compute_the_gradient_and_the_scores_of_the_loop(case: Case, n
 
 @pytest.mark.parametrize("method", ["maml", "fomaml", "finetune"])
 def test_ours_computes_them_too(method: str) -> None:
-    """In float32, because ours gathers its own images."""
+    """In float32, because our implementation gathers its images by itself."""
     case = Case(benchmarks.get("tiny"), method, CPU, None, meta_batch=4)
     loop, ours = contenders.installed(method)["loop"](case), contenders.Ours(case, case.execution("eager"))
     assert torch.equal(ours.evaluation().double(), loop.evaluation().double())

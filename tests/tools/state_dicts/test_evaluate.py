@@ -33,7 +33,7 @@ TINY = ("evaluate", "--checkpoint", "theirs.pth", "--benchmark", "tiny")
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Callable[..., Path]:
-    """Saves something as `theirs.pth`: of a network, its weights."""
+    """Saves an object as `theirs.pth`; for a network, its weights."""
 
     def save(value: Any, name: str = "theirs.pth") -> Path:
         value = trained_looking(value).state_dict() if isinstance(value, nn.Module) else value
@@ -102,7 +102,7 @@ def test_the_shown_map_is_one_and_another_makes_another_run(
 
 @pytest.mark.parametrize("wrapped", ["state_dict", "state", "model", "module", "safetensors"])
 def test_nesting(tmp_path: Path, saved: Callable[..., Path], wrapped: str) -> None:
-    """Beside the state of an optimiser, behind `module.`, or in another format: the same weights."""
+    """Next to the state of an optimiser, with the prefix `module.`, or in another format: the same weights."""
     network = trained_looking(Torchmeta(1, 1))
     found = network.state_dict()
     if wrapped == "module":
@@ -129,14 +129,15 @@ def test_without_a_head(typed: Command, tmp_path: Path, saved: Callable[..., Pat
 
 
 def test_a_classifier_of_many_classes_has_features(typed: Command, saved: Callable[..., Path]) -> None:
-    """A head of other outputs than the ways is of no use to MAML, and not needed by nearest neighbour."""
+    """A head with another number of outputs is of no use to MAML, and nearest neighbour does not need it."""
     saved(CloserLook(1, 64))
     assert "head.weight has shape 64x6, but maml needs 5x6" in one_line(typed(*TINY))
     assert typed(*TINY, "--method", "nearest").returncode == 0
 
 
 def test_running_statistics(typed: Command, saved: Callable[..., Path]) -> None:
-    """Theirs where they have them; where they have none, or never moved them, no score."""
+    """The file's running statistics are used if it has any; if they are missing or were never updated, there is no
+    score."""
     running = (*TINY, "--method", "nearest", "--set", "batch_statistics=running")
     saved(CloserLook(1, None))
     with_them = typed(*running)
@@ -159,7 +160,7 @@ def test_networks_of_equal_shapes_are_told_apart_by_the_user(typed: Command, sav
 
 
 class Whole(nn.Module):
-    """Pickled as an object."""
+    """A module that is pickled as an object."""
 
 
 def test_nothing_is_executed(typed: Command, saved: Callable[..., Path]) -> None:
@@ -252,7 +253,7 @@ def test_mistakes(
 
 
 def test_an_order_that_a_file_does_not_keep(typed: Command, tmp_path: Path) -> None:
-    """Safetensors sorts names: without numbers in them nobody knows which convolution is the second."""
+    """Safetensors sorts names: without numbers in them, it is unknown which convolution is the second."""
     names = dict(zip("1234", ("first", "second", "third", "last"), strict=True))
     found = {
         f"features.{names[name[14]]}{name[15:]}" if name.startswith("features") else name: value
@@ -266,7 +267,7 @@ def test_an_order_that_a_file_does_not_keep(typed: Command, tmp_path: Path) -> N
 
 
 def test_names_that_contradict_the_order(saved: Callable[..., Path]) -> None:
-    """A dictionary in which the third block stands before the second."""
+    """A dictionary in which the third block comes before the second."""
     found = trained_looking(Torchmeta(1, 1)).state_dict()
     path = saved({name: found[name] for name in sorted(found, key=lambda name: "layer2" in name)})
     with pytest.raises(UserError, match=r"order of features\.layer1\.conv, features\.layer3\.conv, .* is not known"):

@@ -1,4 +1,4 @@
-"""The same outputs as theirs: of each layout, before and after adaptation, in float64."""
+"""Our outputs equal theirs: for each layout, before and after adaptation, in float64."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.tools.state_dicts.theirs import NETWORKS, SEEN, trained_looking
 
 
 def read(path: Path, network: nn.Module, benchmark: str) -> tuple[Weights, Training]:
-    """Their weights by way of a file, and the settings that they get."""
+    """A network's weights, saved to a file and read from it, and the training settings inferred from them."""
     torch.save(network.state_dict(), path)
     weights = weights_module.read(path)
     found = benchmarks.get(benchmark)
@@ -57,7 +57,7 @@ def test_outputs(case: tuple[nn.Module, Weights, Training, str, str], layers: st
 
 
 def test_outputs_after_two_inner_steps(case: tuple[nn.Module, Weights, Training, str, str]) -> None:
-    """Gradient descent on all parameters, or, where their code leaves the norms alone, on the others."""
+    """Gradient descent on all parameters, or without the norms' if their code does not adapt these."""
     network, weights, training, benchmark, seen = case
     found = benchmarks.get(benchmark)
     training = replace(training, inner_lr=0.01)
@@ -81,7 +81,7 @@ def adapted(network: nn.Module, norms: bool, support: Tensor, labels: Tensor) ->
 
 
 def test_pooled_layers_are_for_the_papers_blocks_alone() -> None:
-    """What pools first would be wrong where ReLU stands before the norm."""
+    """Pooling first would be wrong if ReLU comes before the norm."""
     assert "pooled" in ALONE
     found = benchmarks.get("miniimagenet-5w1s")
     paper = presets.paper(found).training

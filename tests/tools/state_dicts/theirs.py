@@ -1,4 +1,4 @@
-"""Networks with the modules, names and order of layers of the code that people train: written here, to be compared."""
+"""Networks with the modules, names and order of layers of widely used code, written here for comparison."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Mean(nn.Module):
 
 
 class LearnOmniglot(nn.Module):
-    """learn2learn's OmniglotCNN: its blocks stand twice in the state_dict."""
+    """learn2learn's OmniglotCNN: its blocks are in the state_dict twice."""
 
     def __init__(self, ways: int = 5, filters: int = FILTERS) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class LearnOmniglot(nn.Module):
 
 
 class Wrapped(nn.Module):
-    """What learn2learn's MAML, and DataParallel, put around a network."""
+    """The wrapper that learn2learn's MAML, and DataParallel, put around a network."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class LibFewShot(nn.Module):
 
 
 class CloserBlock(nn.Module):
-    """CloserLookFewShot's ConvBlock: its layers stand twice in the state_dict."""
+    """CloserLookFewShot's ConvBlock: its layers are in the state_dict twice."""
 
     def __init__(self, before: int, filters: int) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class CloserBlock(nn.Module):
 
 
 class CloserLook(nn.Module):
-    """CloserLookFewShot's MAML, or (`outputs`: None) its ProtoNet, on Conv4 or, of grey images, Conv4S."""
+    """CloserLookFewShot's MAML, or (`outputs`: None) its ProtoNet, on Conv4 or, for grey images, Conv4S."""
 
     def __init__(self, channels: int, outputs: int | None = 5, filters: int = FILTERS) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class CloserLook(nn.Module):
 
 
 def plain(channels: int, features: int, stride: int, ways: int = 5, filters: int = FILTERS) -> nn.Sequential:
-    """Nobody's in particular: a Sequential, as a paper's repository has it."""
+    """A plain Sequential, as in many papers' repositories."""
     layers: list[nn.Module] = []
     for k in range(4):
         convolution = nn.Conv2d(filters if k else channels, filters, 3, stride, padding=1)
@@ -180,7 +180,7 @@ def plain(channels: int, features: int, stride: int, ways: int = 5, filters: int
 
 
 def trained_looking(network: nn.Module, seed: int = 0) -> nn.Module:
-    """The network with values in every tensor that no fresh one has."""
+    """The network with non-default values in every tensor, as after training."""
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in network.state_dict().items():

@@ -1,4 +1,4 @@
-"""`verify`, by the command line: what is as recorded is found so, and what is not is named, with the first place."""
+"""`verify` at the command line: equal results are reported as equal, and for others the first difference is named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ TOGETHER = ("--seeds", "2", "--together", "2", "--chunk", "3")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """Two seeds of two methods that trained together; the first of maml has an evaluation of each of its weights."""
+    """Two seeds of two methods that trained together; the first one of maml has an evaluation of each of its
+    weights."""
     results = tmp_path_factory.mktemp("trained") / "r"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_DATA", str(data_dir))
@@ -37,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
 
 @pytest.fixture
 def results(trained: Path, tmp_path: Path) -> Path:
-    """A copy that may be changed."""
+    """A copy of the trained runs that a test may change."""
     return Path(shutil.copytree(trained, tmp_path / "results" / "runs"))
 
 
@@ -53,17 +54,17 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
 
 
 def vouch(folder: Path, name: str) -> None:
-    """Has the record vouch for what is in the file now, as one who forges it would."""
+    """Updates the record's checksum of a file, as a forger would."""
     edit(folder / layout.RECORD, lambda info: info["files"].update({name: files.sha256(folder / name)}))
 
 
 def record(change: Callable[[dict], object]) -> Callable[[Path], object]:
-    """What changes a folder's record so."""
+    """A function that applies a change to a folder's record."""
     return lambda folder: edit(folder / layout.RECORD, change)
 
 
 def rewrite_scores(folder: Path, change: Callable[[np.ndarray], object]) -> Path:
-    """Changes the scores of the last weights at the preset's evaluation, with their sum; returns the JSON file."""
+    """Changes the scores of the last weights in the preset's evaluation, with their checksum; returns the JSON file."""
     path = max(
         (folder / "evaluations").glob("*@6.json"), key=lambda p: records.read_evaluation(p).evaluation.queries < 3
     )
@@ -93,7 +94,7 @@ def test_everything_is_equal(typed: Command, results: Path) -> None:
 
 @pytest.mark.slow
 def test_trained_again_everything_is_equal(typed: Command, results: Path) -> None:
-    """With the seeds that trained together, the weights that were kept, and those that were lent."""
+    """With the seeds that trained together, the weights that were kept, and the weights that another method uses."""
     result = typed("verify", "tiny/maml", "--retrain")
     assert result.returncode == 0, result.stdout
     assert result.stdout.count("repeated; bits are promised here") == 2 and "(cpu, eager, 3 at once" in result.stdout

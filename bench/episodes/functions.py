@@ -27,7 +27,7 @@ class Points(NamedTuple):
 
 
 class FunctionEpisodes(EpisodeStream):
-    """Episodes of `Sinusoids`: each consists of points of one function, of which there are as many as needed."""
+    """Episodes of `Sinusoids`: each consists of points of one function. Functions and points are unlimited."""
 
     def check(self, option: str = "") -> None:
         """Raises UserError if an episode would need several classes, or minibatches."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from bench.protocols.protocol import Protocol
@@ -57,7 +57,10 @@ def test_checkpoints(unfinished: Unfinished, data: Any) -> None:
         tensors, about = weights.load(path, CPU)
         changed = data.draw(_changed(tensors))
         about = data.draw(st.just(about) | mutated_json(about))
-        path.write_bytes(safetensors.torch.save(changed, {"about": json.dumps(about)}))  # a sum may be missing
+        try:
+            path.write_bytes(safetensors.torch.save(changed, {"about": json.dumps(about)}))  # a sum may be missing
+        except KeyError:  # old versions of safetensors cannot write complex numbers
+            reject()
     trainer = unfinished.trainer
     read("checkpoints", lambda: trainer.run(trainer.prepare(unfinished.initial), watch()))
 

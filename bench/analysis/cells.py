@@ -71,8 +71,7 @@ class Cell:
 
     @property
     def protocol(self) -> Protocol:
-        """The protocol of training and evaluation. For an evaluation on another benchmark, ways and shots of the
-        training are given if they differ from that benchmark's."""
+        """The protocol. For an evaluation on another benchmark, training's ways and shots are given if they differ."""
         training, evaluation = self.record.training, self.evaluated.evaluation
         if evaluation.benchmark is None:
             return Protocol(training, evaluation)
@@ -83,11 +82,13 @@ class Cell:
 
     @cached_property
     def described(self) -> str:
-        """The protocol by its values: the nearest preset and the differences from it, preceded by the origin of weights
-        that were not trained here."""
+        """The protocol by its values: the nearest preset and the differences from it, preceded by the origin."""
+        return self.with_origin(presets.described(self.benchmark, self.settings, self.protocol))
+
+    def with_origin(self, ours: str) -> str:
+        """A description of the protocol, preceded by where code, training and weights came from, if from elsewhere."""
         if self.predicted:
             return f"{self.record.info['origin']['name']}, predicted elsewhere, protocol unknown"
-        ours = presets.described(self.benchmark, self.settings, self.protocol)
         if self.code:
             ours = f"{self.code['file']} ({self.code['sha256'][:8]}): {ours}"
         if self.evaluated.evaluation.benchmark:
@@ -189,8 +190,7 @@ class Cell:
 
     @property
     def demonstration(self) -> bool:
-        """Whether the result is only a demonstration: too few seeds for a verdict, and less training than the
-        paper's."""
+        """Whether it is only a demonstration: too few seeds for a verdict, and less training than the paper's."""
         full = paper(self.benchmark).training.iterations
         return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 

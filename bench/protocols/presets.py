@@ -32,6 +32,7 @@ _QUICK_ITERATIONS = {
 _QUICK_EPISODES = {"omniglot-5w1s": 200, "tiny": 20}
 
 Used = Collection[str]  # the settings that a method uses, among those that not every method uses
+Said = Callable[[str, Any], str]  # a setting's name and its value -> how a change to it is written
 # Settings that affect only the choice of the best weights: they are not compared (`weights` is).
 VALIDATION = frozenset({"validations", "validation_episodes", "validation_shape"})
 _APART = VALIDATION | frozenset(NO_SETTINGS)  # not settings: described in words
@@ -125,16 +126,21 @@ def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str,
     return {"adapt": "chosen", "finetune_steps": steps, "finetune_head_steps": of_head, "finetune_lrs": rates}
 
 
-def described(benchmark: Benchmark, used: Used, protocol: Protocol) -> str:
+def assigned(setting: str, value: Any) -> str:
+    """A changed setting as `--set` takes it, such as `iterations=2000`."""
+    return f"{setting}={written(value)}"
+
+
+def described(benchmark: Benchmark, used: Used, protocol: Protocol, said: Said = assigned) -> str:
     """The nearest preset and the settings that differ from it: `paper, iterations=2000`."""
     nearest = nearest_preset(benchmark, protocol.training)
-    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)))
+    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)), said)
 
 
-def described_training(benchmark: Benchmark, training: Training) -> str:
+def described_training(benchmark: Benchmark, training: Training, said: Said = assigned) -> str:
     """The description of the training part alone, so that a run has one name however it is evaluated."""
     nearest = nearest_preset(benchmark, training)
-    return _written(nearest, training_differences(training, preset(nearest, benchmark).training))
+    return _written(nearest, training_differences(training, preset(nearest, benchmark).training), said)
 
 
 @lru_cache(4096)  # called for every row and every line of a report
@@ -143,8 +149,8 @@ def nearest_preset(benchmark: Benchmark, training: Training) -> str:
     return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))
 
 
-def _written(nearest: str, found: dict[str, tuple[Any, Any]]) -> str:
-    changed = [f"{field}={written(ours)}" for field, (ours, _) in found.items() if field not in MEANINGS]
+def _written(nearest: str, found: dict[str, tuple[Any, Any]], said: Said) -> str:
+    changed = [said(setting, ours) for setting, (ours, _) in found.items() if setting not in MEANINGS]
     return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
 
 

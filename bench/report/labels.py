@@ -10,7 +10,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
 from bench.protocols.benchmarks import Benchmark, of_record
-from bench.protocols.presets import nearest_preset, preset, protocol_differences, training_differences, written
+from bench.protocols.presets import described, described_training, written
 from bench.protocols.protocol import Protocol
 from bench.records.contents import Record
 from bench.report import wording
@@ -28,6 +28,8 @@ _SAID = {
     "evaluation.inner_steps": "inner steps {} at test",
     "queries": "queries {} in training",
     "evaluation.queries": "queries {} at test",
+    "finetune_lrs": "rates {}",
+    "finetune_head_steps": "head steps {}",
     "precision": "{}",
     "evaluation.precision": "{} at test",
     "initialisation": "{} initialisation",
@@ -41,25 +43,18 @@ _SAID = {
 
 
 def protocol(cell: Cell) -> str:
-    """The nearest preset, and how the protocol differs from it in words; the origin, for results from elsewhere."""
-    if cell.predicted or cell.code or cell.origin:
-        return cell.described
-    return _in_words(cell.benchmark, frozenset(cell.settings), cell.protocol)
+    """The nearest preset, and how the protocol differs from it in words; preceded by the origin, if from elsewhere."""
+    return cell.with_origin(_in_words(cell.benchmark, frozenset(cell.settings), cell.protocol))
 
 
 @lru_cache(4096)  # called for every mark of a figure
 def _in_words(benchmark: Benchmark, used: frozenset[str], ours: Protocol) -> str:
-    nearest = nearest_preset(benchmark, ours.training)
-    found = protocol_differences(used, ours, preset(nearest, benchmark))
-    return ", ".join([nearest, *(change(name, value) for name, (value, _) in found.items())])
+    return described(benchmark, used, ours, change)
 
 
 def training(record: Record) -> str:
     """A training's nearest preset and how it differs from that, wrapped into lines."""
-    benchmark = of_record(record.info)
-    nearest = nearest_preset(benchmark, record.training)
-    found = training_differences(record.training, preset(nearest, benchmark).training)
-    return wrapped(", ".join([nearest, *(change(name, ours) for name, (ours, _) in found.items())]), WIDE)
+    return wrapped(described_training(of_record(record.info), record.training, change), WIDE)
 
 
 def change(setting: str, value: Any) -> str:

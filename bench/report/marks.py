@@ -21,10 +21,20 @@ from bench.report.panel import Mark
 GREY = "#555555"
 Dash = str | tuple[int, tuple[int, ...]]
 
-# Dash patterns that distinguish runs of one method: (offset, (points drawn, points left out, ...)).
-DASHES: tuple[Dash, ...] = (
+
+class Style(NamedTuple):
+    """How the lines of one protocol are drawn."""
+
+    dash: Dash
+    marker: str
+
+
+# Dash patterns: (offset, (points drawn, points left out, ...)).
+_DASHES: tuple[Dash, ...] = (
     "-", "--", ":", "-.", (0, (1, 3)), (0, (7, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 1, 3, 1)),
 )  # fmt: skip
+# Styles that distinguish the protocols of one method: another marker where the dashes begin again.
+STYLES = tuple(Style(dash, marker) for marker in "osX^Dv" for dash in _DASHES)
 
 # Interval -> (line width in points, dash pattern, offset from the middle of the row)
 INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over seeds": (1.5, ":", 0.22)}
@@ -63,15 +73,15 @@ class Validations(NamedTuple):
     scores: np.ndarray
 
 
-def curve(axes: Axes, record: Record, validations: Validations, colour: str, dash: Dash) -> Mark:
+def curve(axes: Axes, record: Record, validations: Validations, colour: str, style: Style) -> Mark:
     """Draws the validations of one run."""
     (x, y), form = validations, of_record(record.info).measure.form
-    (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=dash, marker="o", ms=2)
+    (line,) = axes.plot(x, y, lw=1.2, alpha=0.8, color=colour, ls=style.dash, marker=style.marker, ms=3)
     name = f"{record.method}, seed {record.seed}"
     return line, [f"{name}: {value:{form}} at iteration {k}" for k, value in zip(x, y, strict=True)]
 
 
-def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, dash: Dash) -> Mark:
+def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, style: Style) -> Mark:
     """Draws a cell's scores after each inner step."""
     shown, of, form = cell.shown_steps, wording.kind(cell.covers), cell.measure.form
     scores = cell.by_step[shown]
@@ -79,7 +89,7 @@ def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, dash: D
     varied = np.where(np.ptp(scores, axis=(1, 2)), 1, np.nan)  # no interval if all episodes have the same score
     low, high = (varied * np.clip(end, *cell.measure.shown_bounds) for end in estimate.interval())
     x = np.array(shown) + offset  # side by side, so that intervals do not hide each other
-    (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=dash, marker="o", ms=3.5)
+    (line,) = axes.plot(x, estimate.value, color=colour, lw=1.2, ls=style.dash, marker=style.marker, ms=4)
     axes.vlines(x, low, high, color=colour, lw=1.2)
     ends = [wording.ends(interval, form) for interval in zip(low, high, strict=True)]
     values = zip(shown, estimate.value, ends, strict=True)

@@ -1,4 +1,5 @@
-"""The content of each figure of a section. Colours distinguish methods, dashes the runs of one method."""
+"""The content of each figure of a section. Colours distinguish methods; dashes and markers, the protocols
+of one method."""
 
 from __future__ import annotations
 
@@ -64,7 +65,7 @@ def curves(section: Section) -> Panel | None:
     shown = [r for r in section.records if r.path in runs and len(runs[r.path].scores) > 1]  # one point makes no line
     colours = _colours(section)
     names = {r.path: labels.training(r) for r in shown}
-    dashes = dict(zip(dict.fromkeys(names.values()), cycle(marks.DASHES), strict=False))
+    styles = dict(zip(dict.fromkeys(names.values()), cycle(marks.STYLES), strict=False))
 
     def draw(axes: Axes) -> list[Mark]:
         lasts = [record.training.iterations for record in shown]
@@ -72,12 +73,12 @@ def curves(section: Section) -> Panel | None:
             axes.set_xscale("log")  # otherwise short runs would be invisible
         _within_reach(axes, "y", np.concatenate([runs[record.path].scores for record in shown]))
         return [
-            marks.curve(axes, record, runs[record.path], colours[record.method], dashes[names[record.path]])
+            marks.curve(axes, record, runs[record.path], colours[record.method], styles[names[record.path]])
             for record in shown
         ]
 
     keys = [Line2D([], [], color=colours[m], label=m) for m in colours if m in {record.method for record in shown}]
-    keys += [Line2D([], [], color="black", ls=dash, label=name) for name, dash in dashes.items()]
+    keys += [_key("black", style, name) for name, style in styles.items()]
     title = f"{section.title}: learning curves, one line per seed"
     return Panel(title, "iteration (meta-steps)", draw, keys, y=_axis(section, "validation")) if shown else None
 
@@ -86,8 +87,8 @@ def steps(section: Section) -> Panel | None:
     """The score after each inner step, with the headline interval; for one seed, with the interval over episodes."""
     cells = [cell for cell in section.cells if len(cell.by_step) > 1]
     colours, names = _colours(section), [labels.one_line(labels.label(cell)) for cell in cells]
-    dashes = [
-        marks.DASHES[[c for c in cells if c.method == cell.method].index(cell) % len(marks.DASHES)] for cell in cells
+    styles = [
+        marks.STYLES[[c for c in cells if c.method == cell.method].index(cell) % len(marks.STYLES)] for cell in cells
     ]
 
     def draw(axes: Axes) -> list[Mark]:
@@ -99,17 +100,18 @@ def steps(section: Section) -> Panel | None:
             locator.set_params(integer=True)
         _within_reach(axes, "y", np.concatenate([cell.by_step.mean((1, 2)) for cell in cells]))
         return [
-            marks.steps(axes, cell, name, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], dash)
-            for number, (cell, name, dash) in enumerate(zip(cells, names, dashes, strict=True))
+            marks.steps(axes, cell, name, 0.07 * (number - (len(cells) - 1) / 2), colours[cell.method], style)
+            for number, (cell, name, style) in enumerate(zip(cells, names, styles, strict=True))
         ]
 
     called = [f"{labels.label(cell, labels.WIDE)} ({wording.kind(cell.covers)})" for cell in cells]
-    keys = [
-        Line2D([], [], color=colours[cell.method], ls=dash, label=text)
-        for cell, dash, text in zip(cells, dashes, called, strict=True)
-    ]
+    keys = [_key(colours[cell.method], style, text) for cell, style, text in zip(cells, styles, called, strict=True)]
     title = f"{section.title}: {section.benchmark.measure.name} by inner step, with 95 % intervals"
     return Panel(title, "inner steps taken at test", draw, keys, _axis(section, "test")) if cells else None
+
+
+def _key(colour: str, style: marks.Style, label: str) -> Line2D:
+    return Line2D([], [], color=colour, ls=style.dash, marker=style.marker, ms=4, label=label)
 
 
 def distributions(section: Section) -> Panel | None:

@@ -31,6 +31,22 @@ def test_rows_that_differ_are_called_differently_and_whole(runs: Path) -> None:
     assert any("batch norm scale off" in text for text in said)
 
 
+def test_a_row_has_the_settings_of_the_tables_in_words() -> None:
+    found, _ = sections(records.read_all(ROOT / "results" / "reference")[0], [])
+    cells = next(section.cells for section in found if section.benchmark.name == "miniimagenet-5w5s")
+    said = {cell.method: labels.one_line(labels.label(cell)).replace("\u00a0", " ") for cell in cells}
+    assert said["maml"] == "maml, paper, 200 iterations, 100 test episodes, queries by class, 1 seed"
+    assert "adapt all, finetune steps 15, rates 0.5,0.1" in said["finetune"] and "adapt" not in said["nearest"]
+
+
+def test_no_two_lines_of_a_method_look_alike() -> None:
+    found, _ = sections(records.read_all(ROOT / "results" / "reference")[0], [])
+    section = next(section for section in found if section.benchmark.name == "omniglot-5w1s")
+    for panel in (panels.curves(section), panels.steps(section)):
+        looks = [(key.get_color(), key.get_linestyle(), key._dash_pattern, key.get_marker()) for key in panel.keys]
+        assert len(looks) > 10 and len(set(map(str, looks))) == len(looks)
+
+
 @pytest.mark.parametrize(("long", "columns"), [(4, 4), (60, 1)])
 def test_a_legend_stays_within_the_figure(long: int, columns: int) -> None:
     names = [f"{k}" + "w" * long for k in range(4)]

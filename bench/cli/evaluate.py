@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +51,18 @@ def add(top: Any) -> None:
 
 def evaluate(options: Namespace) -> int:
     """Evaluates weights again and adds the result to the record. Returns 1 if any episode has no finite score."""
+    _check(options)
+    folders = [] if options.checkpoint else chosen_runs.folders(options, finished=True)
+
     from bench import devices, records
     from bench.records import locks
     from bench.runs.display import Display, live_bars
     from bench.runs.evaluate import evaluate_run
 
-    _check(options)
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     lost = 0
-    for job in _jobs(options):
+    for job in _jobs(folders, options):
         try:
             with live_bars() as bars:
                 found = evaluate_run(job, options.at, Display(job.name, job.benchmark.measure, bars))
@@ -71,14 +74,14 @@ def evaluate(options: Namespace) -> int:
     return int(lost > 0)
 
 
-def _jobs(options: Namespace) -> list[Job]:
+def _jobs(folders: Sequence[Path], options: Namespace) -> list[Job]:
     """The evaluations to do. Raises UserError for a user's mistake before the first one starts."""
     from bench.runs import reevaluation
 
     if options.checkpoint is not None:
         return [_checkpoint_job(options)]
     request = _request(options)
-    return [reevaluation.evaluation_job(str(folder), request) for folder in chosen_runs.folders(options, finished=True)]
+    return [reevaluation.evaluation_job(str(folder), request) for folder in folders]
 
 
 def _check(options: Namespace) -> None:

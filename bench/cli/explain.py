@@ -8,7 +8,7 @@ from typing import Any
 from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
 from bench.cli.parsing import Parser, add_command, add_out, report_folder
-from bench.cli.running import add_running, requested, run_all
+from bench.cli.running import add_running, check_names, requested, run_all
 from bench.protocols.benchmarks import FIRST
 
 
@@ -78,6 +78,8 @@ def explain(options: Namespace) -> int:
 
 
 def _explain(options: Namespace, emit: Emit) -> int:
+    check_names(options, [options.method], [options.benchmark], [options.start, options.end])
+
     from bench import devices
     from bench.data import store
     from bench.runs import used_settings, user_methods

@@ -10,8 +10,8 @@ from bench.cli import argument_types, cell_means, json_events
 from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
-from bench.cli.running import add_running, requested, results_option, run_all
-from bench.errors import UserError, unknown
+from bench.cli.running import add_running, check_names, requested, results_option, run_all
+from bench.errors import UserError
 
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
@@ -59,7 +59,7 @@ def run(options: Namespace) -> int:
 
 
 def _run_request(options: Namespace, emit: Emit) -> int:
-    _check_names(options)
+    check_names(options, options.method or [], options.benchmark or [], [options.protocol] if options.protocol else [])
 
     from bench import devices
     from bench.runs import preview
@@ -90,21 +90,6 @@ def _groups(blocks: Sequence[PlannedRuns], options: Namespace, engine: Engine) -
     from bench.runs import planning
 
     return [group for block in blocks for group in planning.groups(block.jobs, options.together, engine.workers)]
-
-
-def _check_names(options: Namespace) -> None:
-    """Reports a misspelt name before torch is imported, which takes seconds. Raises UserError."""
-    from bench.data import store
-    from bench.protocols import known_methods, presets, settings
-    from bench.protocols.protocol import Evaluation, Protocol, Training
-
-    for method in options.method or []:
-        known_methods.check(method)
-    for benchmark in options.benchmark or []:
-        store.benchmark(benchmark, options.data_dir)
-    if options.protocol and options.protocol not in presets.PRESETS:
-        raise unknown("protocol", options.protocol, presets.PRESETS)
-    settings.with_settings(Protocol(Training(), Evaluation()), options.settings)
 
 
 def _check_kept(iterations: Sequence[int], jobs: Sequence[Job]) -> None:

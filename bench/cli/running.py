@@ -15,6 +15,7 @@ from bench.cli import argument_types
 from bench.cli.json_events import Emit
 from bench.cli.outcomes import Outcomes
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
+from bench.errors import unknown
 
 if TYPE_CHECKING:
     from bench.runs import request
@@ -66,6 +67,26 @@ def add_running(parser: Parser) -> None:
         "--log", metavar="KIND", help="tensorboard: write the learning curves as event files into the runs' folders"
     )
     parser.set_defaults(keep=[], force=False)
+
+
+def check_names(
+    options: Namespace, methods: Sequence[str], benchmarks: Sequence[str], protocols: Sequence[str]
+) -> None:
+    """Reports a misspelt name or an invalid seed before torch is imported, which takes seconds. Raises UserError."""
+    from bench.data import store
+    from bench.protocols import known_methods, presets, settings
+    from bench.protocols.protocol import Evaluation, Protocol, Training
+    from bench.runs import request
+
+    for method in methods:
+        known_methods.check(method)
+    for benchmark in benchmarks:
+        store.benchmark(benchmark, options.data_dir)
+    for protocol in protocols:
+        if protocol not in presets.PRESETS:
+            raise unknown("protocol", protocol, presets.PRESETS)
+    settings.with_settings(Protocol(Training(), Evaluation()), options.settings)
+    request.seeds(options.seeds, options.seed)
 
 
 def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> request.Request:

@@ -42,6 +42,10 @@ def add(top: Any) -> None:
 
 def speed(options: Namespace) -> int:
     """Times our meta-step beside a plain loop and the installed libraries."""
+    from bench.data import store
+
+    store.benchmark(options.benchmark, options.data_dir)  # a misspelt name is reported before torch is imported
+
     from bench import devices, files
     from bench.tools.speed import compare, results
 

@@ -30,13 +30,15 @@ def add(top: Any) -> None:
 
 def verify(options: Namespace) -> int:
     """Compares every score and, with `--retrain`, every weight; returns 1 if something differs from the record."""
+    folders = chosen_runs.folders(options)  # a misspelt name is reported before torch is imported
+
     from bench import devices
     from bench.tools.verify import findings
     from bench.training.watch import Interrupted
 
     devices.make_repeatable(None)
     devices.keep_memory()
-    runs = [(folder, _open(folder, options)) for folder in chosen_runs.folders(options)]
+    runs = [(folder, _open(folder, options)) for folder in folders]
     try:
         outcomes = [_verify(folder, again, options.retrain) for folder, again in runs]
     except Interrupted:

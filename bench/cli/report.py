@@ -38,9 +38,7 @@ def report(options: Namespace) -> int:
 
     experiment = experiments.read(options.file) if options.file else None
     if options.results != RESULTS and next(layout.folders(options.results), None) is None:
-        raise UserError(
-            f"no records in {options.results}: give the folder that `run --results` wrote to, such as {RESULTS}"
-        )
+        raise UserError(_no_records(options.results))
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # garbage collection takes a tenth of the time with a thousand records
     try:
@@ -53,3 +51,11 @@ def report(options: Namespace) -> int:
     for problem in made.problems:
         print(f"left out: {printable(problem)}", file=sys.stderr)
     return 1 if made.problems else 0
+
+
+def _no_records(results: Path) -> str:
+    from bench.records import layout
+
+    if results.name == layout.REFERENCE:
+        return f"no records in {results}: this project's own runs are in its repository, not in the installed package"
+    return f"no records in {results}: give the folder that `run --results` wrote to, such as {RESULTS}"

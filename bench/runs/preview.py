@@ -26,9 +26,7 @@ def described(
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
-        lines += _described(
-            group[0], _listed(job.workload.method.described for job in group), _listed(str(job.seed) for job in group)
-        )
+        lines += _described(group[0], _listed(job.workload.method.described for job in group), _seeds(group))
         notes = lengthen.notes(group, force, keep)
         tried = dict.fromkeys(
             f"grid        {' | '.join(grid.candidates)}: only the best on validation is tested"
@@ -47,12 +45,17 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"benchmark   {job.benchmark.name}: {job.benchmark.described}",
         f"data        {copy}",
         *(f"            note: {text}" for text in data.remarks),
-        f"methods     {methods}; seeds {seeds}",
+        f"methods     {methods}; {seeds}",
         f"protocol    {_named(job)}: {counted(training.iterations, 'iteration')}{_evaluated(job)} of "
         f"{counted(training.meta_batch, 'episode')}, {evaluation.episodes} test episodes, {_norm(job)}",
         *_shapes(job),
         f"device      {device}, {counted(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
     ]
+
+
+def _seeds(group: Sequence[Job]) -> str:
+    seeds = list(dict.fromkeys(str(job.seed) for job in group))
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
 
 
 def _shapes(job: Job) -> Iterator[str]:

@@ -114,6 +114,7 @@ def test_a_folder_without_records_is_no_report(typed: Command, tmp_path: Path) -
     assert typed(*TINY).returncode == 0
     for wrong in ("results", "results/runs/tiny", "reslts", "results/runs/tiny/maml"):
         assert f"no records in {wrong}" in one_line(typed("report", "--results", wrong))
+    assert "are in its repository" in one_line(typed("report", "--results", "results/reference"))
     assert not (tmp_path / "results" / "report").exists()
     assert typed("report", "--results", "./results/runs").returncode == 0
 

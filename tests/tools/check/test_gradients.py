@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.tools.check.gradients import GradientCheck, measured
-from bench.tools.check.toy_data import FUNCTIONS, Subject
+from bench.tools.check.toy_data import FUNCTIONS, IMAGES, Subject
 from methods import METHODS
 from methods.maml import Maml
 from tests.conftest import Command
@@ -54,8 +54,8 @@ class _WrongSecondDerivative(Maml):
         super().__init__(replace(setup, loss=loss))
 
 
-def _found(kind: type) -> GradientCheck:
-    found = measured(Subject(kind, FUNCTIONS))
+def _found(kind: type, form: str = FUNCTIONS) -> GradientCheck:
+    found = measured(Subject(kind, form))
     assert found is not None
     return found
 
@@ -65,9 +65,11 @@ def test_exact(name: str) -> None:
     assert _found(METHODS[name]).exact
 
 
-@pytest.mark.parametrize("kind", [METHODS["fomaml"], _WrongSecondDerivative])
-def test_second_derivatives_left_out_or_wrong(kind: type) -> None:
-    found = _found(kind)
+@pytest.mark.parametrize(
+    ("kind", "form"), [(METHODS["fomaml"], FUNCTIONS), (METHODS["fomaml"], IMAGES), (_WrongSecondDerivative, FUNCTIONS)]
+)
+def test_second_derivatives_left_out_or_wrong(kind: type, form: str) -> None:
+    found = _found(kind, form)
     assert not found.exact and found.vanishes and found.text.startswith("first-order")
 
 

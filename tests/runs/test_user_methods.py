@@ -32,8 +32,10 @@ BROKEN = {
     "declared": "    needs = 'luck'",
     "initial": "    def init(self, generator):\n        return super().init(torch.Generator())",
     "shapes": "    def predict(self, *given):\n        return super().predict(*given)[0]",
-    "neighbours": """    def predict(self, state, support, labels, query, setting):
-        return super().predict(state, support, labels, query, setting) + torch.randn(3, 1, 3)""",
+    "neighbours": """    calls = []
+    def predict(self, *given):
+        self.calls.append(0)
+        return super().predict(*given) + len(self.calls)""",
     "batch_norm": """    def _query_outputs(self, params, support, query, mode):
         return super()._query_outputs(params, support, query, 'batch')""",
     "chance": """    def predict(self, state, support, labels, query, setting):
@@ -165,6 +167,20 @@ def test_check_finds_what_is_broken(tmp_path: Path, rule: str) -> None:
     path.write_text(f"import torch\nfrom methods.maml import Maml\n\n\nclass Wrong(Maml):\n{BROKEN[rule]}\n")
     wanted = {each.__name__: each.__doc__ for each in RULES}[rule]
     assert wanted in [outcome.rule for outcome in check(str(path)) if outcome.found]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    def predict(self, *given):\n        return torch.nn.functional.dropout(super().predict(*given))\n",
+        "    def _loss(self, *given):\n        return super()._loss(*given) * torch.rand(())\n",
+    ],
+)
+def test_check_refuses_random_numbers_in_one_line(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "noisy.py"
+    path.write_text(f"import torch\nfrom methods.reptile import Reptile\n\n\nclass Noisy(Reptile):\n{body}")
+    (broken,) = [outcome for outcome in check(str(path)) if outcome.found]
+    assert "draw no random numbers" in broken.rule and broken.found.startswith("noisy.py, line 7: a random operation")
 
 
 def test_check_finds_a_prediction_without_autograd_that_is_another(tmp_path: Path) -> None:

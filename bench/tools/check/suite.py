@@ -19,6 +19,13 @@ from methods.contract import Method
 
 __all__ = ["FUNCTIONS", "RULES", "RuleOutcome", "Subject", "broken", "check", "forms", "gradients_of"]
 
+_RANDOM = "in randomness error mode"  # part of the message of torch.func.vmap
+_NO_RANDOM = "loss_and_gradient and predict draw no random numbers"
+_WHY_NOT_RANDOM = (
+    "a random operation, such as noise or dropout, which vmap refuses with randomness='error', because such a run "
+    "could not be repeated: draw it in init, and keep it in carried"
+)
+
 
 @dataclass(frozen=True)
 class RuleOutcome:
@@ -42,6 +49,9 @@ def check(asked: str) -> Iterator[RuleOutcome]:
         subject = Subject(kind, form)
         for rule in RULES:
             found = broken(rule, subject)
+            if found and _RANDOM in found[0]:  # so would be most rules after it
+                yield RuleOutcome(form, _NO_RANDOM, _located(method, _WHY_NOT_RANDOM, found[1]))
+                return
             yield RuleOutcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
             if found and rule is RULES[0]:
                 return

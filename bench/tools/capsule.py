@@ -21,13 +21,12 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 
 from bench import files, provenance, records
 from bench.data.readers import archives
 from bench.errors import UserError
-from bench.records import layout, weights
+from bench.records import layout
 
 FORMAT = 1
 MANIFEST, LOCK = "capsule.json", "requirements.txt"
@@ -103,6 +102,10 @@ def _described(record: records.Record) -> dict[str, Any]:
 
 def _checked(folder: Path) -> records.Record:
     """A complete record whose files all match their checksums. Raises UserError."""
+    import torch  # takes seconds, which nobody should wait for to hear that a file does not exist
+
+    from bench.records import weights
+
     record = records.read(folder)
     if record.status not in ("finished", "diverged"):
         raise UserError(f"{record.name} is {record.status}: only finished or diverged runs can be exported")

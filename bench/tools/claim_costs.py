@@ -14,7 +14,10 @@ from bench.report import cost
 
 def records_of_this_machine(results: Path) -> list[Record]:
     """The records in a folder that were trained on this machine."""
-    here, found = provenance.describe(), read_all(results)[0] if results.is_dir() else []
+    found = read_all(results)[0] if results.is_dir() else []
+    if not found:
+        return []
+    here = provenance.describe()
     return [r for r in found if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
 
 

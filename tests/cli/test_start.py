@@ -41,6 +41,7 @@ finally:
         ("evaluate", "nothing"),
         ("verify", "nothing"),
         ("speed", "--benchmark", "tyni"),
+        ("import", "missing.zip"),
         ("list",),
         ("data", "list"),
     ],

@@ -154,7 +154,7 @@ def test_equals_the_plain_loop(case, name: str, chunk: int, mode: str, layers: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["all adapted", POOLED], indirect=True)
+@pytest.mark.parametrize("case", [pytest.param("all adapted", marks=pytest.mark.full), POOLED], indirect=True)
 def test_what_is_compiled_equals_the_plain_loop(case) -> None:
     """Both kinds of network as they are compiled on a CPU: patches for two episodes, native layers for one."""
     pooled = case[2].downsampling == "max-pool"

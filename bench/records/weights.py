@@ -16,6 +16,7 @@ from bench import files
 from bench.errors import UserError, reason
 from methods.contract import State
 
+_CPU = torch.device("cpu")
 # What reading raises for a damaged file, a number type that numpy lacks, or metadata of another form.
 _UNREADABLE = (OSError, SafetensorError, ValueError, TypeError, AttributeError, RuntimeError)  # also RecursionError
 
@@ -30,7 +31,7 @@ def save(path: Path, tensors: dict[str, Tensor], about: dict[str, Any] | None = 
     files.write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
-def load(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path, device: torch.device = _CPU) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the metadata that `save` wrote. Raises UserError if the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -102,9 +102,7 @@ def _described(record: records.Record) -> dict[str, Any]:
 
 def _checked(folder: Path) -> records.Record:
     """A complete record whose files all match their checksums. Raises UserError."""
-    import torch  # takes seconds, which nobody should wait for to hear that a file does not exist
-
-    from bench.records import weights
+    from bench.records import weights  # imports torch, which takes seconds: not to report that a file is missing
 
     record = records.read(folder)
     if record.status not in ("finished", "diverged"):
@@ -112,7 +110,7 @@ def _checked(folder: Path) -> records.Record:
     for name in record.info["files"]:
         path = records.checked(folder, name, record.info["files"])
         if path.suffix == ".safetensors":
-            weights.load(path, torch.device("cpu"))
+            weights.load(path)
     return record
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from bench import records
 from bench.errors import UserError
@@ -19,7 +18,6 @@ from bench.tools.verify.repeat import RecordedRun
 from bench.training.execution_record import ExecutionRecord
 from bench.training.watch import Listener
 
-_CPU = torch.device("cpu")
 _OUTCOME = ("status", "iteration", "best_iteration", "best_score")
 
 
@@ -87,7 +85,7 @@ def _files(again: RecordedRun) -> Finding:
         try:
             path = records.checked(again.folder, name, names)
             if path.suffix == ".safetensors":
-                weights.load(path, _CPU)
+                weights.load(path)
         except UserError as error:
             wrong.append(str(error))
     return checked("files", wrong, f"{len(names)} as recorded")
@@ -117,7 +115,7 @@ def _evaluation(again: RecordedRun, path: Path) -> Finding:
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
-    return {name: tensor.numpy() for name, tensor in weights.load(path, _CPU)[0].items()}
+    return {name: tensor.numpy() for name, tensor in weights.load(path)[0].items()}
 
 
 def _went_on(record: records.Record) -> list[str]:

@@ -14,7 +14,9 @@ _NUMBERS = ("value", "low", "high", "p", "p_holm")
 _NAMED = ("benchmark", "method", "from", "to")  # columns that go into the caption
 _NOTE = (
     "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors interact, so "
-    "the parts need not add up to the gap."
+    "the parts need not add up to the gap. The kinds: from changes the factor in the start, to undoes it in the end, "
+    "rest is what the factors do not explain, and reading is no part of the gap: where a source says two things, it is "
+    "the effect of the other one."
 )
 
 

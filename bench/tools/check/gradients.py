@@ -27,6 +27,7 @@ _SEEDS = 3
 # Scale of the inner rate, which reduces an error in second derivatives by about this factor, and the most that may be
 # left of it. The error itself is no guide: at the method's own rate it can be near 1, which is as large as it gets.
 _SMALL, _LEFT = 1e-5, 1e-3
+_SHRUNK = 0.1  # and the most of the error that may be left: a small error that stays is a mistake, not first-order
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def measured(subject: Subject) -> GradientCheck | None:
     here = _errors(subject, 1.0)
     worst = max(here, key=here.__getitem__)
     exact = here[worst] < _TOLERANCE
-    vanishes = not exact and max(_errors(subject, _SMALL).values()) < _LEFT
+    vanishes = not exact and max(_errors(subject, _SMALL).values()) < min(_LEFT, _SHRUNK * here[worst])
     return GradientCheck(exact, vanishes, worst, here[worst])
 
 

@@ -74,16 +74,17 @@ def read_file(path: Path) -> bytes:
 
 def read_archives(paths: list[Path], suffixes: tuple[str, ...], others: Others | None = None) -> dict[str, bytes]:
     """Member path -> content, of the files with these suffixes; archive and path of all others are appended to
-    `others`. Raises UserError if an archive is damaged, dangerous or too large, or a path occurs twice. Threads help,
-    because decompression releases the interpreter's lock."""
+    `others`, in the order of `paths`. Raises UserError if an archive is damaged, dangerous or too large, or a path
+    occurs twice. Threads help, because decompression releases the interpreter's lock."""
     found: dict[str, bytes] = {}
-    passed_over: Others = [] if others is None else others
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        read = pool.map(lambda path: _read_archive(path, suffixes, passed_over), paths)
-        for path, files in zip(paths, read, strict=True):
+        read = pool.map(lambda path: _read_archive(path, suffixes), paths)
+        for path, (files, passed_over) in zip(paths, read, strict=True):
             if twice := found.keys() & files.keys():
                 raise UserError(f"{path}: {min(twice)} is in another archive too: keep one of the two")
             found |= files
+            if others is not None:
+                others += passed_over
     return found
 
 
@@ -103,10 +104,12 @@ def read_stored(path: Path) -> dict[str, bytes]:
         raise _damaged(path, error) from error
 
 
-def _read_archive(path: Path, suffixes: tuple[str, ...], others: Others) -> dict[str, bytes]:
+def _read_archive(path: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, bytes], Others]:
+    """The files with these suffixes, and the others: a list of its own, because archives are read at the same time."""
     members = _zip_members if path.name.lower().endswith(".zip") else _tar_members
+    others: Others = []
     try:
-        return _within_limits(path, members(path, suffixes, others))
+        return _within_limits(path, members(path, suffixes, others)), others
     except UNREADABLE as error:
         raise _damaged(path, error) from error
 

@@ -123,6 +123,15 @@ def test_one_name_in_two_archives_is_refused(tmp_path, refused):
     assert "x.jpg is in another archive too" in refused(read_archives, paths, (".jpg",))
 
 
+def test_what_was_passed_over_stands_in_the_order_of_the_archives(tmp_path):
+    """The first archive is the slower one: both are read at the same time."""
+    slow = _archive(tmp_path / "a.tar.xz", {"x.jpg": bytes(range(256)) * 40_000, "x.pkl": b""})
+    quick = _archive(tmp_path / "b.zip", {"y.jpg": b"1", "y.pkl": b""})
+    others: archives.Others = []
+    read_archives([slow, quick], (".jpg",), others)
+    assert others == [(slow, "x.pkl"), (quick, "y.pkl")]
+
+
 def test_a_folder_is_read_with_the_folders_in_it_and_those_it_links_to(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "b").mkdir(parents=True)

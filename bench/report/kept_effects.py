@@ -12,12 +12,6 @@ from bench.report.tables import Row, Table
 _MOST_BYTES, _MOST_ROWS = 2**20, 200
 _NUMBERS = ("value", "low", "high", "p", "p_holm")
 _NAMED = ("benchmark", "method", "from", "to")  # columns that go into the caption
-_NOTE = (
-    "Each factor is changed by itself; its effect is paired on seeds and test episodes. Factors interact, so "
-    "the parts need not add up to the gap. The kinds: from changes the factor in the start, to undoes it in the end, "
-    "rest is what the factors do not explain, and reading is no part of the gap: where a source says two things, it is "
-    "the effect of the other one."
-)
 
 
 def tables(folder: Path) -> tuple[list[Table], list[str]]:
@@ -41,7 +35,8 @@ def _table(path: Path) -> Table:
         raise ValueError(f"not 1 to {_MOST_ROWS} rows")
     about = [found[0][name] for name in _NAMED]
     caption = "{}, {}: from {} to {}, what each change does".format(*about)
-    return Table(caption, [_row(each) for each in found], _NOTE)
+    note = f"Every effect is paired on seeds and test episodes. {wording.EFFECT_KINDS}"
+    return Table(caption, [_row(each) for each in found], note)
 
 
 def _row(found: Row) -> Row:

@@ -16,6 +16,12 @@ _KINDS = {"both": "episodes + seeds", "over episodes": "episodes", "over seeds":
 _KINDS |= {"for these models": "these weights only"}
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
 BATCH_NORM |= {"episode": "support and queries together (transductive)"}
+EFFECT_KINDS = """\
+One factor is changed at a time: "from" changes it in the start, "to" undoes it in the end. Factors interact, so the
+parts need not add up to the gap: the "rest" is what they leave, with its own interval, and a "pair" is the effect of
+two factors at once minus the sum of each alone. A "reading" is not part of the gap: where a source says two things, it
+is the effect of the other one.
+"""
 
 
 def batch_norm(cell: Cell) -> str:

@@ -24,14 +24,14 @@ from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison
 
-_READING = """\
+_READING = f"""\
 All cells are scored on the same test episodes, with the same training seeds, and every effect is paired on both. Its
 95 % interval covers *episodes + seeds* (other trainings and other episodes), or, with fewer than three seeds, *these
-weights only*. One factor is changed at a time: *from* changes it in the start, *to* undoes it in the end. Factors
-interact, so the parts need not add up to the gap: the rest is shown with its own interval, and a *pair* is the effect
-of two factors at once minus the sum of each alone. A *reading* is not part of the gap: where a source says two things,
-it is the effect of the other one. p uses the seeds' degrees of freedom and is corrected (Holm) over the rows of
-factors, pairs and readings; an effect with p of 0.05 or more is not significant, whatever its size.
+weights only*.
+
+{wording.EFFECT_KINDS}
+p uses the seeds' degrees of freedom and is corrected (Holm) over the rows of factors, pairs and readings; an effect
+with p of 0.05 or more is not significant, whatever its size.
 """
 
 

@@ -29,6 +29,7 @@ _NUMBER = re.compile(r"(?=.{,40}$)([<–]|[+-]?\d[\d.]*(e[+-]?\d+)?(?!\w))")
 _CODE = ("command", "protocol", "run", "change")  # columns of names and commands, in which lines may break anywhere
 
 _VERDICTS = {name: name.replace(" ", "-") for name in VERDICTS}  # verdict -> class in the style sheet
+_REASONS = 75  # characters of the reasons for a verdict that are not folded
 _LINE = 24  # characters of a number that stays on one line
 _FEW = 3  # with more benchmarks than this, only the first is unfolded
 _MANY = 12  # with more results in a benchmark than this, only its first figure is unfolded
@@ -135,6 +136,14 @@ def _kind(name: str, ranged: bool, cells: Sequence[str]) -> str:
     return "code" if name in _CODE else ""
 
 
+def _first_reasons(text: str) -> tuple[str, str]:
+    """The first of several reasons, as many as fit into three lines of a table, and the others."""
+    first, *others = re.split(r"(?<=;) |(?<=,) (?=which |and its )", text)
+    while others and len(f"{first} {others[0]}") <= _REASONS:
+        first = f"{first} {others.pop(0)}"
+    return first, " ".join(others)
+
+
 def _short(title: str) -> str:
     """A title without the name of the section."""
     return title.split(": ", 1)[-1]
@@ -155,4 +164,5 @@ def _template() -> jinja2.Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["minus"] = lambda text: re.sub(r"(?<![\w.-])-(?=\d)", "−", text)
+    environment.filters["first_reasons"] = _first_reasons
     return environment.from_string(_asset("page.html"))

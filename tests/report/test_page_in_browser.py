@@ -183,6 +183,19 @@ def test_the_answer_is_on_the_first_screen_of_a_laptop(page: Any) -> None:
         assert box["x"] + box["width"] < 1366 and box["y"] + box["height"] < 768, selector
 
 
+def test_many_reasons_are_folded_and_unfold(page: Any) -> None:
+    emulate(page, width=1366)
+    page.execute_script("document.querySelectorAll('#answers details.block').forEach(fold => { fold.open = true; })")
+    folded = page.find_elements(By.CSS_SELECTOR, "#answers .reasons")
+    lines = "return arguments[0].offsetHeight / parseFloat(getComputedStyle(arguments[0]).lineHeight)"
+    assert folded and all(page.execute_script(lines, each) < 5.5 for each in folded)
+    longest = max(folded, key=lambda each: len(each.get_attribute("textContent")))
+    before = page.execute_script(lines, longest)
+    to_the_middle(page, longest)
+    longest.find_element(By.TAG_NAME, "summary").click()
+    assert page.execute_script(lines, longest) > before
+
+
 @pytest.mark.parametrize("kind", ["accuracy", "curves", "steps", "distributions", "differences"])
 def test_values_on_hover_and_by_key(page: Any, kind: str) -> None:
     figure = page.find_element(By.CSS_SELECTOR, f"figure[id$={kind}]")

@@ -38,7 +38,7 @@ function filterable(form) {
       rows.push({ row, text: `${place} ${row.textContent}`.toLowerCase(), method: cells.method?.replace(/ \(.*/, ""), verdict: cells.verdict });
     }
   }
-  const folds = all("main details:not(.words)"), asOpened = folds.map(fold => fold.open);
+  const folds = all("main details:not(.words, .reasons)"), asOpened = folds.map(fold => fold.open);
   const update = () => {
     const wanted = search.value.toLowerCase().split(/\s+/), active = form.matches(":has(option:checked:not([value='']))") || search.value.trim();
     const kept = rows.filter(({ row, text, ...cells }) => {

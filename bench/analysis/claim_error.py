@@ -4,10 +4,12 @@
 | --- | --- |
 | over tasks | the ± is 1.96 standard errors of one trained model (Finn et al. 2017, code) |
 | the standard deviation s of n trainings | s / sqrt(n), for the mean of n trainings, with n - 1 degrees of freedom |
+| an interval over n trainings, by an unpublished formula | as if it were their standard deviation |
 | over an unknown number of trainings; unknown; none | the computed error of one trained model on that many episodes |
 
 A mean over an unknown number of trainings is treated as one training, the case with the largest error, so that no
-verdict is too bold.
+verdict is too bold. For the same reason an interval over n trainings (Nichol et al. 2018, appendix A: "using the
+standard deviation") counts as s itself: 1.96 s / sqrt(n) or a t interval would mean a smaller s.
 """
 
 from __future__ import annotations
@@ -52,14 +54,17 @@ def of_claim(claim: Claim, scores: np.ndarray, queries: int) -> Error:
         assert claim.tasks is not None
         return Error(claim.over_tasks, claim.tasks, True, "")
     if claim.trainings:
-        return _of_trainings(claim.ci95 or 0.0, claim.trainings)
+        return _of_trainings(claim.ci95 or 0.0, claim.trainings, claim.ci_meaning)
     return _worked_out(claim, scores, queries)
 
 
-def _of_trainings(sd: float, n: int) -> Error:
+def _of_trainings(sd: float, n: int, meaning: str) -> Error:
     se = sd / n**0.5
     half = float(Estimate(0.0, se, n - 1).half_width())
-    said = f"the claim's ± is a standard deviation of {n} trainings, which is ±{half:.2f} for their mean (95 %)"
+    what = f"a standard deviation of {n} trainings"
+    if not meaning.startswith("SD"):
+        what = f"an interval over {n} trainings, taken for their standard deviation"
+    said = f"the claim's ± is {what}, which is ±{half:.2f} for their mean (95 %)"
     return Error(CLAIM_Z * se, n, False, said)
 
 

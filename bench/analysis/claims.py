@@ -16,7 +16,7 @@ SEEDS = 5  # number of seeds in the command suggested for a verdict
 # The meanings of a ± that a verdict can use; anything else counts as unknown.
 OVER_TASKS = ("over tasks", "over episodes")
 OVER_TRAININGS = "over trainings"
-STANDARD_DEVIATION = re.compile(r"SD of (\d+) trainings")
+OF_TRAININGS = re.compile(r"(SD of|over) (\d+) trainings")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,6 @@ class Claim:
 
     @property
     def trainings(self) -> int | None:
-        """The number of trainings whose standard deviation the ± is; None if it is something else."""
-        found = STANDARD_DEVIATION.fullmatch(self.ci_meaning)
-        return int(found[1]) if found and self.ci95 is not None else None
+        """The number of trainings over which the ± is; None if it is something else, or their number unknown."""
+        found = OF_TRAININGS.fullmatch(self.ci_meaning)
+        return int(found[2]) if found and self.ci95 is not None else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.claims import STANDARD_DEVIATION, Claim
+from bench.analysis.claims import OF_TRAININGS, Claim
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Shape
@@ -65,9 +65,9 @@ def _text(name: str, text: str) -> str:
 
 def _meaning(name: str, text: str) -> str:
     """Any text; only the meanings in `bench.analysis.claims` are understood."""
-    found = STANDARD_DEVIATION.fullmatch(text)
-    if found and int(found[1]) < 2:
-        raise UserError(f"{name} {text!r}: a standard deviation needs at least 2 trainings")
+    found = OF_TRAININGS.fullmatch(text)
+    if found and int(found[2]) < 2:
+        raise UserError(f"{name} {text!r}: a spread needs at least 2 trainings")
     return text
 
 

@@ -170,7 +170,7 @@ def _judged(claim: Claim, cell: Cell) -> Judgement:
 
 def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     """Remarks that accompany a verdict."""
-    if cell.benchmark.source in _UNKNOWABLE:
+    if cell.benchmark.source in _UNKNOWABLE and cell.protocol.training.split == "random":
         yield _UNKNOWABLE[cell.benchmark.source]
     if same:
         yield f"one trained model, so no spread between trainings (weights of iteration {spread(cell.iterations)})"

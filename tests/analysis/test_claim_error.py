@@ -34,6 +34,14 @@ def test_a_standard_deviation_of_three_trainings() -> None:
     assert "standard deviation of 3 trainings, which is ±1.24 for their mean" in found.said
 
 
+def test_an_interval_over_three_trainings_is_not_taken_for_less_than_their_standard_deviation() -> None:
+    found, sd = (
+        claim_error.of_claim(replace(SD, ci_meaning=meaning), np.full((3, 4), 90.0), 5)
+        for meaning in ("over 3 trainings", SD.ci_meaning)
+    )
+    assert found[:3] == sd[:3] and "an interval over 3 trainings, taken for their standard deviation" in found.said
+
+
 @pytest.mark.parametrize(("tasks", "queries", "half_width"), [(600, 1, 3.4217), (1000, 15, 2.5520)])
 def test_worked_out_by_hand(tasks: int, queries: int, half_width: float) -> None:
     """Scores of 20 and 100, four each: mean 0.6, variance 8 * 0.16 / 7 = 0.18286, of which 0.24 / 5 is five queries'

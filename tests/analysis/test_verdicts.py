@@ -46,6 +46,12 @@ def test_judged(tmp_path: Path) -> None:
     assert found.smallest_half_width is not None and "split of the characters is unknown" in found.why
 
 
+def test_a_split_in_the_authors_code_is_known(tmp_path: Path) -> None:
+    snell = claim("omniglot-5w1s", "protonet", "paper")
+    found = judge(snell, cell(tmp_path, method="protonet", preset="snell"))
+    assert found.reasons == () and "split of the characters" not in found.why
+
+
 def test_agrees(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95, seeds=5)
     near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)

@@ -100,6 +100,8 @@ def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     (one, other) = sorted(records.read_all(runs)[0], key=lambda record: record.info["iteration"])
     # Five seeds of 60,000 iterations, at 600 a second.
     assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), from a record of 600 iterations"
+    paused = replace(one, info=one.info | {"seconds": {"training": 3600.0}})
+    assert cost.hours(claim, [paused, one]) == cost.hours(claim, [one])
     estimate = 5 * 60_000 * training_operations.an_iteration(claim) / 75e9 / 3600
     assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, from its operations"
     assert cost.hours(replace(claim, method="mine"), [other]) == ""

@@ -1,11 +1,11 @@
-"""Makes what the documents show of records: the field in the README, pictures of the report's page and of a run's
-episodes, and the outputs of the example notebook.
+"""Makes what the documents show of records: the verdicts in the README, the field in docs/field.md, pictures of the
+report's page and of a run's episodes, and the outputs of the example notebook.
 
 python docs/make.py [--out DIR]
 
-Writes README.md, docs/*.png and examples/first-results.ipynb, in place or below DIR. Pictures of pages need Chromium
-with its driver, and selenium; the notebook needs nbclient and ipykernel. Whatever cannot be made is left as it is, with
-a message.
+Writes README.md, docs/field.md, docs/*.png and examples/first-results.ipynb, in place or below DIR. Pictures of pages
+need Chromium with its driver, and selenium; the notebook needs nbclient and ipykernel. Whatever cannot be made is left
+as it is, with a message.
 """
 
 from __future__ import annotations
@@ -24,19 +24,21 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bench.report import answers, build
+from bench.report.answers import ReportPart
 from bench.report.tables import Table, markdown_rows
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = Path("results", "reference")
 PAGE = REFERENCE / "report" / "report.html"
 NOTEBOOK = Path("examples", "first-results.ipynb")
-BEGIN, END = "<!-- field: made by docs/make.py -->\n", "<!-- end of field -->\n"
+BEGIN, END = "<!-- made by docs/make.py -->\n", "<!-- end -->\n"
 TOUR = (  # what docs/tour.md has typed, as far as its pictures show it
     "run --benchmark tiny --method maml --method fomaml --seeds 3",
     "show episodes tiny/maml/7384f669/seed0 --hardest 1 --out episodes.png",
     "report",
 )
 _COLUMNS = ("benchmark", "method", "published", "ours", "difference", "verdict")
+_ASKED = ("command", "training takes")
 _WIDTH, _HEIGHT = 1366, 768  # pixels of a laptop's screen
 
 
@@ -47,31 +49,40 @@ def main() -> int:
     out = parser.parse_args().out
     for name in ("docs", NOTEBOOK.parent):
         (out / name).mkdir(parents=True, exist_ok=True)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (out / "README.md").write_text(with_field(readme, field()), encoding="utf-8")
+    (mine,), _ = build.parts(ROOT / REFERENCE)
+    for name, table in (("README.md", verdicts(mine)), ("docs/field.md", field(mine))):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (out / name).write_text(between_marks(text, table), encoding="utf-8")
     made = [picture(ROOT / PAGE, out / "docs" / "report.png"), *tour(out / "docs"), notebook(out / NOTEBOOK)]
     return int(not all(made))
 
 
-def field() -> str:
+def verdicts(mine: ReportPart) -> str:
+    """The published number that the project is about, and those with a verdict."""
+    first = answers.headline(mine.answers)
+    told = [answer for answer in mine.answers if answer is first or answer.verdict in answers.JUDGED]
+    rows = [answers.row(answer, mine.records) for answer in told]
+    chosen = [{name: found.get(name, "–") for name in (*_COLUMNS, "source")} for found in rows]
+    return f"{answers.summary(mine.answers)}\n\n{markdown_rows(Table('', chosen))}\n"
+
+
+def field(mine: ReportPart) -> str:
     """The published numbers whose protocol is known here, with the verdict on each, and the number of others."""
-    (mine,), _ = build.parts(ROOT / REFERENCE)
     known = [answer for answer in mine.answers if answer.claim.protocol or answer.verdict in answers.JUDGED]
-    rows = [_row(answers.row(answer, mine.records)) for answer in known]
+    rows = [_with_command(answers.row(answer, mine.records)) for answer in known]
     others = len(mine.answers) - len(known)
     told = f"The report lists {others} more, whose protocol is not known here, next to the runs made for them."
     return f"{answers.summary(mine.answers)}\n\n{markdown_rows(Table('', rows))}\n\n{told}\n"
 
 
-def _row(found: dict[str, str]) -> dict[str, str]:
+def _with_command(found: dict[str, str]) -> dict[str, str]:
     told = {name: found.get(name, "–") for name in _COLUMNS}
-    asked = ("command", "training takes")
-    return told | {name: "–" if found["verdict"] in answers.JUDGED else found[name] for name in asked}
+    return told | {name: "–" if found["verdict"] in answers.JUDGED else found[name] for name in _ASKED}
 
 
-def with_field(readme: str, text: str) -> str:
-    """The README with the text between its two marks."""
-    before, rest = readme.split(BEGIN)
+def between_marks(document: str, text: str) -> str:
+    """The document with the text between its two marks."""
+    before, rest = document.split(BEGIN)
     return before + BEGIN + text + END + rest.split(END)[1]
 
 

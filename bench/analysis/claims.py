@@ -1,15 +1,20 @@
 """Published numbers, each with its source, its protocol if known, and the margin fixed before any run.
 
-`protocol` is the name of a preset, or empty if unknown. `iterations`: the iteration that the claim is compared with;
+`protocol` is the name of a preset, perhaps with settings that differ from it (`snell shots=1`), or empty if unknown.
+`iterations`: the iteration that the claim is compared with;
 `margin` (points): the delta of the project's statistics.md, 2.0 on miniImageNet, 1.0 on Omniglot, 0.5 on Omniglot 5-way
 5-shot."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.protocol import Protocol
+from bench.protocols.settings import with_settings
 
 SEEDS = 5  # number of seeds in the command suggested for a verdict
 
@@ -48,6 +53,20 @@ class Claim:
     def central(self) -> bool:
         """Whether the claim is about MAML under the protocol `paper`: such claims are listed first."""
         return (self.method, self.protocol) == ("maml", "paper")
+
+    @property
+    def preset(self) -> str:
+        """The name of the preset of its protocol; empty if unknown."""
+        return self.protocol.partition(" ")[0]
+
+    @property
+    def settings(self) -> list[str]:
+        """The settings in which its protocol differs from the preset, each as `name=value`."""
+        return self.protocol.split()[1:]
+
+    def asks(self, benchmark: Benchmark | None = None, used: Collection[str] = ()) -> Protocol:
+        """The claim's protocol, for a method that uses these settings. Raises UserError if it is impossible."""
+        return with_settings(presets.preset(self.preset, benchmark or self.about, used), self.settings)
 
     @property
     def number(self) -> str:

@@ -56,7 +56,10 @@ def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
     if None in row or None in row.values():
         raise UserError(f"not {len(_COLUMNS)} cells")
     values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
-    return Claim(benchmarks.get(values.pop("benchmark"), own), **values)
+    claim = Claim(benchmarks.get(values.pop("benchmark"), own), **values)
+    if claim.settings:
+        claim.asks()  # raises UserError for a setting that does not exist
+    return claim
 
 
 def _text(name: str, text: str) -> str:
@@ -84,6 +87,11 @@ def _one_of(known: Any, kind: str, *, may_be_empty: bool = False) -> Callable[[s
         raise unknown(kind, text, known)
 
     return checked
+
+
+def _protocol(name: str, text: str) -> str:
+    _one_of(PRESETS, "protocol", may_be_empty=True)(name, text.partition(" ")[0])
+    return text
 
 
 def _number(least: float, most: float, *, may_be_empty: bool = True) -> Callable[[str, str], float | None]:
@@ -124,7 +132,7 @@ _COLUMNS: dict[str, Callable[[str, str], Any]] = {
     "bn_mode": _one_of(("transductive", "inductive", "running"), "bn_mode", may_be_empty=True),
     "source": _some,
     "note": _text,
-    "protocol": _one_of(PRESETS, "protocol", may_be_empty=True),
+    "protocol": _protocol,
     "iterations": _whole(1),
     "margin": _number(0, 100),
 }

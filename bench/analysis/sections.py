@@ -11,7 +11,7 @@ from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Judgement, judge
 from bench.protocols.benchmarks import Benchmark, of_record, place
-from bench.protocols.presets import milestones, preset
+from bench.protocols.presets import milestones
 from bench.records.contents import Record
 
 
@@ -77,9 +77,8 @@ def command(claim: Claim) -> str:
     """The command that would run this claim's protocol; empty if the protocol is unknown."""
     if not claim.protocol:
         return ""
-    asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.protocol}"
-    text = f"python -m bench run {asked}"
-    benchmark = claim.about
-    full = preset(claim.protocol, benchmark).training.iterations
-    evaluated = (None, full, *milestones(claim.protocol, benchmark, full))
+    asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.preset}"
+    text = " ".join([f"python -m bench run {asked}", *(f"--set {setting}" for setting in claim.settings)])
+    full = claim.asks().training.iterations
+    evaluated = (None, full, *milestones(claim.preset, claim.about, full))
     return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis import claims_file
+from bench.analysis import claims_file, sections
 from bench.errors import UserError
-from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
 
 HEADER = claims_file.PUBLISHED.read_text().splitlines()[0]
@@ -33,18 +32,14 @@ def test_every_claim_has_a_source_and_its_margin() -> None:
 
 
 def test_known_protocols() -> None:
-    found = Counter((c.protocol, c.iterations) for c in claims_file.published())
+    found = Counter((c.preset, c.iterations) for c in claims_file.published())
     assert found[("paper", 60_000)] == 12 and found[("ravi", 30_000)] == 4
     assert found[("article", 60_000)] == found[("article", 75_000)] == 1
-    assert (
-        found[("snell", 20_000)] == 10
-        and found[("chen", 25_700)] == 1
-        and found[("chen", 2_056_000)] == 2
-        and found[("raghu", 30_000)] == 8
-    )
+    assert found[("snell", 20_000)] == 30 and found[("raghu", 30_000)] == 8
+    assert found[("chen", 25_700)] == 5 and found[("chen", 2_056_000)] == 2
     assert [found[(name, 100_000)] for name in ("nichol", "nichol-transduction")] == [8, 8]
     assert [found[(name, 200_000)] for name in ("nichol", "nichol-transduction")] == [4, 4]
-    assert found[("", None)] == len(claims_file.published()) - 29 - 24 - 8 - 2
+    assert found[("", None)] == len(claims_file.published()) - 29 - 24 - 8 - 2 - 24
 
 
 def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
@@ -52,7 +47,7 @@ def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
     modes["support+query"] = {"inductive"}
     for claim in claims_file.published():
         if claim.protocol:
-            evaluation = presets.preset(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
+            evaluation = claim.asks(BENCHMARKS[claim.benchmark]).evaluation
             assert claim.queries_per_class in (None, evaluation.queries)
             assert claim.bn_mode in modes[evaluation.batch_statistics]
 
@@ -98,6 +93,14 @@ def test_the_published_say_what_their_plus_minus_is() -> None:
     assert [c.number for c in found if c.variant == "haebeom-lee" and c.benchmark == "miniimagenet-5w5s"] == ["64.00"]
 
 
+def test_a_preset_with_settings_is_what_its_command_runs() -> None:
+    found = [c for c in claims_file.published() if c.source == "Snell et al. 2017 v2 Table 4"]
+    (one,) = (c for c in found if c.benchmark == "omniglot-20w1s" and c.accuracy == 92.0)
+    training = one.asks().training
+    assert len(found) == 20 and (training.shots, training.ways, training.queries) == (1, 5, 15)
+    assert sections.command(one).endswith("--protocol snell --set shots=1 --set ways=5 --set queries=15")
+
+
 def test_each_is_there_once() -> None:
     names = [(c.benchmark, c.method, c.variant, c.source) for c in claims_file.published()]
     assert len(set(names)) == len(names) and not [c for c in claims_file.published() if "NOT READ" in c.note]
@@ -118,6 +121,8 @@ def test_each_is_there_once() -> None:
         ("maml", "", "method is empty"),
         ("miniimagenet-5w5s", "miniimagenet", "did you mean 'miniimagenet-5w5s'"),
         ("paper,60000", "papre,60000", "did you mean 'paper'"),
+        ("paper,60000", "paper inner_stepz=3,60000", "did you mean 'inner_steps'"),
+        ("paper,60000", "paper inner_steps,60000", "inner_steps"),
         ("transductive", "mixed", "unknown bn_mode 'mixed'"),
         (",2.0", "", "not 14 cells"),
         (",2.0", ",2.0,7", "not 14 cells"),

@@ -47,8 +47,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_field(made: Path) -> None:
-    assert (made / "README.md").read_text() == (ROOT / "README.md").read_text()  # else: python docs/make.py
+@pytest.mark.parametrize("name", ["README.md", "docs/field.md"])
+def test_the_verdicts_and_the_field(made: Path, name: str) -> None:
+    assert (made / name).read_text() == (ROOT / name).read_text()  # else: python docs/make.py
 
 
 @pytest.mark.slow

@@ -75,10 +75,9 @@ class Cell:
         training, evaluation = self.record.training, self.evaluated.evaluation
         if evaluation.benchmark is None:
             return Protocol(training, evaluation)
-        trained, tested = self.trained_on.with_shape(training.ways, training.shots), self.benchmark
-        shape = {name: getattr(trained, name) for name in ("ways", "shots")}
-        own: dict[str, Any] = {name: None if value == getattr(tested, name) else value for name, value in shape.items()}
-        return Protocol(replace(training, **own), replace(evaluation, benchmark=None))
+        trained = self.trained_on.with_shape(training.ways, training.shots)
+        training = replace(training, ways=trained.ways, shots=trained.shots)
+        return presets.without_shape_of(self.benchmark, Protocol(training, replace(evaluation, benchmark=None)))
 
     @cached_property
     def described(self) -> str:

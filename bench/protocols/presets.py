@@ -154,6 +154,13 @@ def _written(nearest: str, found: dict[str, tuple[Any, Any]], said: Said) -> str
     return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
 
 
+def without_shape_of(benchmark: Benchmark, protocol: Protocol) -> Protocol:
+    """The protocol, with ways and shots of training only if they differ from the benchmark's."""
+    shape = {"ways": protocol.training.ways, "shots": protocol.training.shots}
+    own: dict[str, Any] = {name: None if value == getattr(benchmark, name) else value for name, value in shape.items()}
+    return replace(protocol, training=replace(protocol.training, **own))
+
+
 def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
     """Setting, by its `--set` name -> (ours, theirs), if they differ and the method uses the setting."""
     training = _used(used, training_differences(ours.training, theirs.training))

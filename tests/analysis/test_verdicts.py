@@ -52,6 +52,13 @@ def test_a_split_in_the_authors_code_is_known(tmp_path: Path) -> None:
     assert found.reasons == () and "split of the characters" not in found.why
 
 
+@pytest.mark.parametrize("said", [(), ("shots=1",)])
+def test_a_shape_that_is_the_benchmark_s_need_not_be_said(tmp_path: Path, said: tuple[str, ...]) -> None:
+    claims = [c for c in claims_file.published() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 97.4)]
+    of = cell(tmp_path, method="protonet", preset="snell", settings=("ways=5", "queries=15", *said))
+    assert [judge(each, of).reasons for each in claims] == [()]
+
+
 def test_agrees(tmp_path: Path) -> None:
     of = cell(tmp_path, accuracy=0.95, seeds=5)
     near = replace(PAPER, accuracy=float(of.headline.value), margin=5.0)

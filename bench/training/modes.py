@@ -12,6 +12,7 @@ from bench import devices
 from bench.errors import UserError, reason, unknown
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
+from bench.training.compiling import CompilationSkipped
 from bench.training.execution import COMPILED, COMPILED_GRAPH, EAGER, GRAPH, MODES, Execution
 from bench.training.watch import Listener, Said
 
@@ -125,6 +126,8 @@ def first_that_runs(
             return attempt(execution)
         except UserError:
             raise
+        except CompilationSkipped as skipped:
+            on_event(Said(f"continuing without mode {execution.mode}: {skipped}"))
         except Exception as error:  # a compiler or a driver may throw anything
             if out_of_memory(error):
                 raise

@@ -71,12 +71,13 @@ class Cell:
 
     @property
     def protocol(self) -> Protocol:
-        """The protocol. For an evaluation on another benchmark, training's ways and shots are given if they differ."""
+        """The protocol. On another benchmark, the ways and shots of training episodes are given if they differ."""
         training, evaluation = self.record.training, self.evaluated.evaluation
         if evaluation.benchmark is None:
             return Protocol(training, evaluation)
         trained = self.trained_on.with_shape(training.ways, training.shots)
-        training = replace(training, ways=trained.ways, shots=trained.shots)
+        if training.image_batch is None:
+            training = replace(training, ways=trained.ways, shots=trained.shots)
         return presets.without_shape_of(self.benchmark, Protocol(training, replace(evaluation, benchmark=None)))
 
     @cached_property

@@ -75,3 +75,17 @@ def test_the_papers_5_shot_numbers_are_its_1_shot_training(evaluate, tmp_path: P
     elsewhere = replace(record, info=record.info | {"benchmark": "tiny"})
     reasons = disqualified_by(claim, Cell(tuple((replace(elsewhere, seed=seed), evaluated) for seed in range(3))))
     assert reasons == ["trained on the classes of tiny"]
+
+
+def test_a_classifier_of_images_saw_no_episodes_in_training(evaluate, tmp_path: Path) -> None:
+    evaluate("maml", "--benchmark", "omniglot-5w1s")
+    (record,) = (each for each in records.read_all(tmp_path / "results" / "runs")[0] if each.method == "maml")
+    trained, tested = (presets.preset("chen", get(f"omniglot-5w{shots}s")) for shots in (5, 1))
+    about = record.info | {"benchmark": "omniglot-5w5s", "method": "finetune"}
+    record = replace(record, benchmark="omniglot-5w5s", method="finetune", training=trained.training, info=about)
+    (evaluated,) = (each for each in record.evaluations if each.evaluation.benchmark)
+    evaluation = replace(tested.evaluation, benchmark="omniglot-5w1s")
+    evaluated = replace(evaluated, iteration=trained.training.iterations, evaluation=evaluation)
+    cell = Cell(tuple((replace(record, seed=seed), evaluated) for seed in range(3)))
+    (claim,) = (c for c in published() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 94.89))
+    assert disqualified_by(claim, cell) == [] and cell.described == "trained on omniglot-5w5s: chen"

@@ -8,13 +8,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.protocol import Protocol
-from bench.protocols.settings import with_settings
 
 SEEDS = 5  # number of seeds in the command suggested for a verdict
 
@@ -63,10 +59,6 @@ class Claim:
     def settings(self) -> list[str]:
         """The settings in which its protocol differs from the preset, each as `name=value`."""
         return self.protocol.split()[1:]
-
-    def asks(self, benchmark: Benchmark | None = None, used: Collection[str] = ()) -> Protocol:
-        """The claim's protocol, for a method that uses these settings. Raises UserError if it is impossible."""
-        return with_settings(presets.preset(self.preset, benchmark or self.about, used), self.settings)
 
     @property
     def number(self) -> str:

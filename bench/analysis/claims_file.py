@@ -12,7 +12,7 @@ from bench.analysis.claims import OF_TRAININGS, Claim
 from bench.errors import UserError, unknown
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Shape
-from bench.protocols.presets import PRESETS
+from bench.protocols.presets import PRESETS, stated
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 
@@ -58,7 +58,7 @@ def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
     values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
     claim = Claim(benchmarks.get(values.pop("benchmark"), own), **values)
     if claim.settings:
-        claim.asks()  # raises UserError for a setting that does not exist
+        stated(claim.protocol, claim.about)  # raises UserError for a setting that does not exist
     return claim
 
 

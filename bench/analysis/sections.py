@@ -11,7 +11,7 @@ from bench.analysis.pairs import Compared, compared, gains
 from bench.analysis.pooling import grouped, outcome
 from bench.analysis.verdicts import Judgement, judge
 from bench.protocols.benchmarks import Benchmark, of_record, place
-from bench.protocols.presets import milestones
+from bench.protocols.presets import milestones, stated
 from bench.records.contents import Record
 
 
@@ -79,6 +79,6 @@ def command(claim: Claim) -> str:
         return ""
     asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.preset}"
     text = " ".join([f"python -m bench run {asked}", *(f"--set {setting}" for setting in claim.settings)])
-    full = claim.asks().training.iterations
+    full = stated(claim.protocol, claim.about).training.iterations
     evaluated = (None, full, *milestones(claim.preset, claim.about, full))
     return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

@@ -13,7 +13,7 @@ from bench.analysis.collapse import collapse_text
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.preset_sources import assumed as assumed_by
-from bench.protocols.presets import MEANINGS, protocol_differences, without_shape_of, written
+from bench.protocols.presets import MEANINGS, protocol_differences, stated, without_shape_of, written
 from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
@@ -131,10 +131,10 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
         return ["the claim's protocol is unknown"]
     if cell.origin and cell.origin.get("predictions"):
         return []  # reported already
-    theirs = without_shape_of(cell.benchmark, claim.asks(cell.benchmark, cell.settings))
+    theirs = without_shape_of(cell.benchmark, stated(claim.protocol, cell.benchmark, cell.settings))
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
-    stated = {text.partition("=")[0] for text in claim.settings}
-    assumed = assumed_by(claim.preset, cell.benchmark) - stated
+    said = {text.partition("=")[0] for text in claim.settings}
+    assumed = assumed_by(claim.preset, cell.benchmark) - said
     found = protocol_differences(cell.settings, without_shape_of(cell.benchmark, ours), theirs)
     moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
     differ = [f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | moot]

@@ -16,7 +16,7 @@ from bench.protocols.citation import Citations
 from bench.protocols.papers import antoniou, article, chen, finn_sources, nichol, raghu, ravi, snell
 from bench.protocols.papers.finn import paper as paper
 from bench.protocols.protocol import NO_SETTINGS, Evaluation, Protocol, Training
-from bench.protocols.settings import differences, setting_of_evaluation
+from bench.protocols.settings import differences, setting_of_evaluation, with_settings
 from bench.protocols.usage import uses
 
 # Chosen so that five seeds of MAML take under ten minutes on two CPU cores.
@@ -112,6 +112,13 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
         raise UserError(f"protocol {name} is for {about}, which {benchmark.name} does not have: use paper or quick")
     found = PRESETS[name](benchmark)
     return replace(found, evaluation=replace(found.evaluation, **choices(name, benchmark, used)))
+
+
+def stated(text: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
+    """The preset that a text names, with the settings after its name: `snell shots=1`. Raises UserError like `preset`
+    and `with_settings`."""
+    name, *changed = text.split()
+    return with_settings(preset(name, benchmark, used), changed)
 
 
 def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str, Any]:

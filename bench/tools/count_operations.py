@@ -21,6 +21,7 @@ from bench.analysis.claims_file import published
 from bench.analysis.training_operations import COLUMNS, key
 from bench.data.images import ImageClass, ImageSet
 from bench.protocols.benchmarks import SPLITS, Benchmark
+from bench.protocols.presets import stated
 from bench.protocols.protocol import Protocol
 from bench.training.batches import TrainingBatches
 from bench.training.execution import EAGER
@@ -50,7 +51,7 @@ def operations(claim: Claim) -> int:
     """The floating-point operations of one iteration of the training behind a claim: those of convolutions and matrix
     products, as torch counts them (`FlopCounterMode`) during training on one episode, or on one batch of images."""
     trained = METHODS[claim.method].weights_of or claim.method
-    protocol = claim.asks()
+    protocol = stated(claim.protocol, claim.about)
     episodes = 1 if METHODS[trained].training_batch == "episodes" else protocol.training.meta_batch
     one = replace(protocol, training=replace(protocol.training, meta_batch=episodes, iterations=1))
     return _counted(trained, claim.about, one) * protocol.training.meta_batch // episodes

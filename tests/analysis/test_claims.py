@@ -9,6 +9,7 @@ import pytest
 
 from bench.analysis import claims_file, sections
 from bench.errors import UserError
+from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
 
 HEADER = claims_file.PUBLISHED.read_text().splitlines()[0]
@@ -47,7 +48,7 @@ def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
     modes["support+query"] = {"inductive"}
     for claim in claims_file.published():
         if claim.protocol:
-            evaluation = claim.asks(BENCHMARKS[claim.benchmark]).evaluation
+            evaluation = presets.stated(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
             assert claim.queries_per_class in (None, evaluation.queries)
             assert claim.bn_mode in modes[evaluation.batch_statistics]
 
@@ -96,7 +97,7 @@ def test_the_published_say_what_their_plus_minus_is() -> None:
 def test_a_preset_with_settings_is_what_its_command_runs() -> None:
     found = [c for c in claims_file.published() if c.source == "Snell et al. 2017 v2 Table 4"]
     (one,) = (c for c in found if c.benchmark == "omniglot-20w1s" and c.accuracy == 92.0)
-    training = one.asks().training
+    training = presets.stated(one.protocol, one.about).training
     assert len(found) == 20 and (training.shots, training.ways, training.queries) == (1, 5, 15)
     assert sections.command(one).endswith("--protocol snell --set shots=1 --set ways=5 --set queries=15")
 

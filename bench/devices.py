@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from glibc's malloc.h
 
@@ -30,7 +30,7 @@ def device(name: str) -> torch.device:
         raise UserError(f"--device {name}: torch {torch.__version__} finds no CUDA GPU here; use --device cpu")
     if int(index or 0) >= torch.cuda.device_count():
         raise UserError(
-            f"--device {name}: this machine has {counted(torch.cuda.device_count(), 'GPU')}, numbered from 0"
+            f"--device {name}: this machine has {quantity(torch.cuda.device_count(), 'GPU')}, numbered from 0"
         )
     return torch.device("cuda", int(index or 0))
 

@@ -18,7 +18,7 @@ class UserError(Exception):
         super().__init__(line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}")
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in `known`; suggests the nearest one."""
     names = sorted(known)
     near = nearest(name, names, 0.5)
@@ -35,7 +35,7 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return by_case[near[0]] if near else None
 
 
-def counted(count: int, thing: str) -> str:
+def quantity(count: int, thing: str) -> str:
     """A number with its noun: `1 shot`, `2 shots`, `5 queries`."""
     many = "queries" if thing == "query" else f"{thing}s"
     return f"{count} {thing if count == 1 else many}"

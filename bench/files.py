@@ -33,10 +33,10 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def write_sealed(path: Path, value: dict[str, Any]) -> None:
     """Writes JSON atomically, with a checksum of its own content, as in records and evaluations."""
-    write_json(path, sealed(value))
+    write_json(path, seal(value))
 
 
-def sealed(value: dict[str, Any]) -> dict[str, Any]:
+def seal(value: dict[str, Any]) -> dict[str, Any]:
     """The value with a checksum of its own content, which replaces an older one."""
     return value | {SUM: _sum(json.loads(json.dumps(value)))}  # in the form in which it is read again
 

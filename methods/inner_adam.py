@@ -31,9 +31,9 @@ def step(params: Params, gradient: Params, carried: Params, lr: float, beta1: fl
         if beta1:
             first = kept[f"{_FIRST}{name}"] = torch.lerp(value, carried[f"{_FIRST}{name}"], beta1)
         kept[f"{_SECOND}{name}"] = second
-        after[name] = _moved(params[name], rate, first, second)
+        after[name] = _move(params[name], rate, first, second)
     return after, kept
 
 
-def _moved(value: Tensor, rate: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def _move(value: Tensor, rate: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return value - rate * first / (second.sqrt() + _EPSILON)

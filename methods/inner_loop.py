@@ -99,14 +99,14 @@ def descended(
         gradient = adapted_gradient(partial(loss, images=images), params, adapted)
         if how.finetune_weight_decay:
             gradient = {name: value + how.finetune_weight_decay * params[name] for name, value in gradient.items()}
-        velocity = _moved(velocity, gradient, how.finetune_momentum, how.finetune_dampening)
+        velocity = _next_velocity(velocity, gradient, how.finetune_momentum, how.finetune_dampening)
         also = follow(params, images) if follow is not None else {}
         params = params | {name: params[name] - lr * value for name, value in velocity.items()} | also
         found.append(outputs(params))
     return torch.stack(found)
 
 
-def _moved(velocity: Params, gradient: Params, momentum: float, dampening: float) -> Params:
+def _next_velocity(velocity: Params, gradient: Params, momentum: float, dampening: float) -> Params:
     """The new velocity; as in torch.optim.SGD, the first step is not dampened."""
     if not velocity or not momentum:
         return gradient

@@ -45,7 +45,7 @@ class Reptile(Maml):
         halves = [(batch.support, batch.support_labels), (batch.query, batch.query_labels)]
         if isinstance(batch, MinibatchEpisode):
             everything = tuple(torch.cat(part) for part in zip(*halves, strict=True))
-            *_, (end, losses) = self._steps(state, _chosen(everything, batch.minibatches))
+            *_, (end, losses) = self._steps(state, _choose(everything, batch.minibatches))
         else:
             *_, (end, _) = self._steps(state, halves * self.setup.training.inner_steps)
             losses = [self._loss(state.params, *half) for half in halves]
@@ -65,7 +65,7 @@ class Reptile(Maml):
         """[inner steps + 1, query images, ways]: the query's outputs along the inner loop, or [1, ...]: only at its
         end."""
         evaluation, whole = self.setup.evaluation, (support, labels)
-        parts = [whole] * evaluation.inner_steps if minibatches is None else _chosen(whole, minibatches)
+        parts = [whole] * evaluation.inner_steps if minibatches is None else _choose(whole, minibatches)
         outputs = partial(
             self._query_outputs, support=support, query=query, batch_statistics=evaluation.batch_statistics
         )
@@ -99,6 +99,6 @@ class Reptile(Maml):
         return found
 
 
-def _chosen(part: Sequence[Tensor], minibatches: Tensor) -> list[Part]:
+def _choose(part: Sequence[Tensor], minibatches: Tensor) -> list[Part]:
     images, labels = part
     return [(images[places], labels[places]) for places in minibatches]

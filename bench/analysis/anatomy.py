@@ -107,12 +107,12 @@ def components(scores: np.ndarray) -> Components:
     )
 
 
-def expected(found: Components, seeds: int, episodes: int) -> MeanSquares:
+def expected_mean_squares(found: Components, seeds: int, episodes: int) -> MeanSquares:
     """The expected mean squares for this many seeds and episodes, given the variance components."""
     return MeanSquares(episodes * found.seeds + found.rest, seeds * found.episodes + found.rest, found.rest)
 
 
-def needed(
+def size_needed(
     scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float, one_model: bool = True
 ) -> Needed:
     """The numbers of seeds and of episodes that would decide a claim, if the difference and the components of `scores`
@@ -121,7 +121,7 @@ def needed(
     difference = float(scores.mean()) - accuracy
 
     def decides(seeds: int, tested: int) -> bool:
-        squares = expected(found, seeds, tested)
+        squares = expected_mean_squares(found, seeds, tested)
         error = statistics.error_of_difference(squares, seeds, tested, half_width, episodes, one_model)
         return _decided(Estimate(difference, *error), margin)
 
@@ -131,7 +131,7 @@ def needed(
     }
 
 
-def needed_of_same_weights(
+def size_needed_of_same_weights(
     scores: np.ndarray, accuracy: float, half_width: float, episodes: int, margin: float
 ) -> Needed:
     """The number of episodes that would decide a claim whose own weights are scored again, [episodes]: there are no

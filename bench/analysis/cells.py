@@ -83,7 +83,7 @@ class Cell:
     @cached_property
     def described(self) -> str:
         """The protocol by its values: the nearest preset and the differences from it, preceded by the origin."""
-        return self.with_origin(presets.described(self.benchmark, self.settings, self.protocol))
+        return self.with_origin(presets.describe(self.benchmark, self.settings, self.protocol))
 
     def with_origin(self, ours: str) -> str:
         """A description of the protocol, preceded by where code, training and weights came from, if from elsewhere."""
@@ -195,6 +195,6 @@ class Cell:
         return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 
 
-def spread(iterations: tuple[int, ...]) -> str:
+def iteration_range(iterations: tuple[int, ...]) -> str:
     """One iteration, or the range of several."""
     return f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"

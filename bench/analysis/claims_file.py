@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import OF_TRAININGS, Claim
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Shape
-from bench.protocols.presets import PRESETS, stated
+from bench.protocols.presets import PRESETS, from_text
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 
 
-def published() -> list[Claim]:
+def published_claims() -> list[Claim]:
     """The claims that are part of the package."""
     return read(PUBLISHED)
 
@@ -46,7 +46,7 @@ def _claims(path: Path, rows: csv.DictReader[str], own: Mapping[str, Shape] | No
 def _check_columns(path: Path, names: list[str] | Any) -> None:
     for name in names:
         if name not in _COLUMNS:
-            raise UserError(f"{path}, line 1: {unknown('column', name, _COLUMNS)}")
+            raise UserError(f"{path}, line 1: {unknown_name('column', name, _COLUMNS)}")
     missing = [name for name in _COLUMNS if name not in names]
     if missing:
         raise UserError(f"{path}, line 1: no column {', '.join(missing)}; the columns are {','.join(_COLUMNS)}")
@@ -58,7 +58,7 @@ def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
     values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
     claim = Claim(benchmarks.get(values.pop("benchmark"), own), **values)
     if claim.settings:
-        stated(claim.protocol, claim.about)  # raises UserError for a setting that does not exist
+        from_text(claim.protocol, claim.about)  # raises UserError for a setting that does not exist
     return claim
 
 
@@ -84,7 +84,7 @@ def _one_of(known: Any, kind: str, *, may_be_empty: bool = False) -> Callable[[s
     def checked(name: str, text: str) -> str:
         if text in known or (may_be_empty and not text):
             return text
-        raise unknown(kind, text, known)
+        raise unknown_name(kind, text, known)
 
     return checked
 

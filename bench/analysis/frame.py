@@ -15,7 +15,7 @@ import pandas as pd
 from bench import records
 from bench.analysis.collapse import collapsed
 from bench.analysis.pooling import usable
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import of_record
 from bench.protocols.protocol import Protocol, evaluation_hash
@@ -26,7 +26,7 @@ from bench.records.layout import REFERENCE
 def tidy(results: Path, rows: str) -> pd.DataFrame:
     """The records under `results`, one row for each of `rows`. Raises UserError; see `bench.frame`."""
     if rows not in _ROWS:
-        raise unknown("kind of rows", rows, _ROWS)
+        raise unknown_name("kind of rows", rows, _ROWS)
     found, problems = _read(results)
     if not found and not problems:
         own = results / REFERENCE
@@ -68,7 +68,7 @@ def _keys(folder: Path, record: Record, protocol: str | None) -> dict[str, Any]:
 def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
     info, seconds = record.info, record.info.get("seconds", {})
     environment = info["environment"]
-    described = _described(record)
+    described = _protocol_text(record)
     yield {
         **_keys(folder, record, described),
         "status": record.status,
@@ -89,14 +89,14 @@ def _run(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
     }
 
 
-def _described(record: Record, evaluated: Evaluated | None = None) -> str | None:
+def _protocol_text(record: Record, evaluated: Evaluated | None = None) -> str | None:
     """The protocol of a training, or of a training and an evaluation; None if the record holds only predictions."""
     if records.predicted(record.info):
         return None
     if evaluated is None:
         return presets.described_training(of_record(record.info), record.training)
     protocol = Protocol(record.training, evaluated.evaluation)
-    return presets.described(of_record(record.info), record.settings(evaluated), protocol)
+    return presets.describe(of_record(record.info), record.settings(evaluated), protocol)
 
 
 def _evaluations(folder: Path, record: Record) -> Iterator[dict[str, Any]]:
@@ -134,7 +134,7 @@ def _steps(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
 
 
 def _of_evaluation(folder: Path, record: Record, evaluated: Evaluated) -> dict[str, Any]:
-    described = _described(record, evaluated)
+    described = _protocol_text(record, evaluated)
     which = {"evaluation": evaluation_hash(evaluated.evaluation), "evaluated_iteration": evaluated.iteration}
     return _keys(folder, record, described) | which
 

@@ -20,7 +20,7 @@ class Paired(NamedTuple):
     kind: str
 
 
-def paired(a: np.ndarray, b: np.ndarray) -> Paired:
+def paired_difference(a: np.ndarray, b: np.ndarray) -> Paired:
     """A - B, both [common seeds, common episodes] in the same order: the headline interval and its two-sided p-value.
     With fewer than three common seeds: the interval over episodes only, for these models, and no p-value."""
     scores = a - b

@@ -35,10 +35,10 @@ class Compared:
         return float(low), float(high)
 
 
-def compared(cells: Sequence[Cell]) -> list[Compared]:
+def compare_pairs(cells: Sequence[Cell]) -> list[Compared]:
     """Every pair of methods trained and evaluated in the same way, or of precisions of one method, with Holm's
     correction over the pairs that have a p-value."""
-    return _corrected(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
+    return _correct_p_values(_longest([pair(a, b) for a, b in combinations(cells, 2) if _comparable(a, b)]))
 
 
 def gains(cells: Sequence[Cell]) -> list[Compared]:
@@ -47,10 +47,10 @@ def gains(cells: Sequence[Cell]) -> list[Compared]:
     for cell in sorted(cells, key=lambda cell: cell.iterations):
         if cell.evaluated.evaluation.weights == "last":
             found.setdefault((cell.record.path.parent, cell.evaluated.evaluation), []).append(cell)
-    return _corrected([pair(b, a) for same in found.values() for a, b in pairwise(same) if _common_seeds(a, b)])
+    return _correct_p_values([pair(b, a) for same in found.values() for a, b in pairwise(same) if _common_seeds(a, b)])
 
 
-def _corrected(pairs: Sequence[Compared]) -> list[Compared]:
+def _correct_p_values(pairs: Sequence[Compared]) -> list[Compared]:
     tested = [k for k, pair in enumerate(pairs) if not math.isnan(pair.paired.p_value)]
     corrected = dict(zip(tested, paired_tests.holm([pairs[k].paired.p_value for k in tested]), strict=True))
     return [replace(pair, holm=corrected.get(k, math.nan)) for k, pair in enumerate(pairs)]
@@ -74,7 +74,7 @@ def pair(a: Cell, b: Cell) -> Compared:
     seeds = tuple(sorted(set(a.seeds) & set(b.seeds)))
     episodes = min(a.scores.shape[1], b.scores.shape[1])  # both are the beginning of one stream
     x, y = (cell.scores[[cell.seeds.index(seed) for seed in seeds], :episodes] for cell in (a, b))
-    return Compared(a, b, seeds, episodes, paired_tests.paired(x, y))
+    return Compared(a, b, seeds, episodes, paired_tests.paired_difference(x, y))
 
 
 def _comparable(a: Cell, b: Cell) -> bool:

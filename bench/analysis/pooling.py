@@ -25,7 +25,7 @@ from bench.records.layout import evaluation_stem
 _BOOTSTRAP_SEED = 0
 
 
-def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
+def pool(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
     """The cells of all finished runs, in the order of tables, and a line for each cell that cannot be pooled."""
     groups: dict[tuple[Any, ...], list[Pair]] = defaultdict(list)
     beside: dict[Path, list[Record]] = defaultdict(list)
@@ -35,15 +35,15 @@ def grouped(records: Iterable[Record]) -> tuple[list[Cell], list[str]]:
             if not evaluated.lost:
                 groups[_key(record, evaluated)].append((record, evaluated))
     cells = [
-        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged(key, beside[runs[0][0].path.parent]))
+        Cell(tuple(sorted(runs, key=lambda run: run[0].seed)), _diverged_seeds(key, beside[runs[0][0].path.parent]))
         for key, runs in groups.items()
     ]
     problems = {id(cell): _unpoolable(cell) for cell in cells}
-    good = _bootstrapped([cell for cell in cells if not problems[id(cell)]])
+    good = _add_bootstrap([cell for cell in cells if not problems[id(cell)]])
     return sorted(good, key=_order), sorted(filter(None, problems.values()))
 
 
-def _bootstrapped(cells: Iterable[Cell]) -> list[Cell]:
+def _add_bootstrap(cells: Iterable[Cell]) -> list[Cell]:
     """The cells with their crossed bootstrap; cells of one shape share the draws, which take most of the time."""
     shapes: dict[tuple[int, ...], list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -115,7 +115,7 @@ def _key(record: Record, evaluated: Evaluated) -> tuple[Any, ...]:
     return record.benchmark, record.method, training, evaluation_hash(evaluated.evaluation), iteration
 
 
-def _diverged(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[int, ...]:
+def _diverged_seeds(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[int, ...]:
     """The seeds that are missing from the cell because they diverged, in training or in its test. `records`: all
     records of this training."""
 
@@ -153,11 +153,11 @@ def outcome(record: Record) -> str:
     if not record.evaluations:
         return "trained, not evaluated yet"
     measure = benchmarks.of_record(record.info).measure
-    lost = [_lost(evaluated, measure) for evaluated in record.evaluations if evaluated.lost]
-    return "; ".join([*lost, *_collapsed(record, measure)])
+    lost = [_missing_mean(evaluated, measure) for evaluated in record.evaluations if evaluated.lost]
+    return "; ".join([*lost, *_collapse_warnings(record, measure)])
 
 
-def _collapsed(record: Record, measure: Measure) -> list[str]:
+def _collapse_warnings(record: Record, measure: Measure) -> list[str]:
     """A line for a run that collapsed, with the training loss that shows why; empty for other runs."""
     found = [
         collapse_text(evaluated.final, measure)
@@ -171,7 +171,7 @@ def _collapsed(record: Record, measure: Measure) -> list[str]:
     return [f"{found[0]}; the training loss ended at {loss:.3g} (chance: {chance:.2f}): {ADVICE}"]
 
 
-def _lost(evaluated: Evaluated, measure: Measure) -> str:
+def _missing_mean(evaluated: Evaluated, measure: Measure) -> str:
     """The description of an evaluation without a mean."""
     others = evaluated.final[np.isfinite(evaluated.final)]
     mean = f" (the mean of the others is {measure.written(others.mean())})" if len(others) else ""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from bench.analysis.cells import Cell
 from bench.analysis.claims import SEEDS, Claim
-from bench.analysis.pairs import Compared, compared, gains
-from bench.analysis.pooling import grouped, outcome
+from bench.analysis.pairs import Compared, compare_pairs, gains
+from bench.analysis.pooling import outcome, pool
 from bench.analysis.verdicts import Judgement, judge
 from bench.protocols.benchmarks import Benchmark, of_record, place
-from bench.protocols.presets import milestones, stated
+from bench.protocols.presets import from_text, milestones
 from bench.records.contents import Record
 
 
@@ -47,7 +47,7 @@ class Section:
 def sections(records: Sequence[Record], claims: Sequence[Claim]) -> tuple[list[Section], list[str]]:
     """One section per benchmark that was run, separately for partial data; and a line for each thing that cannot be
     pooled."""
-    cells, problems = grouped(records)
+    cells, problems = pool(records)
     titles = {_title(record) for record in records} | {cell.title for cell in cells}
     return [_section(name, records, cells, claims) for name in sorted(titles, key=place)], problems
 
@@ -70,7 +70,7 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
     against = tuple(judge(claim, cell) for claim in about for cell in mine if cell.method == claim.method)
     elsewhere = {record.path for cell in mine for record, _ in cell.runs}  # perhaps trained on another benchmark
     run = tuple(r for r in records if _title(r) == name or r.path in elsewhere)
-    return Section(name, run, mine, tuple(about), against, tuple(compared(mine)), tuple(gains(mine)))
+    return Section(name, run, mine, tuple(about), against, tuple(compare_pairs(mine)), tuple(gains(mine)))
 
 
 def command(claim: Claim) -> str:
@@ -79,6 +79,6 @@ def command(claim: Claim) -> str:
         return ""
     asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.preset}"
     text = " ".join([f"python -m bench run {asked}", *(f"--set {setting}" for setting in claim.settings)])
-    full = stated(claim.protocol, claim.about).training.iterations
+    full = from_text(claim.protocol, claim.about).training.iterations
     evaluated = (None, full, *milestones(claim.preset, claim.about, full))
     return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"

@@ -20,24 +20,24 @@ from bench.records import Evaluated, Record
 from bench.records.choices import grid_of
 
 
-def selected(records: Iterable[Record], experiment: Experiment) -> list[Record]:
+def select(records: Iterable[Record], experiment: Experiment) -> list[Record]:
     """The records of the experiment's runs, each with only those evaluations that the experiment asks for."""
     records = list(records)
-    asked = _asked(experiment, records)
+    asked = _wanted_runs(experiment, records)
     parts = [(record, [key for key in asked if key.is_of(record)]) for record in records]
-    return [replace(record, evaluations=_found(record, keys)) for record, keys in parts if keys]
+    return [replace(record, evaluations=_matching_evaluations(record, keys)) for record, keys in parts if keys]
 
 
 def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
     """The claims about an experiment's benchmarks and methods."""
     blocks = experiment.blocks
-    asked = {pair for block in blocks for pair in product(block.benchmarks, map(_called, block.methods))}
+    asked = {pair for block in blocks for pair in product(block.benchmarks, map(_recorded_name, block.methods))}
     return [claim for claim in claims if (claim.benchmark, claim.method) in asked]
 
 
 def progress(records: Sequence[Record], experiment: Experiment) -> str:
     """How many of the experiment's runs are here, trained and evaluated as requested, in words."""
-    asked = _asked(experiment, records)
+    asked = _wanted_runs(experiment, records)
     done = sum(any(key.is_done(record) for record in records) for key in asked)
     return f"experiment {experiment.name} ({experiment.kept['digest'][:8]}): {done} of {len(asked)} runs finished here"
 
@@ -74,17 +74,19 @@ class _Key:
 
     def is_done(self, record: Record) -> bool:
         """Whether a record is of this training, and has everything that the experiment asks for."""
-        return self.is_of(record) and bool(_found(record, [self]) or (self.tried and record.status == "finished"))
+        return self.is_of(record) and bool(
+            _matching_evaluations(record, [self]) or (self.tried and record.status == "finished")
+        )
 
     def _alike(self, ours: Any, theirs: Any) -> bool:
         return bool(as_used(ours, self.used) == as_used(theirs, self.used))
 
 
-def _found(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
+def _matching_evaluations(record: Record, keys: Sequence[_Key]) -> tuple[Evaluated, ...]:
     return tuple(each for each in record.evaluations if any(key.asks_for(each) for key in keys))
 
 
-def _asked(experiment: Experiment, records: Sequence[Record]) -> list[_Key]:
+def _wanted_runs(experiment: Experiment, records: Sequence[Record]) -> list[_Key]:
     """The runs that all blocks ask for, each once. Raises UserError if one has an invalid protocol."""
     known = {record.benchmark: of_record(record.info) for record in records}
     used = {record.method: record.settings(*record.evaluations[:1]) for record in records}
@@ -98,10 +100,10 @@ def _keys(
         benchmark = known.get(name) or _built_in(name)
         for candidate in block.candidates:
             for method in block.methods:
-                ours = used.get(_called(method), INNER_LOOP)  # without a record it does not matter
+                ours = used.get(_recorded_name(method), INNER_LOOP)  # without a record it does not matter
                 protocol = experiment.protocol_of(candidate, benchmark, ours) if benchmark is not None else None
                 for seed in block.seeds:
-                    yield _Key(name, _called(method), seed, protocol, ours, _codes(method), block.tried)
+                    yield _Key(name, _recorded_name(method), seed, protocol, ours, _codes(method), block.tried)
 
 
 def _built_in(name: str) -> Benchmark | None:
@@ -111,7 +113,7 @@ def _built_in(name: str) -> Benchmark | None:
         return None
 
 
-def _called(method: str) -> str:
+def _recorded_name(method: str) -> str:
     """The name under which a method's runs are recorded: for a user's method, the name of its file."""
     return Path(method).stem
 

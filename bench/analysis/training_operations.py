@@ -20,11 +20,11 @@ def key(claim: Claim) -> tuple[str, str, str]:
 
 def an_iteration(claim: Claim) -> int | None:
     """Floating-point operations of one iteration. Returns None if they have not been counted."""
-    return _counted().get(key(claim))
+    return _operation_counts().get(key(claim))
 
 
 @cache
-def _counted() -> dict[tuple[str, str, str], int]:
+def _operation_counts() -> dict[tuple[str, str, str], int]:
     with open(COUNTED, newline="", encoding="utf-8") as file:
         return {
             (benchmark, method, protocol): int(found)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.analysis import anatomy, claim_error, statistics, verdict_reasons
-from bench.analysis.cells import Cell, spread
+from bench.analysis.cells import Cell, iteration_range
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import collapse_text
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.preset_sources import assumed as assumed_by
-from bench.protocols.presets import MEANINGS, protocol_differences, stated, without_shape_of, written
+from bench.protocols.preset_sources import assumed_settings as assumed_by
+from bench.protocols.presets import MEANINGS, from_text, protocol_differences, value_text, without_shape_of
 from bench.protocols.protocol import Protocol
 
 NOT_JUDGED = "not judged"
@@ -62,7 +62,7 @@ def judge(claim: Claim, cell: Cell) -> Judgement:
     value = float(cell.headline.value) - claim.accuracy
     if reasons:
         return Judgement(claim, cell, tuple(reasons), value, None, None, NOT_JUDGED, "; ".join(reasons))
-    return _judged(claim, cell)
+    return _judge(claim, cell)
 
 
 def nearest(claims: Sequence[Judgement]) -> Judgement:
@@ -86,7 +86,7 @@ def disqualified_by(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
 
 def same_weights(claim: Claim, cell: Cell | PlannedCell) -> bool:
     """Whether the cell scores the claim's own published weights again: then a single model is judged."""
-    known = published_weights.known(cell.origin["files"]) if cell.origin else None
+    known = published_weights.recognise(cell.origin["files"]) if cell.origin else None
     return known is not None and (known.benchmark, known.source) == (claim.benchmark, claim.source)
 
 
@@ -131,13 +131,15 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
         return ["the claim's protocol is unknown"]
     if cell.origin and cell.origin.get("predictions"):
         return []  # reported already
-    theirs = without_shape_of(cell.benchmark, stated(claim.protocol, cell.benchmark, cell.settings))
+    theirs = without_shape_of(cell.benchmark, from_text(claim.protocol, cell.benchmark, cell.settings))
     ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
     said = {text.partition("=")[0] for text in claim.settings}
     assumed = assumed_by(claim.preset, cell.benchmark) - said
     found = protocol_differences(cell.settings, without_shape_of(cell.benchmark, ours), theirs)
     moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
-    differ = [f"{name} {written(a)}, not {written(b)}" for name, (a, b) in found.items() if name not in assumed | moot]
+    differ = [
+        f"{name} {value_text(a)}, not {value_text(b)}" for name, (a, b) in found.items() if name not in assumed | moot
+    ]
     unknown = [f"the claim's {', '.join(sorted(assumed))} unknown (assumed here)"] if assumed else []
     if same_weights(claim, cell):
         return [*differ, *unknown]
@@ -146,21 +148,21 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
 
 def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:
     ours = cell.iterations
-    return [] if ours == (wanted,) else [f"iterations {spread(ours)}, not {wanted}"]
+    return [] if ours == (wanted,) else [f"iterations {iteration_range(ours)}, not {wanted}"]
 
 
-def _judged(claim: Claim, cell: Cell) -> Judgement:
+def _judge(claim: Claim, cell: Cell) -> Judgement:
     assert claim.margin is not None
     half_width, n, one_model, worked_out = claim_error.of_claim(claim, cell.scores, cell.queries)
     published = (claim.accuracy, half_width, n)
     if same := same_weights(claim, cell):
         difference = statistics.difference_of_same_weights(cell.scores[0], *published)
         smallest = statistics.smallest_half_width_of_same_weights(half_width, n)
-        needed = anatomy.needed_of_same_weights(cell.scores[0], *published, claim.margin)
+        needed = anatomy.size_needed_of_same_weights(cell.scores[0], *published, claim.margin)
     else:
         difference = statistics.difference_from_claim(cell.scores, *published, one_model)
         smallest = float(statistics.smallest_half_width(cell.scores, half_width, n, one_model))
-        needed = anatomy.needed(cell.scores, *published, claim.margin, one_model)
+        needed = anatomy.size_needed(cell.scores, *published, claim.margin, one_model)
     verdict = str(statistics.verdict(difference, claim.margin))
     needed = needed if verdict == "inconclusive" else {}
     low, high = map(float, difference.interval())
@@ -174,7 +176,8 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     if cell.benchmark.source in _UNKNOWABLE and cell.protocol.training.split == "random":
         yield _UNKNOWABLE[cell.benchmark.source]
     if same:
-        yield f"one trained model, so no spread between trainings (weights of iteration {spread(cell.iterations)})"
+        iterations = iteration_range(cell.iterations)
+        yield f"one trained model, so no spread between trainings (weights of iteration {iterations})"
     if cell.collapsed:
         yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and counts with its score"
     if cell.edges:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from bench.errors import counted
+from bench.errors import quantity
 
 _MOST = 2**31 - 1
 _WORKERS_A_PROCESSOR = 4
@@ -46,7 +46,8 @@ def workers(text: str) -> int:
     most = _WORKERS_A_PROCESSOR * processors
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise argparse.ArgumentTypeError(
-            f"{text[:20]!r} is not a whole number from 1 to {most}: this machine has {counted(processors, 'processor')}"
+            f"{text[:20]!r} is not a whole number from 1 to {most}: "
+            f"this machine has {quantity(processors, 'processor')}"
         )
     return int(text)
 

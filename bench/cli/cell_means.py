@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 def lines(jobs: Sequence[Job]) -> list[str]:
     """One line per cell with several seeds: protocol, mean and interval. A single seed already has its own line."""
-    from bench.analysis.pooling import grouped, usable
+    from bench.analysis.pooling import pool, usable
     from bench.report import wording
 
     if len({job.seed for job in jobs}) < 2:
         return []
     asked = {job.protocol.evaluation for job in jobs}
-    cells, _ = grouped(usable(_records(jobs))[0])
+    cells, _ = pool(usable(_records(jobs))[0])
     means = {id(cell): float(cell.headline.value) / cell.measure.factor for cell in cells}
     return [
         f"{cell.title} {cell.method}, {cell.described}: {cell.measure.written(means[id(cell)])}, "

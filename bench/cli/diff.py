@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from bench.cli.parsing import add_command, add_protocol_choice
-from bench.errors import counted
+from bench.errors import quantity
 
 
 def add(top: Any) -> None:
@@ -24,9 +24,9 @@ def diff(options: Namespace) -> int:
     from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    one, other = (comparison.sourced(name, benchmark, options.settings) for name in (options.one, options.other))
+    one, other = (comparison.with_sources(name, benchmark, options.settings) for name in (options.one, options.other))
     rows = comparison.different_settings(one, other)
-    differ = f"{counted(len(rows), 'setting')} differ{'s' * (len(rows) == 1)}"
+    differ = f"{quantity(len(rows), 'setting')} differ{'s' * (len(rows) == 1)}"
     heading = f"{one.name} and {other.name} on {benchmark.name}: {differ}"
     print("\n".join([heading, *(tables.text(rows) if rows else [])]))
     return 0

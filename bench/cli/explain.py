@@ -8,7 +8,7 @@ from typing import Any
 from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
 from bench.cli.parsing import Parser, add_command, add_out, report_folder
-from bench.cli.running import add_running, check_names, requested, run_all
+from bench.cli.running import add_running, check_names, make_request, run_all
 from bench.protocols.benchmarks import FIRST
 
 
@@ -89,13 +89,13 @@ def _explain(options: Namespace, emit: Emit) -> int:
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
     o = options
-    request, method = requested(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
+    request, method = make_request(o, [o.method], [o.benchmark], None), user_methods.find(o.method)
     used_settings.check(request.settings, [method])
     benchmark, ends = store.benchmark(o.benchmark, o.data_dir), (o.start, o.end)
     asked = (request.settings, o.factor, o.direction, method.settings, o.group)
-    alone = factors.compared(benchmark, method.name, ends, *asked)
+    alone = factors.compare(benchmark, method.name, ends, *asked)
     comparison = pairs.with_pairs(alone, o.pair)
-    works = library.planned(comparison, request)
+    works = library.plan_works(comparison, request)
     code = _run(comparison, works, options, emit)
     if o.dry_run or code not in (0, 1):
         return code
@@ -103,7 +103,7 @@ def _explain(options: Namespace, emit: Emit) -> int:
     if o.pairs:
         more = pairs.most_apart(comparison, effects.values(found), o.pairs)
         comparison = pairs.with_pairs(alone, [*o.pair, *more])
-        works = library.planned(comparison, request)
+        works = library.plan_works(comparison, request)
         code = _run(comparison, works, options, emit)
         if code not in (0, 1):
             return code
@@ -118,10 +118,10 @@ def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
     from bench.tools.explain import variants as library
 
     if options.dry_run:
-        timed = library.timed(works, display.print_notes)
-        print("\n".join(library.listed(comparison, timed, "measured here: about")))
+        timed = library.add_times(works, display.print_notes)
+        print("\n".join(library.list_works(comparison, timed, "measured here: about")))
         return 0
-    print("\n".join(library.listed(comparison, works)), flush=True)
+    print("\n".join(library.list_works(comparison, works)), flush=True)
     groups = [group for work in works for group in planning.groups(work.jobs, options.together)]
     return run_all(groups, options, InProcess(complete.work), emit)
 

@@ -15,7 +15,7 @@ from bench import devices
 from bench.cli.running import Stop
 from bench.data import benchmark_data, store
 from bench.episodes import streams
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import SPLITS
 from bench.report import build, csv_file
@@ -52,7 +52,7 @@ class Asked:
             benchmarks=self.benchmarks,
             seeds=requests.seeds(None, self.seeds) if self.seeds else requests.seeds(0, []),
             protocol=self.protocol,
-            settings=[f"{name}={_typed(value)}" for name, value in self.settings.items()],
+            settings=[f"{name}={_as_setting(value)}" for name, value in self.settings.items()],
             device=devices.device(self.device),
             results=self.results,
             data_dir=self.data_dir,
@@ -108,7 +108,7 @@ def episodes(
     """See `bench.episodes`."""
     benchmark = store.benchmark(name, data_dir)
     if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
+        raise unknown_name("split", split, SPLITS)
     if first < 0 or count < 1 or seed < 0:
         raise UserError(f"episodes {first} to {first + count - 1} of seed {seed}: start at 0, and take at least one")
     paper = presets.paper(benchmark)
@@ -123,6 +123,6 @@ def several(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _typed(value: Any) -> str:
+def _as_setting(value: Any) -> str:
     """A value as text, in the form that `--set` accepts."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.collapse import ADVICE, collapse_text, collapsed
 from bench.cli.json_events import Emit
-from bench.errors import counted
+from bench.errors import quantity
 from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
     if job.candidate:
         valid = job.benchmark.measure.written(grids.valid_score(job) or 0.0)
-        return f"{skipped}{valid} on validation after {counted(info['iteration'], 'iteration')}; tested only if chosen"
+        return f"{skipped}{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
         return (
             f"trained, not tested: the data here are incomplete. With all of them: python -m bench evaluate {job.name}"
@@ -90,6 +90,6 @@ def score(found: Evaluated, length_known: bool = True) -> str:
     mean = f"{measure.written(final.mean())} on {len(final)} test episodes"
     if found.lost:
         mean = f"no mean score: the outputs are not finite in {found.lost} of {len(final)} test episodes"
-    length = counted(found.iteration, "iteration") if length_known else "a training of unknown length"
+    length = quantity(found.iteration, "iteration") if length_known else "a training of unknown length"
     fault = f"; {collapse_text(final, measure)}: {ADVICE}" if collapsed(final, measure) else ""
     return f"{mean} after {length}, inner step {found.inner_step}{fault}"

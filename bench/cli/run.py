@@ -10,7 +10,7 @@ from bench.cli import argument_types, cell_means, json_events
 from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
-from bench.cli.running import add_running, check_names, requested, results_option, run_all
+from bench.cli.running import add_running, check_names, make_request, results_option, run_all
 from bench.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def _run_request(options: Namespace, emit: Emit) -> int:
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()
-    request = requested(options, options.method or ["maml"], options.benchmark or [], options.protocol)
+    request = make_request(options, options.method or ["maml"], options.benchmark or [], options.protocol)
     blocks = _blocks(options, request)
     _check_kept(options.keep, [job for block in blocks for job in block.jobs])
-    engine = worker_options.chosen(options, request.device)
+    engine = worker_options.choose_engine(options, request.device)
     devices.make_repeatable(worker_options.threads(options, engine), options.fast)
-    told = [line for block in blocks for line in preview.described(*block, options.force, options.keep)]
+    told = [line for block in blocks for line in preview.describe(*block, options.force, options.keep)]
     print("\n".join(told), flush=True)
     if options.dry_run:
         return _dry_run(_groups(blocks, options, engine), engine.workers)
@@ -82,7 +82,7 @@ def _blocks(options: Namespace, request: Request) -> list[PlannedRuns]:
     from bench.runs import planning
 
     if options.file:
-        return planning.planned(_experiment(options), request)
+        return planning.plan(_experiment(options), request)
     return [planning.PlannedRuns(planning.jobs(request), [])]
 
 

@@ -15,7 +15,7 @@ from bench.cli import argument_types
 from bench.cli.json_events import Emit
 from bench.cli.outcomes import Outcomes
 from bench.cli.parsing import RESULTS, Parser, add_execution, add_settings, asked_of_every_job
-from bench.errors import unknown
+from bench.errors import unknown_name
 
 if TYPE_CHECKING:
     from bench.runs import request
@@ -84,12 +84,14 @@ def check_names(
         store.benchmark(benchmark, options.data_dir)
     for protocol in protocols:
         if protocol not in presets.PRESETS:
-            raise unknown("protocol", protocol, presets.PRESETS)
+            raise unknown_name("protocol", protocol, presets.PRESETS)
     settings.with_settings(Protocol(Training(), Evaluation()), options.settings)
     request.seeds(options.seeds, options.seed)
 
 
-def requested(options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None) -> request.Request:
+def make_request(
+    options: Namespace, methods: list[str], benchmarks: list[str], protocol: str | None
+) -> request.Request:
     """The request that the options describe. Raises UserError."""
     from bench.runs import request, tensorboard
 
@@ -126,10 +128,10 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
             stop.asked = True
             outcomes.stopped.append("immediately; the last checkpoints are kept")
     left = outcomes.left()
-    return _stopped(stop, emit, left, options) if left else outcomes.code
+    return _report_stop(stop, emit, left, options) if left else outcomes.code
 
 
-def _stopped(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -> int:
+def _report_stop(stop: Stop, emit: Emit, where: Sequence[str], options: Namespace) -> int:
     again = options.command_line.replace(" --force", "")  # --force would start again from the beginning
     why, code = ("stopped", 130) if stop.asked else ("time is up", TIME_IS_UP)
     print(f"{why}: {'; '.join(where)}; resume with: {again}", file=sys.stderr)

@@ -72,7 +72,9 @@ def protocol(options: Namespace) -> int:
     from bench.report import tables
 
     benchmark = store.benchmark(options.benchmark)
-    shown = comparison.sourced(options.name, benchmark, options.settings, _used(options.method, options.settings))
+    shown = comparison.with_sources(
+        options.name, benchmark, options.settings, _declared_settings(options.method, options.settings)
+    )
     last = shown.protocol.training.iterations
     iterations = [*presets.milestones(options.name, benchmark, last), last]
     evaluated = " and ".join(map(str, iterations))
@@ -81,7 +83,7 @@ def protocol(options: Namespace) -> int:
     return 0
 
 
-def _used(method: str, settings: list[str]) -> tuple[str, ...]:
+def _declared_settings(method: str, settings: list[str]) -> tuple[str, ...]:
     """The settings that a method declares; empty if no method is named. Raises UserError for an unknown method, and for
     settings that the method does not use."""
     if not method:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +37,13 @@ def add(parser: Any) -> None:
     )
 
 
-def chosen(options: Namespace, device: torch.device) -> Engine:
+def choose_engine(options: Namespace, device: torch.device) -> Engine:
     """The engine that the options ask for. Raises UserError."""
     from bench.runs import complete
     from bench.runs.workers import in_process, processes, ray_cluster
 
     if options.engine not in _ENGINES:
-        raise unknown("engine", options.engine, _ENGINES)
+        raise unknown_name("engine", options.engine, _ENGINES)
     if options.engine == "ray":
         if options.workers is not None:
             raise UserError("--workers applies to --engine local only: a Ray cluster starts as many workers as fit")

@@ -13,7 +13,7 @@ from bench.data.catalogue import DataSet
 from bench.data.images import DataSetCopy, SourceClass
 from bench.data.prepared import Unusable
 from bench.data.readers.probes import check_photographs
-from bench.data.readers.recognised import recognised, this_is
+from bench.data.readers.recognised import recognise, this_is
 from bench.data.splits import (
     check_belongs,
     check_not_too_many,
@@ -40,7 +40,7 @@ def add_as(
 ) -> dict[str, Any]:
     """Prepares a user's copy like `add`, of a data set that need not be known, such as a user's own
     (`catalogue.own`)."""
-    found = _opened(source, data_set, Path(path).expanduser(), partial)
+    found = _open_copy(source, data_set, Path(path).expanduser(), partial)
     lacking = _lacking(source, data_set, found, partial)
     folder = sources.data_dir(data_dir) / source
     prepared.check_replaceable(folder)
@@ -48,9 +48,9 @@ def add_as(
         try:
             manifest = _write_forms(temporary / "new", source, data_set, found, lacking)
         except NoImages as error:
-            raise _none_decoded(found.path, found.corrupt) if found.corrupt else error from None
+            raise _none_decoded_error(found.path, found.corrupt) if found.corrupt else error from None
         if manifest["corrupt"] and not partial:
-            raise _undecoded(found.path, manifest["corrupt"])
+            raise _undecoded_error(found.path, manifest["corrupt"])
         if source in catalogue.PHOTOGRAPHS:
             check_photographs(prepared.read(temporary / "new"), str(found.path))
         if data_set.split is None and not data_set.counts:
@@ -62,7 +62,7 @@ def add_as(
     return manifest | {"known_as": known_as, "where": str(folder), "status": status, "replaced": replaced}
 
 
-def _opened(source: str, data_set: DataSet, path: Path, partial: bool) -> DataSetCopy:
+def _open_copy(source: str, data_set: DataSet, path: Path, partial: bool) -> DataSetCopy:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: use {sources.command(source)} with the PATH of your copy")
     return data_set.open_source(path, partial)
@@ -82,23 +82,23 @@ def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) 
     check_not_too_many(classes, data_set.counts, data_set.totals, where)
     lacking += lost_images(classes, data_set.totals)
     if lacking and not partial:
-        raise UserError(f"{where}: missing {' and '.join(lacking)}{_noted(found)}: {_completed(found)}")
+        raise UserError(f"{where}: missing {' and '.join(lacking)}{_notes(found)}: {_how_to_complete(found)}")
     return lacking
 
 
 def _check_other(source: str, classes: Sequence[SourceClass], path: Path) -> None:
     """Raises UserError if all classes are those of another known data set."""
     names = [c.name for c in classes]
-    found = recognised(names)
+    found = recognise(names)
     if found and source not in [known.source for known in found]:
         raise UserError(f"{path}: {this_is(names, path)}")
 
 
-def _noted(found: DataSetCopy) -> str:
+def _notes(found: DataSetCopy) -> str:
     return f" ({'; '.join(found.notes)})" if found.notes else ""
 
 
-def _completed(found: DataSetCopy) -> str:
+def _how_to_complete(found: DataSetCopy) -> str:
     """What to do about an incomplete copy: it can be used as a part only if every split has a class."""
     lost = [split for split in SPLITS if not any(c.split == split and c.count for c in found.classes)]
     if lost:
@@ -112,14 +112,14 @@ def _check_splits(path: Path, counts: Mapping[str, int]) -> None:
         raise UserError(f"{path}: no readable image in any {' or '.join(lost)} class: repair some")
 
 
-def _undecoded(path: Path, corrupt: Sequence[str]) -> UserError:
+def _undecoded_error(path: Path, corrupt: Sequence[str]) -> UserError:
     files = f"{len(corrupt)} image file{'s' * (len(corrupt) > 1)}"
     return UserError(
         f"{path}: {files} cannot be decoded ({some(corrupt)}): repair or remove them, or skip them with --partial"
     )
 
 
-def _none_decoded(path: Path, corrupt: Sequence[str]) -> UserError:
+def _none_decoded_error(path: Path, corrupt: Sequence[str]) -> UserError:
     return UserError(
         f"{path}: no image can be decoded ({some(corrupt)}): save them as PNG or JPEG with 8 bits per channel"
     )

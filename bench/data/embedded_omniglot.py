@@ -31,17 +31,17 @@ def resize_nearest(images: np.ndarray) -> np.ndarray:
 
 def resize_lanczos(images: np.ndarray) -> np.ndarray:
     """[n, 105, 105, 1] -> [n, 28, 28, 1] in grey, by Pillow's LANCZOS."""
-    return _resized(images, RESIZED, Image.Resampling.LANCZOS)
+    return _resize(images, RESIZED, Image.Resampling.LANCZOS)
 
 
 def resize_bilinear_crop(images: np.ndarray) -> np.ndarray:
     """[n, 105, 105, 1] -> [n, 28, 28, 1] in grey: the centre of 32 x 32 by Pillow's BILINEAR (Chen et al. 2019, code:
     torchvision's Scale and CenterCrop in data/datamgr.py)."""
     edge = (_SCALED - RESIZED) // 2
-    return _resized(images, _SCALED, Image.Resampling.BILINEAR)[:, edge:-edge, edge:-edge]
+    return _resize(images, _SCALED, Image.Resampling.BILINEAR)[:, edge:-edge, edge:-edge]
 
 
-def _resized(images: np.ndarray, side: int, resampling: Image.Resampling) -> np.ndarray:
+def _resize(images: np.ndarray, side: int, resampling: Image.Resampling) -> np.ndarray:
     """[n, 105, 105, 1] -> [n, side, side, 1]. Pillow resizes rows and columns separately, so all images can be resized
     at once, first stacked vertically and then side by side."""
     n = len(images)
@@ -76,7 +76,7 @@ def drawings(columns: np.ndarray) -> np.ndarray:
     return np.unpackbits(columns.transpose(0, 2, 1), axis=2, count=SIDE)[..., None] * np.uint8(255)
 
 
-def embedded() -> DataSetCopy:
+def open_embedded() -> DataSetCopy:
     """All of Omniglot, from the file beside this module. Raises UserError if it is damaged."""
     try:
         packed = unpack(EMBEDDED.read_bytes())

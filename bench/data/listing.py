@@ -50,8 +50,8 @@ def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     here = [source for source in [*sources.NAMES, *_own(home)] if (home / source).exists()]
     folders = [(source, home / source / form) for source in here for form in forms(source)]
     folders += [("omniglot", folder) for folder in sorted((home / "omniglot-embedded").glob("*"))]
-    checks = [_checked(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
-    return [_checked("omniglot", embedded_omniglot.EMBEDDED, _verify_embedded), *checks]
+    checks = [_checked_row(source, folder, partial(prepared.verify, folder)) for source, folder in folders]
+    return [_checked_row("omniglot", embedded_omniglot.EMBEDDED, _verify_embedded), *checks]
 
 
 def _own(home: Path) -> list[str]:
@@ -83,7 +83,7 @@ def _embedded_row() -> dict[str, Any]:
 
 
 def _verify_embedded() -> None:
-    found = assemble(embedded_omniglot.embedded().classes, None, lambda images: None)["digest"]
+    found = assemble(embedded_omniglot.open_embedded().classes, None, lambda images: None)["digest"]
     if found != OMNIGLOT_DIGEST:
         digests = f"{found[:8]}, not {OMNIGLOT_DIGEST[:8]}"
         raise Unusable(
@@ -91,7 +91,7 @@ def _verify_embedded() -> None:
         )
 
 
-def _checked(source: str, where: Path, check: Callable[[], None]) -> dict[str, Any]:
+def _checked_row(source: str, where: Path, check: Callable[[], None]) -> dict[str, Any]:
     try:
         check()
         ok, line = True, f"{where}: unchanged since it was written"

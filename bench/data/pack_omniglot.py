@@ -18,7 +18,7 @@ from bench.errors import UserError
 from bench.files import write_atomically
 
 
-def packed(archives: list[Path]) -> bytes:
+def pack_drawings(archives: list[Path]) -> bytes:
     """The packed form of the drawings in the archives. Raises UserError unless they contain all of Omniglot."""
     files = read_archives(archives, PNG)
     classes = list(characters_in(files, None, files, []))
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     try:
-        content = packed(arguments.archives)
+        content = pack_drawings(arguments.archives)
         write_atomically(arguments.out, lambda path: path.write_bytes(content))
     except UserError as error:
         parser.exit(2, f"error: {error}\n")

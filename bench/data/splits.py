@@ -59,7 +59,7 @@ def check_belongs(
         if c.split != expected[c.name]:
             raise UserError(
                 f"{where}: class {c.name} is in {c.split!r} but belongs to {expected[c.name]!r}: "
-                f"{_exchanged(classes, expected) or _how_many_elsewhere(classes, expected)}"
+                f"{_swapped_splits_hint(classes, expected) or _how_many_elsewhere(classes, expected)}"
             )
         if per_class is not None and c.count > per_class[1]:
             raise UserError(
@@ -67,7 +67,7 @@ def check_belongs(
             )
 
 
-def _exchanged(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> str:
+def _swapped_splits_hint(classes: Iterable[SourceClass], expected: Mapping[str, str]) -> str:
     """What to do if the files of two splits were swapped; empty if they were not."""
     pairs = {(c.split, expected[c.name]) for c in classes if expected.get(c.name) != c.split and c.name in expected}
     if len(pairs) == 2 and pairs == {(b, a) for a, b in pairs}:

@@ -16,7 +16,7 @@ from bench.data.arrange import Transform, assemble, provenance
 from bench.data.forms import FORMS
 from bench.data.images import DataSetCopy, ImageSet
 from bench.data.prepared import Unusable
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import benchmarks
 from bench.protocols.benchmarks import Benchmark
 
@@ -42,35 +42,35 @@ def load(source: str, data_dir: Path | None = None, resize: str = "nearest") -> 
         prepared.recover(home, source)
     if source not in sources.NAMES and not (home / source).exists():
         raise UserError(
-            f"{unknown('data set', source, [*sources.NAMES, *listing.own_shapes(data_dir)])}; for your own images: "
-            f"{sources.command(source)}"
+            f"{unknown_name('data set', source, [*sources.NAMES, *listing.own_shapes(data_dir)])}; for your own "
+            f"images: {sources.command(source)}"
         )
     forms, form = listing.forms(source), resize if source == "omniglot" else ""
     if form not in forms:
-        raise unknown("resize", resize, forms)
+        raise unknown_name("resize", resize, forms)
     if (home / source).exists():
-        images = _added(home / source / form, source)
+        images = _load_added(home / source / form, source)
     elif source == "omniglot":
-        images = _embedded(home, resize)
+        images = _load_embedded(home, resize)
     else:
         raise UserError(f"{source} is not in {home}: get a copy ({FORMS[source]}), then run {sources.command(source)}")
     return replace(images, name=source, known_as=sources.COPIES.get(images.digest))  # a user may rename the folder
 
 
-def _added(folder: Path, source: str) -> ImageSet:
+def _load_added(folder: Path, source: str) -> ImageSet:
     try:
         return prepared.read(folder)
     except Unusable as error:
         raise UserError(f"{error}: prepare it again with {sources.command(source)}") from error
 
 
-def _embedded(home: Path, resize: str) -> ImageSet:
+def _load_embedded(home: Path, resize: str) -> ImageSet:
     """The embedded Omniglot, prepared if necessary; kept in memory if the directory cannot be written."""
     folder, transform = home / "omniglot-embedded" / resize, embedded_omniglot.FORMS[resize]
     try:
         return _current(folder)
     except Unusable:
-        found = embedded_omniglot.embedded()
+        found = embedded_omniglot.open_embedded()
     try:
         with prepared.workplace(home, "omniglot-embedded") as temporary:
             (temporary / "new").mkdir()

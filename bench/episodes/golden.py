@@ -38,7 +38,7 @@ _QUERIES = 12  # with 5 shots nearly all distinct drawings of a character; fewer
 _REPEATS = {"n02091831": 1}  # number of byte-identical copies within a class of miniImageNet; they are never drawn
 
 
-def pinned() -> dict[str, Any]:
+def current_digests() -> dict[str, Any]:
     """Benchmark -> {"data": digest, "indices": {stream: digest}, "content": {stream: digest}}."""
     return json.loads(PINNED.read_text())
 
@@ -98,7 +98,7 @@ def _episodes(benchmark: Benchmark, data: Data, stream: str, shape: EpisodeShape
 def verify(data_dir: Path | None = None) -> list[dict[str, Any]]:
     """Draws every built-in benchmark's streams again: `benchmark`, `ok`, `complete` (its data are here), and a `line`
     of text."""
-    known = pinned()
+    known = current_digests()
     return [_verify(benchmark, known.get(benchmark.name), data_dir) for benchmark in BENCHMARKS.values()]
 
 
@@ -151,7 +151,7 @@ def main() -> None:
     """Adds the digests that are missing from `golden.json`; existing ones stay."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
-    data_dir, known = parser.parse_args().data_dir, pinned() if PINNED.exists() else {}
+    data_dir, known = parser.parse_args().data_dir, current_digests() if PINNED.exists() else {}
     write_json(PINNED, {b.name: _pin(b, data_dir) for b in BENCHMARKS.values() if b.name not in known} | known)
 
 

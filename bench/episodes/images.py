@@ -15,7 +15,7 @@ from bench.data.images import ImageClass
 from bench.episodes import sampling
 from bench.episodes.indices import EpisodeIndices, MinibatchIndices
 from bench.episodes.stream import DIGEST_EPISODES, EpisodeStream
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.protocols.benchmarks import EpisodeShape
 from bench.protocols.protocol import CLASSES, TURN, UPRIGHT
 from methods.contract import Episode, ImageBatch, MinibatchEpisode
@@ -71,8 +71,8 @@ class ImageEpisodes(EpisodeStream):
             setting = option or ("--set queries=" if self.split == "train" else "--set evaluation.queries=")
             mend = f"set queries to at most {left} ({setting}{left})" if left > 0 else "take fewer shots"
             raise UserError(
-                f"{name}: {counted(shots, 'shot')} + {counted(queries, 'query')} per class, but {self.split} class "
-                f"{smallest.name} has {counted(smallest.distinct, 'image')}: {mend}"
+                f"{name}: {quantity(shots, 'shot')} + {quantity(queries, 'query')} per class, but {self.split} class "
+                f"{smallest.name} has {quantity(smallest.distinct, 'image')}: {mend}"
             )
 
     @cached_property
@@ -100,7 +100,7 @@ class ImageEpisodes(EpisodeStream):
         chosen = sampling.distinct(raw[:, :ways], self.class_count)
         turns = chosen % self._copies
         if self._turns == TURN:
-            turns = sampling.bounded(raw[:, ways : 2 * ways], 4)
+            turns = sampling.bounded_integers(raw[:, ways : 2 * ways], 4)
         by_class = raw[:, 2 * ways :].reshape(count, shots + queries, ways).swapaxes(1, 2)
         places = sampling.distinct(by_class, self._each("distinct")[chosen])
         images = self._each("offset")[chosen][..., None] + places

@@ -34,7 +34,7 @@ def distinct(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
     """int64 [..., places]: the first elements of a Fisher-Yates shuffle of `range(size)`, one shuffle for each row
     [...] of raw values, without building it. `others` are the positions that were swapped with 0, 1, ..., and `values`
     what was put there."""
-    others = [place + bounded(raw[..., place], size - place) for place in range(raw.shape[-1])]
+    others = [place + bounded_integers(raw[..., place], size - place) for place in range(raw.shape[-1])]
     values: list[np.ndarray] = []
 
     def at(position: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def distinct(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
     return np.stack(picks, axis=-1)
 
 
-def bounded(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+def bounded_integers(raw: np.ndarray, size: int | np.ndarray) -> np.ndarray:
     """int64, uniform in [0, size) from 64 raw bits, for sizes below 2**32: the upper half of a 128-bit product,
     computed in two steps of 32 bits. The bias is below size / 2**64."""
     size, half = np.asarray(size, dtype=np.uint64), np.uint64(32)

@@ -18,7 +18,7 @@ def mean(images: Tensor) -> Tensor:
     return images.mean(2).mean(1).mean(0)
 
 
-def measured(images: Tensor) -> tuple[Tensor, Tensor]:
+def one_pass_mean_and_variance(images: Tensor) -> tuple[Tensor, Tensor]:
     """`mean_and_variance` in one pass over the images, not differentiable. Torch's sum over all numbers of a channel is
     accurate to only four digits, so each column is summed separately, and the results are combined."""
     columns = images.reshape(-1, images[0, 0].numel())
@@ -28,9 +28,9 @@ def measured(images: Tensor) -> tuple[Tensor, Tensor]:
     return centre, (variances + (centres - centre).square()).mean(0)
 
 
-def summed(cotangent: Tensor, images: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+def channel_sums(cotangent: Tensor, images: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
     """The sums over each channel of the cotangent, and of its product with `images - centre`, in one pass: torch's
-    backward of batch norm, applied to each column separately as in `measured`. Not differentiable."""
+    backward of batch norm, applied to each column separately as in `one_pass_mean_and_variance`. Not differentiable."""
     columns, centres = images[0, 0].numel(), centre.repeat(images.shape[2])
     _, products, sums = torch.ops.aten.native_batch_norm_backward(
         cotangent.reshape(-1, columns), images.reshape(-1, columns), None, None, None, centres,

@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.networks.channel_statistics import measured, summed
+from bench.networks.channel_statistics import channel_sums, one_pass_mean_and_variance
 from bench.networks.stacked import torch_places
 
 
@@ -49,10 +49,10 @@ class _Block(torch.autograd.Function):
 
     @staticmethod
     def forward(images: Tensor, weight: Tensor, bias: Tensor, shift: Tensor, epsilon: float) -> tuple[Tensor, ...]:
-        layer = _convolved(images, weight, bias)
+        layer = _convolve(images, weight, bias)
         pooled = F.max_pool2d(layer.permute(0, 3, 1, 2), 2, return_indices=True)
         greatest, places = (each.permute(0, 2, 3, 1) for each in pooled)
-        mean, variance = measured(layer)
+        mean, variance = one_pass_mean_and_variance(layer)
         scale = torch.rsqrt(variance + epsilon)
         output = torch.addcmul(shift - mean * scale, greatest, scale).relu_()
         return output, layer, greatest, mean, variance, places
@@ -92,9 +92,9 @@ class _Backward(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         images, weight, *tensors = ctx.saved_tensors
         at = _Cotangents(*tensors, epsilon=ctx.epsilon)
-        through = _convolved(images, gg_weight, gg_bias)
+        through = _convolve(images, gg_weight, gg_bias)
         if ctx.wanted:
-            through += _convolved(gg_images, weight, None)
+            through += _convolve(gg_images, weight, None)
         # The gradients are linear in the images and in the weight: with these replaced by their cotangents, the same
         # product gives the derivatives for both. Only the outer loop may need gradients of images, or nobody.
         grad_images = grad_weight = None
@@ -105,12 +105,12 @@ class _Backward(torch.autograd.Function):
             )
 
         cube = at.scale**3
-        average, product = (each / at.count for each in summed(through, at.layer, at.mean))
+        average, product = (each / at.count for each in channel_sums(through, at.layer, at.mean))
         if through.is_cuda:
-            picked = torch_places.picked(through, at.places)
+            picked = torch_places.gather(through, at.places)
         else:
             picked = _rows(through).gather(1, _rows(at.places)).view(at.places.shape)
-        overlap = summed(at.active, picked, torch.zeros_like(average))[1]
+        overlap = channel_sums(at.active, picked, torch.zeros_like(average))[1]
         constant = gg_shift - average * at.scale + cube * product * at.mean
         grad_active = torch.addcmul(constant, picked, at.scale).addcmul_(at.greatest, -cube * product)
         grad_scale = overlap - at.total * average - 3 * at.scale**2 * at.products * product
@@ -153,7 +153,7 @@ class _Cotangents:
         self.layer, self.greatest, self.mean, self.places, self.grad_layer = layer, greatest, mean, places, grad_layer
         self.count, self.scale = layer[..., 0].numel(), torch.rsqrt(variance + epsilon)
         self.active = torch.ops.aten.threshold_backward(grad_output, output, 0)
-        self.total, self.products = summed(self.active, greatest, mean)
+        self.total, self.products = channel_sums(self.active, greatest, mean)
         self.grad_greatest = _plus(self.active * self.scale, grad_greatest)
         self.grad_mean = _plus(-self.scale * self.total, grad_mean)
         self.grad_variance = _plus(-(self.scale**3) * self.products / 2, grad_variance)
@@ -180,7 +180,7 @@ def _rows(images: Tensor) -> Tensor:
     return images.flatten(1, 2)
 
 
-def _convolved(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.conv2d(images.permute(0, 3, 1, 2), weight, bias, padding=1).permute(0, 2, 3, 1)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from bench.errors import UserError, counted, unknown
+from bench.errors import UserError, quantity, unknown_name
 from bench.protocols.measures import ACCURACY, SQUARED_ERROR, Measure
 
 SPLITS = ("train", "valid", "test")
@@ -67,9 +67,9 @@ class Benchmark:
     def described(self) -> str:
         """The shape of an episode, such as `5 ways, 1 shot, 28x28x1`."""
         if self.form == FUNCTIONS:
-            return f"{counted(self.shots, 'shot')}, points of one function"
+            return f"{quantity(self.shots, 'shot')}, points of one function"
         channels, height, width = self.input_shape
-        return f"{counted(self.ways, 'way')}, {counted(self.shots, 'shot')}, {height}x{width}x{channels}"
+        return f"{quantity(self.ways, 'way')}, {quantity(self.shots, 'shot')}, {height}x{width}x{channels}"
 
 
 # Prefix of a benchmark's name -> the data set's 5-way 1-shot benchmark; others differ in ways and shots.
@@ -116,7 +116,7 @@ def get(name: str, own: Mapping[str, Shape] | None = None) -> Benchmark:
     known = {**BUILT_IN, **{data: Benchmark(data, data, 5, 1, shape) for data, shape in own.items()}}
     if parts and parts["data"] in known:
         return replace(known[parts["data"]], name=name, ways=int(parts["ways"]), shots=int(parts["shots"]))
-    raise _unknown(name, known)
+    raise _unknown_benchmark(name, known)
 
 
 def of_evaluation(info: Mapping[str, Any], evaluated: Mapping[str, Any], name: str | None) -> Benchmark:
@@ -140,10 +140,10 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def _unknown(name: str, data: Iterable[str]) -> UserError:
+def _unknown_benchmark(name: str, data: Iterable[str]) -> UserError:
     episode = re.search(r"-[1-9]\d*w[1-9]\d*s$", name)
     forms = (f"{each}{episode[0] if episode else '-<ways>w<shots>s'}" for each in data)
-    return unknown("benchmark", name, {*BENCHMARKS, *forms})
+    return unknown_name("benchmark", name, {*BENCHMARKS, *forms})
 
 
 def place(title: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.citation import Citation
 from bench.protocols.preset_sources import sources
-from bench.protocols.presets import nearest_preset, preset, written
+from bench.protocols.presets import nearest_preset, preset, value_text
 from bench.protocols.protocol import Protocol
 from bench.protocols.settings import settings_of, with_settings
 
@@ -31,7 +31,7 @@ class Sourced:
 
     def value_text(self, setting: str) -> str:
         """The value in the form that `--set` accepts, marked if it is assumed."""
-        return written(self.values[setting]) + " (assumed)" * self.sources[setting].assumed
+        return value_text(self.values[setting]) + " (assumed)" * self.sources[setting].assumed
 
     def origin(self, setting: str) -> str:
         """The source, followed by the value in the source if it was converted."""
@@ -39,7 +39,7 @@ class Sourced:
         return f"{source}: {source.own}" if source.own else str(source)
 
 
-def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used: Collection[str] = ()) -> Sourced:
+def with_sources(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used: Collection[str] = ()) -> Sourced:
     """The preset for a method that uses the settings `used`, with `name=value` changes, whose source is `--set`. Raises
     UserError."""
     base = preset(name, benchmark, used)
@@ -51,7 +51,7 @@ def sourced(name: str, benchmark: Benchmark, settings: Iterable[str] = (), used:
 
 def assumed_settings(benchmark: Benchmark, protocol: Protocol) -> list[str]:
     """The settings of a run whose values are only assumed by its nearest preset."""
-    nearest = sourced(nearest_preset(benchmark, protocol.training), benchmark)
+    nearest = with_sources(nearest_preset(benchmark, protocol.training), benchmark)
     values = settings_of(protocol)
     return [name for name, source in nearest.sources.items() if source.assumed and values[name] == nearest.values[name]]
 

@@ -49,8 +49,8 @@ def _alternatives(name: str, value: Any) -> tuple[str, ...]:
     """The value, or the values of a list; for a setting whose value is itself a list, those of a list of lists."""
     own = takes_list(name) and not (isinstance(value, list) and any(isinstance(each, list) for each in value))
     if own or not isinstance(value, list) or not value:
-        return (_written(name, value),)
-    return tuple(dict.fromkeys(_written(name, each) for each in value))
+        return (_as_setting(name, value),)
+    return tuple(dict.fromkeys(_as_setting(name, each) for each in value))
 
 
 def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -62,10 +62,10 @@ def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, each
 
 
-def _written(name: str, value: Any) -> str:
+def _as_setting(name: str, value: Any) -> str:
     """A value as text, in the form that `--set` accepts."""
     if isinstance(value, list) and value:
-        return ",".join(_written(name, each) for each in value)
+        return ",".join(_as_setting(name, each) for each in value)
     if type(value) is bool:
         return str(value).lower()
     plain = type(value) is float or (type(value) is int and abs(value) < 2**63)

@@ -24,7 +24,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import presets, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.experiment_values import KEYS
@@ -102,7 +102,7 @@ class Experiment:
             raise _wrong(self.path, block.number, key, error) from error
 
 
-def shipped() -> dict[str, Path]:
+def shipped_experiments() -> dict[str, Path]:
     """Name -> file of the experiments that are part of the project."""
     return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
 
@@ -112,9 +112,9 @@ def read(name: str) -> Experiment:
     it is malformed; whether its names exist is checked elsewhere."""
     path = Path(name)
     if not path.is_file():
-        path = _shipped(name)
+        path = _shipped_file(name)
     text = _text(path)
-    values = _parsed(path, text)
+    values = _parse(path, text)
     blocks = values.pop("run", None)
     about = values.pop("about", "")
     if not isinstance(about, str) or not about.isprintable():
@@ -124,12 +124,12 @@ def read(name: str) -> Experiment:
     return Experiment(path, text, about, tuple(_block(path, k, values | b, values) for k, b in enumerate(blocks)))
 
 
-def _shipped(name: str) -> Path:
-    if name in shipped():
-        return shipped()[name]
+def _shipped_file(name: str) -> Path:
+    if name in shipped_experiments():
+        return shipped_experiments()[name]
     if Path(name).name != name or Path(name).suffix:
-        raise UserError(f"{name}: no such file: give a TOML file, or one of {', '.join(shipped())}")
-    raise unknown("experiment", name, shipped())
+        raise UserError(f"{name}: no such file: give a TOML file, or one of {', '.join(shipped_experiments())}")
+    raise unknown_name("experiment", name, shipped_experiments())
 
 
 def _text(path: Path) -> str:
@@ -141,7 +141,7 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _parsed(path: Path, text: str) -> dict[str, Any]:
+def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number with too many digits raises ValueError
@@ -157,7 +157,7 @@ def _wrong(path: Path, number: int, key: str, message: object) -> UserError:
 def _block(path: Path, number: int, values: Mapping[str, Any], common: Mapping[str, Any]) -> RunBlock:
     for key in values:
         if key not in KEYS:
-            raise _wrong(path, number, "", unknown("key", key, [*KEYS, *(["about"] if key in common else [])]))
+            raise _wrong(path, number, "", unknown_name("key", key, [*KEYS, *(["about"] if key in common else [])]))
     made: dict[str, Any] = {}
     for key, check in KEYS.items():
         if key not in values and key != "set":

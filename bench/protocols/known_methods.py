@@ -7,14 +7,14 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from bench.errors import unknown
+from bench.errors import unknown_name
 
 GROUP = "few_shot_bench.methods"  # the group of entry points by which packages provide methods
 _METHODS = Path(__file__).parents[2] / "methods"
 
 
 @cache
-def shipped() -> dict[str, str]:
+def built_in_methods() -> dict[str, str]:
     """The built-in methods: name -> docstring of the class, read from the sources, in the order of tables."""
     body = ast.parse((_METHODS / "__init__.py").read_text(encoding="utf-8")).body
     modules = {name.name: each.module for each in body if isinstance(each, ast.ImportFrom) for name in each.names}
@@ -26,20 +26,20 @@ def shipped() -> dict[str, str]:
 
 def order(method: str) -> tuple[int, str]:
     """A sort key: built-in methods in the order of their registration, others after them by name."""
-    names = [*shipped()]
+    names = [*built_in_methods()]
     return names.index(method) if method in names else len(names), method
 
 
-def offered() -> list[str]:
+def offered_methods() -> list[str]:
     """The names of the methods that installed packages provide."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)} - shipped().keys())
+    return sorted({entry.name for entry in entry_points(group=GROUP)} - built_in_methods().keys())
 
 
 def check(asked: str) -> None:
     """Raises UserError, with a suggestion, if this is neither a known name nor a file."""
-    known = [*shipped(), *offered()]
+    known = [*built_in_methods(), *offered_methods()]
     if asked not in known and not is_file(asked):
-        raise unknown("method", asked, known)
+        raise unknown_name("method", asked, known)
 
 
 def is_file(asked: str) -> bool:

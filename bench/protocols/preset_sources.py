@@ -24,7 +24,7 @@ def sources(preset: str, benchmark: Benchmark, used: Collection[str] = ()) -> Ma
     return of(benchmark) | dict.fromkeys(choices(preset, benchmark, used), _WIDE)
 
 
-def assumed(preset: str, benchmark: Benchmark) -> frozenset[str]:
+def assumed_settings(preset: str, benchmark: Benchmark) -> frozenset[str]:
     """The settings that this preset assumes."""
     return frozenset(name for name, source in sources(preset, benchmark).items() if source.assumed)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols.benchmarks import FUNCTIONS, Benchmark
 from bench.protocols.citation import Citations
 from bench.protocols.papers import antoniou, article, chen, finn_sources, nichol, raghu, ravi, snell
@@ -48,7 +48,7 @@ def quick(benchmark: Benchmark) -> Protocol:
     return Protocol(training, replace(base.evaluation, episodes=episodes))
 
 
-def _changed(changes: Callable[[Benchmark, Protocol], Protocol]) -> Callable[[Benchmark], Protocol]:
+def _paper_with(changes: Callable[[Benchmark, Protocol], Protocol]) -> Callable[[Benchmark], Protocol]:
     """A protocol that is defined by its changes to `paper`."""
 
     @wraps(changes)
@@ -69,13 +69,13 @@ class Paper(NamedTuple):
 
 PAPERS: dict[str, Paper] = {
     "paper": Paper(paper, finn_sources.sources),
-    "article": Paper(_changed(article.article), article.sources),
-    "ravi": Paper(_changed(ravi.ravi), ravi.sources),
+    "article": Paper(_paper_with(article.article), article.sources),
+    "ravi": Paper(_paper_with(ravi.ravi), ravi.sources),
     "snell": Paper(snell.snell, snell.sources),
     "chen": Paper(chen.chen, chen.sources, data="omniglot"),
     "nichol": Paper(nichol.nichol, nichol.sources),
     "nichol-transduction": Paper(nichol.nichol_transduction, nichol.sources),
-    "raghu": Paper(_changed(raghu.raghu), raghu.sources),
+    "raghu": Paper(_paper_with(raghu.raghu), raghu.sources),
     "antoniou": Paper(antoniou.antoniou, antoniou.sources),
 }
 PRESETS: dict[str, Callable[[Benchmark], Protocol]] = {
@@ -106,7 +106,7 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
     """The named protocol for this benchmark and a method that uses these settings; without `used`, the one under which
     every method is validated in training. Raises UserError, with a suggestion, if there is none."""
     if name not in PRESETS:
-        raise unknown("protocol", name, PRESETS)
+        raise unknown_name("protocol", name, PRESETS)
     if name not in names(benchmark):
         about = "images" if benchmark.form == FUNCTIONS else f"the images of {PAPERS[name].data}"
         raise UserError(f"protocol {name} is for {about}, which {benchmark.name} does not have: use paper or quick")
@@ -114,7 +114,7 @@ def preset(name: str, benchmark: Benchmark, used: Collection[str] = ()) -> Proto
     return replace(found, evaluation=replace(found.evaluation, **choices(name, benchmark, used)))
 
 
-def stated(text: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
+def from_text(text: str, benchmark: Benchmark, used: Collection[str] = ()) -> Protocol:
     """The preset that a text names, with the settings after its name: `snell shots=1`. Raises UserError like `preset`
     and `with_settings`."""
     name, *changed = text.split()
@@ -133,21 +133,21 @@ def choices(name: str, benchmark: Benchmark, used: Collection[str]) -> dict[str,
     return {"adapt": "chosen", "finetune_steps": steps, "finetune_head_steps": of_head, "finetune_lrs": rates}
 
 
-def assigned(setting: str, value: Any) -> str:
+def assignment(setting: str, value: Any) -> str:
     """A changed setting as `--set` takes it, such as `iterations=2000`."""
-    return f"{setting}={written(value)}"
+    return f"{setting}={value_text(value)}"
 
 
-def described(benchmark: Benchmark, used: Used, protocol: Protocol, said: Said = assigned) -> str:
+def describe(benchmark: Benchmark, used: Used, protocol: Protocol, said: Said = assignment) -> str:
     """The nearest preset and the settings that differ from it: `paper, iterations=2000`."""
     nearest = nearest_preset(benchmark, protocol.training)
-    return _written(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)), said)
+    return _differences_text(nearest, protocol_differences(used, protocol, preset(nearest, benchmark, used)), said)
 
 
-def described_training(benchmark: Benchmark, training: Training, said: Said = assigned) -> str:
+def described_training(benchmark: Benchmark, training: Training, said: Said = assignment) -> str:
     """The description of the training part alone, so that a run has one name however it is evaluated."""
     nearest = nearest_preset(benchmark, training)
-    return _written(nearest, training_differences(training, preset(nearest, benchmark).training), said)
+    return _differences_text(nearest, training_differences(training, preset(nearest, benchmark).training), said)
 
 
 @lru_cache(4096)  # called for every row and every line of a report
@@ -156,7 +156,7 @@ def nearest_preset(benchmark: Benchmark, training: Training) -> str:
     return min(names(benchmark), key=lambda name: len(training_differences(training, preset(name, benchmark).training)))
 
 
-def _written(nearest: str, found: dict[str, tuple[Any, Any]], said: Said) -> str:
+def _differences_text(nearest: str, found: dict[str, tuple[Any, Any]], said: Said) -> str:
     changed = [said(setting, ours) for setting, (ours, _) in found.items() if setting not in MEANINGS]
     return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
 
@@ -170,7 +170,7 @@ def without_shape_of(benchmark: Benchmark, protocol: Protocol) -> Protocol:
 
 def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
     """Setting, by its `--set` name -> (ours, theirs), if they differ and the method uses the setting."""
-    training = _used(used, training_differences(ours.training, theirs.training))
+    training = _used_only(used, training_differences(ours.training, theirs.training))
     evaluation = evaluation_differences(used, ours.evaluation, theirs.evaluation)
     return training | {setting_of_evaluation(k): v for k, v in evaluation.items()}
 
@@ -182,17 +182,17 @@ def training_differences(ours: Training, theirs: Training) -> dict[str, tuple[An
 
 def evaluation_differences(used: Used, ours: Evaluation, theirs: Evaluation) -> dict[str, tuple[Any, Any]]:
     """Field -> (ours, theirs), if they differ and the method uses the setting."""
-    return _used(used, differences(ours, theirs))
+    return _used_only(used, differences(ours, theirs))
 
 
-def _used(used: Used, found: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+def _used_only(used: Used, found: dict[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
     return {k: v for k, v in found.items() if uses(used, k)}
 
 
-def written(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value in the form that `--set` accepts, rounded to four digits."""
     if isinstance(value, tuple):
-        return ",".join(map(written, value))
+        return ",".join(map(value_text, value))
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

@@ -186,15 +186,15 @@ def digest(*values: Any) -> str:
 
 def training_hash(training: Training, data_digest: str) -> str:
     """The hash that identifies a run, besides its benchmark, method and seed."""
-    return digest(_hashed(training), data_digest)
+    return digest(_hashed_fields(training), data_digest)
 
 
 def evaluation_hash(evaluation: Evaluation) -> str:
     """The hash that identifies an evaluation of a run, besides the iteration."""
-    return digest(_hashed(evaluation))
+    return digest(_hashed_fields(evaluation))
 
 
-def _hashed(part: Any) -> dict[str, Any]:
+def _hashed_fields(part: Any) -> dict[str, Any]:
     """The fields to hash: all, except those added later whose value is the default."""
     left_out = {f.name for f in fields(part) if f.metadata["later"] and getattr(part, f.name) == f.default}
     return {name: value for name, value in vars(part).items() if name not in left_out}

@@ -31,7 +31,7 @@ _KNOWN = {
 }
 
 
-def known(files: Mapping[str, str]) -> PublishedWeights | None:
+def recognise(files: Mapping[str, str]) -> PublishedWeights | None:
     """The published weights with these files (name -> SHA-256), or None."""
     return _KNOWN.get(frozenset(map(str, files.values())))
 

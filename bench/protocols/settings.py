@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols.protocol import NO_SETTINGS, OF_ELSEWHERE, Evaluation, Protocol, Training
 
 
@@ -19,8 +19,8 @@ def from_fields(part: type, values: Mapping[str, Any]) -> Any:
     by_name = {f.name: f for f in fields(part)}
     for name in values:
         if name not in by_name:
-            raise unknown("setting", name, by_name)
-    return part(**{name: _validated(by_name[name], value) for name, value in values.items()})
+            raise unknown_name("setting", name, by_name)
+    return part(**{name: _validate(by_name[name], value) for name, value in values.items()})
 
 
 def with_settings(protocol: Protocol, settings: Iterable[str]) -> Protocol:
@@ -30,7 +30,7 @@ def with_settings(protocol: Protocol, settings: Iterable[str]) -> Protocol:
         name, value = _split(text)
         part, name = _owner(name)
         old = getattr(protocol, part)
-        protocol = replace(protocol, **{part: _changed(old, name, value)})
+        protocol = replace(protocol, **{part: _change(old, name, value)})
     return protocol
 
 
@@ -42,8 +42,8 @@ def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) ->
         if name in _OF_BENCHMARK:
             raise _of_benchmark(name)
         if name not in _names(Evaluation):
-            raise unknown("setting of an evaluation", name, _names(Evaluation))
-        evaluation = _changed(evaluation, name, value)
+            raise unknown_name("setting of an evaluation", name, _names(Evaluation))
+        evaluation = _change(evaluation, name, value)
     return evaluation
 
 
@@ -115,15 +115,15 @@ def _owner(name: str) -> tuple[str, str]:
         return "evaluation", rest
     if prefix and rest in _OF_BENCHMARK:
         raise _of_benchmark(rest)
-    raise unknown("setting", name, {*_names(Training), *(f"evaluation.{n}" for n in _names(Evaluation))})
+    raise unknown_name("setting", name, {*_names(Training), *(f"evaluation.{n}" for n in _names(Evaluation))})
 
 
-def _changed(part: Any, name: str, text: str) -> Any:
+def _change(part: Any, name: str, text: str) -> Any:
     declared = next(f for f in fields(part) if f.name == name)
-    return replace(part, **{name: _validated(declared, _parsed(declared, text))})
+    return replace(part, **{name: _validate(declared, _parse(declared, text))})
 
 
-def _parsed(declared: Any, text: str) -> Any:
+def _parse(declared: Any, text: str) -> Any:
     kinds = _kinds(declared)
     if text.lower() == "none" and type(None) in kinds:
         return None
@@ -134,7 +134,7 @@ def _parsed(declared: Any, text: str) -> Any:
             return tuple(float(item) for item in text.split(","))
         return kinds[0](text)
     except (ValueError, KeyError):
-        raise UserError(f"{declared.name}={text}: not {_described(declared)}") from None
+        raise UserError(f"{declared.name}={text}: not {_describe(declared)}") from None
 
 
 @cache  # called for every field of every record of a report
@@ -144,14 +144,14 @@ def _kinds(declared: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
-def _validated(declared: Any, value: Any) -> Any:
+def _validate(declared: Any, value: Any) -> Any:
     kinds = _kinds(declared)
     if isinstance(value, list):
         value = tuple(value)
     if float in kinds and type(value) is int:
         value = float(value)
     if not _acceptable(declared, kinds, value):
-        raise UserError(f"{declared.name}={value}: not {_described(declared)}")
+        raise UserError(f"{declared.name}={value}: not {_describe(declared)}")
     return value
 
 
@@ -172,7 +172,7 @@ def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
     )
 
 
-def _described(declared: Any) -> str:
+def _describe(declared: Any) -> str:
     rules, kinds = declared.metadata, _kinds(declared)
     names = {int: "a whole number", float: "a number", bool: "true or false"}
     text = " or ".join(rules["choices"]) or names.get(kinds[0], "a list of positive numbers such as 0.1,0.01")
@@ -191,7 +191,7 @@ def with_training_settings(training: Training, settings: Iterable[str]) -> Train
     """The training part with `name=value` changes to any of its fields, including those that describe weights. Raises
     UserError."""
     for text in settings:
-        training = _changed(training, *_split(text))
+        training = _change(training, *_split(text))
     return training
 
 

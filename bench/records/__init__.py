@@ -4,7 +4,7 @@ from bench.records.contents import Evaluated, Record, predicted
 from bench.records.fields import Corrupt
 from bench.records.record import (
     STATUSES,
-    checked,
+    checked_path,
     counted,
     read,
     read_all,
@@ -19,7 +19,7 @@ __all__ = [
     "Corrupt",
     "Evaluated",
     "Record",
-    "checked",
+    "checked_path",
     "counted",
     "predicted",
     "read",

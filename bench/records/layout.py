@@ -88,7 +88,7 @@ def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:
     return f"{protocol.evaluation_hash(evaluation)}@{iteration}"
 
 
-def kept(folder: Path, iteration: int) -> Path:
+def kept_file(folder: Path, iteration: int) -> Path:
     """The file for the weights of an iteration that is kept."""
     return folder / f"weights@{iteration}.safetensors"
 

@@ -29,7 +29,7 @@ def was_deleted(folder: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> Iterator[None]:
     """Context manager that keeps other processes out of a run. The lock of a process that died is free. Raises Busy."""
     lock = FileLock(folder / _LOCK, timeout=0)
     try:

@@ -34,7 +34,7 @@ _CURVE_COLUMNS = ("iteration", "train_loss", "valid_score", "seconds")
 def read(folder: Path) -> Record:
     """The record in that folder. Raises Corrupt if a file is missing, damaged, or of a newer format."""
     info, training = _read_info(folder)
-    points = _points(checked(folder, CURVE, info["files"])) if CURVE in info["files"] else {}
+    points = _points(checked_path(folder, CURVE, info["files"])) if CURVE in info["files"] else {}
     evaluations = tuple(read_evaluation(path) for path in sorted((folder / "evaluations").glob("*.json")))
     return Record(
         folder, info["benchmark"], info["method"], info["seed"], training, info["status"], info, points, evaluations
@@ -108,7 +108,7 @@ def write_evaluation(
     files.write_sealed(target.with_suffix(".json"), described)
 
 
-def checked(folder: Path, name: str, sums: dict[str, str]) -> Path:
+def checked_path(folder: Path, name: str, sums: dict[str, str]) -> Path:
     """The path of a record's file, if its SHA-256 is the recorded one. Raises Corrupt."""
     try:
         if sha256(folder / name) == sums[name]:
@@ -150,7 +150,7 @@ def read_evaluation(path: Path) -> Evaluated:
     """The evaluation that this JSON file describes. Raises Corrupt."""
     info = checked_json(path, OF_EVALUATION)
     table = path.with_suffix(".parquet")
-    checked(path.parent, table.name, {table.name: info["sha256"]})
+    checked_path(path.parent, table.name, {table.name: info["sha256"]})
     evaluation = _part(path, protocol.Evaluation, info["evaluation"])
     columns = _columns(table)
     scores = np.column_stack([*columns.values()] or [np.empty(0)]).astype(np.float64)

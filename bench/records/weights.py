@@ -67,7 +67,7 @@ def load_state(path: Path, device: torch.device) -> State:
     return unflat(load(path, device)[0])
 
 
-def fitted(path: Path, state: State, like: State) -> State:
+def fit_to(path: Path, state: State, like: State) -> State:
     """The weights of a file, in the order of the network `like`: compiled code expects one order. Raises UserError if
     they belong to another network."""
     for found, wanted in zip(state, like, strict=True):

@@ -81,7 +81,7 @@ def _inner_steps(cells: Sequence[Cell]) -> Iterator[Row]:
         }
         steps = f"0 to {shown[-1]}" if len(shown) == shown[-1] + 1 else " ".join(map(str, shown))
         run = {"run": f"{cell.method}: {cell.described}", "test episodes": wording.episodes(cell), "after steps": steps}
-        yield run | {name: _listed(values) for name, values in parts_in_points.items()}
+        yield run | {name: _list_text(values) for name, values in parts_in_points.items()}
 
 
 def _compatibilities(cells: Sequence[Cell], claims: Sequence[Claim]) -> list[Row]:
@@ -99,11 +99,11 @@ def plausible(claim: Claim, cells: Iterable[Cell]) -> Range | None:
     near = [cell for cell in cells if abs(float(cell.headline.value) - claim.accuracy) < _NEAR]
     within = _PUBLISHED_OF[0] <= claim.accuracy <= _PUBLISHED_OF[1]
     published = _PUBLISHED.get(claim.about.source, ()) if within else ()
-    known = [*published, *(end for cell in near for end in _measured(cell))]
+    known = [*published, *(end for cell in near for end in _measured_sd(cell))]
     return (min(known), max(known)) if known else None
 
 
-def _measured(cell: Cell) -> Range:
+def _measured_sd(cell: Cell) -> Range:
     """The interval of the SD between episodes, in points, of this cell."""
     episodes, sd = cell.scores.shape[1], cell.scores.var(-1, ddof=1).mean() ** 0.5
     half_width = statistics.CLAIM_Z * sd / episodes**0.5
@@ -116,14 +116,14 @@ def _compatibility(claim: Claim, within: Range) -> Row:
     stated = _test(claim)
     tests = [(n, ways * q) for n, q in product(_EPISODES, _QUERIES)]
     others = {test: _fits(claim, test, within) for test in tests if test not in stated}
-    said = [f"{n} × {q}: {_implied(claim, (n, q))}, {_fits(claim, (n, q), within)}" for n, q in stated]
+    said = [f"{n} × {q}: {_implied_sd(claim, (n, q))}, {_fits(claim, (n, q), within)}" for n, q in stated]
     return {
         "published": _name(claim),
         "implied SD between episodes": "".join(said) or "test unknown",
         "plausible": f"{within[0]:.1f} to {within[1]:.1f}",
-        "expected half-width": "".join(_expected(claim, test, within) for test in stated) or wording.NONE,
-        "also consistent": ", ".join(_written(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
-        "not consistent": ", ".join(f"{_written(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
+        "expected half-width": "".join(_expected_sd(claim, test, within) for test in stated) or wording.NONE,
+        "also consistent": ", ".join(_test_text(t) for t, fit in others.items() if fit == "compatible") or wording.NONE,
+        "not consistent": ", ".join(f"{_test_text(t)} ({fit})" for t, fit in others.items() if fit != "compatible")
         or wording.NONE,
     }
 
@@ -139,12 +139,12 @@ def _between(claim: Claim, test: tuple[int, int]) -> Range:
     return anatomy.between_sd(claim.accuracy / 100, claim.ci95 / 100, *test, rounding / 100)
 
 
-def _implied(claim: Claim, test: tuple[int, int]) -> str:
+def _implied_sd(claim: Claim, test: tuple[int, int]) -> str:
     low, high = _between(claim, test)
     return "less than 0" if high != high else f"{100 * low:.1f} to {100 * high:.1f}"
 
 
-def _expected(claim: Claim, test: tuple[int, int], within: Range) -> str:
+def _expected_sd(claim: Claim, test: tuple[int, int], within: Range) -> str:
     ends = (100 * anatomy.half_width_of(claim.accuracy / 100, sd / 100, *test) for sd in within)
     return "{:.2f} to {:.2f}".format(*ends)
 
@@ -156,7 +156,7 @@ def _test(claim: Claim) -> list[tuple[int, int]]:
     return [(claim.tasks, claim.about.ways * claim.queries_per_class)]
 
 
-def _written(test: tuple[int, int]) -> str:
+def _test_text(test: tuple[int, int]) -> str:
     return f"{test[0]} × {test[1]}"
 
 
@@ -168,5 +168,5 @@ def _sd(variance: float) -> str:
     return wording.NONE if variance != variance else f"{variance**0.5:.2f}"
 
 
-def _listed(values: Sequence[float]) -> str:
+def _list_text(values: Sequence[float]) -> str:
     return wording.NONE if np.isnan(values).all() else " ".join(f"{value:.1f}" for value in values)

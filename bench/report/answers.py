@@ -59,7 +59,7 @@ class ReportPart:
         return [answer for answer in self.answers if answer.verdict in JUDGED]
 
 
-def answered(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
+def answer_claims(sections: Sequence[Section], claims: Iterable[Claim]) -> list[Answer]:
     """Each claim once, ordered by benchmark; within one, the number that this project is about comes first."""
     held: dict[int, list[Judgement]] = {}
     for section in sections:
@@ -77,10 +77,10 @@ def headline(found: Sequence[Answer]) -> Answer | None:
 def headline_table(parts: Sequence[ReportPart]) -> Table | None:
     """The table for the number that this project is about; None if the report does not include it."""
     found = headline(parts[0].answers)
-    return Table("The number that this project is about", [row(found, timed(parts))]) if found else None
+    return Table("The number that this project is about", [row(found, records_with_times(parts))]) if found else None
 
 
-def timed(parts: Sequence[ReportPart]) -> list[Record]:
+def records_with_times(parts: Sequence[ReportPart]) -> list[Record]:
     """The records that show how long a training takes: the user's own, then the project's."""
     return [record for part in parts for record in part.records]
 
@@ -100,10 +100,10 @@ def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
     missing = [a.claim for a in found if a.verdict == NOT_RUN]
     known, unknown = ([c for c in missing if bool(c.protocol) is has] for has in (True, False))
     parts = [
-        (f"Judged: {len(judged)}", [_compared(a) for a in judged]),
-        (f"Compared, not judged: {len(compared)}", [_compared(a) for a in compared]),
+        (f"Judged: {len(judged)}", [_compared_row(a) for a in judged]),
+        (f"Compared, not judged: {len(compared)}", [_compared_row(a) for a in compared]),
         (f"Not run, with the command that would give a verdict: {len(known)}", [_open(c, records) for c in known]),
-        (f"Not run, protocol unknown here: {len(unknown)}", [_published(c) for c in unknown]),
+        (f"Not run, protocol unknown here: {len(unknown)}", [_published_row(c) for c in unknown]),
     ]
     return [Table(caption, rows, folded=number > 0) for number, (caption, rows) in enumerate(parts) if rows]
 
@@ -111,10 +111,10 @@ def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
 def row(answer: Answer, records: Sequence[Record]) -> Row:
     """One claim: its verdict, if any, and the command to run for one."""
     asked = _open(answer.claim, records)
-    return _compared(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
+    return _compared_row(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
 
 
-def _compared(answer: Answer) -> Row:
+def _compared_row(answer: Answer) -> Row:
     h = answer.held
     assert h is not None
     form = f"+{h.cell.measure.form}"
@@ -141,10 +141,10 @@ def _ours(cell: Cell) -> str:
 def _open(claim: Claim, records: Sequence[Record]) -> Row:
     """The command that would give a verdict, and how long it takes."""
     takes = cost.hours(claim, records) or "unknown: measure with --dry-run"
-    return _published(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
+    return _published_row(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
 
 
-def _published(claim: Claim) -> Row:
+def _published_row(claim: Claim) -> Row:
     return {
         "benchmark": claim.benchmark,
         "method": claim.method,

@@ -22,12 +22,12 @@ from bench.analysis import claims_file
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
-from bench.analysis.selection import claims_about, progress, selected
+from bench.analysis.selection import claims_about, progress, select
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
 from bench.report import answers, kept_effects, terminal
-from bench.report.answers import ReportPart, answered
+from bench.report.answers import ReportPart, answer_claims
 from bench.report.processes import at_once
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that cannot be used
@@ -62,11 +62,11 @@ def build(
 
         made, problems = _parts(list(read), results, claims_file, experiment)
     mine = made[0]
-    plan = figures.planned(mine.sections, out)
+    plan = figures.plan_figures(mine.sections, out)
     effects, unreadable = kept_effects.tables(out)
     problems += unreadable
     with at_once(partial(figures.draw, formats=formats), list(chain(*plan.values())), processes) as done:
-        field = answers.tables(mine.answers, answers.timed(made))
+        field = answers.tables(mine.answers, answers.records_with_times(made))
         texts = {
             "report.md": documents.as_markdown(made, problems, field, plan),
             "report.tex": documents.as_latex(mine),
@@ -77,7 +77,7 @@ def build(
     files = [_write(out / name, text) for name, text in texts.items()]
     files += [path for shown in drawn.values() for figure in shown for path in figure.files]
     asked = [] if experiment is None else [progress(mine.records, experiment)]
-    return Report("\n".join([*asked, *terminal.lines(made), _written(files)]), problems, files)
+    return Report("\n".join([*asked, *terminal.lines(made), _files_text(files)]), problems, files)
 
 
 def parts(
@@ -97,7 +97,7 @@ def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[
     ran_on = [of_record(record.info) for record in found]
     known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
     own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
-    return claims_file.published() + (claims_file.read(path, own) if path else [])
+    return claims_file.published_claims() + (claims_file.read(path, own) if path else [])
 
 
 @contextmanager
@@ -133,13 +133,13 @@ def _parts(
         known = claims_about(known, experiment)
     found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
-        made, unpooled = sections(good if experiment is None else selected(good, experiment), known)
-        found.append(ReportPart(str(folder), made, answered(made, known), reference=number > 0))
+        made, unpooled = sections(good if experiment is None else select(good, experiment), known)
+        found.append(ReportPart(str(folder), made, answer_claims(made, known), reference=number > 0))
         problems += [*left_out, *unpooled]
     return found, problems
 
 
-def _written(files: Sequence[Path]) -> str:
+def _files_text(files: Sequence[Path]) -> str:
     drawn = sum(path.suffix == ".svg" for path in files)
     return f"{files[0].parent}: report.html, report.md, report.tex, report.csv and {drawn} figures"
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bench.analysis import training_operations
 from bench.analysis.claims import SEEDS, Claim
-from bench.protocols.presets import stated
+from bench.protocols.presets import from_text
 from bench.protocols.protocol import Training
 from bench.records.contents import Record
 
@@ -45,7 +45,7 @@ def estimated_seconds(claim: Claim) -> float | None:
     counted = training_operations.an_iteration(claim)
     if counted is None:
         return None
-    iterations = claim.iterations or stated(claim.protocol, claim.about).training.iterations
+    iterations = claim.iterations or from_text(claim.protocol, claim.about).training.iterations
     return iterations * counted / _OPERATIONS_A_SECOND
 
 
@@ -58,14 +58,14 @@ def training_seconds(claim: Claim, records: Sequence[Record]) -> float | None:
 
 def _as_fast_as(record: Record, claim: Claim) -> float:
     """The seconds of a training for the claim, at the record's seconds per iteration."""
-    iterations = claim.iterations or stated(claim.protocol, claim.about).training.iterations
+    iterations = claim.iterations or from_text(claim.protocol, claim.about).training.iterations
     return iterations * seconds(record, ("training",)) / record.info["iteration"]
 
 
 def _longest(claim: Claim, records: Sequence[Record]) -> Record | None:
     """The longest such training; of several, the fastest one, because the others' time includes pauses or what ran
     beside them."""
-    wanted = stated(claim.protocol, claim.about).training
+    wanted = from_text(claim.protocol, claim.about).training
     known = [record for record in records if _tells(record, claim, wanted)]
     return max(known, key=lambda record: (record.info["iteration"], -seconds(record, ("training",))), default=None)
 

@@ -118,11 +118,11 @@ def _claim(section: Section, cell: Cell) -> dict[str, Any]:
         "verdict": held and held.verdict,
         "why": held and held.why,
         "smallest_half_width_90": held and held.smallest_half_width,
-        **{f"{what}_that_would_decide": _needed(held, what) for what in ("seeds", "episodes")},
+        **{f"{what}_that_would_decide": _needed_text(held, what) for what in ("seeds", "episodes")},
     }
 
 
-def _needed(held: Judgement | None, what: str) -> str:
+def _needed_text(held: Judgement | None, what: str) -> str:
     """A number; `none` if no number would decide; empty if the question does not arise."""
     if held is None or what not in held.needed:
         return ""

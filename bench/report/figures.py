@@ -46,20 +46,20 @@ _CHARACTER, _LABEL_LINE, _LABEL_GAP = 0.073, 0.16, 0.05  # inches: of the labels
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend: character, row, further line of a row
 
 
-def planned(sections: Sequence[Section], out: Path) -> dict[str, list[PlannedFigure]]:
+def plan_figures(sections: Sequence[Section], out: Path) -> dict[str, list[PlannedFigure]]:
     """Title of a section -> its figures."""
-    with _styled():  # the entries of legends take on the style when they are made
+    with _style():  # the entries of legends take on the style when they are made
         return {section.title: _section(f"s{k}", section, out) for k, section in enumerate(sections)}
 
 
 def draw(figure: PlannedFigure, formats: Sequence[str] = ()) -> DrawnFigure:
     """Draws a figure as SVG and in other formats. Raises UserError if a file cannot be written."""
-    with _styled():
-        return _drawn(figure.name, figure.panel, figure.stem, formats)
+    with _style():
+        return _draw(figure.name, figure.panel, figure.stem, formats)
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def _style() -> Iterator[None]:
     with matplotlib.rc_context():
         # Matplotlib's copy of the style: seaborn itself takes as long to import as everything else.
         matplotlib.style.use("seaborn-v0_8-whitegrid")
@@ -81,7 +81,7 @@ def _section(name: str, section: Section, out: Path) -> list[PlannedFigure]:
     return [PlannedFigure(f"{name}-{kind}", panel, out / f"{kind}-{title}") for kind, panel in made.items() if panel]
 
 
-def _drawn(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnFigure:
+def _draw(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnFigure:
     """Draws and writes a figure. Positions are computed here: layout engines would measure every text again."""
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
@@ -98,7 +98,7 @@ def _drawn(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> Drawn
         place.xaxis.set_label_coords(0.5, -0.34 / body)
         marks += draw(place)
         place.set_xlabel(panel.x or place.get_xlabel())
-    axes, values = grid[0, 0], _named(marks)
+    axes, values = grid[0, 0], _name_marks(marks)
     axes.yaxis.set_label_coords(-0.45 * len(draws) / (_WIDTH - left - 0.2), 0.5)
     if panel.rows:
         _name_rows(axes, panel.rows)
@@ -106,8 +106,8 @@ def _drawn(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> Drawn
     figure.text((0.25 if panel.rows else left) / _WIDTH, 1 - 0.28 / height, panel.title, fontsize=11, gid=TITLE)
     if panel.keys:
         figure.legend(handles=panel.keys, loc="lower center", ncols=columns, fontsize=8.5, frameon=False, borderpad=0.1)
-    images = {kind: _rendered(figure, kind) for kind in ("svg", *formats)}
-    files = tuple(_written(Path(f"{stem}.{kind}"), image) for kind, image in images.items())
+    images = {kind: _render(figure, kind) for kind in ("svg", *formats)}
+    files = tuple(_write(Path(f"{stem}.{kind}"), image) for kind, image in images.items())
     svg = inline(images["svg"].decode(), panel.title, values, f"{name}-")
     return DrawnFigure(name, panel.title, svg, values, files)
 
@@ -133,19 +133,19 @@ def _longest(texts: Sequence[str]) -> int:
     return max((len(line) for text in texts for line in text.split("\n")), default=0)
 
 
-def _named(marks: Sequence[Mark]) -> dict[str, Sequence[str]]:
+def _name_marks(marks: Sequence[Mark]) -> dict[str, Sequence[str]]:
     """Gives each mark an id, under which it is found in the SVG."""
     for number, (artist, _) in enumerate(marks):
         artist.set_gid(f"mark{number}")
     return {f"mark{number}": values for number, (_, values) in enumerate(marks)}
 
 
-def _rendered(figure: Figure, kind: str) -> bytes:
+def _render(figure: Figure, kind: str) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format=kind, **_SAVED[kind])
     return image.getvalue()
 
 
-def _written(path: Path, content: bytes) -> Path:
+def _write(path: Path, content: bytes) -> Path:
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
     return path

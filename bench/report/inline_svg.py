@@ -62,14 +62,14 @@ def _restyle(element: Element, prefix: str) -> None:
     element.tag, element.tail = _local(element.tag), None
     element.text = None if element.text is None or not element.text.strip() else element.text
     found = {_local(name): value for name, value in element.attrib.items()}
-    declared = _declared(found.pop("style", ""), prefix)
+    declared = _declarations(found.pop("style", ""), prefix)
     if element.tag == "g":
         found.pop("id", None)
     element.attrib = {name: _attribute(name, value, prefix) for name, value in found.items()} | declared
 
 
 @lru_cache(4096)  # a figure has many elements but few styles
-def _declared(style: str, prefix: str) -> dict[str, str]:
+def _declarations(style: str, prefix: str) -> dict[str, str]:
     """A CSS style as attributes."""
     declared = dict(part.split(": ", 1) for part in style.split("; ") if part)
     kept = {name: _COLOURS.get(value, value) for name, value in declared.items() if name in _KEPT}

@@ -10,7 +10,7 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pairs import Compared
 from bench.protocols.benchmarks import Benchmark, of_record
-from bench.protocols.presets import described, described_training, written
+from bench.protocols.presets import describe, described_training, value_text
 from bench.protocols.protocol import Protocol
 from bench.records.contents import Record
 from bench.report import wording
@@ -49,17 +49,17 @@ def protocol(cell: Cell) -> str:
 
 @lru_cache(4096)  # called for every mark of a figure
 def _in_words(benchmark: Benchmark, used: frozenset[str], ours: Protocol) -> str:
-    return described(benchmark, used, ours, change)
+    return describe(benchmark, used, ours, change)
 
 
 def training(record: Record) -> str:
     """A training's nearest preset and how it differs from that, wrapped into lines."""
-    return wrapped(described_training(of_record(record.info), record.training, change), WIDE)
+    return wrap(described_training(of_record(record.info), record.training, change), WIDE)
 
 
 def change(setting: str, value: Any) -> str:
     """A changed setting in words, such as `inner rate 2` or `batch norm scale off`."""
-    text = {"true": "on", "false": "off"}.get(written(value), written(value))
+    text = {"true": "on", "false": "off"}.get(value_text(value), value_text(value))
     text = f"{value:,}" if type(value) is int else text
     return _whole(_SAID.get(setting, setting.replace("_", " ") + " {}").format(text))
 
@@ -67,8 +67,8 @@ def change(setting: str, value: Any) -> str:
 def label(row: Cell | Claim, width: int = WIDTH) -> str:
     """The label of a row or a line, wrapped."""
     if isinstance(row, Claim):
-        return wrapped(f"{row.method}: {wording.source(row)}", width)
-    return wrapped(f"{row.method}, {protocol(row)}, {_whole(wording.counted_seeds(row))}", width)
+        return wrap(f"{row.method}: {wording.source(row)}", width)
+    return wrap(f"{row.method}, {protocol(row)}, {_whole(wording.counted_seeds(row))}", width)
 
 
 def pair_label(pair: Compared) -> str:
@@ -76,9 +76,7 @@ def pair_label(pair: Compared) -> str:
     p = f"p = {wording.p_value(pair.holm)}" if pair.holm == pair.holm else wording.kind(pair.paired.kind)
     a, b = protocol(pair.a), protocol(pair.b)
     said = a if a == b else f"{a} / {b}"
-    return wrapped(
-        f"{_whole(f'{pair.a.method} − {pair.b.method}')}, {said} {_whole('(' + p.replace('= <', '<') + ')')}"
-    )
+    return wrap(f"{_whole(f'{pair.a.method} − {pair.b.method}')}, {said} {_whole('(' + p.replace('= <', '<') + ')')}")
 
 
 def one_line(text: str) -> str:
@@ -86,7 +84,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def wrapped(text: str, width: int = WIDTH) -> str:
+def wrap(text: str, width: int = WIDTH) -> str:
     """The text broken into lines between words."""
     return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
 

@@ -22,7 +22,7 @@ _CAPTION = (
 def matrix(sections: Sequence[Section]) -> str:
     """A `table*` with booktabs rules; empty if there are no results."""
     shown = [section for section in sections if section.cells]
-    chosen = {(s.title, method): _chosen(s, method) for s in shown for method in {c.method for c in s.cells}}
+    chosen = {(s.title, method): _most_informative(s, method) for s in shown for method in {c.method for c in s.cells}}
     methods = sorted({method for _, method in chosen}, key=known_methods.order)
     if not methods:
         return ""
@@ -42,7 +42,7 @@ def matrix(sections: Sequence[Section]) -> str:
     )
 
 
-def _chosen(section: Section, method: str) -> tuple[Cell, Judgement | None]:
+def _most_informative(section: Section, method: str) -> tuple[Cell, Judgement | None]:
     """A method's result with the most informative comparison to a published number, else the one with the most
     training."""
     cells = [cell for cell in section.cells if cell.method == method]

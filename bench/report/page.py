@@ -49,8 +49,8 @@ def as_html(
     first = answers.headline_table(parts)
     return _template().render(
         verdicts=_VERDICTS,
-        policy=f"default-src 'none'; img-src data:; style-src {_pinned(style)}; script-src {_pinned(script)}; "
-        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'",
+        policy=f"default-src 'none'; img-src data:; style-src {_hash_source(style)}; script-src {_hash_source(script)}"
+        "; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'",
         style=Markup(style),
         script=Markup(script),
         origin=mine.origin,
@@ -149,7 +149,7 @@ def _short(title: str) -> str:
     return title.split(": ", 1)[-1]
 
 
-def _pinned(text: str) -> str:
+def _hash_source(text: str) -> str:
     """The source expression for this text in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.analysis.cells import Cell, Pair
 from bench.analysis.sections import Section
-from bench.protocols.presets import MEANINGS, paper, protocol_differences, written
+from bench.protocols.presets import MEANINGS, paper, protocol_differences, value_text
 from bench.report import cost, wording
 from bench.report.tables import Row, Table
 
@@ -29,7 +29,7 @@ def _protocol(cell: Cell) -> Iterator[Row]:
     theirs = paper(cell.benchmark)
     for name, (ours, wanted) in protocol_differences(cell.settings, cell.protocol, theirs).items():
         if name not in MEANINGS:  # the protocol's name already tells
-            changed = {"setting": name, "here": written(ours), "paper": written(wanted)}
+            changed = {"setting": name, "here": value_text(ours), "paper": value_text(wanted)}
             yield {"method": cell.method} | changed | {"protocol": cell.described}
 
 
@@ -57,7 +57,7 @@ def _facts(cell: Cell, run: Pair) -> Row:
             environment.get("platform"),
             f"Python {environment.get('python')}, torch {packages.get('torch')}",
         ),
-        "executed": _joined(*(f"{name} {written(execution[name])}" for name in _EXECUTED if name in execution)),
+        "executed": _joined(*(f"{name} {value_text(execution[name])}" for name in _EXECUTED if name in execution)),
         "data": f"{wording.data(cell)}; test episodes, digest {evaluated.info['episodes_digest'][:8]}",
     }
 

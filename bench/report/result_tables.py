@@ -13,8 +13,8 @@ from bench.analysis.intervals import closed_form
 from bench.analysis.pairs import Compared
 from bench.analysis.sections import Section
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest, telling
-from bench.protocols.comparison import different_settings, sourced
-from bench.protocols.presets import nearest_preset, written
+from bench.protocols.comparison import different_settings, with_sources
+from bench.protocols.presets import nearest_preset, value_text
 from bench.protocols.protocol import evaluation_hash
 from bench.report import anatomy_tables, wording
 from bench.report.table_notes import CLAIMS, INTERVALS, PAIRS, RESULTS, SEEDS
@@ -31,7 +31,7 @@ def tables(section: Section) -> list[Table]:
         Table("methods compared, paired on common seeds and test episodes", _pairs(section), PAIRS),
         Table(f"published numbers{_in(unit)}, ours minus theirs{points}", _claims(section), CLAIMS, folded=True),
         Table("every interval", [_interval(cell) for cell in section.cells], INTERVALS, folded=True),
-        Table("how each result was tested", [_tested(cell) for cell in section.cells], folded=True),
+        Table("how each result was tested", [_test_row(cell) for cell in section.cells], folded=True),
         Table(
             f"{measure.label} after inner steps, with 95 % intervals",
             [row for cell in section.cells for row in _steps(cell)],
@@ -63,7 +63,7 @@ def _protocols(section: Section) -> dict[str, list[Row]]:
     run."""
     found = {nearest_preset(c.benchmark, c.protocol.training): c.benchmark for c in section.cells}
     return {
-        name: different_settings(sourced(name, benchmark), sourced("paper", benchmark))
+        name: different_settings(with_sources(name, benchmark), with_sources("paper", benchmark))
         for name, benchmark in found.items()
         if name != "paper"
     }
@@ -97,7 +97,7 @@ def _interval(cell: Cell) -> Row:
     }
 
 
-def _tested(cell: Cell) -> Row:
+def _test_row(cell: Cell) -> Row:
     return {
         "method": cell.method,
         "test episodes": wording.episodes(cell),
@@ -127,10 +127,10 @@ def _steps(cell: Cell) -> Iterator[Row]:
 def _claims(section: Section) -> list[Row]:
     """One row per comparison that was judged, and for every other claim its most informative comparison."""
     best = {id(h.claim): h for h in sorted(section.held, key=telling, reverse=True)}
-    return [_held(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
+    return [_judgement_row(h) for h in section.held if h.verdict != NOT_JUDGED or best[id(h.claim)] is h]
 
 
-def _held(h: Judgement) -> Row:
+def _judgement_row(h: Judgement) -> Row:
     smallest, form = h.smallest_half_width, h.cell.measure.form
     return {
         "method": h.claim.method,
@@ -177,7 +177,7 @@ def _edges(pair: Compared) -> str:
 def _seeds(cell: Cell) -> Iterator[Row]:
     each, form = statistics.per_seed(cell.scores), cell.measure.form
     for (record, evaluated), value, half in zip(cell.runs, each.value, each.half_width(), strict=True):
-        chosen = ", ".join(f"{name}={written(v)}" for name, v in evaluated.info.get("setting", {}).items())
+        chosen = ", ".join(f"{name}={value_text(v)}" for name, v in evaluated.info.get("setting", {}).items())
         width = f" ± {half:{form}}" if half else " (no interval)"
         yield {
             "run": record.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from bench.analysis.cells import Cell, spread
+from bench.analysis.cells import Cell, iteration_range
 from bench.analysis.claims import Claim
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.measures import Measure
@@ -87,7 +87,11 @@ def iterations(cell: Cell) -> str:
     if cell.predicted or (cell.origin and cell.origin.get("iterations", cell.iterations) is None):
         return NONE
     full = cell.record.training.iterations
-    return spread(cell.iterations) if cell.iterations == (full,) else f"{spread(cell.iterations)} of {full}"
+    return (
+        iteration_range(cell.iterations)
+        if cell.iterations == (full,)
+        else f"{iteration_range(cell.iterations)} of {full}"
+    )
 
 
 def episodes(cell: Cell) -> str:
@@ -111,7 +115,9 @@ def ends(interval: tuple[float, float], form: str = ".2f") -> str:
 
 def gain(later: Cell, earlier: Cell) -> str:
     """The gain from further iterations, such as `maml at 75000 − at 60000 iterations`."""
-    return f"{later.method} at {spread(later.iterations)} − at {spread(earlier.iterations)} iterations"
+    return (
+        f"{later.method} at {iteration_range(later.iterations)} − at {iteration_range(earlier.iterations)} iterations"
+    )
 
 
 def p_value(p: float) -> str:

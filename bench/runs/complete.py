@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import UserError, kind_and_reason
 from bench.records import layout
-from bench.records.locks import Busy, locked
+from bench.records.locks import Busy, lock
 from bench.runs import lengthen, tensorboard
 from bench.runs.evaluate import evaluate_at
 from bench.runs.groups import Ended, SeedGroup, WorkOptions
@@ -27,7 +27,7 @@ _SHOWN_SECONDS = 0.2  # the shortest time between two progress events sent to an
 def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
     """Completes a group in the command's own process. `attempt` counts from 0; only the first attempt may start anew
     (`--force`)."""
-    with tensorboard.logged(options.log, on_event) as listener:
+    with tensorboard.log_events(options.log, on_event) as listener:
         watch = Watch(listener, stop, options.checkpoint_every, options.keep)
         try:
             return Ended(*complete_runs(group.jobs, watch, options.force and attempt == 0))
@@ -38,7 +38,7 @@ def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop,
 def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop, attempt: int) -> Ended:
     """Completes a group in a worker process: an error ends this group alone."""
     try:
-        return work(group, options, _throttled(on_event), stop, attempt)
+        return work(group, options, _throttle(on_event), stop, attempt)
     except UserError as error:
         return Ended(error=str(error))
     except Exception as error:
@@ -46,7 +46,7 @@ def work_apart(group: SeedGroup, options: WorkOptions, on_event: Listener, stop:
         return Ended(error=kind_and_reason(error))
 
 
-def _throttled(on_event: Listener) -> Listener:
+def _throttle(on_event: Listener) -> Listener:
     """A listener that passes on only what is displayed: steps and scored episodes at intervals, the end of each
     validation and test, and messages."""
     throttle = Throttle(_SHOWN_SECONDS)
@@ -88,7 +88,7 @@ def _locked_status(locks: ExitStack, job: Job, keep: Collection[int], force: boo
     """Locks a run and reads its status; a new run continues a shorter training if it can. Returns None if another
     process is working on the run."""
     try:
-        locks.enter_context(locked(job.folder))
+        locks.enter_context(lock(job.folder))
     except Busy:
         return None
     if force:

@@ -25,23 +25,23 @@ def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> 
     times = [seconds for parts in cells.values() for _, seconds, _ in parts]
     took = f"one after another: about {duration(sum(times))}"
     if workers > 1:
-        took = f"about {duration(_spread(times, workers))} with {workers} workers, each as fast as one alone; {took}"
+        took = f"about {duration(_makespan(times, workers))} with {workers} workers, each as fast as one alone; {took}"
     told = [f"  {' '.join(cell)}, {_told(parts)}" for cell, parts in cells.items()]
     return [f"training, validation and test not included, {took}", *told]
 
 
 def training_seconds(job: Job, known: StepTimes) -> float:
     """The time, in seconds, of the whole training of one seed."""
-    trained = _trained(job)
+    trained = job.weights_job
     return known.of([trained]).of(trained.protocol.training.iterations)
 
 
 def _took(group: Sequence[Job], known: StepTimes, seen: set[Path]) -> tuple[float, str]:
     """The seconds that are left to train in a group, and what the estimate is based on; adds the group's folders to
     `seen`."""
-    trained = {job.folder: job for job in map(_trained, group) if job.folder not in seen}
+    trained = {job.folder: job for job in (each.weights_job for each in group) if job.folder not in seen}
     seen.update(trained)
-    left = {folder: _left(job) for folder, job in trained.items()}
+    left = {folder: _iterations_left(job) for folder, job in trained.items()}
     together = [job for folder, job in trained.items() if left[folder]]
     if not together:
         return 0.0, ""
@@ -56,7 +56,7 @@ def _told(parts: Sequence[tuple[Sequence[Job], float, str]]) -> str:
     return f"{'seeds' if len(seeds) > 1 else 'seed'} {seeds}: {took}"
 
 
-def _spread(times: Sequence[float], workers: int) -> float:
+def _makespan(times: Sequence[float], workers: int) -> float:
     """The time until all workers are done, if each group in turn is given to the worker that is free first."""
     busy = [0.0] * workers
     for each in times:
@@ -64,12 +64,7 @@ def _spread(times: Sequence[float], workers: int) -> float:
     return max(busy)
 
 
-def _trained(job: Job) -> Job:
-    """The run that is trained: another method's run if the job only evaluates the weights of that method."""
-    return job if job.kind.weights_of is None else job.weights_job
-
-
-def _left(job: Job) -> int:
+def _iterations_left(job: Job) -> int:
     """The number of iterations that a run still has to train. Raises Corrupt."""
     info = records.read_info_if_any(job.folder)
     if not info:

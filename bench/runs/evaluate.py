@@ -12,8 +12,8 @@ from bench import records
 from bench.episodes.functions import FunctionEpisodes
 from bench.records.choices import edges
 from bench.records.layout import weights_of
-from bench.records.locks import locked
-from bench.records.weights import fitted, load_state
+from bench.records.locks import lock
+from bench.records.weights import fit_to, load_state
 from bench.runs.job import Job, data_of
 from bench.runs.memory import halving_chunks
 from bench.training import evaluation as scoring
@@ -28,14 +28,14 @@ from bench.training.workload import Workload
 def evaluate_run(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
     """Evaluates a trained run's weights at iteration `at` (None: the one that the evaluation specifies) and adds the
     scores to its record. Raises Busy if another process is working on the run."""
-    with locked(job.folder):
+    with lock(job.folder):
         return evaluate_at(job, records.read_info(job.folder), at, on_event)
 
 
 def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
     """Adds an evaluation to the record. Episodes whose outputs are not finite have the score NaN."""
     iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = score_weights(job, records.checked(job.folder, name, info["files"]), iteration, on_event)
+    found = score_weights(job, records.checked_path(job.folder, name, info["files"]), iteration, on_event)
     records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
     return found
 
@@ -48,7 +48,7 @@ def score_weights(job: Job, weights: Path, iteration: int, on_event: Listener = 
 def _score(workload: Workload, job: Job, weights: Path, iteration: int, on_event: Listener) -> records.Evaluated:
     evaluation, started = workload.protocol.evaluation, time.monotonic()
     loaded = load_state(weights, workload.device)
-    state = fitted(weights, loaded, workload.initial_state(job.seed))
+    state = fit_to(weights, loaded, workload.initial_state(job.seed))
     valid, test = workload.stream("valid"), workload.stream("test")
     validated, state = (workload.state_for(split, state) for split in ("valid", "test"))
 

@@ -14,7 +14,7 @@ from bench.errors import UserError
 from bench.protocols import settings, usage
 from bench.protocols.experiments import Experiment, RunBlock
 from bench.records.choices import Edges, edges
-from bench.records.locks import locked
+from bench.records.locks import lock
 from bench.runs.job import Job
 from bench.runs.status import RunStatus
 from bench.runs.used_settings import moved_by
@@ -73,7 +73,7 @@ def grids(experiment: Experiment, block: RunBlock, made: Sequence[Sequence[Job]]
     if not block.grid:
         return []
     with experiment.at(block, "set"):
-        return [_checked(_grid(block, runs)) for runs in zip(*map(_by_method, made), strict=True)]
+        return [_check(_grid(block, runs)) for runs in zip(*map(_by_method, made), strict=True)]
 
 
 def _check_all_use(name: str, jobs: Sequence[Job]) -> None:
@@ -97,7 +97,7 @@ def _grid(block: RunBlock, runs: Sequence[tuple[Job, ...]]) -> Grid:
     return Grid(block.tried, tuple({name: all_of[name] for name in names} for all_of in values), tuple(runs))
 
 
-def _checked(grid: Grid) -> Grid:
+def _check(grid: Grid) -> Grid:
     trainings = [jobs[0].protocol.training for jobs in grid.runs]
     if not all(training.validations for training in trainings):
         raise UserError("a list of values is chosen from by validation: set validations to 1 or more")
@@ -143,7 +143,7 @@ def valid_score(job: Job) -> float | None:
 def tell(chosen: ChosenCandidate) -> None:
     """Stores in the evaluations of the chosen runs how they were chosen."""
     for job in chosen.jobs:
-        with locked(job.folder):
+        with lock(job.folder):
             for found in RunStatus.read(job).evaluations.values():
                 if found is not None and found.info.get("grid") != chosen.kept:
                     at_edge = found.info.get("at_edge", {}) | chosen.at_edge

@@ -33,8 +33,7 @@ class SeedGroup:
     def folders(self) -> frozenset[Path]:
         """Every folder that the group writes to: those of its runs, and those of the runs whose weights they
         evaluate."""
-        sources = [job.weights_job.folder for job in self.jobs if job.kind.weights_of is not None]
-        return frozenset([*(job.folder for job in self.jobs), *sources])
+        return frozenset(folder for job in self.jobs for folder in (job.folder, job.weights_job.folder))
 
     @property
     def data(self) -> Data:

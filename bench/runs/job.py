@@ -131,9 +131,12 @@ class Job:
 
     @property
     def weights_job(self) -> Job:
-        """The run, of a built-in method, whose weights this one evaluates."""
-        both = replace(self.protocol, training=replace(self.protocol.training, code=None))
-        return self.with_workload(method=NamedMethod(self.kind.weights_of or self.method), protocol=both)
+        """The run that trains the weights: that of a built-in method if this one only evaluates its weights, else this
+        one."""
+        if self.kind.weights_of is None:
+            return self
+        protocol = replace(self.protocol, training=replace(self.protocol.training, code=None))
+        return self.with_workload(method=NamedMethod(self.kind.weights_of), protocol=protocol)
 
 
 def data_of(data: Data) -> dict[str, Any]:

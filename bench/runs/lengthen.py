@@ -43,12 +43,12 @@ def start_from_shorter(job: Job, keep: Collection[int]) -> dict[str, Any]:
     source = longest(job, keep)
     if source is None:
         return {}
-    wanted = _kept(source, {*job.milestones, *keep})
+    wanted = _kept_weights(source, {*job.milestones, *keep})
     names = [*wanted.values(), layout.WEIGHTS, layout.BEST, layout.CURVE, layout.OPTIMISER]
-    paths = {name: records.checked(source.folder, name, source.info["files"]) for name in names}
+    paths = {name: records.checked_path(source.folder, name, source.info["files"]) for name in names}
     job.folder.mkdir(parents=True, exist_ok=True)
     for at, name in wanted.items():
-        files.write_atomically(layout.kept(job.folder, at), partial(shutil.copyfile, paths[name]))
+        files.write_atomically(layout.kept_file(job.folder, at), partial(shutil.copyfile, paths[name]))
     checkpoint.save_finished(source.folder, source.info, job.folder)
     old = {name: source.info[name] for name in _OF_BEGINNING if name in source.info}
     begun_at = {name: source.info[name] for name in ("episodes_digest", "iteration", "best_iteration")}
@@ -68,7 +68,7 @@ def notes(jobs: Sequence[Job], force: bool, keep: Collection[int]) -> list[str]:
     """One line per benchmark and method with a finished shorter training here: whether the longer one continues it, or
     why it starts from the beginning."""
     found: dict[tuple[str, str, int], str] = {}
-    for job in map(_trained, jobs):
+    for job in (each.weights_job for each in jobs):
         for shorter in _shorter(job):
             key = (job.benchmark.name, job.method, shorter.iterations)
             found.setdefault(key, _note(job, shorter, "--force" if force else why_not(job, shorter, keep)))
@@ -87,7 +87,10 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
         return f"the schedule of {method.name} depends on the number of iterations"
     if job.protocol.training.meta_lr_final is not None:
         return "the schedule to meta_lr_final depends on the number of iterations"
-    if missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations} - _kept(shorter, None).keys():
+    if (
+        missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations}
+        - _kept_weights(shorter, None).keys()
+    ):
         return f"it did not keep the weights of iteration {min(missing)}, which this run needs"
     return _validated_elsewhere(job.protocol.training, shorter.training)
 
@@ -118,15 +121,10 @@ def _note(job: Job, shorter: Shorter, why: str) -> str:
     return f"{here}, but all {asked} are trained from the start: {why}"
 
 
-def _kept(shorter: Shorter, wanted: Collection[int] | None) -> dict[int, str]:
+def _kept_weights(shorter: Shorter, wanted: Collection[int] | None) -> dict[int, str]:
     """Iteration -> file, for the weights that a run has kept: the wanted ones, or all."""
     found = layout.kept_weights(shorter.info) | {shorter.iterations: layout.WEIGHTS}
     return {at: name for at, name in found.items() if wanted is None or at in wanted}
-
-
-def _trained(job: Job) -> Job:
-    """The run that is trained: another method's run if the job only evaluates the weights of that method."""
-    return job if job.kind.weights_of is None else job.weights_job
 
 
 def _shorter(job: Job) -> Iterator[Shorter]:

@@ -37,7 +37,7 @@ class PlannedRuns(NamedTuple):
     grids: list[Grid]
 
 
-def planned(experiment: Experiment, common: Request) -> list[PlannedRuns]:
+def plan(experiment: Experiment, common: Request) -> list[PlannedRuns]:
     """The runs of each block of an experiment; `common` says how and where they run. Raises UserError, with the place
     in the file, before anything starts."""
     return [_of_block(experiment, block, common) for block in experiment.blocks]

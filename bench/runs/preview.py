@@ -10,7 +10,7 @@ import torch
 from bench.analysis import claims_file
 from bench.analysis.verdicts import PlannedCell, disqualified_by
 from bench.data import sources
-from bench.errors import counted
+from bench.errors import quantity
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
 from bench.runs import lengthen
@@ -18,7 +18,7 @@ from bench.runs.grids import Grid
 from bench.runs.job import Job
 
 
-def described(
+def describe(
     made: Sequence[Job], grids: Sequence[Grid] = (), force: bool = False, keep: Collection[int] = ()
 ) -> list[str]:
     """The plan: what will run, on which data, and the published numbers it will be compared with; `force` and `keep` as
@@ -26,7 +26,7 @@ def described(
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
-        lines += _described(group[0], _listed(job.workload.method.described for job in group), _seeds(group))
+        lines += _describe_job(group[0], _list_text(job.workload.method.described for job in group), _seeds(group))
         notes = lengthen.notes(group, force, keep)
         tried = dict.fromkeys(
             f"grid        {' | '.join(grid.candidates)}: only the best on validation is tested"
@@ -37,7 +37,7 @@ def described(
     return lines
 
 
-def _described(job: Job, methods: str, seeds: str) -> list[str]:
+def _describe_job(job: Job, methods: str, seeds: str) -> list[str]:
     training, evaluation = job.protocol.training, job.protocol.evaluation
     data, device = job.workload.data, job.workload.device
     copy = sources.copy_name(data.name, data.digest, data.known_as)
@@ -46,10 +46,10 @@ def _described(job: Job, methods: str, seeds: str) -> list[str]:
         f"data        {copy}",
         *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; {seeds}",
-        f"protocol    {_named(job)}: {counted(training.iterations, 'iteration')}{_evaluated(job)} of "
-        f"{counted(training.meta_batch, 'episode')}, {evaluation.episodes} test episodes, {_norm(job)}",
+        f"protocol    {_protocol_text(job)}: {quantity(training.iterations, 'iteration')}{_evaluation_text(job)} of "
+        f"{quantity(training.meta_batch, 'episode')}, {evaluation.episodes} test episodes, {_norm(job)}",
         *_shapes(job),
-        f"device      {device}, {counted(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
+        f"device      {device}, {quantity(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
     ]
 
 
@@ -73,7 +73,7 @@ def _shapes(job: Job) -> Iterator[str]:
 
 def _shape(shape: EpisodeShape) -> str:
     ways, shots, queries = shape
-    return f"{counted(ways, 'way')}, {counted(shots, 'shot')} + {counted(queries, 'query')}"
+    return f"{quantity(ways, 'way')}, {quantity(shots, 'shot')} + {quantity(queries, 'query')}"
 
 
 def _norm(job: Job) -> str:
@@ -82,19 +82,19 @@ def _norm(job: Job) -> str:
     return f"{job.protocol.evaluation.batch_statistics} statistics in batch norm"
 
 
-def _evaluated(job: Job) -> str:
-    return f" (also evaluated after {_listed(map(str, job.milestones))})" if job.milestones else ""
+def _evaluation_text(job: Job) -> str:
+    return f" (also evaluated after {_list_text(map(str, job.milestones))})" if job.milestones else ""
 
 
 def _how(job: Job) -> str:
     runner = job.workload.training_executions(1)[0]
-    return f"{runner.mode}, {counted(runner.chunk, 'episode')} at once"
+    return f"{runner.mode}, {quantity(runner.chunk, 'episode')} at once"
 
 
-def _named(job: Job) -> str:
+def _protocol_text(job: Job) -> str:
     """The protocol, described by its values as in the report."""
     used, training = job.workload.method.settings, replace(job.protocol.training, code=None)
-    return presets.described(job.benchmark, used, replace(job.protocol, training=training))
+    return presets.describe(job.benchmark, used, replace(job.protocol, training=training))
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:
@@ -104,7 +104,9 @@ def _held_to(group: Sequence[Job]) -> Iterator[str]:
         data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
         settings = job.workload.method.settings
         planned = PlannedCell(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
-        known = [c for c in claims_file.published() if (c.benchmark, c.method) == (job.benchmark.name, job.method)]
+        known = [
+            c for c in claims_file.published_claims() if (c.benchmark, c.method) == (job.benchmark.name, job.method)
+        ]
         against = [(claim, disqualified_by(claim, planned)) for claim in known]
         if not against:
             yield f"compared    {job.method}: no published number"
@@ -124,5 +126,5 @@ def _full_protocol(job: Job) -> list[str]:
     return [f"in full     --protocol paper: {full} iterations, {ratio:.0f} times as many"]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list_text(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))

@@ -11,7 +11,7 @@ from bench import records
 from bench.data import benchmark_data
 from bench.episodes.stream import Data
 from bench.episodes.streams import stream
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import benchmarks, known_methods, protocol, settings
 from bench.protocols.benchmarks import Benchmark
 from bench.runs import user_methods
@@ -29,9 +29,9 @@ def method_of(folder: Path, info: Mapping[str, Any], named: Sequence[str]) -> Na
         raise UserError(f"{folder} holds the scores of another code's predictions: there are no weights to evaluate")
     if code is None:
         if name not in METHODS:
-            raise unknown("method", name, METHODS)
+            raise unknown_name("method", name, METHODS)
         return NamedMethod(name)
-    asked = [*named, *(offered for offered in known_methods.offered() if offered == name)]
+    asked = [*named, *(offered for offered in known_methods.offered_methods() if offered == name)]
     mine = [found for found in map(user_methods.find, asked) if isinstance(found, UserMethod) and found.name == name]
     for found in mine:
         if found.code == code:

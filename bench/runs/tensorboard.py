@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.training.watch import CurvePoint, Event, Listener
 
 TENSORBOARD = "tensorboard"
@@ -19,13 +19,13 @@ _NAMES = "events.out.tfevents.*"
 def check(log: str | None) -> None:
     """Raises UserError if `log` is unknown or TensorBoard is not installed."""
     if log not in (None, TENSORBOARD):
-        raise unknown("log", str(log), (TENSORBOARD,))
+        raise unknown_name("log", str(log), (TENSORBOARD,))
     if log is not None:
         _summary_writer()
 
 
 @contextmanager
-def logged(log: str | None, on_event: Listener) -> Iterator[Listener]:
+def log_events(log: str | None, on_event: Listener) -> Iterator[Listener]:
     """Context manager: a listener that passes all events on, after writing the points of learning curves if `log` asks
     for it."""
     if log is None:
@@ -60,7 +60,7 @@ class _EventFiles:
             if last >= point.iteration:  # a training starts, or resumes from an earlier checkpoint
                 if writer is not None:
                     writer.close()
-                writer = _continued(point.folder, point.iteration)
+                writer = _continue_log(point.folder, point.iteration)
             self._writers[point.folder] = point.iteration, writer
             for tag, value in _scalars(point):
                 writer.add_scalar(tag, value, point.iteration)
@@ -69,7 +69,7 @@ class _EventFiles:
             raise UserError(f"--log tensorboard: cannot write {point.folder}: {error.strerror or error}") from error
 
 
-def _continued(folder: Path, iteration: int) -> Any:
+def _continue_log(folder: Path, iteration: int) -> Any:
     """A writer with a new file that contains what was logged before this iteration, each value once."""
     old = sorted(folder.glob(_NAMES))
     known = {(event.step, value.tag): event for path in old for event in _events(path) for value in event.summary.value}

@@ -10,12 +10,12 @@ from typing import Any
 
 from bench import devices, files, records
 from bench.records import layout
-from bench.records.locks import locked, was_deleted
+from bench.records.locks import lock, was_deleted
 from bench.runs import lengthen, recording
 from bench.runs.job import Job
 from bench.runs.memory import halving_chunks
 from bench.training import modes, outer_loop
-from bench.training.compiling import announced
+from bench.training.compiling import announce
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
 from bench.training.progress import Progress
@@ -92,7 +92,7 @@ def _attempt(workload: Workload, kept: _Records, watch: Watch) -> Progress:
         trainer = outer_loop.Trainer(
             trained, tested, workload.protocol, runner, validation, streams, valid, folders, kept.save, as_tested
         )
-        with announced(runner, watch.on_event):
+        with announce(runner, watch.on_event):
             return trainer, trainer.prepare(initial)
 
     trainer, begun = modes.first_that_runs(workload.training_executions(len(seeds)), prepared, watch.on_event)
@@ -104,14 +104,14 @@ def _copy_weights(job: Job, watch: Watch) -> dict[str, Any]:
     """Copies the weights of the other method's run with the same benchmark, training and seed, which is trained first
     if it is missing."""
     source = job.weights_job
-    with locked(source.folder):
+    with lock(source.folder):
         info = records.read_info_if_any(source.folder) or lengthen.start_from_shorter(source, watch.keep)
         if info.get("status", "unfinished") == "unfinished":
             (info,) = train_runs([source], [info], watch)
     job.folder.mkdir(parents=True, exist_ok=True)
     info["files"] = {name: total for name, total in info["files"].items() if name != layout.OPTIMISER}
     for name in info["files"]:
-        path = records.checked(source.folder, name, info["files"])
+        path = records.checked_path(source.folder, name, info["files"])
         files.write_atomically(job.folder / name, partial(shutil.copyfile, path))
     info = info | job.about_run | {"weights_of": source.name, **job.about_request}
     files.write_sealed(job.folder / layout.RECORD, info)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, kind_and_reason, reason, unknown
+from bench.errors import UserError, kind_and_reason, reason, unknown_name
 from bench.protocols.known_methods import GROUP, is_file
 from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
 from bench.protocols.settings import settings_of
@@ -62,7 +62,7 @@ class UserMethod(NamedMethod):
             raise UserError(
                 f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `python -m bench check`"
             )
-        if wrong := misdeclared(self.found):
+        if wrong := declaration_error(self.found):
             raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `python -m bench check`")
         return self.found
 
@@ -82,7 +82,7 @@ class UserMethod(NamedMethod):
     @property
     def found(self) -> type:
         """The class in the file or entry point. Raises UserError."""
-        return _found(self)
+        return _find_class(self)
 
 
 def find(asked: str) -> NamedMethod:
@@ -93,7 +93,7 @@ def find(asked: str) -> NamedMethod:
         return _of(Path(asked).stem, Path(asked))
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     if asked not in offered:
-        raise unknown("method", asked, [*METHODS, *offered])
+        raise unknown_name("method", asked, [*METHODS, *offered])
     return _of(asked, _file_of(offered[asked]), offered[asked].value)
 
 
@@ -103,7 +103,7 @@ def missing(kind: type) -> list[str]:
     return [name for name in PARTS + TRAINING_PARTS * trains if not hasattr(kind, name)]
 
 
-def misdeclared(kind: type[Method]) -> str:
+def declaration_error(kind: type[Method]) -> str:
     """What a class declares that the contract does not allow; empty if nothing."""
     if kind.weights_of is None and kind.training_batch not in BATCHES:
         return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"
@@ -145,7 +145,7 @@ def _file_of(entry: EntryPoint) -> Path:
 
 
 @cache
-def _found(method: UserMethod) -> type:
+def _find_class(method: UserMethod) -> type:
     module, _, name = method.entry.partition(":")
     loaded = _import(method, module)
     wanted: Any = getattr(loaded, name or "METHOD", None)

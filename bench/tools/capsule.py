@@ -47,10 +47,10 @@ def export(folders: Sequence[Path], out: Path) -> dict[str, Any]:
         raise UserError(f"{out} exists: give another name, or remove it")
     content, runs = {LOCK: ("\n".join(provenance.lock()) + "\n").encode()}, {}
     for folder in folders:
-        record = _checked(folder)
+        record = _check_run(folder)
         if record.name in runs:
             raise UserError(f"{record.name} is given twice: a capsule holds one run of each name")
-        runs[record.name] = _described(record)
+        runs[record.name] = _facts(record)
         content |= {f"runs/{record.name}/{name}": archives.read_file(folder / name) for name in _files_of(record)}
     manifest = {"format": FORMAT, "exported": provenance.describe(), "runs": runs, "files": _sums(content)}
     content[MANIFEST] = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
@@ -63,7 +63,7 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
     exists. Raises UserError, and imports nothing, if the archive contains anything that `export` does not write, or if
     one of its runs exists in another state."""
     content = archives.read_stored(path)
-    runs = _opened(path, content)
+    runs = _read_listing(path, content)
     try:
         results.mkdir(parents=True, exist_ok=True)
         with (
@@ -87,7 +87,7 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
     return {name: "already there" if there[name] else "imported" for name in runs}
 
 
-def _described(record: records.Record) -> dict[str, Any]:
+def _facts(record: records.Record) -> dict[str, Any]:
     """The facts that a reader of the archive needs first; the rest is in the record."""
     info = record.info
     scored = {layout.evaluation_stem(e.evaluation, e.iteration): e.info["episodes_digest"] for e in record.evaluations}
@@ -100,7 +100,7 @@ def _described(record: records.Record) -> dict[str, Any]:
     }
 
 
-def _checked(folder: Path) -> records.Record:
+def _check_run(folder: Path) -> records.Record:
     """A complete record whose files all match their checksums. Raises UserError."""
     from bench.records import weights  # imports torch, which takes seconds: not to report that a file is missing
 
@@ -108,7 +108,7 @@ def _checked(folder: Path) -> records.Record:
     if record.status not in ("finished", "diverged"):
         raise UserError(f"{record.name} is {record.status}: only finished or diverged runs can be exported")
     for name in record.info["files"]:
-        path = records.checked(folder, name, record.info["files"])
+        path = records.checked_path(folder, name, record.info["files"])
         if path.suffix == ".safetensors":
             weights.load(path)
     return record
@@ -132,7 +132,7 @@ def _write(path: Path, content: Mapping[str, bytes]) -> None:
             archive.writestr(member, content[name])
 
 
-def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
+def _read_listing(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
     """Run -> file -> SHA-256, after checking that every file is one that `export` writes and matches the manifest.
     Raises UserError."""
     manifest = _manifest(path, content)
@@ -141,7 +141,7 @@ def _opened(path: Path, content: Mapping[str, bytes]) -> dict[str, dict[str, str
         raise UserError(f"{path}: {wrong[0]} does not match {MANIFEST}: get the file again")
     runs: dict[str, dict[str, str]] = {}
     for name in found.keys() - {LOCK}:
-        run, file = _placed(path, name)
+        run, file = _run_and_path(path, name)
         runs.setdefault(run, {})[file] = found[name]
     if not runs or len({run.casefold() for run in runs}) < len(runs):
         raise UserError(f"{path}: it holds no run, or two of one name")
@@ -162,7 +162,7 @@ def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
     return sums
 
 
-def _placed(path: Path, name: str) -> tuple[str, str]:
+def _run_and_path(path: Path, name: str) -> tuple[str, str]:
     """The run that a member belongs to, and its path there. Raises UserError if a run has no such file."""
     top, _, rest = name.partition("/")
     parts = rest.split("/")
@@ -179,7 +179,7 @@ def _unpack(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
     try:
         if not records.read_info(folder)["files"].keys() <= content.keys():  # before any of them is opened
             raise UserError("files that its record lists are missing")
-        record = _checked(folder)
+        record = _check_run(folder)
         if (record.benchmark, record.method) != folder.parts[-4:-2] or set(_files_of(record)) != content.keys():
             raise UserError("it does not match its folder, or has files that its record does not list")
     except UserError as error:

@@ -17,11 +17,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.analysis.claims import Claim
-from bench.analysis.claims_file import published
+from bench.analysis.claims_file import published_claims
 from bench.analysis.training_operations import COLUMNS, key
 from bench.data.images import ImageClass, ImageSet
 from bench.protocols.benchmarks import SPLITS, Benchmark
-from bench.protocols.presets import stated
+from bench.protocols.presets import from_text
 from bench.protocols.protocol import Protocol
 from bench.training.batches import TrainingBatches
 from bench.training.execution import EAGER
@@ -35,7 +35,7 @@ _CLASSES, _IMAGES = 64, 40  # classes per split and images per class, all noise:
 
 def main() -> int:
     """Writes the counts as CSV to standard output."""
-    counted = {key(claim): claim for claim in reversed(countable(published()))}
+    counted = {key(claim): claim for claim in reversed(countable(published_claims()))}
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows((*each, operations(claim)) for each, claim in sorted(counted.items()))
@@ -51,13 +51,13 @@ def operations(claim: Claim) -> int:
     """The floating-point operations of one iteration of the training behind a claim: those of convolutions and matrix
     products, as torch counts them (`FlopCounterMode`) during training on one episode, or on one batch of images."""
     trained = METHODS[claim.method].weights_of or claim.method
-    protocol = stated(claim.protocol, claim.about)
+    protocol = from_text(claim.protocol, claim.about)
     episodes = 1 if METHODS[trained].training_batch == "episodes" else protocol.training.meta_batch
     one = replace(protocol, training=replace(protocol.training, meta_batch=episodes, iterations=1))
-    return _counted(trained, claim.about, one) * protocol.training.meta_batch // episodes
+    return _count(trained, claim.about, one) * protocol.training.meta_batch // episodes
 
 
-def _counted(method: str, benchmark: Benchmark, protocol: Protocol) -> int:
+def _count(method: str, benchmark: Benchmark, protocol: Protocol) -> int:
     workload = Workload(
         benchmark=benchmark,
         method=NamedMethod(method),

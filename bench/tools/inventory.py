@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import Claim
-from bench.analysis.claims_file import published
+from bench.analysis.claims_file import published_claims
 from bench.data import listing, sources
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
 from bench.protocols import experiments, presets
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
-from bench.protocols.known_methods import offered, shipped
+from bench.protocols.known_methods import built_in_methods, offered_methods
 
 _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # width of the column of names
 
 
 def everything(data_dir: Path | None) -> list[str]:
     """Methods, benchmarks with their shapes and protocols, and the data that are here."""
-    methods = [f"  {name:<12}{_in_short(text)}" for name, text in shipped().items()]
-    methods += [f"  {name:<12}from an installed package" for name in offered()]
+    methods = [f"  {name:<12}{_in_short(text)}" for name, text in built_in_methods().items()]
+    methods += [f"  {name:<12}from an installed package" for name in offered_methods()]
     shapes = [_benchmark(benchmark) for benchmark in BENCHMARKS.values()]
     own = listing.own_shapes(data_dir)
     shapes += [_any(data, benchmark.input_shape, benchmark.source) for data, benchmark in BUILT_IN.items()]
     shapes += [_any(data, shape, data) for data, shape in own.items()]
     protocols = [f"  {name:<{_PROTOCOL}}{_in_short(preset.__doc__ or '')}" for name, preset in presets.PRESETS.items()]
-    named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped()]
+    named = [f"  {name:<24}{experiments.read(name).about}" for name in experiments.shipped_experiments()]
     return [
         *("methods", *methods),
         *("benchmarks", *shapes),
         *("protocols", *protocols),
         *("experiments, for `run --file`", *named),
         *("published numbers whose protocol is known here, by protocol", *_judgeable()),
-        *("data", *data_sets(data_dir), *_generated()),
+        *("data", *data_sets(data_dir), *_generated_files()),
     ]
 
 
@@ -46,13 +46,13 @@ def claims(results: Path) -> list[str]:
     from bench.tools import claim_costs  # imports torch, which nothing else here needs
 
     known = claim_costs.records_of_this_machine(results)
-    ordered = sorted(published(), key=lambda claim: (place(claim.benchmark), claim.method))
+    ordered = sorted(published_claims(), key=lambda claim: (place(claim.benchmark), claim.method))
     return [_claim(claim, f"{claim_costs.hours(claim, known) or '-':<10}") for claim in ordered]
 
 
 def _judgeable() -> list[str]:
-    known = [claim for claim in published() if claim.protocol]
-    others = f"{len(published()) - len(known)} with unknown protocol"
+    known = [claim for claim in published_claims() if claim.protocol]
+    others = f"{len(published_claims()) - len(known)} with unknown protocol"
     return [*map(_claim, known), f"  and {others}: `list --claims` lists each of them, with what it costs"]
 
 
@@ -62,7 +62,7 @@ def _claim(claim: Claim, cost: str = "") -> str:
     return f"  {which}{cost}{said}"
 
 
-def _generated() -> list[str]:
+def _generated_files() -> list[str]:
     return [f"  {SINUSOIDS.name:<16}generated: {SINUSOIDS.known_as}"]
 
 

@@ -19,7 +19,7 @@ class CompilationSkipped(Exception):
 
 
 @contextmanager
-def announced(execution: Execution, on_event: Listener) -> Iterator[None]:
+def announce(execution: Execution, on_event: Listener) -> Iterator[None]:
     """Context manager around a compilation. Raises CompilationSkipped on Ctrl-C."""
     if not execution.compiled:
         yield

@@ -104,14 +104,14 @@ class Execution:
 
     def _summed_chunk(self, method: Method) -> Callable[[State, Episode], Any]:
         if self._stacks_gradient(method):
-            return partial(stacked.summed, method, self._engine(method))
+            return partial(stacked.sum_gradients, method, self._engine(method))
         return _summed_chunk(method, self.compiled)
 
     def _predicted_chunk(self, method: Method, handed: int) -> Callable[..., Tensor]:
         if not (self._stacked_layers(method) and stacked.predicts(type(method), _setup(method).evaluation)):
             return _predicted_chunk(method, self.compiled, handed)
         engine = self._engine(method)
-        return lambda state, *rest: stacked.predicted(method, engine, state, rest[:-1], rest[-1])
+        return lambda state, *rest: stacked.predict(method, engine, state, rest[:-1], rest[-1])
 
     def _stacks_gradient(self, method: Method) -> bool:
         return self._stacked_layers(method) and stacked.says(type(method), stacked.GRADIENT)
@@ -139,15 +139,15 @@ def _summed_chunk(method: Method, compiled: bool) -> Callable[[State, Episode], 
         return method.loss_and_gradient(state, batch)
 
     def of_seed(state: State, batch: Episode) -> Any:
-        return tree_map(lambda value: value.sum(0), _mapped(one, (None, 0))(state, batch))
+        return tree_map(lambda value: value.sum(0), _map(one, (None, 0))(state, batch))
 
-    return _maybe_compiled(_mapped(of_seed, (0, 0)), compiled)
+    return _maybe_compiled(_map(of_seed, (0, 0)), compiled)
 
 
 @cache
 def _whole(method: Method, compiled: bool) -> Callable[[State, Any], Any]:
     """(state [seeds, ...], images [seeds, images, ...]) -> their mean loss, its gradient, and the carried state."""
-    return _maybe_compiled(_mapped(method.loss_and_gradient, (0, 0)), compiled)
+    return _maybe_compiled(_map(method.loss_and_gradient, (0, 0)), compiled)
 
 
 @cache
@@ -160,10 +160,10 @@ def _predicted_chunk(method: Method, compiled: bool, handed: int) -> Callable[..
         *episode, setting = rest
         return predict(state, *episode[:3], setting, *episode[3:])
 
-    return _maybe_compiled(_mapped(one, (None, *(0,) * handed, None)), compiled)
+    return _maybe_compiled(_map(one, (None, *(0,) * handed, None)), compiled)
 
 
-def _mapped(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:
+def _map(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callable[..., Any]:
     """`vmap` over the leading dimension of the arguments that have a 0 in `dims`. A dimension of size one is removed
     instead, because plain convolutions are faster than those of `vmap`."""
 

@@ -30,13 +30,13 @@ def fit(execution: Execution, method: Method, state: State, stream: FunctionEpis
     outputs = once.predict(method, state, asked, choice.setting)[0, ..., 0].detach().cpu().numpy()
     support = np.stack([part[0, :, 0].cpu().numpy() for part in (episode.support, episode.support_labels)], -1)
     return {
-        "inputs": _rounded(along[0]),
-        "targets": _rounded(functions.values(parameters, along)[0]),
-        "support": [_rounded(point) for point in support],
-        "outputs": {str(step): _rounded(outputs[step]) for step in stream.benchmark.steps if step < len(outputs)},
+        "inputs": _round_all(along[0]),
+        "targets": _round_all(functions.values(parameters, along)[0]),
+        "support": [_round_all(point) for point in support],
+        "outputs": {str(step): _round_all(outputs[step]) for step in stream.benchmark.steps if step < len(outputs)},
     }
 
 
-def _rounded(values: np.ndarray) -> list[float | None]:
+def _round_all(values: np.ndarray) -> list[float | None]:
     """Rounded values; None for NaN and infinity, which JSON does not have."""
     return [round(float(value), _DECIMALS) if np.isfinite(value) else None for value in values]

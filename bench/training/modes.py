@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from bench import devices
-from bench.errors import UserError, reason, unknown
+from bench.errors import UserError, reason, unknown_name
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 from bench.training.compiling import CompilationSkipped
@@ -55,7 +55,7 @@ def choose(
     UserError for an unknown mode, or if the device lacks the mode or the precision."""
     preferred = mode or _mode(network, benchmark, device)
     if preferred not in MODES:
-        raise unknown("mode", preferred, MODES)
+        raise unknown_name("mode", preferred, MODES)
     if preferred in (GRAPH, COMPILED_GRAPH) and device.type != "cuda":
         raise UserError(f"--mode {preferred} uses CUDA graphs, which need --device cuda")
     if network.precision == "tf32" and not devices.has_tf32(device):

@@ -17,7 +17,7 @@ import torch
 from bench.episodes.stream import EpisodeStream
 from bench.protocols.protocol import Protocol, Training
 from bench.records import weights
-from bench.records.layout import kept
+from bench.records.layout import kept_file
 from bench.training import evaluation
 from bench.training.batches import TrainingBatches
 from bench.training.checkpoint import resume, save
@@ -25,7 +25,7 @@ from bench.training.evaluation import Choice
 from bench.training.execution import Execution
 from bench.training.meta_step import MetaStep
 from bench.training.optimiser import set_rate
-from bench.training.progress import Progress, SeedProgress, begin, copied
+from bench.training.progress import Progress, SeedProgress, begin, copy_state
 from bench.training.watch import CurvePoint, Interrupted, Listener, Step, Watch
 from methods.contract import Method, State
 
@@ -82,7 +82,7 @@ class Trainer:
             watch.on_event(Step(progress.iteration, loss, valid))
             if progress.iteration in watch.keep:
                 for place, folder in enumerate(self.folders):
-                    weights.save_state(kept(folder, progress.iteration), progress.of(place))
+                    weights.save_state(kept_file(folder, progress.iteration), progress.of(place))
             stopping = watch.stop()
             if stopping or time.monotonic() - saved > watch.every_seconds:
                 self._save(progress)
@@ -153,7 +153,7 @@ class Trainer:
         tested = self.as_tested(state)
         choice = evaluation.choose(self.validation, self.tested, tested, self.valid, episodes, choosing, on_event)
         if self.valid.benchmark.measure.better(choice.score, track.best_score):  # the first stays if several are equal
-            track.best, track.best_score, track.best_iteration = copied(state), choice.score, progress.iteration
+            track.best, track.best_score, track.best_iteration = copy_state(state), choice.score, progress.iteration
         progress.spend("validation")
         return choice
 

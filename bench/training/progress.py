@@ -64,7 +64,7 @@ def begin(initial: Sequence[State], execution: Execution, training: Training, wo
     state = State(*({name: torch.stack([one[name] for one in part]).to(device) for name in part[0]} for part in parts))
     optimiser = outer_optimiser(state.params.values(), training, execution.graph, execution.on_kernels)
     progress = Progress(state, optimiser, torch.zeros(len(initial), device=device), [])
-    progress.tracks = [SeedProgress(copied(progress.of(place)), worst) for place in range(len(initial))]
+    progress.tracks = [SeedProgress(copy_state(progress.of(place)), worst) for place in range(len(initial))]
     return progress
 
 
@@ -74,6 +74,6 @@ def curve(track: SeedProgress) -> pd.DataFrame:
     return pd.DataFrame(track.rows, columns=list(columns)).astype(columns)
 
 
-def copied(state: State) -> State:
+def copy_state(state: State) -> State:
     """A copy of the state, in its own memory."""
     return State(*({name: tensor.clone() for name, tensor in part.items()} for part in state))

@@ -97,7 +97,7 @@ def test_components_by_hand() -> None:
     """Rows 1 3 / 3 9: means 2, 6 and 2, 6; MS_s = MS_e = 16, MS_r = 4, so (16 - 4) / 2 twice, and 4."""
     found = anatomy.components(np.array([[1.0, 3.0], [3.0, 9.0]]))
     assert found == (6.0, 6.0, 4.0)
-    assert anatomy.expected(found, 2, 2) == statistics.mean_squares(np.array([[1.0, 3.0], [3.0, 9.0]]))
+    assert anatomy.expected_mean_squares(found, 2, 2) == statistics.mean_squares(np.array([[1.0, 3.0], [3.0, 9.0]]))
     assert np.isnan(anatomy.components(np.array([[1.0, 3.0]])).seeds)
 
 
@@ -112,7 +112,7 @@ def test_the_predicted_error_is_the_one_of_larger_designs() -> None:
     """V at 12 seeds x 2000 episodes, predicted from the true components, against V of random scores of that size."""
     sds, claim = (0.01, 0.06, 0.1), (0.0092, 600)
     predicted, _ = statistics.error_of_difference(
-        anatomy.expected(anatomy.Components(*(sd**2 for sd in sds)), 12, 2000), 12, 2000, *claim
+        anatomy.expected_mean_squares(anatomy.Components(*(sd**2 for sd in sds)), 12, 2000), 12, 2000, *claim
     )
     generator = np.random.default_rng(4)
     drawn = [statistics.difference_from_claim(draw(generator, 12, 2000, *sds), 0.6, *claim).se ** 2 for _ in range(200)]
@@ -130,11 +130,13 @@ def test_the_fewest_that_decide(difference: float) -> None:
     """With the returned number there is a verdict, and with one fewer there is none: by the same formula, from the
     components."""
     scores, claim = with_difference(difference), (0.92, 600)
-    fewest = anatomy.needed(scores, 63.11, *claim, 2.0)
+    fewest = anatomy.size_needed(scores, 63.11, *claim, 2.0)
     found = anatomy.components(scores)
 
     def verdict(seeds: int, episodes: int) -> str:
-        error = statistics.error_of_difference(anatomy.expected(found, seeds, episodes), seeds, episodes, *claim)
+        error = statistics.error_of_difference(
+            anatomy.expected_mean_squares(found, seeds, episodes), seeds, episodes, *claim
+        )
         return str(statistics.verdict(statistics.Estimate(difference, *error), 2.0))
 
     seeds, episodes = fewest["seeds"], fewest["episodes"]
@@ -149,9 +151,9 @@ def test_no_number_would_do() -> None:
     1.2 < 1.84; at 0.2 the trainings' own spread allows one."""
     wide = (48.70, 1.84, 600)
     still = np.zeros((3, 600)) + 48.70
-    assert anatomy.needed(still + 1.2, *wide, 2.0) == {"seeds": None, "episodes": None}
-    assert anatomy.needed_of_same_weights(still[0] + 1.2, *wide, 2.0) == {"episodes": None}
-    assert anatomy.needed(still + 0.2, *wide, 2.0) == {"seeds": 3, "episodes": 2}
+    assert anatomy.size_needed(still + 1.2, *wide, 2.0) == {"seeds": None, "episodes": None}
+    assert anatomy.size_needed_of_same_weights(still[0] + 1.2, *wide, 2.0) == {"episodes": None}
+    assert anatomy.size_needed(still + 0.2, *wide, 2.0) == {"seeds": 3, "episodes": 2}
 
 
 def test_the_same_weights_by_hand() -> None:
@@ -163,7 +165,7 @@ def test_the_same_weights_by_hand() -> None:
     assert estimate.se**2 == pytest.approx(scores.var(ddof=1) / 600 + (1.84 / 1.96) ** 2)
     exact = np.tile([30.0, 70.0], 50_000)
     assert exact.std(ddof=1) == pytest.approx(20, abs=1e-3)
-    assert anatomy.needed_of_same_weights(exact, 50.0, 0.0, 600, 2.0) == {"episodes": 273}
+    assert anatomy.size_needed_of_same_weights(exact, 50.0, 0.0, 600, 2.0) == {"episodes": 273}
 
 
 def test_coverage_of_the_same_weights() -> None:

@@ -22,33 +22,33 @@ def written(path: Path, *lines: str) -> Path:
 
 
 def test_the_paper_is_there() -> None:
-    found = [c for c in claims_file.published() if c.benchmark == "miniimagenet-5w5s" and c.protocol == "paper"]
+    found = [c for c in claims_file.published_claims() if c.benchmark == "miniimagenet-5w5s" and c.protocol == "paper"]
     assert [(c.method, c.number) for c in found] == [("fomaml", "63.15 ± 0.91"), ("maml", "63.11 ± 0.92")]
 
 
 def test_every_claim_has_a_source_and_its_margin() -> None:
-    for claim in claims_file.published():
+    for claim in claims_file.published_claims():
         margin = 2.0 if claim.benchmark.startswith("mini") else 0.5 if claim.benchmark == "omniglot-5w5s" else 1.0
         assert claim.source and claim.margin == margin
 
 
 def test_known_protocols() -> None:
-    found = Counter((c.preset, c.iterations) for c in claims_file.published())
+    found = Counter((c.preset, c.iterations) for c in claims_file.published_claims())
     assert found[("paper", 60_000)] == 12 and found[("ravi", 30_000)] == 4
     assert found[("article", 60_000)] == found[("article", 75_000)] == 1
     assert found[("snell", 20_000)] == 30 and found[("raghu", 30_000)] == 8
     assert found[("chen", 25_700)] == 5 and found[("chen", 2_056_000)] == 2
     assert [found[(name, 100_000)] for name in ("nichol", "nichol-transduction")] == [8, 8]
     assert [found[(name, 200_000)] for name in ("nichol", "nichol-transduction")] == [4, 4]
-    assert found[("", None)] == len(claims_file.published()) - 29 - 24 - 8 - 2 - 24
+    assert found[("", None)] == len(claims_file.published_claims()) - 29 - 24 - 8 - 2 - 24
 
 
 def test_queries_and_batch_norm_are_those_of_the_protocol() -> None:
     modes = {"batch": {"transductive"}, "running": {"inductive", "running"}, "support": {"inductive"}}
     modes["support+query"] = {"inductive"}
-    for claim in claims_file.published():
+    for claim in claims_file.published_claims():
         if claim.protocol:
-            evaluation = presets.stated(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
+            evaluation = presets.from_text(claim.protocol, BENCHMARKS[claim.benchmark]).evaluation
             assert claim.queries_per_class in (None, evaluation.queries)
             assert claim.bn_mode in modes[evaluation.batch_statistics]
 
@@ -81,7 +81,7 @@ def test_what_the_plus_minus_is(
 
 
 def test_the_published_say_what_their_plus_minus_is() -> None:
-    found = claims_file.published()
+    found = claims_file.published_claims()
     assert {c.ci_meaning for c in found if c.method == "reptile" and c.variant.startswith("paper")} == {
         "over 3 trainings"
     }
@@ -95,16 +95,16 @@ def test_the_published_say_what_their_plus_minus_is() -> None:
 
 
 def test_a_preset_with_settings_is_what_its_command_runs() -> None:
-    found = [c for c in claims_file.published() if c.source == "Snell et al. 2017 v2 Table 4"]
+    found = [c for c in claims_file.published_claims() if c.source == "Snell et al. 2017 v2 Table 4"]
     (one,) = (c for c in found if c.benchmark == "omniglot-20w1s" and c.accuracy == 92.0)
-    training = presets.stated(one.protocol, one.about).training
+    training = presets.from_text(one.protocol, one.about).training
     assert len(found) == 20 and (training.shots, training.ways, training.queries) == (1, 5, 15)
     assert sections.command(one).endswith("--protocol snell --set shots=1 --set ways=5 --set queries=15")
 
 
 def test_each_is_there_once() -> None:
-    names = [(c.benchmark, c.method, c.variant, c.source) for c in claims_file.published()]
-    assert len(set(names)) == len(names) and not [c for c in claims_file.published() if "NOT READ" in c.note]
+    names = [(c.benchmark, c.method, c.variant, c.source) for c in claims_file.published_claims()]
+    assert len(set(names)) == len(names) and not [c for c in claims_file.published_claims() if "NOT READ" in c.note]
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,14 @@ def test_no_tiny_p_from_three_seeds() -> None:
     generator = np.random.default_rng(0)
     scores = 10 + np.array([[-0.3], [0.0], [0.3]]) + generator.normal(0, 6, (3, 600))
     scores += 10 + np.array([[-0.3], [0.0], [0.3]]) - scores.mean(1, keepdims=True)
-    found = paired_tests.paired(scores, np.zeros_like(scores))
+    found = paired_tests.paired_difference(scores, np.zeros_like(scores))
     over_seeds = statistics.over_seeds(scores)
     assert found.p_value >= float(2 * stdtr(2, -over_seeds.value / over_seeds.se)) > 1e-4
 
 
 def test_the_p_value_has_the_seeds_degrees_of_freedom() -> None:
     scores = np.random.default_rng(3).normal(0.1, 1, (3, 40))
-    found = paired_tests.paired(scores, np.zeros_like(scores))
+    found = paired_tests.paired_difference(scores, np.zeros_like(scores))
     t = abs(found.difference.value) / found.difference.se
     assert found.p_value == pytest.approx(2 * stdtr(2, -t))
     assert found.difference.df > 2  # so that the interval is narrower than the p-value's would be

@@ -211,13 +211,13 @@ def test_paired() -> None:
     episode = np.random.default_rng(0).normal(60, 6, (1, 300))
     noise = np.random.default_rng(1).normal(0, 1, (2, 4, 300))
     a, b = episode + noise[0] + 1, episode + noise[1]
-    found = paired_tests.paired(a, b)
+    found = paired_tests.paired_difference(a, b)
     assert found.kind == "both" and found.p_value < 1e-3 and found.difference.value == pytest.approx((a - b).mean())
     assert found.difference.half_width() < statistics.over_both(a).half_width() / 3  # the episodes' part cancels
-    few = paired_tests.paired(a[:2], b[:2])
+    few = paired_tests.paired_difference(a[:2], b[:2])
     assert few.kind == "for these models" and np.isnan(few.p_value)
     assert few.difference == statistics.over_episodes(a[:2] - b[:2])
-    assert paired_tests.paired(a, a).p_value == 1.0
+    assert paired_tests.paired_difference(a, a).p_value == 1.0
 
 
 def test_holm() -> None:

@@ -13,7 +13,7 @@ from bench import records
 from bench.analysis import claims_file, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
-from bench.analysis.pooling import grouped
+from bench.analysis.pooling import pool
 from bench.analysis.verdict_reasons import would_decide
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, judge
 from bench.protocols import presets
@@ -24,7 +24,7 @@ from tests.report.synthetic import write_run
 
 def claim(benchmark: str, method: str, variant: str) -> Claim:
     keys = (benchmark, method, variant)
-    return next(c for c in claims_file.published() if (c.benchmark, c.method, c.variant) == keys)
+    return next(c for c in claims_file.published_claims() if (c.benchmark, c.method, c.variant) == keys)
 
 
 PAPER = claim("omniglot-5w1s", "maml", "paper")
@@ -35,7 +35,7 @@ def cell(results: Path, **what: object) -> Cell:
     """Writes runs with these properties, three seeds by default, and returns their cell."""
     for seed in range(int(what.pop("seeds", 3))):
         write_run(results, seed=seed, **what)
-    (found,), problems = grouped(records.read_all(results)[0])
+    (found,), problems = pool(records.read_all(results)[0])
     assert not problems
     return found
 
@@ -54,7 +54,7 @@ def test_a_split_in_the_authors_code_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("said", [(), ("shots=1",)])
 def test_a_shape_that_is_the_benchmark_s_need_not_be_said(tmp_path: Path, said: tuple[str, ...]) -> None:
-    claims = [c for c in claims_file.published() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 97.4)]
+    claims = [c for c in claims_file.published_claims() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 97.4)]
     of = cell(tmp_path, method="protonet", preset="snell", settings=("ways=5", "queries=15", *said))
     assert [judge(each, of).reasons for each in claims] == [()]
 
@@ -228,7 +228,7 @@ def test_settings_of_fine_tuning_concern_fine_tuning(tmp_path: Path) -> None:
 def test_best_weights_of_several_iterations_are_one_cell(tmp_path: Path) -> None:
     for seed, iteration in enumerate((400, 800, 600)):
         write_run(tmp_path, seed=seed, settings=("weights=best",), iteration=iteration)
-    (found,), _ = grouped(records.read_all(tmp_path)[0])
+    (found,), _ = pool(records.read_all(tmp_path)[0])
     assert found.iterations == (400, 600, 800)
     assert "iterations 400 to 800, not 60000" in judge(PAPER, found).reasons
 
@@ -245,14 +245,14 @@ def test_stored_records_of_queries_by_class_are_still_judged() -> None:
     found = [records.read(path) for path in sorted(folder.glob("*/seed*")) if (path / "record.json").exists()]
     paper = replace(presets.paper(get("omniglot-5w1s")).training, meaning=1)
     full = [record for record in found if record.training == paper]
-    cells, problems = grouped(full)
+    cells, problems = pool(full)
     (stored,) = of_own_benchmark(cells)
     assert len(full) == 3 and not problems and stored.described == "paper, queries by class"
     assert judge(PAPER, stored).verdict == "agrees"
 
     later = replace(paper, meaning=2)
     now = [replace(r, training=later, path=r.path.parents[1] / "later" / r.path.name) for r in full]
-    assert [len(each.seeds) for each in of_own_benchmark(grouped([*full, *now])[0])] == [3, 3]
+    assert [len(each.seeds) for each in of_own_benchmark(pool([*full, *now])[0])] == [3, 3]
     code = {"code": {"file": "maml.py", "sha256": "0" * 64}}
     own = Cell(tuple((replace(r, info=r.info | code), evaluated) for r, evaluated in stored.runs))
     assert disqualified_by(PAPER, own) == ["meaning 1, not 2", "evaluation.meaning 1, not 2"]

@@ -60,7 +60,7 @@ def test_bare_shows_help(typed: Command) -> None:
 
 
 def test_methods_are_those_registered() -> None:
-    shipped = known_methods.shipped()
+    shipped = known_methods.built_in_methods()
     assert [*shipped] == [*METHODS] and all(shipped.values())
     assert {name: text.split() for name, text in shipped.items()} == {
         name: (kind.__doc__ or "").split() for name, kind in METHODS.items()

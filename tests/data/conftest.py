@@ -101,7 +101,7 @@ def small_copy() -> Small:
 @pytest.fixture(scope="session")
 def characters() -> dict[str, np.ndarray]:
     """Three characters of the real Omniglot, from the embedded file: uint8 [20, 105, 105, 1], ink 255."""
-    classes = embedded_omniglot.embedded().classes
+    classes = embedded_omniglot.open_embedded().classes
     return {c.name: c.read() for c in (classes[0], classes[700], classes[1622])}
 
 

@@ -15,7 +15,7 @@ import torch
 from bench import devices, files, provenance
 from bench.networks.layers import KERNELS
 from bench.tools.speed import measure
-from bench.tools.speed.contenders import Contender, Ours, installed
+from bench.tools.speed.contenders import Contender, Ours, installed_loops
 from bench.training.execution import GRAPH, Execution
 from tests.device.synthetic import Synthetic, case
 
@@ -29,7 +29,7 @@ def contenders(of: Synthetic) -> dict[str, Contender]:
     builders: dict[str, Callable[[], Contender]] = {
         f"ours {MODE}, {layers}": lambda layers=layers: Ours(of, chunked(of, layers)) for layers in LAYERS
     }
-    builders |= {name: lambda kind=kind: kind(of) for name, kind in installed(of.method).items()}
+    builders |= {name: lambda kind=kind: kind(of) for name, kind in installed_loops(of.method).items()}
     built: dict[str, Contender] = {}
     for name, build in builders.items():
         try:
@@ -69,13 +69,13 @@ def main(out: Path) -> None:
     files.write_json(out / "steps.json", found)
     for _ in range(_ROUNDS):
         steps = {name: each.meta_step for name, each in everybody.items()}
-        for name, seconds in measure.interleaved(steps, _REPEATS, of.device).items():
+        for name, seconds in measure.time_in_turns(steps, _REPEATS, of.device).items():
             found["meta_step_seconds"][name] += seconds
         files.write_json(out / "steps.json", found)
     for name, seconds in found["meta_step_seconds"].items():
         print(f"{name:32} {1e3 * statistics.median(seconds):9.2f} ms", flush=True)
     tests = {name: each.evaluation for name, each in everybody.items() if name.startswith("ours")}
-    found["evaluation_seconds"] = measure.interleaved(tests, 2, of.device)
+    found["evaluation_seconds"] = measure.time_in_turns(tests, 2, of.device)
     files.write_json(out / "steps.json", found)
     del everybody, steps, tests
     for key, work in (("first_order_seconds", first_order), ("peak_bytes_by_meta_batch", peaks)):
@@ -88,7 +88,7 @@ def first_order() -> dict[str, list[float]]:
     """Seconds of first-order meta-steps."""
     of = case("fomaml")
     steps = {layers: Ours(of, chunked(of, layers)).meta_step for layers in LAYERS}
-    return measure.interleaved(steps, 2 * _REPEATS, of.device)
+    return measure.time_in_turns(steps, 2 * _REPEATS, of.device)
 
 
 def peaks() -> dict[int, int]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from bench import devices, files
-from bench.networks.stacked.tiles import PRODUCTS, SHIPPED, Tile, shipped
+from bench.networks.stacked.tiles import PRODUCTS, SHIPPED, Tile, shipped_tiles
 from bench.networks.stacked.triton_operations import TritonOperations
 from tests.device.clock import seconds_of
 from tests.device.kernels import SIZES, operations
@@ -80,7 +80,7 @@ def candidates(kernel: str, products: str) -> list[tuple[int, ...]]:
 
 def with_tile(one: Try) -> TritonOperations:
     """The operations with this tile in place of the shipped one."""
-    return TritonOperations(one.products, dict(shipped()) | {one.name: one.tile})
+    return TritonOperations(one.products, dict(shipped_tiles()) | {one.name: one.tile})
 
 
 def compile_share(place: int, count: int) -> None:
@@ -131,7 +131,9 @@ def document(fastest: dict[Try, float]) -> dict[str, Any]:
     best: dict[str, tuple[float, Tile]] = {}
     for one, took in fastest.items():
         best[one.name] = min(best.get(one.name, (took, one.tile)), (took, one.tile))
-    tiles = {name: list(tile) for name, tile in shipped().items()} | {name: list(t) for name, (_, t) in best.items()}
+    tiles = {name: list(tile) for name, tile in shipped_tiles().items()} | {
+        name: list(t) for name, (_, t) in best.items()
+    }
     about = {"measured": torch.cuda.get_device_name(), "source": "python -m tests.device: tests/device/sweep.py"}
     return about | {"tiles": tiles}
 

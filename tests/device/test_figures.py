@@ -9,7 +9,7 @@ pytest.importorskip("triton", reason="Triton has packages for Linux on x86-64 al
 
 import torch
 
-from bench.networks.stacked.tiles import SHIPPED, Tile, read, shipped
+from bench.networks.stacked.tiles import SHIPPED, Tile, read, shipped_tiles
 from bench.networks.stacked.triton_operations import TritonOperations
 from tests.device import steps, sweep, synthetic
 from tests.device.kernels import SIZES, operations
@@ -33,7 +33,7 @@ def test_the_fastest_tile_is_what_ships(monkeypatch: pytest.MonkeyPatch) -> None
     slow, fast, other = (sweep.Try("layer", "ieee", 42, Tile(rows, 16, 2, 2)) for rows in (64, 128, 32))
     found = sweep.document({slow: 3e-5, fast: 2e-5, other: 4e-5})
     assert found["measured"] == "a GPU" and found["tiles"]["layer/ieee/42"] == list(fast.tile)
-    assert set(found["tiles"]) == {*shipped(), "layer/ieee/42"} and read(found)["layer/ieee/42"] == fast.tile
+    assert set(found["tiles"]) == {*shipped_tiles(), "layer/ieee/42"} and read(found)["layer/ieee/42"] == fast.tile
 
 
 def test_what_ships_says_that_nobody_has_timed_it() -> None:

@@ -34,8 +34,8 @@ DEVICES = [
 
 
 def test_every_benchmark_is_pinned() -> None:
-    assert {*OMNIGLOT, *MINI_IMAGENET, *SINUSOID} == set(benchmarks.BENCHMARKS) == set(golden.pinned())
-    for name, expected in golden.pinned().items():
+    assert {*OMNIGLOT, *MINI_IMAGENET, *SINUSOID} == set(benchmarks.BENCHMARKS) == set(golden.current_digests())
+    for name, expected in golden.current_digests().items():
         kinds = [expected[kind] for kind in ("indices", "content") if kind in expected]
         assert len(kinds) == (1 if name in SINUSOID else 2)
         assert all(set(digests) == set(golden.streams_of(benchmarks.get(name))) for digests in kinds)
@@ -45,7 +45,7 @@ def test_every_benchmark_is_pinned() -> None:
 
 @pytest.mark.parametrize("name", SINUSOID)
 def test_sinusoid(name: str) -> None:
-    expected = golden.pinned()[name]
+    expected = golden.current_digests()[name]
     assert SINUSOIDS.digest == expected["data"]
     for stream, digest in expected["content"].items():
         assert golden.content(benchmarks.get(name), SINUSOIDS, stream) == digest
@@ -54,7 +54,7 @@ def test_sinusoid(name: str) -> None:
 @pytest.mark.parametrize("name", OMNIGLOT)
 @pytest.mark.parametrize("stream", IMAGE_STREAMS)
 def test_omniglot(name: str, stream: str, data_dir: Path) -> None:
-    benchmark, expected = benchmarks.get(name), golden.pinned()[name]
+    benchmark, expected = benchmarks.get(name), golden.current_digests()[name]
     images = store.load("omniglot", data_dir)
     assert images.digest == expected["data"]
     assert golden.indices(benchmark, images.classes, stream) == expected["indices"][stream]
@@ -65,7 +65,7 @@ def test_omniglot(name: str, stream: str, data_dir: Path) -> None:
 @pytest.mark.parametrize("stream", IMAGE_STREAMS)
 def test_mini_imagenet_without_its_images(name: str, stream: str) -> None:
     classes = golden.layout("mini-imagenet", None)
-    assert golden.indices(benchmarks.get(name), classes, stream) == golden.pinned()[name]["indices"][stream]
+    assert golden.indices(benchmarks.get(name), classes, stream) == golden.current_digests()[name]["indices"][stream]
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_nothing_of_the_process_moves_a_stream() -> None:
         environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         found = dict(line.split() for line in result.stdout.splitlines())
-        assert found == golden.pinned()["miniimagenet-5w5s"]["indices"], result.stderr
+        assert found == golden.current_digests()["miniimagenet-5w5s"]["indices"], result.stderr
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -118,7 +118,7 @@ def test_data_verify_draws_them_again(
     good = typed("data", "verify")
     assert good.returncode == 0 and "episodes of tiny: 6 streams as pinned\n" in good.stdout
     assert "miniimagenet-5w5s: 6 streams as pinned, by their indices" in good.stdout
-    wrong = golden.pinned()
+    wrong = golden.current_digests()
     wrong["tiny"]["content"]["valid/0"] = wrong["miniimagenet-5w1s"]["indices"]["images/1"] = "0" * 64
     del wrong["omniglot-5w1s"]
     (tmp_path / "golden.json").write_text(json.dumps(wrong))

@@ -306,7 +306,7 @@ def test_parquet(place: Path, data: bytes) -> None:
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], bytes]:
     folder = tmp_path_factory.mktemp("prepared")
-    classes = list(embedded_omniglot.embedded().classes)[:3]
+    classes = list(embedded_omniglot.open_embedded().classes)[:3]
     prepared.write(
         folder,
         classes,

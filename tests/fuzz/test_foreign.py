@@ -35,7 +35,7 @@ def test_tensorflow_checkpoints(place: Path, data: Any) -> None:
     read("TensorFlow checkpoints", lambda: tensor_bundle.read(prefix))
 
 
-SHIPPED = [path.read_bytes() for path in experiments.shipped().values()]
+SHIPPED = [path.read_bytes() for path in experiments.shipped_experiments().values()]
 
 
 @inputs

@@ -21,7 +21,7 @@ from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
 from bench.records import layout
 from bench.report import answers, csv_file, documents, page, terminal
-from bench.report.answers import ReportPart, answered
+from bench.report.answers import ReportPart, answer_claims
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
 
@@ -47,10 +47,10 @@ def reported(reader: str, folder: Path) -> None:
     other record."""
     found, problems = read(reader, lambda: records.read_all(folder.parents[3]))
     good, unusable = usable(found)
-    known = claims_file.published()
+    known = claims_file.published_claims()
     made, unpooled = sections(good, known)
     left_out = [*problems, *unusable, *unpooled]
-    part = ReportPart("results", made, answered(made, known))
+    part = ReportPart("results", made, answer_claims(made, known))
     field = answers.tables(part.answers, part.records)
     texts = (
         documents.as_markdown([part], left_out, field, {}),
@@ -137,5 +137,5 @@ LINE = b"omniglot-5w1s,maml,mine,94.5,0.5,over tasks,600,1,transductive,a thesis
 def test_claims(place: Path, data: bytes) -> None:
     found = read("claims", lambda: claims_file.read(written(place, "claims.csv", data)))
     if found:
-        part = ReportPart("results", [], answered([], found))
+        part = ReportPart("results", [], answer_claims([], found))
         documents.as_markdown([part], [], answers.tables(part.answers, []), {})

@@ -16,7 +16,7 @@ from bench.episodes.images import ImageEpisodes
 from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark, get
 from bench.protocols.protocol import BY_CLASS, MEANING, Protocol
-from bench.tools.check.rules import RULES, Rule, broken
+from bench.tools.check.rules import RULES, Rule, violation
 from bench.tools.check.suite import forms
 from bench.tools.check.toy_data import Subject
 from bench.training import initial
@@ -40,7 +40,7 @@ def state_of(name: str, benchmark: Benchmark, protocol: Protocol, seed: int = 0)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize(("name", "form"), [(name, form) for name, kind in METHODS.items() for form in forms(kind)])
 def test_every_method_keeps_every_rule(name: str, form: str, rule: Rule) -> None:
-    assert broken(rule, Subject(METHODS[name], form)) is None
+    assert violation(rule, Subject(METHODS[name], form)) is None
 
 
 @pytest.fixture

@@ -156,10 +156,10 @@ def test_sums_over_many_images_are_good_to_float32() -> None:
     images = torch.randn(25, 84, 84, 4, generator=generator) + 3
     cotangent = torch.randn(25, 84, 84, 4, generator=generator)
     exact, other = images.double(), cotangent.double()
-    mean, variance = channel_statistics.measured(images)
+    mean, variance = channel_statistics.one_pass_mean_and_variance(images)
     torch.testing.assert_close(mean.double(), exact.mean((0, 1, 2)), rtol=3e-6, atol=0)
     torch.testing.assert_close(variance.double(), exact.var((0, 1, 2), correction=0), rtol=3e-6, atol=0)
-    total, products = channel_statistics.summed(cotangent, images, mean)
+    total, products = channel_statistics.channel_sums(cotangent, images, mean)
     size = float(other.norm())  # what a sum of so many random signs comes to
     torch.testing.assert_close(total.double(), other.sum((0, 1, 2)), rtol=0, atol=3e-6 * size)
     expected = (other * (exact - mean.double())).sum((0, 1, 2))

@@ -84,7 +84,7 @@ def test_the_grid_of_the_documentation(tmp_path: Path) -> None:
     assert len(block.tried) == 6 and block.tried[0] == "inner_lr=0.1, inner_steps=1"
 
 
-@pytest.mark.parametrize("name", experiments.shipped())
+@pytest.mark.parametrize("name", experiments.shipped_experiments())
 def test_what_ships_names_what_there_is(name: str) -> None:
     found = experiments.read(name)
     for block in found.blocks:
@@ -102,7 +102,7 @@ def test_table1_is_every_claim_of_the_table_whose_protocol_is_known() -> None:
     }
     table = {
         (c.benchmark, c.method, c.protocol)
-        for c in claims_file.published()
+        for c in claims_file.published_claims()
         if c.protocol and "Finn et al. 2017 Table 1" in c.source
     }
     assert asked == table

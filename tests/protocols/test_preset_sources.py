@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bench.protocols import benchmarks, preset_sources, presets
-from bench.protocols.comparison import different_settings, every_setting, sourced
+from bench.protocols.comparison import different_settings, every_setting, with_sources
 from bench.protocols.settings import settings_of
 from tests.conftest import Command, one_line
 
@@ -30,17 +30,17 @@ def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> Non
     """protocols.md: inner lr, inner steps (train, test), meta-lr, clip, initialisation; and the epsilon, whether the
     meta-lr ever moves, whose it is, and where gamma starts."""
     unprinted = {"inner_lr", "inner_steps", "evaluation.inner_steps", "meta_lr", "clip", "initialisation"}
-    assert preset_sources.assumed("article", FIRST) == unprinted | {
+    assert preset_sources.assumed_settings("article", FIRST) == unprinted | {
         "batch_norm_epsilon",
         "meta_lr_halved_every",
         "meta_lr_final",
         "meta_optimiser",
         "batch_norm_gamma",
     }
-    elsewhere = preset_sources.assumed("article", benchmarks.get("omniglot-5w1s"))
-    assert elsewhere == preset_sources.assumed("article", FIRST) | {"filters", "downsampling", "head_input"}
+    elsewhere = preset_sources.assumed_settings("article", benchmarks.get("omniglot-5w1s"))
+    assert elsewhere == preset_sources.assumed_settings("article", FIRST) | {"filters", "downsampling", "head_input"}
     assert all(
-        not preset_sources.assumed(preset, benchmarks.get(name))
+        not preset_sources.assumed_settings(preset, benchmarks.get(name))
         for preset, name in NAMED
         if preset not in ("article", "raghu")
     )
@@ -49,7 +49,7 @@ def test_what_the_article_does_not_print_is_assumed_and_nothing_else_is() -> Non
 def test_what_was_not_read_of_a_paper_is_assumed() -> None:
     """ANIL's appendix was not read: its networks are Finn's, and everything else is assumed to be."""
     benchmark = benchmarks.get("omniglot-20w1s")
-    found, assumed = presets.preset("raghu", benchmark), preset_sources.assumed("raghu", benchmark)
+    found, assumed = presets.preset("raghu", benchmark), preset_sources.assumed_settings("raghu", benchmark)
     same = presets.paper(benchmark)
     assert replace(found.training, iterations=60_000) == same.training and found.evaluation == same.evaluation
     assert {"inner_lr", "inner_steps", "meta_batch", "iterations", "evaluation.inner_steps"} < assumed
@@ -70,7 +70,9 @@ def test_a_converted_value_follows_from_the_source_s_own(name: str) -> None:
 
 
 def test_what_differs_is_told_with_both_sources() -> None:
-    rows = {row["setting"]: row for row in different_settings(sourced("article", FIRST), sourced("paper", FIRST))}
+    rows = {
+        row["setting"]: row for row in different_settings(with_sources("article", FIRST), with_sources("paper", FIRST))
+    }
     assert set(rows) == {
         "iterations", "clip", "inner_lr", "initialisation", "batch_norm_scale", "batch_norm_adapted",
         "batch_norm_epsilon", "episodes", "evaluation.queries",
@@ -80,7 +82,7 @@ def test_what_differs_is_told_with_both_sources() -> None:
     assert rate["source of article"].startswith("assumed: ") and "xent" in rate["source of paper"]
     assert "0.01, on a loss that is 5 times the mean" in rate["source of paper"]
     assert rows["batch_norm_scale"]["article"] == "true" and "printed" in rows["batch_norm_scale"]["source of article"]
-    assert different_settings(sourced("paper", FIRST), sourced("paper", FIRST)) == []
+    assert different_settings(with_sources("paper", FIRST), with_sources("paper", FIRST)) == []
 
 
 def test_other_images_are_told_to_be_treated_as_the_paper_s_are() -> None:
@@ -91,7 +93,7 @@ def test_other_images_are_told_to_be_treated_as_the_paper_s_are() -> None:
 
 
 def test_what_was_set_has_no_other_source() -> None:
-    rows = {row["setting"]: row for row in every_setting(sourced("article", FIRST, ["inner_lr=0.2"]))}
+    rows = {row["setting"]: row for row in every_setting(with_sources("article", FIRST, ["inner_lr=0.2"]))}
     assert rows["inner_lr"] == {"setting": "inner_lr", "value": "0.2", "in the source": "", "source": "--set"}
     assert rows["clip"]["value"] == "none (assumed)"
 

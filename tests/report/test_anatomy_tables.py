@@ -9,7 +9,7 @@ import pytest
 
 from bench import records
 from bench.analysis import claims_file
-from bench.analysis.pooling import grouped
+from bench.analysis.pooling import pool
 from bench.analysis.verdicts import judge
 from bench.protocols import published_weights
 from bench.report import build
@@ -51,8 +51,8 @@ def test_every_run_is_dissected(tmp_path: Path) -> None:
 
 def test_what_is_plausible_is_of_about_the_claims_accuracy(tmp_path: Path) -> None:
     write_run(tmp_path, accuracy=0.97)
-    (cell,), _ = grouped(records.read_all(tmp_path)[0])
-    named = {(c.benchmark, c.method, c.variant): c for c in claims_file.published()}
+    (cell,), _ = pool(records.read_all(tmp_path)[0])
+    named = {(c.benchmark, c.method, c.variant): c for c in claims_file.published_claims()}
     near, far = named["omniglot-5w1s", "maml", "paper"], named["omniglot-5w1s", "maml-no-conv", "paper"]
     measured = plausible(near, [cell])
     assert measured is not None and 0 <= measured[0] < measured[1] < 6  # drawn with 6, but cut off at 100 %
@@ -75,9 +75,9 @@ def test_an_inconclusive_verdict_says_what_would_decide_it(tmp_path: Path) -> No
 def test_the_authors_weights_of_the_reference_runs() -> None:
     """Evaluated as in the paper, they do not differ from its 48.70, which checks the evaluation code."""
     found = [record for record in records.read_all(REFERENCE)[0] if record.training.origin]
-    assert len(found) == 1 and published_weights.known(found[0].info["origin"]["files"]) is not None
-    paper = next(c for c in claims_file.published() if (c.benchmark, c.accuracy) == ("miniimagenet-5w1s", 48.70))
-    judged = [h for cell in grouped(found)[0] if not (h := judge(paper, cell)).reasons]
+    assert len(found) == 1 and published_weights.recognise(found[0].info["origin"]["files"]) is not None
+    paper = next(c for c in claims_file.published_claims() if (c.benchmark, c.accuracy) == ("miniimagenet-5w1s", 48.70))
+    judged = [h for cell in pool(found)[0] if not (h := judge(paper, cell)).reasons]
     assert len(judged) == 1 and judged[0].verdict != "differs"
     assert judged[0].cell.scores.shape == (1, 600) and judged[0].interval is not None
     assert judged[0].interval[0] < 0 < judged[0].interval[1]

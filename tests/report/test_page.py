@@ -78,7 +78,7 @@ def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:
 def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out: Path) -> None:
     for seed in range(3):
         write_run(runs, "omniglot-5w1s", seed=seed, accuracy=0.985)
-    known = claims_file.published()
+    known = claims_file.published_claims()
     (mine,), _ = build.parts(runs)
     assert sorted(map(str, known)) == sorted(str(answer.claim) for answer in mine.answers)
     tables = {table.caption: table.rows for table in answers.tables(mine.answers, mine.records)}
@@ -93,7 +93,9 @@ def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out
 
 def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     claim = next(
-        c for c in claims_file.published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper")
+        c
+        for c in claims_file.published_claims()
+        if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper")
     )
     write_run(runs, settings=("iterations=600",))  # 1 second
     write_run(runs, settings=("iterations=6000", "inner_lr=0.1"))
@@ -135,7 +137,7 @@ def test_without_runs_it_says_so_and_what_would_run(runs: Path, out: Path) -> No
     _, found = page(runs, out)
     assert (
         "There are no runs yet in" in found.text
-        and f"not run {len(claims_file.published())}" in found.text
+        and f"not run {len(claims_file.published_claims())}" in found.text
         and "63.11 ± 0.92" in found.text
     )
     assert "python -m bench run --method maml --seeds 5 --benchmark miniimagenet-5w5s" in found.text
@@ -208,7 +210,7 @@ def test_no_colour_is_left_that_a_dark_page_could_not_change(runs: Path, out: Pa
 def test_the_summary_counts() -> None:
     assert summary([]).startswith("0 published numbers: agrees 0")
     told = "1 published number: agrees 0, differs 0, inconclusive 0, not judged 0, not run 1."
-    assert summary([Answer(claims_file.published()[0], None)]) == told
+    assert summary([Answer(claims_file.published_claims()[0], None)]) == told
 
 
 def test_what_explain_found_is_on_the_page(runs: Path, out: Path) -> None:

@@ -213,7 +213,7 @@ def test_the_gain_of_further_iterations_is_paired(runs: Path, out: Path) -> None
         )
         for at in (60_000, 75_000)
     )
-    gain = paired_tests.paired(100 * later, 100 * earlier).difference
+    gain = paired_tests.paired_difference(100 * later, 100 * earlier).difference
     assert "{:+.2f} points ({:+.2f} to {:+.2f}, episodes + seeds), paired".format(gain.value, *gain.interval()) in line
     assert "claim 61.03 ± 0.41" in made.text and "claim 62.32 ± 0.40" in made.text
     protocols = markdown(made).split("how article differs from paper")[1].split("####")[0]

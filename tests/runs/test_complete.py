@@ -163,7 +163,7 @@ def test_loaded_weights_are_in_the_networks_own_order(
     weights.save_state(path, state)
     loaded = weights.load_state(path, torch.device("cpu"))
     assert [list(part) for part in loaded] != [list(part) for part in state]
-    fitted = weights.fitted(path, loaded, state)
+    fitted = weights.fit_to(path, loaded, state)
     assert [list(part) for part in fitted] == [list(part) for part in state]
     for found, part in zip(fitted, state, strict=True):
         for name, tensor in part.items():
@@ -253,9 +253,9 @@ def test_the_plan_says_what_stands_in_the_way_of_a_verdict(typed: Command) -> No
     shown = typed(*TINY, "--set", "evaluation.queries=2", "--seeds", "3").stdout
     assert "evaluation.queries=2" in shown and "no published number" in shown
     job = planning.jobs(request(["maml"], ["omniglot-5w1s"], [0, 1, 2], "paper"))
-    assert "judged by" in "\n".join(preview.described(job)) and "98.70 ± 0.40" in "\n".join(preview.described(job))
+    assert "judged by" in "\n".join(preview.describe(job)) and "98.70 ± 0.40" in "\n".join(preview.describe(job))
     short = planning.jobs(request(["maml"], ["omniglot-5w1s"], [0], "quick"))
-    described = "\n".join(preview.described(short))
+    described = "\n".join(preview.describe(short))
     assert "not be judged: 1 seed, but 3 are needed; iterations 250, not 60000" in described
     assert "--protocol paper" in described
 

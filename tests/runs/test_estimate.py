@@ -121,7 +121,7 @@ def test_what_was_measured_beside_other_work_is_not_remembered(
 
 @pytest.mark.parametrize(("workers", "took"), [(1, 10.0), (2, 7.0), (3, 6.0), (4, 5.0), (9, 5.0)])
 def test_cells_are_begun_in_turn_by_whoever_is_free(workers: int, took: float) -> None:
-    assert estimate._spread([1.0, 2.0, 2.0, 5.0], workers) == took
+    assert estimate._makespan([1.0, 2.0, 2.0, 5.0], workers) == took
 
 
 def test_the_cells_of_explain_are_measured(typed: Command, cache: Path) -> None:

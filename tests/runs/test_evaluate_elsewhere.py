@@ -9,7 +9,7 @@ import pytest
 
 from bench import records
 from bench.analysis.cells import Cell
-from bench.analysis.claims_file import published
+from bench.analysis.claims_file import published_claims
 from bench.analysis.verdicts import disqualified_by
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
@@ -67,7 +67,9 @@ def test_the_papers_5_shot_numbers_are_its_1_shot_training(evaluate, tmp_path: P
     (evaluated,) = (each for each in record.evaluations if each.evaluation.benchmark)
     evaluated = replace(evaluated, iteration=at, evaluation=replace(tested.evaluation, benchmark="omniglot-5w5s"))
     cell = Cell(tuple((replace(record, seed=seed), evaluated) for seed in range(3)))
-    (claim,) = (c for c in published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w5s", "maml", "paper"))
+    (claim,) = (
+        c for c in published_claims() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w5s", "maml", "paper")
+    )
     assert disqualified_by(claim, cell) == [] and cell.described == "trained on omniglot-5w1s: paper"
     other = replace(record, training=replace(trained.training, shots=5))
     (reason,) = disqualified_by(claim, Cell(tuple((replace(other, seed=seed), evaluated) for seed in range(3))))
@@ -87,5 +89,5 @@ def test_a_classifier_of_images_saw_no_episodes_in_training(evaluate, tmp_path: 
     evaluation = replace(tested.evaluation, benchmark="omniglot-5w1s")
     evaluated = replace(evaluated, iteration=trained.training.iterations, evaluation=evaluation)
     cell = Cell(tuple((replace(record, seed=seed), evaluated) for seed in range(3)))
-    (claim,) = (c for c in published() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 94.89))
+    (claim,) = (c for c in published_claims() if (c.benchmark, c.accuracy) == ("omniglot-5w1s", 94.89))
     assert disqualified_by(claim, cell) == [] and cell.described == "trained on omniglot-5w5s: chen"

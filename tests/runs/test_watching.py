@@ -100,7 +100,7 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
 
     def run(folder: str, watching: Watch) -> Path:
         trainer, initial = together(make, tiny_protocol, folder)
-        with tensorboard.logged("tensorboard", watching.on_event) as on_event:
+        with tensorboard.log_events("tensorboard", watching.on_event) as on_event:
             trainer.run(trainer.prepare(initial), replace(watching, on_event=on_event))
         return trainer.folders[1]
 
@@ -119,7 +119,7 @@ def test_a_resumed_training_continues_its_curves_without_duplicates(
 def test_rows_that_come_again_in_one_process_are_in_the_curve_once(tmp_path: Path) -> None:
     """As after running out of memory, when the training continues from its checkpoint."""
     pytest.importorskip("tensorboard")
-    with tensorboard.logged("tensorboard", ignore) as on_event:
+    with tensorboard.log_events("tensorboard", ignore) as on_event:
         for iteration in (1, 2, 3, 2, 3, 4):
             on_event(CurvePoint(tmp_path, iteration, float(iteration), None, (), 1.0))
     assert curves(tmp_path)["training/loss"] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]

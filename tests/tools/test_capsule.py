@@ -54,7 +54,7 @@ def packed(path: Path, content: dict[str, bytes]) -> Path:
 def resealed(content: dict[str, bytes], **changes: str) -> None:
     """Changes the record, with a matching checksum."""
     name = member(content, layout.RECORD)
-    content[name] = json.dumps(files.sealed(json.loads(content[name]) | changes)).encode()
+    content[name] = json.dumps(files.seal(json.loads(content[name]) | changes)).encode()
 
 
 def member(content: dict[str, bytes], ending: str) -> str:

@@ -9,16 +9,16 @@ import pytest
 
 from bench.analysis import training_operations
 from bench.analysis.claims import Claim
-from bench.analysis.claims_file import published
+from bench.analysis.claims_file import published_claims
 from bench.tools import count_operations
 
 
 def claim(*wanted: str) -> Claim:
-    return next(each for each in published() if training_operations.key(each) == wanted)
+    return next(each for each in published_claims() if training_operations.key(each) == wanted)
 
 
 def test_every_training_that_a_claim_asks_for_is_counted() -> None:
-    wanted = count_operations.countable(published())
+    wanted = count_operations.countable(published_claims())
     assert len(wanted) > 50 and all(training_operations.an_iteration(each) for each in wanted)
 
 

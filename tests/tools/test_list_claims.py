@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from bench.analysis.claims_file import published
+from bench.analysis.claims_file import published_claims
 from bench.records.record import read_all
 from bench.tools import claim_costs
 from tests.conftest import Command
@@ -16,7 +16,7 @@ from tests.report.synthetic import write_run
 def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
     listed = bench("list", "--claims")
     lines = listed.stdout.splitlines()
-    assert listed.returncode == 0 and len(lines) == len(published())
+    assert listed.returncode == 0 and len(lines) == len(published_claims())
     of_paper = [line.split() for line in lines if line.split()[:2] == ["omniglot-20w5s", "maml"] and "98.90" in line]
     assert of_paper == [
         [
@@ -38,7 +38,7 @@ def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
 def test_what_a_claim_costs(tmp_path: Path) -> None:
     """From the number of operations if there is no record; otherwise from the longest training on this machine."""
     paper, snell, chen = (
-        next(c for c in published() if (c.benchmark, c.method, c.protocol) == wanted)
+        next(c for c in published_claims() if (c.benchmark, c.method, c.protocol) == wanted)
         for wanted in (
             ("omniglot-20w5s", "maml", "paper"),
             ("omniglot-5w1s", "protonet", "snell"),
@@ -51,7 +51,9 @@ def test_what_a_claim_costs(tmp_path: Path) -> None:
     write_run(tmp_path, benchmark="omniglot-5w1s", method="maml", preset="paper", seed=0)
     (record,) = read_all(tmp_path)[0]
     info = record.info | {"iteration": 100, "seconds": {"training": 36.0}}
-    known = next(c for c in published() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper"))
+    known = next(
+        c for c in published_claims() if (c.benchmark, c.method, c.protocol) == ("omniglot-5w1s", "maml", "paper")
+    )
     assert claim_costs.hours(known, [replace(record, info=info)]) == "30 h"  # five times 60,000 iterations of 0.36 s
     assert (
         claim_costs.hours(replace(known, protocol=""), []) == claim_costs.hours(replace(known, method="nil"), []) == ""
@@ -60,5 +62,7 @@ def test_what_a_claim_costs(tmp_path: Path) -> None:
 
 def test_list_has_those_whose_protocol_is_here_and_counts_the_others(bench: Command) -> None:
     told = bench("list").stdout.partition("published numbers")[2].partition("\ndata\n")[0].splitlines()[1:]
-    known = [claim for claim in published() if claim.protocol]
-    assert len(told) == len(known) + 1 and f"and {len(published()) - len(known)} with unknown protocol" in told[-1]
+    known = [claim for claim in published_claims() if claim.protocol]
+    assert (
+        len(told) == len(known) + 1 and f"and {len(published_claims()) - len(known)} with unknown protocol" in told[-1]
+    )

@@ -42,7 +42,7 @@ def test_left_by_an_interrupt() -> None:
 
 def test_nothing_is_said_of_what_is_not_compiled() -> None:
     heard: list[Event] = []
-    with compiling.announced(EXECUTIONS[1], heard.append):
+    with compiling.announce(EXECUTIONS[1], heard.append):
         pass
     assert not heard
 
@@ -52,7 +52,7 @@ def _said(attempt: Callable[[Execution], None], mode: str) -> list[str]:
     heard: list[Event] = []
 
     def prepared(execution: Execution) -> str:
-        with compiling.announced(execution, heard.append):
+        with compiling.announce(execution, heard.append):
             attempt(execution)
         return execution.mode
 

@@ -239,7 +239,7 @@ def test_weights_of_named_iterations_are_kept(make: Make, tiny_protocol: Protoco
     expected = trained(short, initial, watch()).state
     from bench.records import weights
 
-    kept = weights.load_state(layout.kept(trainer.folders[0], 2), CPU)
+    kept = weights.load_state(layout.kept_file(trainer.folders[0], 2), CPU)
     assert all(torch.equal(kept.params[key], expected.params[key][0]) for key in expected.params)
 
 

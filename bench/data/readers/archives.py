@@ -45,7 +45,7 @@ def archives_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_archive(path))
 
 
-def mistaken(path: Path) -> str:
+def explain_small_file(path: Path) -> str:
     """What a small file is that was saved in place of a large one, and what to do; empty for other files."""
     try:
         with open(path, "rb") as file:
@@ -101,7 +101,7 @@ def read_stored(path: Path) -> dict[str, bytes]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UNREADABLE as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
 
 
 def _read_archive(path: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, bytes], Others]:
@@ -111,11 +111,13 @@ def _read_archive(path: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, byte
     try:
         return _within_limits(path, members(path, suffixes, others)), others
     except UNREADABLE as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: {mistaken(path) or f'damaged or not an archive ({reason(error)}): get it again'}")
+def _damaged_error(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: {explain_small_file(path) or f'damaged or not an archive ({reason(error)}): get it again'}"
+    )
 
 
 def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.probes import channels_are_last
-from bench.data.readers.refusals import refused
+from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
 from bench.errors import UserError
 
@@ -34,7 +34,7 @@ def open_source(path: Path, keep_going: bool, split: str) -> DataSetCopy:
             if source := read(copy, split):
                 copy.note_unread()
                 return source
-    raise refused(copy, "CIFAR-100", split.replace("_", "-"))
+    raise unknown_form_error(copy, "CIFAR-100", split.replace("_", "-"))
 
 
 def _class(name: str, split: str, count: int, read: Any) -> SourceClass:

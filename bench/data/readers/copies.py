@@ -13,7 +13,7 @@ from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
 from bench.data.readers.split_names import split_of
 from bench.data.splits import some
-from bench.errors import UserError, counted, reason
+from bench.errors import UserError, quantity, reason
 
 MOST_FILES = 2_000_000  # all of tieredImageNet is 779,165
 Groups = dict[tuple[str, str], list[str]]  # (split, class) -> names of image files
@@ -105,7 +105,7 @@ def open_copies(path: Path, keep_going: bool) -> Iterator[Copy]:
         yield replace(inside, files={**inside.files, **beside}, names=names, used=used)
 
 
-def found(names: Iterable[str]) -> str:
+def describe_files(names: Iterable[str]) -> str:
     """A description of the files: how many of which kind, and the first of each."""
     by_suffix: dict[str, list[str]] = {}
     for name in names:
@@ -117,10 +117,10 @@ def found(names: Iterable[str]) -> str:
     )
 
 
-def found_folders(names: Iterable[str]) -> str:
+def describe_folders(names: Iterable[str]) -> str:
     """The top-level folders, and how many files each contains."""
     counts = Counter(PurePosixPath(name).parts[0] for name in names if "/" in name)
-    return ", ".join(f"{top}/ ({counted(count, 'file')})" for top, count in counts.most_common(4))
+    return ", ".join(f"{top}/ ({quantity(count, 'file')})" for top, count in counts.most_common(4))
 
 
 def _of_archives(path: Path, archives: list[Path], keep_going: bool) -> Copy:

@@ -13,8 +13,8 @@ from bench.data.readers import labelled_arrays
 from bench.data.readers.class_lists import class_splits
 from bench.data.readers.copies import IMAGES, Copy, Groups, open_copies
 from bench.data.readers.image_classes import by_paths, class_by_folder
-from bench.data.readers.image_files import decode, fitted
-from bench.data.readers.refusals import refused
+from bench.data.readers.image_files import decode, decode_to_fit
+from bench.data.readers.refusals import unknown_form_error
 from bench.data.readers.torchmeta import image_files
 from bench.data.splits import read_split
 from bench.errors import UserError
@@ -30,20 +30,20 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
-            found = image_files(hdf5, SIDE, copy.corrupt, fitted)
+            found = image_files(hdf5, SIDE, copy.corrupt, decode_to_fit)
             return copy.source("HDF5 of torchmeta", found)
         suffixes = (".jpg",) if copy.with_suffix(".jpg") else IMAGES  # PNG files beside them are segmentations
-        birds = by_paths(copy, class_by_folder(_called()), read_split("cub"), suffixes)
+        birds = by_paths(copy, class_by_folder(_class_names()), read_split("cub"), suffixes)
         _check_split(copy, birds)
         if birds:
             copy.note_unread()
             copy.notes += [] if _is_original(birds) else [NOT_ORIGINAL]
             found = _in_files(copy.files, birds, copy.corrupt)
             return copy.source(f"original files, {SPLIT}", found)
-    raise refused(copy, "CUB-200-2011", "cub")
+    raise unknown_form_error(copy, "CUB-200-2011", "cub")
 
 
-def _called() -> dict[str, str]:
+def _class_names() -> dict[str, str]:
     """A bird's folder -> its class, with or without its number."""
     return {called: name for name in read_split("cub") for called in (name, name.partition(".")[2])}
 
@@ -76,5 +76,5 @@ def _check_split(copy: Copy, birds: Groups) -> None:
 
 def _in_files(files: Mapping[str, bytes], birds: Groups, corrupt: list[str] | None) -> Iterator[SourceClass]:
     for (split, bird), names in birds.items():
-        read = partial(decode, files, names, SIDE, "RGB", corrupt, fitted)
+        read = partial(decode, files, names, SIDE, "RGB", corrupt, decode_to_fit)
         yield SourceClass(bird, split, len(names), read)

@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 from bench.data.forms import FORMS
 from bench.data.images import DataSetCopy, SourceClass
 from bench.data.readers.copies import Copy, FolderFiles
-from bench.data.readers.image_files import Reader, decode, fitted, readable_suffixes, without_banner
+from bench.data.readers.image_files import Reader, decode, decode_to_fit, readable_suffixes, without_banner
 from bench.data.readers.masks import MASKED, without_mask_folders, without_masks_of
 from bench.data.readers.own_classes import OwnClass, check_one_split_each, in_folders
 from bench.data.readers.own_tables import in_tables
-from bench.data.readers.recognised import are_of, command, recognised
+from bench.data.readers.recognised import are_of, command, recognise
 from bench.data.readers.refusals import no_images
 from bench.data.splits import some
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.protocols.benchmarks import SPLITS
 
 IN_ONE = (
@@ -51,7 +51,7 @@ def open_source(
     shown = sum(len(each.files) for each in classes)
     others = len(copy.files) - shown
     how += f", {others} other file{'s' * (others > 1)} ignored" if others else ""
-    reader = without_banner if "banner" in how else fitted
+    reader = without_banner if "banner" in how else decode_to_fit
     corrupt: list[str] = []
     made = tuple(_class(copy, each, side, "L" if grey else "RGB", corrupt, reader) for each in kept)
     return DataSetCopy(path, f"{'tables' if tables else 'a folder per class'}, {how}", made, corrupt, copy.notes)
@@ -107,7 +107,7 @@ def _note_deeper(copy: Copy, classes: Sequence[OwnClass]) -> None:
     deeper = [p for each in parents for p in each if any(above in p.parents for above in set(each))]
     if deeper:
         copy.notes.append(
-            f"included: {counted(len(deeper), 'image')} in folders below those of their classes ({deeper[0]}, ...)"
+            f"included: {quantity(len(deeper), 'image')} in folders below those of their classes ({deeper[0]}, ...)"
         )
 
 
@@ -115,7 +115,7 @@ def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int |
     """Raises UserError for classes of a known data set, which has its own command and split: if they are split at
     random without an explicit request, or exactly as in that data set. Otherwise notes how they are split."""
     names = [each.name for each in classes]
-    found = recognised(names)
+    found = recognise(names)
     if not found:
         return
     same = [known for known in found if all(known.split[each.name] == each.split for each in classes)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.readers.archives import mistaken
+from bench.data.readers.archives import explain_small_file
 from bench.data.readers.packed import on_disk
 from bench.errors import UserError, reason
 
@@ -25,7 +25,7 @@ def open_hdf5(path: Path) -> Any:
     try:
         return h5py.File(on_disk(path), "r")
     except BROKEN as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
 
 
 def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -33,16 +33,16 @@ def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
     UserError if the file is damaged, or refers to other files: by a link, or as an array's storage."""
     try:
         for name in group:
-            item = _stored(path, group, name)
+            item = _stored_item(path, group, name)
             if depth == 1:
                 yield name, item
             else:
                 yield from ((f"{name}/{below}", array) for below, array in arrays(path, item, depth - 1))
     except BROKEN as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
 
 
-def _stored(path: Path, group: Any, name: str) -> Any:
+def _stored_item(path: Path, group: Any, name: str) -> Any:
     """The item with this name in a group, which must be stored in the file itself."""
     import h5py
 
@@ -76,7 +76,7 @@ def read_array(path: Path, array: Any) -> np.ndarray:
     try:
         return array[()]
     except BROKEN as error:
-        raise _damaged(path, error) from error
+        raise _damaged_error(path, error) from error
 
 
 def count_of_files(path: Path, name: str, array: Any) -> int:
@@ -94,5 +94,5 @@ def read_files(path: Path, array: Any) -> list[bytes]:
     return [content.tobytes() for content in read_array(path, array)]
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: {mistaken(path) or f'damaged or not HDF5 ({reason(error)}): get it again'}")
+def _damaged_error(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: {explain_small_file(path) or f'damaged or not HDF5 ({reason(error)}): get it again'}")

@@ -11,7 +11,7 @@ from bench.data.readers.recognised import WNID, class_folders, this_is
 from bench.data.readers.split_names import HALVES, is_phase, split_of
 from bench.data.readers.tables import ClassTable, split_tables
 from bench.data.splits import in_two_splits, some
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 
 
 def by_tables(copy: Copy, class_of: Callable[[str], str | None]) -> Groups:
@@ -99,8 +99,8 @@ def _check_met(copy: Copy, tables: Mapping[str, ClassTable], images: Sequence[st
     table = max(tables.values(), key=lambda table: len(table.rows))
     if table.rows and not any(groups.values()):
         raise UserError(
-            f"{copy.path}: {table.name} lists {counted(len(table.rows), 'image')} (first {table.rows[0][0]}), but none "
-            f"is among its {counted(len(images), 'image file')} (first {images[0]}): give both from the same copy"
+            f"{copy.path}: {table.name} lists {quantity(len(table.rows), 'image')} (first {table.rows[0][0]}), but "
+            f"none is among its {quantity(len(images), 'image file')} (first {images[0]}): give both from the same copy"
         )
 
 
@@ -128,7 +128,7 @@ def by_paths(
     if groups and (lost := [name for name in images if class_of(name) is None]):
         if other := this_is(class_folders(images), copy.path):
             raise UserError(f"{copy.path}: {other}")
-        copy.notes.append(f"left out: {counted(len(lost), 'image')} outside the class folders (first {lost[0]})")
+        copy.notes.append(f"left out: {quantity(len(lost), 'image')} outside the class folders (first {lost[0]})")
     return groups
 
 

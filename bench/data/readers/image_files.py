@@ -43,14 +43,14 @@ BANNER = 20  # pixels at the bottom of each photograph of FGVC-Aircraft, which i
 
 
 def without_banner(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
-    """Decodes a photograph of FGVC-Aircraft like `fitted`, without its banner. Raises ValueError as `fitted` does."""
+    """`decode_to_fit` for a photograph of FGVC-Aircraft, without its banner."""
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if image.width * image.height > MOST_PIXELS or image.height <= BANNER:
             raise ValueError(f"{image.width}x{image.height} pixels")
         return np.asarray(square(image.convert(mode).crop((0, 0, image.width, image.height - BANNER)), side))
 
 
-def fitted(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
+def decode_to_fit(data: bytes, name: str, side: int, mode: str) -> np.ndarray:
     """Decodes a file of any format and size: rotated as its EXIF data say, transparency on white, cropped to the centre
     square, resized by Pillow's LANCZOS. Raises ValueError for more than 8 bits per channel, or too many pixels."""
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=_readable()) as image:
@@ -109,7 +109,7 @@ def _why(error: Exception) -> str:
 
 @cache
 def readable_suffixes() -> frozenset[str]:
-    """The suffixes of the files that `fitted` reads, in lower case."""
+    """The suffixes of the files that `decode_to_fit` reads, in lower case."""
     formats = _readable()
     return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in formats)
 

@@ -15,9 +15,9 @@ from bench.data.readers.copies import Copy
 from bench.data.readers.hdf5 import count_of, read_array
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.split_names import as_splits, is_phase
-from bench.data.readers.torchmeta import labelled
+from bench.data.readers.torchmeta import read_labelled
 from bench.data.splits import some
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.protocols.benchmarks import SPLITS
 
 PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
@@ -49,7 +49,7 @@ def _note_phases(copy: Copy, names: Sequence[str]) -> None:
 
 def in_hdf5(split: str, path: Path, side: int) -> Iterator[SourceClass]:
     """The classes in one of torchmeta's files of decoded images."""
-    for name, array in labelled(path):
+    for name, array in read_labelled(path):
         yield SourceClass(name, split, count_of(path, name, array, (side, side, 3)), partial(read_array, path, array))
 
 
@@ -146,7 +146,7 @@ def _check_partition(path: Path, indices: Mapping[str, np.ndarray], images: int,
                 )
             owner[k] = name
     if len(owner) < images:
-        notes.append(f"left out: {counted(images - len(owner), 'image')} of {path.name} in no class")
+        notes.append(f"left out: {quantity(images - len(owner), 'image')} of {path.name} in no class")
 
 
 def _what(content: Any) -> str:

@@ -17,7 +17,7 @@ from bench.data.readers.image_classes import by_paths, by_tables, class_by_folde
 from bench.data.readers.image_files import decode, exactly, shrunk
 from bench.data.readers.masks import without_masks
 from bench.data.readers.probes import are_of_own_sizes
-from bench.data.readers.refusals import refused
+from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
 
 SIDE, PER_CLASS = 84, 600
@@ -36,7 +36,7 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
             if source := read(copy):
                 copy.note_unread()
                 return source
-    raise refused(copy, "miniImageNet", "mini-imagenet")
+    raise unknown_form_error(copy, "miniImageNet", "mini-imagenet")
 
 
 def _in_arrays(copy: Copy) -> DataSetCopy | None:

@@ -16,9 +16,9 @@ from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
 from bench.data.readers.image_files import decode
 from bench.data.readers.probes import check_size
-from bench.data.readers.refusals import refused
+from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 
 GROUPS = ("images_background", "images_evaluation")
 HDF5, PNG = "data.hdf5", (".png",)
@@ -36,10 +36,10 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
         if found := tuple(characters_in(pngs, copy.corrupt, copy.files, copy.notes)):
             check_size(copy, pngs[0], SIDE, NOT_NEEDED)
             left = len(pngs) - sum(c.count for c in found)
-            copy.notes += [f"left out: {counted(left, 'drawing')} in neither group"] if left else []
+            copy.notes += [f"left out: {quantity(left, 'drawing')} in neither group"] if left else []
             copy.notes += [f"{group} is missing" for group in GROUPS if not any(group in c.name for c in found)]
             return copy.source("PNG files", found)
-    raise refused(copy, "Omniglot", "omniglot", NOT_NEEDED)
+    raise unknown_form_error(copy, "Omniglot", "omniglot", NOT_NEEDED)
 
 
 def _hdf5_in(copy: Copy) -> Path | None:

@@ -11,7 +11,7 @@ from bench.data.readers.copies import is_hidden
 from bench.data.readers.masks import MASKS
 from bench.data.readers.split_names import HALVES, as_splits, is_phase, splits_in
 from bench.data.splits import some
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.protocols.benchmarks import SPLITS
 
 
@@ -94,11 +94,11 @@ def _check_given(path: Path, splits: Mapping[str, str], where: Mapping[PurePosix
         if split not in here:
             raise UserError(
                 f"{path}: no class folders for the split {split!r}: give all of {', '.join(SPLITS)}, with a folder "
-                f"per class in each; there are {', '.join(splits)}{_completed(path, here)}"
+                f"per class in each; there are {', '.join(splits)}{_how_to_complete(path, here)}"
             )
 
 
-def _completed(path: Path, here: Mapping[str, PurePosixPath]) -> str:
+def _how_to_complete(path: Path, here: Mapping[str, PurePosixPath]) -> str:
     """What to do if splits are missing."""
     if len(here) == 1:
         return f": to split its classes, give {path / next(iter(here.values()))}"
@@ -122,7 +122,7 @@ def _classes(
     loose = [name for name in images if _parts(name)[:-1] == top.parts]
     if split and loose and not by_folder:
         raise UserError(
-            f"{path}: {top}/ holds {counted(len(loose), 'image')} but no class folders: put these into {top}/CLASS/"
+            f"{path}: {top}/ holds {quantity(len(loose), 'image')} but no class folders: put these into {top}/CLASS/"
         )
 
 

@@ -14,7 +14,7 @@ from bench.data.readers.image_classes import ImagePlaces
 from bench.data.readers.own_classes import OwnClass
 from bench.data.readers.split_names import split_of
 from bench.data.readers.tables import Rows, csv_rows, csv_splits, is_image_table, json_line_rows, split_tables
-from bench.errors import UserError, counted, reason
+from bench.errors import UserError, quantity, reason
 
 _LABELS = ("labels", "metadata")  # Meta-Album's, Hugging Face's
 _MOST_MAT = 1 << 16
@@ -48,7 +48,7 @@ def in_class_lists(copy: Copy, images: list[str]) -> tuple[Found, str]:
         if (folder := PurePosixPath(name).parent.name) in split:
             classes[folder].append(name)
     left = len(images) - sum(map(len, classes.values()))
-    copy.notes += [f"left out: {counted(left, 'image')} of classes that are in no list"] if classes and left else []
+    copy.notes += [f"left out: {quantity(left, 'image')} of classes that are in no list"] if classes and left else []
     return [OwnClass(split[c], c, names) for c, names in sorted(classes.items())], "the split of lists of classes"
 
 
@@ -155,10 +155,10 @@ def _of_rows(copy: Copy, images: list[str], tables: Sequence[tuple[str | None, R
     if groups and not named:
         first = next(row for _, rows in tables for row, _ in rows)
         raise UserError(
-            f"{copy.path}: a table lists {counted(lost, 'image')} (first {first}), but none is there: use one copy"
+            f"{copy.path}: a table lists {quantity(lost, 'image')} (first {first}), but none is there: use one copy"
         )
     if lost:
-        copy.notes.append(f"missing: {counted(lost, 'image')} that the tables list")
+        copy.notes.append(f"missing: {quantity(lost, 'image')} that the tables list")
     if groups and len(images) > len(named):
-        copy.notes.append(f"left out: {counted(len(images) - len(named), 'image')} in no table")
+        copy.notes.append(f"left out: {quantity(len(images) - len(named), 'image')} in no table")
     return [OwnClass(split, label, names) for (split, label), names in sorted(groups.items(), key=str)]

@@ -61,7 +61,7 @@ def all_together(
 
 def _numbers(path: Path, most: int) -> list[int]:
     with _whole(path):
-        file = _opened(on_disk(path))
+        file = _open(on_disk(path))
         column = _column(path, file, ("fine_label", "label"))
         numbers = file.read([column])[column].to_pylist()
     if not all(type(k) is int and 0 <= k < most for k in numbers):
@@ -72,7 +72,7 @@ def _numbers(path: Path, most: int) -> list[int]:
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:
     """The class of every row: the name that the schema has for its number, or the class in the image's path."""
     with _whole(path):
-        file = _opened(on_disk(path))
+        file = _open(on_disk(path))
         column = _column(path, file, _LABELS)
         names = _names(file, column)
         numbers = file.read([column])[column].to_pylist()
@@ -102,7 +102,7 @@ def _whole(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: damaged, or not a Parquet table of images: {reason(error)}: get it again") from error
 
 
-def _opened(path: Path) -> pq.ParquetFile:
+def _open(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq  # most commands do not need it
 
     return pq.ParquetFile(path)
@@ -160,7 +160,7 @@ def _file(value: Any) -> bytes:
 
 def _rows(path: Path, wanted: Collection[int]) -> Iterator[tuple[int, bytes]]:
     """(row, image file) for the wanted rows; empty bytes for a row without a file."""
-    file, first = _opened(path), 0
+    file, first = _open(path), 0
     for group in range(file.num_row_groups):
         rows = [row for row in wanted if first <= row < first + file.metadata.row_group(group).num_rows]
         column = file.read_row_group(group, [_column(path, file, _IMAGES)]).column(0) if rows else ()

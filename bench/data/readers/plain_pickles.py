@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bench.data.readers.archives import mistaken
+from bench.data.readers.archives import explain_small_file
 from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, check
 from bench.data.readers.packed import open_file
 from bench.errors import UserError, reason
@@ -132,7 +132,7 @@ def load_plain(path: Path) -> Any:
         raise UserError(f"{path}: cannot be read: {reason(error)}") from error
     except Exception as error:  # a damaged or hostile pickle may raise anything
         otherwise = f"damaged, or not a pickle of plain arrays ({reason(error)}): get it again"
-        raise UserError(f"{path}: {mistaken(path) or otherwise}") from error
+        raise UserError(f"{path}: {explain_small_file(path) or otherwise}") from error
 
 
 def _text(key: Any) -> Any:

@@ -26,21 +26,21 @@ class KnownDataSet:
     files: str = r"(?!)"
 
 
-def recognised(names: Iterable[str]) -> tuple[KnownDataSet, ...]:
+def recognise(names: Iterable[str]) -> tuple[KnownDataSet, ...]:
     """The data sets that all of these classes belong to (two, for CIFAR-100)."""
     given = set(names)
-    return tuple(known for known in _known() if len(given) >= FEWEST and given <= known.split.keys())
+    return tuple(known for known in _known_data_sets() if len(given) >= FEWEST and given <= known.split.keys())
 
 
 def example(source: str) -> str:
     """The name of one of its class folders."""
-    return next(iter(next(known for known in _known() if known.source == source).split))
+    return next(iter(next(known for known in _known_data_sets() if known.source == source).split))
 
 
 def recognised_files(names: Iterable[str]) -> tuple[KnownDataSet, ...]:
     """The data sets with files named like some of these."""
     lower = [name.lower() for name in names]
-    return tuple(known for known in _known() if any(re.search(known.files, name) for name in lower))
+    return tuple(known for known in _known_data_sets() if any(re.search(known.files, name) for name in lower))
 
 
 def are_of(names: Sequence[str], found: Sequence[KnownDataSet]) -> str:
@@ -52,7 +52,7 @@ def are_of(names: Sequence[str], found: Sequence[KnownDataSet]) -> str:
 
 def this_is(names: Sequence[str], path: Path) -> str:
     """The data set of these classes, and the command that adds it; empty if no known data set has all of them."""
-    found = recognised(names)
+    found = recognise(names)
     return f"{are_of(names, found)}: {command(found, path)}" if found else ""
 
 
@@ -70,7 +70,7 @@ def class_folders(files: Iterable[str]) -> list[str]:
 
 
 @cache
-def _known() -> tuple[KnownDataSet, ...]:
+def _known_data_sets() -> tuple[KnownDataSet, ...]:
     return (
         KnownDataSet(
             "miniImageNet",

@@ -6,8 +6,8 @@ import re
 
 from bench.data.forms import FORMS
 from bench.data.readers.archives import is_archive
-from bench.data.readers.copies import IMAGES, Copy, found, found_folders
-from bench.data.readers.recognised import are_of, class_folders, command, example, recognised, recognised_files
+from bench.data.readers.copies import IMAGES, Copy, describe_files, describe_folders
+from bench.data.readers.recognised import are_of, class_folders, command, example, recognise, recognised_files
 from bench.data.splits import some
 from bench.errors import UserError
 
@@ -48,17 +48,23 @@ FOREIGN = (
 )
 
 
-def refused(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
+def unknown_form_error(copy: Copy, called: str, source: str, hint: str = "") -> UserError:
     """The error for an unknown form. `called`: name of the data set; `source`: its name for `data add`; `hint`: what
     this copy lacks, if that is known."""
-    there = found_folders(copy.names)
-    lies = f"found {found(copy.names)}{f', in {there}' if there else ''}"
-    step = hint or _known(copy, source) or _a_single_file(copy) or _foreign(copy) or _uncalled(copy, source)
+    there = describe_folders(copy.names)
+    lies = f"found {describe_files(copy.names)}{f', in {there}' if there else ''}"
+    step = (
+        hint
+        or _other_data_set_hint(copy, source)
+        or _a_single_file(copy)
+        or _foreign(copy)
+        or _folder_names_hint(copy, source)
+    )
     forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
     return UserError(f"{copy.path}: no {called} in it: {step}{lies}; {forms}")
 
 
-def _uncalled(copy: Copy, source: str) -> str:
+def _folder_names_hint(copy: Copy, source: str) -> str:
     """A remark that the folders of the images do not have the names of classes."""
     folders = [name for name in class_folders(copy.with_suffix(*IMAGES)) if name]
     return f"its folders ({some(folders)}) do not have the names of classes ({example(source)}): " if folders else ""
@@ -70,11 +76,11 @@ def _a_single_file(copy: Copy) -> str:
     return ""
 
 
-def _known(copy: Copy, source: str) -> str:
+def _other_data_set_hint(copy: Copy, source: str) -> str:
     """A remark that folders or files have the names of another known data set, if they do."""
     images = copy.with_suffix(*IMAGES)
     folders = class_folders(images)
-    others = recognised(folders) or recognised({"/".join(name.split("/")[-3:-1]) for name in images})
+    others = recognise(folders) or recognise({"/".join(name.split("/")[-3:-1]) for name in images})
     if others and source not in [known.source for known in others]:
         return f"{are_of(folders, others)}: {command(others, copy.path)}; "
     others = recognised_files(copy.names)
@@ -100,4 +106,6 @@ def no_images(copy: Copy, accepted: str) -> UserError:
     archive = next((name for name in copy.names if _is(_PACKED, name)), "")
     step = f"unpack {archive} first; " if archive else ""
     other = "" if step else "these files are not read as a data set of your own: export their images; "
-    return UserError(f"{copy.path}: no image in it: {step or other}found {found(copy.names)}; accepted: {accepted}")
+    return UserError(
+        f"{copy.path}: no image in it: {step or other}found {describe_files(copy.names)}; accepted: {accepted}"
+    )

@@ -57,13 +57,13 @@ def open_tar(path: Path, most: int) -> Iterator[tarfile.TarFile]:
         "and give the folder"
     )
     with (
-        _decompressed(path) as stream,
+        _open_decompressed(path) as stream,
         tarfile.open(fileobj=Bounded(stream, most, too_long), mode="r|", tarinfo=Member) as archive,
     ):
         yield archive
 
 
-def _decompressed(path: Path) -> BinaryIO:
+def _open_decompressed(path: Path) -> BinaryIO:
     with open(path, "rb") as file:
         start = file.read(6)
     return next((opened for magic, opened in _OPENERS.items() if start.startswith(magic)), open)(path, "rb")

@@ -21,7 +21,7 @@ from bench.data.readers.own_tables import in_class_lists, in_split_tables
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.probes import check_size
 from bench.data.readers.recognised import WNID, this_is, tiered_imagenet
-from bench.data.readers.refusals import refused
+from bench.data.readers.refusals import unknown_form_error
 from bench.data.readers.torchmeta import image_files
 from bench.data.splits import check_belongs, some
 from bench.errors import UserError
@@ -47,7 +47,7 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
                 _check_names(copy, source.classes)
                 copy.note_unread()
                 return source
-    raise refused(copy, "tieredImageNet", "tiered-imagenet")
+    raise unknown_form_error(copy, "tieredImageNet", "tiered-imagenet")
 
 
 def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
@@ -87,7 +87,7 @@ def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
         )
     for label, name in names.items():
         indices = np.flatnonzero(labels == label)
-        yield SourceClass(name, split, len(indices), partial(_decoded, path, images, indices, copy.corrupt))
+        yield SourceClass(name, split, len(indices), partial(_decode, path, images, indices, copy.corrupt))
 
 
 def _in_npz(copy: Copy) -> DataSetCopy | None:
@@ -106,7 +106,7 @@ def _in_array(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
 
 def _in_folders(copy: Copy) -> DataSetCopy | None:
     named = class_by_folder({name: name for name in tiered_imagenet()})
-    groups = by_paths(copy, named, tiered_imagenet()) or _listed(copy)
+    groups = by_paths(copy, named, tiered_imagenet()) or _listed_classes(copy)
     for names in [*groups.values()][:1]:
         check_size(copy, names[0], SIDE, OWN_SIZES)
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
@@ -116,7 +116,7 @@ def _in_folders(copy: Copy) -> DataSetCopy | None:
     return copy.source("a folder per class", classes) if groups else None
 
 
-def _listed(copy: Copy) -> Groups:
+def _listed_classes(copy: Copy) -> Groups:
     """The classes in easyfsl's lists or SimpleShot's tables, where they are named by numbers."""
     images = copy.with_suffix(*IMAGES)
     found = in_class_lists(copy, images)[0] or in_split_tables(copy, images)[0]
@@ -147,6 +147,6 @@ def _text(name: Any) -> str:
     return name.decode("latin1") if isinstance(name, bytes) else str(name)
 
 
-def _decoded(path: Path, images: list[Any], indices: np.ndarray, corrupt: list[str] | None) -> np.ndarray:
+def _decode(path: Path, images: list[Any], indices: np.ndarray, corrupt: list[str] | None) -> np.ndarray:
     files = {f"{path.name}: {index}": np.asarray(images[index], np.uint8).tobytes() for index in indices}
     return decode(files, list(files), SIDE, "RGB", corrupt, exactly)

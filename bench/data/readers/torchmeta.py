@@ -17,7 +17,7 @@ from bench.data.readers.image_files import Reader, decode
 from bench.errors import UserError
 
 
-def labelled(path: Path) -> Iterator[tuple[str, Any]]:
+def read_labelled(path: Path) -> Iterator[tuple[str, Any]]:
     """(class, array on disk) from one `_data.hdf5`: for the classes in its `_labels.json`, or without that file for
     all."""
     beside = path.with_name(path.name.replace("_data.hdf5", "_labels.json"))
@@ -31,12 +31,12 @@ def image_files(
 ) -> Iterator[SourceClass]:
     """The classes in `_data.hdf5` by split, if they contain encoded image files; `corrupt` as in `decode`."""
     for split, path in files.items():
-        for name, array in labelled(path):
-            read = partial(_decoded, path, name, array, side, corrupt, reader)
+        for name, array in read_labelled(path):
+            read = partial(_decode, path, name, array, side, corrupt, reader)
             yield SourceClass(name, split, count_of_files(path, name, array), read)
 
 
-def _decoded(path: Path, name: str, array: Any, side: int, corrupt: list[str] | None, reader: Reader) -> np.ndarray:
+def _decode(path: Path, name: str, array: Any, side: int, corrupt: list[str] | None, reader: Reader) -> np.ndarray:
     files = {f"{path.name}: {name}/{place}": data for place, data in enumerate(read_files(path, array))}
     return decode(files, list(files), side, "RGB", corrupt, reader)
 

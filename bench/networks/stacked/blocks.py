@@ -94,7 +94,7 @@ class Blocks:
                     grad_output = self.operations.data_gradient(
                         block.spread, block.weight, _size(block.x), self.strided
                     )
-            found |= _named(k, grad_weight, sums[:, 0], nothing)
+            found |= _name_gradients(k, grad_weight, sums[:, 0], nothing)
             if keep:
                 kept.insert(0, block)
         return found, kept
@@ -127,7 +127,7 @@ class Blocks:
                 grad_weight1 = self._of_first_weight_tangent(block, move, active1, sums1)
             else:
                 grad_weight1, grad_output1 = self._back_tangent(block, move, active1, sums1)
-            found |= _named(k, grad_weight1, sums1[:, 0], nothing)
+            found |= _name_gradients(k, grad_weight1, sums1[:, 0], nothing)
         return found
 
     def _of_first_weight(self, block: Block) -> Tensor:
@@ -191,6 +191,6 @@ def _outside(weight: Tensor) -> Tensor:
     return weight.unflatten(1, (3, 3)).permute(0, 4, 3, 1, 2)
 
 
-def _named(k: int, grad_weight: Tensor, grad_shift: Tensor, grad_bias: Tensor) -> Params:
+def _name_gradients(k: int, grad_weight: Tensor, grad_shift: Tensor, grad_bias: Tensor) -> Params:
     """Gradients with the names of block k's parameters; weights are views of the internal layout."""
     return {f"conv{k}.weight": _outside(grad_weight), f"conv{k}.bias": grad_bias, f"norm{k}.shift": grad_shift}

@@ -31,7 +31,7 @@ def predicts(kind: type, evaluation: Any) -> bool:
 
 
 @torch.no_grad()
-def summed(method: Any, engine: Any, state: Any, batch: Any) -> Any:
+def sum_gradients(method: Any, engine: Any, state: Any, batch: Any) -> Any:
     """(state [seeds, ...], episodes [seeds, episodes, ...]) -> loss, gradient and carried state summed over the
     episodes, [seeds, ...]."""
     seeds, episodes = batch[0].shape[:2]
@@ -48,7 +48,7 @@ def of_images(method: Any, engine: Any, state: Any, batch: Any) -> Any:
 
 
 @torch.no_grad()
-def predicted(method: Any, engine: Any, state: Any, episodes: Sequence[Tensor], setting: Any) -> Tensor:
+def predict(method: Any, engine: Any, state: Any, episodes: Sequence[Tensor], setting: Any) -> Tensor:
     """(state, support, labels, query [episodes, ...], setting) -> outputs [episodes, ...]."""
     count = len(episodes[0])
     each = tree_map(lambda one: one.expand(count, *one.shape), state)

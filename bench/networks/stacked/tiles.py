@@ -35,7 +35,7 @@ Tiles = Mapping[str, Tile]  # keys: `<kernel>/<products>`, or `<kernel>/<product
 
 
 @cache
-def shipped() -> Tiles:
+def shipped_tiles() -> Tiles:
     """The tiles that are part of the package."""
     return read(json.loads(SHIPPED.read_text()))
 
@@ -45,7 +45,7 @@ def read(document: Mapping[str, Any]) -> Tiles:
     return {name: Tile(*numbers) for name, numbers in document["tiles"].items()}
 
 
-def measured() -> str | None:
+def measured_device() -> str | None:
     """The device on which the package's tiles were measured, or None."""
     return json.loads(SHIPPED.read_text())["measured"]
 
@@ -56,7 +56,7 @@ class How:
     is split among (a few per multiprocessor of a GPU)."""
 
     products: str = "ieee"  # one of PRODUCTS
-    tiles: Tiles = field(default_factory=shipped, hash=False)
+    tiles: Tiles = field(default_factory=shipped_tiles, hash=False)
     programs: int = 528
 
     def exact(self, dtype: torch.dtype) -> str:

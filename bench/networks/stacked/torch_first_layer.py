@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.networks.geometry import padding
-from bench.networks.stacked.torch_products import channels_first, convolved, correlated, each, placed
+from bench.networks.stacked.torch_products import channels_first, convolve, correlate, each, scatter
 
 _PART_BYTES = 4 * 2**20  # of the layer, at a time
 
@@ -67,14 +67,14 @@ def first_layer(data: Data, weight: Tensor) -> tuple[Tensor, Tensor | None, Tens
 
 def _greatest(images: Tensor, weight: Tensor, strided: bool) -> tuple[Tensor, Tensor]:
     if strided:
-        return convolved(images, weight, True), images.new_empty(0)
+        return convolve(images, weight, True), images.new_empty(0)
     rows, columns = (size // 2 for size in images.shape[1:3])
     greatest = images.new_empty(len(images), rows, columns, weight.shape[-1])
     place = torch.empty_like(greatest, dtype=torch.int64)
     sizes = [len(part) for part in _parts(images, weight)]
     for part, *found in zip(*(one.split(sizes) for one in (images, greatest, place)), strict=True):
         into = dict(zip(("out", "indices"), map(channels_first, found), strict=True))
-        layer = channels_first(convolved(part, weight, False))
+        layer = channels_first(convolve(part, weight, False))
         torch.ops.aten.max_pool2d_with_indices.out(layer, [2, 2], [2, 2], [0, 0], [1, 1], False, **into)
     return greatest, place
 
@@ -85,16 +85,16 @@ def first_layer_tangent(data: Data, weight: Tensor, weight1: Tensor, place: Tens
     mean1 = (data.mean[:, None] @ flat1).squeeze(1)
     sums1 = torch.stack([mean1, (flat * (data.covariance @ flat1)).sum(1)], 1)
     if place is None:
-        greatest1 = each(lambda *one: convolved(*one, True), data.images, weight1)
+        greatest1 = each(lambda *one: convolve(*one, True), data.images, weight1)
     else:
-        greatest1 = each(_picked, data.images, weight1, place)
+        greatest1 = each(_gather, data.images, weight1, place)
     return greatest1, sums1.to(weight.dtype)
 
 
-def _picked(images: Tensor, weight: Tensor, place: Tensor) -> Tensor:
+def _gather(images: Tensor, weight: Tensor, place: Tensor) -> Tensor:
     found, sizes = images.new_empty(place.shape), [len(part) for part in _parts(images, weight)]
     for part, at, into in zip(*(one.split(sizes) for one in (images, place, found)), strict=True):
-        layer = convolved(part, weight, False).flatten(1, 2)
+        layer = convolve(part, weight, False).flatten(1, 2)
         torch.gather(layer, 1, at.flatten(1, 2), out=into.flatten(1, 2))
     return found
 
@@ -111,7 +111,7 @@ def first_weight_gradient(
 ) -> Tensor:
     """W(x, S) = W(x, s a at the places) - mean of x s A - covariance w s**3 B."""
     s, (total, products) = torch.rsqrt(variance + epsilon), sums.unbind(1)
-    found = _correlated(data, active * _over_images(s), place)
+    found = _correlate(data, active * _over_images(s), place)
     return found - _dense(data, [s * total], [(weight, s**3 * products)])
 
 
@@ -135,7 +135,7 @@ def first_weight_tangent(
     s1 = -(s**3) * layer_sums1[:, 1]
     (total, products), (total1, products1) = sums.unbind(1), sums1.unbind(1)
     at_places = torch.addcmul(active * _over_images(s1), active1, _over_images(s))
-    found = _correlated(data, at_places, place)
+    found = _correlate(data, at_places, place)
     slope1 = 3 * s**2 * s1 * products + s**3 * products1
     return found - _dense(data, [s1 * total, s * total1], [(weight, slope1), (weight1, s**3 * products)])
 
@@ -148,17 +148,17 @@ def _dense(data: Data, constants: list[Tensor], slopes: list[tuple[Tensor, Tenso
     return found.to(constants[0].dtype).unflatten(1, (9, -1))
 
 
-def _correlated(data: Data, greatest: Tensor, place: Tensor | None) -> Tensor:
+def _correlate(data: Data, greatest: Tensor, place: Tensor | None) -> Tensor:
     """W of the images and a layer with the given values at the places and 0 elsewhere; parts are summed in order."""
     if place is None:
-        return each(lambda *one: correlated(*one, data.strided), data.images, greatest)
+        return each(lambda *one: correlate(*one, data.strided), data.images, greatest)
     return each(_of_parts, data.images, greatest, place)
 
 
 def _of_parts(images: Tensor, greatest: Tensor, place: Tensor) -> Tensor:
     sizes, size = [len(part) for part in _parts(images, greatest)], images.shape[1:3]
     parts = zip(*(one.split(sizes) for one in (images, greatest, place)), strict=True)
-    found = [correlated(x, placed(of[None], at[None], size)[0], False) for x, of, at in parts]
+    found = [correlate(x, scatter(of[None], at[None], size)[0], False) for x, of, at in parts]
     return torch.stack(found).sum(0)
 
 

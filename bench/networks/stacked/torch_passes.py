@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.networks.channel_statistics import summed
-from bench.networks.stacked.torch_products import each, placed
+from bench.networks.channel_statistics import channel_sums
+from bench.networks.stacked.torch_products import each, scatter
 
 
 def normalise(greatest: Tensor, mean: Tensor, variance: Tensor, shift: Tensor, epsilon: float) -> Tensor:
@@ -25,7 +25,7 @@ def sums(grad_output: Tensor, output: Tensor, greatest: Tensor, mean: Tensor) ->
     """a, the cotangent of the output where the ReLU is active, and A = sum a, B = sum a (G - m) [episodes, 2,
     channels]."""
     active = _where_open(grad_output, output)
-    return active, each(lambda *one: torch.stack(summed(*one)), active, greatest, mean)
+    return active, each(lambda *one: torch.stack(channel_sums(*one)), active, greatest, mean)
 
 
 def spread(
@@ -43,7 +43,7 @@ def spread(
     s, n = _scale(variance, epsilon), whole[0, :counted, ..., 0].numel()
     total, products = sums.unbind(1)
     constant, slope = -s * total / n, -(s**3) * products / n
-    found = placed(active * _wide(s), place, whole.shape[2:4])
+    found = scatter(active * _wide(s), place, whole.shape[2:4])
     found[:, :counted] += torch.addcmul(_wide(constant - slope * mean), whole[:, :counted], _wide(slope))
     return found
 
@@ -80,8 +80,8 @@ def sums_tangent(
     def both(
         active: Tensor, active1: Tensor, greatest: Tensor, greatest1: Tensor, mean: Tensor, mean1: Tensor
     ) -> Tensor:
-        total1, products1 = summed(active1, greatest, mean)
-        return torch.stack([total1, products1 + summed(active, greatest1, mean1)[1]])
+        total1, products1 = channel_sums(active1, greatest, mean)
+        return torch.stack([total1, products1 + channel_sums(active, greatest1, mean1)[1]])
 
     return active1, each(both, active, active1, greatest, greatest1, mean, layer_sums1[:, 0])
 
@@ -108,7 +108,7 @@ def spread_tangent(
     constant = -(s1 * total + s * total1) / n
     slope, slope1 = -(3 * s**2 * s1 * products + s**3 * products1) / n, -(s**3) * products / n
     at_places = torch.addcmul(active * _wide(s1), active1, _wide(s))
-    found = placed(at_places, place, whole.shape[2:4])
+    found = scatter(at_places, place, whole.shape[2:4])
     base = _wide(constant - slope * mean - slope1 * layer_sums1[:, 0])
     dense = torch.addcmul(base, whole[:, :counted], _wide(slope)).addcmul_(whole1[:, :counted], _wide(slope1))
     found[:, :counted] += dense

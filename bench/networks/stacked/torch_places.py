@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 
-def picked(layer: Tensor, place: Tensor) -> Tensor:
+def gather(layer: Tensor, place: Tensor) -> Tensor:
     """The values at the places."""
     window = _in_window(place, layer.shape[-2])
     return torch.stack([torch.where(window == k, one, 0) for k, one in enumerate(_places(layer, place))]).sum(0)

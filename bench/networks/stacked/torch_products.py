@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.networks.channel_statistics import measured, summed
+from bench.networks.channel_statistics import channel_sums, one_pass_mean_and_variance
 from bench.networks.geometry import padding
 from bench.networks.stacked import torch_places
 
@@ -24,9 +24,9 @@ def layer(
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor]:
     """L = x * w, the maxima of its windows, their places, and each channel's mean and variance over the first `counted`
     images."""
-    whole = each(lambda *one: convolved(*one, strided), x, weight)
-    greatest, place = (whole, None) if strided else pooled(whole)
-    return whole, greatest, place, *each(lambda one: measured(one[:counted]), whole)
+    whole = each(lambda *one: convolve(*one, strided), x, weight)
+    greatest, place = (whole, None) if strided else max_pool(whole)
+    return whole, greatest, place, *each(lambda one: one_pass_mean_and_variance(one[:counted]), whole)
 
 
 def layer_tangent(
@@ -43,22 +43,22 @@ def layer_tangent(
     """L' = x * w' + x' * w, L' at the places, and m' = mean L', q' = mean (L - m) L' [episodes, 2, channels]."""
 
     def tangent(x: Tensor, weight1: Tensor, x1: Tensor, weight: Tensor) -> Tensor:
-        return convolved(x, weight1, strided).add_(convolved(x1, weight, strided))
+        return convolve(x, weight1, strided).add_(convolve(x1, weight, strided))
 
     whole1 = each(tangent, x, weight1, x1, weight)
-    sums1 = each(lambda *one: averaged(*one, counted), whole1, whole, mean)
-    return whole1, picked(whole1, place), sums1
+    sums1 = each(lambda *one: channel_means(*one, counted), whole1, whole, mean)
+    return whole1, gather(whole1, place), sums1
 
 
-def averaged(whole1: Tensor, whole: Tensor, mean: Tensor, counted: int) -> Tensor:
+def channel_means(whole1: Tensor, whole: Tensor, mean: Tensor, counted: int) -> Tensor:
     """The means of L' and of (L - m) L', over the first `counted` images [2, channels]."""
-    both = torch.stack(summed(whole1[:counted], whole[:counted], mean))
+    both = torch.stack(channel_sums(whole1[:counted], whole[:counted], mean))
     return both / whole[:counted, ..., 0].numel()
 
 
 def data_gradient(spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
     """D(S, w): the cotangent of x [episodes, images, *size, channels], given the cotangent S of the layer."""
-    return each(lambda *one: transposed(*one, size, strided), spread, weight)
+    return each(lambda *one: convolve_transposed(*one, size, strided), spread, weight)
 
 
 def data_gradient_dual(
@@ -67,14 +67,16 @@ def data_gradient_dual(
     """D(S', w) + D(S, w')."""
 
     def both(spread1: Tensor, weight: Tensor, spread: Tensor, weight1: Tensor) -> Tensor:
-        return transposed(spread1, weight, size, strided).add_(transposed(spread, weight1, size, strided))
+        return convolve_transposed(spread1, weight, size, strided).add_(
+            convolve_transposed(spread, weight1, size, strided)
+        )
 
     return each(both, spread1, weight, spread, weight1)
 
 
 def weight_gradient(x: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
     """W(x, S): the cotangent of the weight [episodes, 9, channels, filters]."""
-    return each(lambda *one: correlated(*one, strided), x, spread)
+    return each(lambda *one: correlate(*one, strided), x, spread)
 
 
 def weight_gradient_dual(x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor, strided: bool = False) -> Tensor:
@@ -82,23 +84,23 @@ def weight_gradient_dual(x: Tensor, spread1: Tensor, x1: Tensor, spread: Tensor,
     return weight_gradient(x, spread1, strided) + weight_gradient(x1, spread, strided)
 
 
-def pooled(whole: Tensor) -> tuple[Tensor, Tensor]:
+def max_pool(whole: Tensor) -> tuple[Tensor, Tensor]:
     """The maximum of each window, and its place."""
     found = F.max_pool2d(channels_first(whole.flatten(0, 1)), 2, return_indices=True)
     greatest, place = (channels_last(one).unflatten(0, whole.shape[:2]) for one in found)
     return greatest, place
 
 
-def picked(whole: Tensor, place: Tensor | None) -> Tensor:
+def gather(whole: Tensor, place: Tensor | None) -> Tensor:
     """The values at the places."""
     if place is None:
         return whole
     if whole.is_cuda:
-        return torch_places.picked(whole, place)
+        return torch_places.gather(whole, place)
     return whole.flatten(2, 3).gather(2, place.flatten(2, 3)).view(place.shape)
 
 
-def placed(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Tensor:
+def scatter(greatest: Tensor, place: Tensor | None, size: tuple[int, int]) -> Tensor:
     """A layer of `size` with the given values at their places, and 0 elsewhere."""
     if place is None:
         return greatest
@@ -131,30 +133,30 @@ def each(function: Callable[..., Any], *stacked: Tensor) -> Any:
     copied."""
     found = [function(*one) for one in zip(*stacked, strict=True)]
     if isinstance(found[0], tuple):
-        return tuple(_stacked(part) for part in zip(*found, strict=True))
-    return _stacked(found)
+        return tuple(_stack(part) for part in zip(*found, strict=True))
+    return _stack(found)
 
 
-def _stacked(parts: Any) -> Tensor:
+def _stack(parts: Any) -> Tensor:
     return parts[0][None] if len(parts) == 1 else torch.stack(parts)
 
 
-def convolved(images: Tensor, weight: Tensor, strided: bool) -> Tensor:
+def convolve(images: Tensor, weight: Tensor, strided: bool) -> Tensor:
     """x * w of one episode: images [images, rows, columns, channels] under weight [9, channels, filters]."""
-    stride, before, padded = _padded(images, strided)
+    stride, before, padded = _pad(images, strided)
     return channels_last(F.conv2d(channels_first(padded), _kernel(weight), stride=stride, padding=before))
 
 
-def transposed(cotangent: Tensor, weight: Tensor, size: tuple[int, int], strided: bool) -> Tensor:
+def convolve_transposed(cotangent: Tensor, weight: Tensor, size: tuple[int, int], strided: bool) -> Tensor:
     """D(S, w) of one episode."""
-    stride, before, padded = _padded(cotangent.new_empty(len(cotangent), *size, weight.shape[1]), strided)
+    stride, before, padded = _pad(cotangent.new_empty(len(cotangent), *size, weight.shape[1]), strided)
     found = _back(cotangent, padded, _kernel(weight), stride, before, [True, False, False])[0]
     return channels_last(found)[:, : size[0], : size[1]].contiguous()
 
 
-def correlated(images: Tensor, cotangent: Tensor, strided: bool) -> Tensor:
+def correlate(images: Tensor, cotangent: Tensor, strided: bool) -> Tensor:
     """W(x, S) of one episode."""
-    stride, before, padded = _padded(images, strided)
+    stride, before, padded = _pad(images, strided)
     like = images.new_empty(cotangent.shape[-1], images.shape[-1], 3, 3)
     found = _back(cotangent, padded, like, stride, before, [False, True, False])[1]
     return found.permute(2, 3, 1, 0).reshape(9, *found.shape[1::-1])
@@ -169,7 +171,7 @@ def _back(cotangent: Tensor, images: Tensor, kernel: Tensor, stride: int, before
     )  # fmt: skip
 
 
-def _padded(images: Tensor, strided: bool) -> tuple[int, int, Tensor]:
+def _pad(images: Tensor, strided: bool) -> tuple[int, int, Tensor]:
     """(stride, padding of the convolution, images): images are padded here if the padding before and after differs."""
     if not strided:
         return 1, 1, images

@@ -72,7 +72,7 @@ class Heads(How):
         episodes, count, size = features.shape
         exact = self.exact(features.dtype)
         tile = self.tile("head", products=exact)
-        numbers = ways, _padded(ways), size, tile.rows, min(tile.depth, _padded(size)), exact
+        numbers = ways, _padded_size(ways), size, tile.rows, min(tile.depth, _padded_size(size)), exact
         return (triton.cdiv(count, tile.rows), episodes), numbers, tile.options
 
     def _weight_and_bias(self, pairs: tuple[tuple[Tensor, Tensor], ...]) -> Params:
@@ -83,12 +83,12 @@ class Heads(How):
         weight, bias = features.new_empty((episodes, ways, size)), features.new_empty((episodes, ways))
         launch(
             head.head_weight, (triton.cdiv(size, depth), episodes),
-            features, delta, *second, weight, bias, count, triton.cdiv(count, rows), len(pairs), ways, _padded(ways),
-            size, rows, depth, exact, **options,
+            features, delta, *second, weight, bias, count, triton.cdiv(count, rows), len(pairs), ways,
+            _padded_size(ways), size, rows, depth, exact, **options,
         )  # fmt: skip
         return {WEIGHT: weight, BIAS: bias}
 
 
-def _padded(count: int) -> int:
+def _padded_size(count: int) -> int:
     """`count` rounded up to a power of two, at least the minimum for a product."""
     return max(16, triton.next_power_of_2(count))

@@ -12,7 +12,7 @@ from torch import Tensor
 from bench.networks.stacked.tiles import How
 from bench.networks.stacked.triton_kernels import finish, product, weight_gradient
 from bench.networks.stacked.triton_kernels.launch import launch
-from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
+from bench.networks.stacked.triton_sums import pooled_shape, share_in_steps, sum_parts, windows
 
 
 class TritonLayers(How):
@@ -24,7 +24,7 @@ class TritonLayers(How):
         """The layer, its window maxima, their places, and mean and variance over the first `counted` images."""
         _no_stride(strided)
         shape = (*x.shape[:4], weight.shape[-1])
-        layer, greatest = x.new_empty(shape), x.new_empty(pooled(shape))
+        layer, greatest = x.new_empty(shape), x.new_empty(pooled_shape(shape))
         place = torch.empty_like(greatest, dtype=torch.int8)
         parts = self._product("layer", product.LAYER, (x, weight), None, (None, None, place, layer, greatest), counted)
         return layer, greatest, place, *_moments(parts)
@@ -46,7 +46,7 @@ class TritonLayers(How):
         layer1, greatest1 = torch.empty_like(layer), torch.empty(place.shape, dtype=x.dtype, device=x.device)
         tensors = layer, mean, place, layer1, greatest1
         parts = self._product("tangent", product.TANGENT, (x, weight1), (x1, weight), tensors, counted)
-        return layer1, greatest1, summed(parts, counted * x.shape[2] * x.shape[3])
+        return layer1, greatest1, sum_parts(parts, counted * x.shape[2] * x.shape[3])
 
     def data_gradient(self, spread: Tensor, weight: Tensor, size: tuple[int, int], strided: bool = False) -> Tensor:
         """The gradient of a layer's images, given the layer's gradient."""
@@ -112,7 +112,7 @@ class TritonLayers(How):
         x, spread = pairs[0]
         episodes, count, height, width, channels = x.shape
         tile = self.tile("weight", width, products=self.exact(x.dtype))
-        chunk = rounded(count * height * width, max(1, self.programs // (3 * episodes)), tile.depth)
+        chunk = share_in_steps(count * height * width, max(1, self.programs // (3 * episodes)), tile.depth)
         chunks = triton.cdiv(count * height * width, chunk)
         parts = x.new_empty((episodes, len(pairs) * chunks, 9, channels, spread.shape[-1]))
         for index, (images, grad_layer) in enumerate(pairs):
@@ -121,7 +121,7 @@ class TritonLayers(How):
                 images, grad_layer, parts, count, index * chunks, len(pairs) * chunks, chunk,
                 height, width, channels, spread.shape[-1], tile.depth, self.exact(x.dtype), **tile.options,
             )  # fmt: skip
-        return summed(parts)
+        return sum_parts(parts)
 
 
 def _moments(parts: Tensor) -> tuple[Tensor, Tensor]:

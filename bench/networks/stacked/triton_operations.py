@@ -17,7 +17,7 @@ from bench.networks.stacked.triton_kernels import first, patches, product
 from bench.networks.stacked.triton_kernels.launch import launch
 from bench.networks.stacked.triton_layers import TritonLayers
 from bench.networks.stacked.triton_passes import Passes
-from bench.networks.stacked.triton_sums import pooled, rounded, summed, windows
+from bench.networks.stacked.triton_sums import pooled_shape, share_in_steps, sum_parts, windows
 
 _FILTERS_AT_ONCE = 16  # the minimum for a product
 
@@ -38,13 +38,13 @@ class TritonOperations(TritonLayers, Passes):
         episodes, count, height, width, channels = images.shape
         tile, wide = self.tile("patches", width, products="ieee"), _wide(channels, 1)
         pixels = counted * height * width
-        chunk = rounded(pixels, max(1, self.programs // episodes), tile.depth)
+        chunk = share_in_steps(pixels, max(1, self.programs // episodes), tile.depth)
         parts = images.new_empty((episodes, triton.cdiv(pixels, chunk), wide, wide), dtype=torch.float64)
         launch(
             patches.patch_products, (parts.shape[1], episodes),
             images, parts, count, counted, chunk, height, width, channels, wide, tile.depth, **tile.options,
         )  # fmt: skip
-        of_all, size = summed(parts, pixels), 9 * channels
+        of_all, size = sum_parts(parts, pixels), 9 * channels
         mean = of_all[:, size, :size].contiguous()
         covariance = of_all[:, :size, :size] - mean[:, :, None] * mean[:, None, :]
         return Data(images, mean, covariance, counted, False)
@@ -52,7 +52,7 @@ class TritonOperations(TritonLayers, Passes):
     def first_layer(self, data: Data, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The layer's window maxima, their places, and its mean and variance."""
         images, filters = data.images, weight.shape[-1]
-        greatest = images.new_empty(pooled((*images.shape[:4], filters)))
+        greatest = images.new_empty(pooled_shape((*images.shape[:4], filters)))
         place = torch.empty_like(greatest, dtype=torch.int8)
         self._product("first", product.POOLED, (images, weight), None, (None, None, place, None, greatest), 0)
         return greatest, place, *_moments(data, weight, weight, by_episode=False)
@@ -114,7 +114,7 @@ class TritonOperations(TritonLayers, Passes):
         episodes, count, height, width, channels = images.shape
         exact, second, wide = self.exact(images.dtype), weight1 is not None, _wide(channels)
         tile = self.tile("greatest", width, products=exact)
-        chunk = rounded(4 * windows(images), max(1, self.programs // episodes), tile.depth)
+        chunk = share_in_steps(4 * windows(images), max(1, self.programs // episodes), tile.depth)
         chunks = triton.cdiv(4 * windows(images), chunk)
         parts = images.new_empty((episodes, chunks, 9, channels, filters))
         launch(

@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.networks.stacked.tiles import How
 from bench.networks.stacked.triton_kernels import passes, tangents
 from bench.networks.stacked.triton_kernels.launch import launch
-from bench.networks.stacked.triton_sums import summed, windows
+from bench.networks.stacked.triton_sums import sum_parts, windows
 
 
 class Passes(How):
@@ -53,7 +53,7 @@ class Passes(How):
         """a, and the sums of a and of a (greatest - mean), [episodes, 2, filters]."""
         active, (grid, parts, numbers, options) = torch.empty_like(greatest), self._summing(greatest)
         launch(passes.cotangent_sums, grid, grad_output, output, greatest, mean, active, parts, *numbers, **options)
-        return active, summed(parts)
+        return active, sum_parts(parts)
 
     def sums_tangent(
         self,
@@ -71,7 +71,7 @@ class Passes(How):
             tangents.tangent_sums, grid,
             grad_output1, output, active, greatest, greatest1, mean, layer_sums1, active1, parts, *numbers, **options,
         )  # fmt: skip
-        return active1, summed(parts)
+        return active1, sum_parts(parts)
 
     def spread(
         self,

@@ -18,18 +18,18 @@ def windows(images: Tensor) -> int:
     return count * ((height + 1) // 2) * ((width + 1) // 2)
 
 
-def rounded(count: int, split: int, step: int) -> int:
+def share_in_steps(count: int, split: int, step: int) -> int:
     """The share of `count` for each of `split` programs, in whole steps."""
     return triton.cdiv(triton.cdiv(count, split), step) * step
 
 
-def pooled(layer: Sequence[int]) -> tuple[int, ...]:
+def pooled_shape(layer: Sequence[int]) -> tuple[int, ...]:
     """The shape of a layer after pooling."""
     episodes, count, height, width, filters = layer
     return episodes, count, height // 2, width // 2, filters
 
 
-def summed(parts: Tensor, count: int = 1) -> Tensor:
+def sum_parts(parts: Tensor, count: int = 1) -> Tensor:
     """[episodes, parts, ...] -> their sum in a fixed order, divided by `count`, [episodes, ...]."""
     episodes, many = parts.shape[:2]
     size = parts[0, 0].numel()

@@ -26,7 +26,7 @@ def by_file(data: Any) -> Any:
     return replace(data, images=_File(str(array.filename), array.offset, array.shape))
 
 
-def opened(data: Any) -> Any:
+def reopen(data: Any) -> Any:
     """Data received from another process, with their images mapped again."""
     file = getattr(data, "images", None)
     if not isinstance(file, _File):

@@ -16,7 +16,7 @@ import torch
 from bench import devices
 from bench.runs import groups as seed_groups
 from bench.runs.groups import ATTEMPTS, Ended, GroupEvent, GroupListener, SeedGroup, Started, Work, WorkOptions
-from bench.runs.workers.mapped_images import by_file, opened
+from bench.runs.workers.mapped_images import by_file, reopen
 from bench.training.watch import Said, Stop
 
 _LISTEN_SECONDS = 0.2
@@ -174,7 +174,7 @@ def _serve(pipe: Connection, work: Work, options: WorkOptions, gpu: str | None) 
     try:
         while (assigned := pipe.recv()) is not None:
             group, attempt = assigned
-            group = group.with_data(opened(group.data))
+            group = group.with_data(reopen(group.data))
             pipe.send(work(group, options, pipe.send, pipe.poll, attempt))
     except (EOFError, OSError):
         return

@@ -26,7 +26,7 @@ def checkpoint_job(checkpoint: Checkpoint, request: Request) -> Job:
     benchmark, method = store.benchmark(request.benchmarks[0], request.data_dir), NamedMethod("maml")
     if benchmark.form == FUNCTIONS:
         raise UserError(f"--benchmark {benchmark.name}: a checkpoint of the paper's convolutional network needs images")
-    known = published_weights.known(checkpoint.files)
+    known = published_weights.recognise(checkpoint.files)
     if known and known.benchmark != benchmark.name:
         raise UserError(f"--benchmark {benchmark.name}: {known.name} were trained on {known.benchmark}")
     evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation

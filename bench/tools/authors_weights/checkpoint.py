@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.files import sha256
-from bench.protocols.published_weights import known, origin
+from bench.protocols.published_weights import origin, recognise
 from bench.tools.authors_weights import tensor_bundle
 
 
@@ -34,7 +34,7 @@ class Checkpoint:
 
     def about(self) -> dict[str, Any]:
         """The origin of the weights, for the record."""
-        found = known(self.files)
+        found = recognise(self.files)
         return {"name": found.name if found else f"checkpoint {self.name} ({self.origin})", "files": self.files}
 
 

@@ -35,10 +35,10 @@ def params(variables: Mapping[str, np.ndarray], network: Conv4, ways: int) -> Pa
         wrong = f"{missing[0]} is missing" if missing else f"{more[0]} is not known"
         raise UserError(f"not the variables of the paper's convolutional network: {wrong}")
     wanted = network.init(torch.Generator(), ways)
-    return {ours: _converted(theirs, variables[theirs], wanted[ours], network) for theirs, ours in _OURS.items()}
+    return {ours: _convert(theirs, variables[theirs], wanted[ours], network) for theirs, ours in _OURS.items()}
 
 
-def _converted(name: str, values: np.ndarray, like: Tensor, network: Conv4) -> Tensor:
+def _convert(name: str, values: np.ndarray, like: Tensor, network: Conv4) -> Tensor:
     """Their values in our layout, whose first dimensions are outputs and inputs."""
     expected = (*like.shape[2:], *like.shape[1::-1])
     if values.shape != expected:

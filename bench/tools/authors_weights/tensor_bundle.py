@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.tools.authors_weights import protobuf, sorted_table
 from bench.tools.authors_weights.protobuf import Malformed
 
@@ -49,7 +49,7 @@ def find(path: Path) -> Path:
         return found[0].with_suffix("")
     if not found:
         raise UserError(f"no TensorFlow checkpoint in {path}: none of its files ends in {_INDEX}")
-    raise UserError(f"{path} holds {counted(len(found), 'checkpoint')}; give one, such as {found[0].with_suffix('')}")
+    raise UserError(f"{path} holds {quantity(len(found), 'checkpoint')}; give one, such as {found[0].with_suffix('')}")
 
 
 def files(prefix: Path) -> tuple[Path, Path]:

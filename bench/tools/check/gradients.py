@@ -50,7 +50,7 @@ class GradientCheck:
         return f"not the gradient of its loss: {off}, however small inner_lr is"
 
 
-def measured(subject: Subject) -> GradientCheck | None:
+def check_gradient(subject: Subject) -> GradientCheck | None:
     """Checks the gradient of a method; None if it trains nothing."""
     if subject.kind.weights_of is not None:
         return None

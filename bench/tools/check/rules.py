@@ -15,7 +15,7 @@ from bench.errors import UserError
 from bench.networks.layers import STACKED
 from bench.networks.stacked.step import GRADIENT, PREDICT, predicts, says
 from bench.protocols.benchmarks import IMAGES
-from bench.runs.user_methods import misdeclared
+from bench.runs.user_methods import declaration_error
 from bench.tools.check.steps import agree, meta_step
 from bench.tools.check.toy_data import CPU, Subject, flat
 from bench.training.evaluation import scores
@@ -37,7 +37,7 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 def declared(subject: Subject) -> None:
     """training_batch, weights_of, batch_statistics, needs and settings are values of the contract"""
-    wrong = misdeclared(subject.kind)
+    wrong = declaration_error(subject.kind)
     _demand(not wrong, wrong)
 
 
@@ -82,7 +82,7 @@ def query_order(subject: Subject) -> None:
     """queries in another order get the same outputs in that order, with other params than the first ones too"""
     batch = subject.stream("test").episodes(0, 2)
     order = torch.arange(batch.query.shape[1]).roll(1).flip(0)
-    for state in (subject.state(), _perturbed(subject.state())):
+    for state in (subject.state(), _perturb(subject.state())):
         for mode in subject.kind.batch_statistics:
             method, execution = subject.build(mode), Execution(CPU, 2)
             here, there = (
@@ -93,7 +93,7 @@ def query_order(subject: Subject) -> None:
             _demand(close, f"in mode {mode} they do not: outputs depend on the position of a query")
 
 
-def _perturbed(state: State) -> State:
+def _perturb(state: State) -> State:
     """The state with changed params, because zeros would hide a dependence; carried only increases, because variances
     must stay positive."""
     generator = torch.Generator().manual_seed(0)
@@ -182,7 +182,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def broken(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:
+def violation(rule: Rule, subject: Subject) -> tuple[str, BaseException] | None:
     """What breaks a rule, in words, and the exception; None if the rule holds."""
     try:
         rule(subject)

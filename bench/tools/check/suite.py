@@ -12,12 +12,12 @@ from bench.protocols.benchmarks import IMAGES
 from bench.runs import user_methods
 from bench.runs.user_methods import UserMethod
 from bench.tools.check import gradients
-from bench.tools.check.rules import RULES, Broken, broken
+from bench.tools.check.rules import RULES, Broken, violation
 from bench.tools.check.toy_data import FUNCTIONS, Subject
 from bench.training.workload import NamedMethod
 from methods.contract import Method
 
-__all__ = ["FUNCTIONS", "RULES", "RuleOutcome", "Subject", "broken", "check", "forms", "gradients_of"]
+__all__ = ["FUNCTIONS", "RULES", "RuleOutcome", "Subject", "check", "forms", "gradients_of", "violation"]
 
 _RANDOM = "in randomness error mode"  # part of the message of torch.func.vmap
 _NO_RANDOM = "loss_and_gradient and predict draw no random numbers"
@@ -48,11 +48,11 @@ def check(asked: str) -> Iterator[RuleOutcome]:
     for form in forms(kind):
         subject = Subject(kind, form)
         for rule in RULES:
-            found = broken(rule, subject)
+            found = violation(rule, subject)
             if found and _RANDOM in found[0]:  # so would be most rules after it
-                yield RuleOutcome(form, _NO_RANDOM, _located(method, _WHY_NOT_RANDOM, found[1]))
+                yield RuleOutcome(form, _NO_RANDOM, _with_line(method, _WHY_NOT_RANDOM, found[1]))
                 return
-            yield RuleOutcome(form, rule.__doc__ or rule.__name__, _located(method, *found) if found else "")
+            yield RuleOutcome(form, rule.__doc__ or rule.__name__, _with_line(method, *found) if found else "")
             if found and rule is RULES[0]:
                 return
 
@@ -62,7 +62,7 @@ def gradients_of(asked: str) -> Iterator[str]:
     method = user_methods.find(asked)
     for form in forms(method.kind):
         try:
-            found = gradients.measured(Subject(method.kind, form))
+            found = gradients.check_gradient(Subject(method.kind, form))
         except Exception as error:  # a user's method may raise anything
             yield f"{form}: gradient not checked: the method does not run in float64: {kind_and_reason(error)}"
             continue
@@ -75,7 +75,7 @@ def forms(kind: type[Method]) -> tuple[str, ...]:
     return (IMAGES,) * (kind.needs in (None, "classes")) + (FUNCTIONS,) * (kind.needs != "classes")
 
 
-def _located(method: NamedMethod, text: str, error: BaseException) -> str:
+def _with_line(method: NamedMethod, text: str, error: BaseException) -> str:
     """The text with the line of the user's file, if the error was raised there."""
     if not isinstance(method, UserMethod) or isinstance(error, Broken):
         return text

@@ -114,7 +114,7 @@ def score(
         raise UserError(
             "the files are for different streams: score together only files that differ in their training seed"
         )
-    stream, episodes = named_stream.named(read_files[0].stream, data_dir)
+    stream, episodes = named_stream.named_stream(read_files[0].stream, data_dir)
     named_stream.check_benchmark(stream, benchmark)
     all_scores = [scores(stream, episodes, found) for found in read_files]
     sums = {f"seed{seed}/{path.name}": files.sha256(path) for seed, path in enumerate(paths)}
@@ -126,7 +126,7 @@ def score(
         Job(workload=workload, seed=seed, preset="paper", results=results, command=command)
         for seed in range(len(paths))
     ]
-    return [(job.folder, _kept(job, stream, about, each)) for job, each in zip(jobs, all_scores, strict=True)]
+    return [(job.folder, _write_record(job, stream, about, each)) for job, each in zip(jobs, all_scores, strict=True)]
 
 
 def _method(name: str) -> str:
@@ -160,7 +160,7 @@ def _workload(stream: ImageEpisodes, episodes: int, method: str, about: dict[str
     )
 
 
-def _kept(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
+def _write_record(job: Job, stream: ImageEpisodes, about: dict[str, Any], found: np.ndarray) -> records.Evaluated:
     """Writes the record. It needs no lock: concurrent calls for the same files write the same content."""
     info = {"command": job.command, "score": job.benchmark.measure.name, "episodes_digest": stream.digest}
     recording.write_adopted_record(job.folder, job.about, None, about)

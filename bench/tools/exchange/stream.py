@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.data import benchmark_data, store
 from bench.episodes import streams
 from bench.episodes.images import ImageEpisodes
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import IMAGES, SPLITS
 
@@ -30,7 +30,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     `queries` None: the paper's. Raises UserError."""
     benchmark = store.benchmark(name, data_dir)
     if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
+        raise unknown_name("split", split, SPLITS)
     if benchmark.form != IMAGES:
         raise UserError(f"--benchmark {benchmark.name}: it has no images, and only episodes of images can be exported")
     if not 2 <= episodes <= _MOST_EPISODES:
@@ -44,7 +44,7 @@ def stream(name: str, split: str, episodes: int, queries: int | None, data_dir: 
     return found
 
 
-def named(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
+def named_stream(name: str, data_dir: Path | None) -> tuple[ImageEpisodes, int]:
     """The stream that predictions name, and its number of episodes. Raises UserError if the data here give other
     episodes."""
     parts = _NAME.fullmatch(name)

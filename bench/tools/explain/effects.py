@@ -54,12 +54,12 @@ def effects(comparison: Comparison, scores: Scores) -> list[Effect]:
         for part in comparison.parts
     ]
     parts += [_of_pair(pair, scores) for pair in comparison.pairs]
-    parts = sorted(_corrected(parts), key=lambda effect: -_size(effect))
+    parts = sorted(_correct_p_values(parts), key=lambda effect: -_size(effect))
     rows = [gap]
     for kind in (FROM, TO):
         mine = [part for part in comparison.parts if part.kind == kind]
         rows += [effect for effect in parts if effect.kind == kind]
-        rows += _summed(comparison, kind, [(part.plus, part.minus) for part in mine], scores) if mine else []
+        rows += _sum_up(comparison, kind, [(part.plus, part.minus) for part in mine], scores) if mine else []
     return rows + [effect for kind in (PAIR, READING) for effect in parts if effect.kind == kind]
 
 
@@ -85,11 +85,11 @@ def _effect(name: str, kind: str, change: str, weights: Mapping[str, int], score
     episodes = min(len(scores[variant][seed]) for variant in used for seed in seeds)
     weighted = [w * np.stack([scores[variant][seed][:episodes] for seed in seeds]) for variant, w in used.items()]
     found = np.sum(weighted, axis=0)
-    paired = paired_tests.paired(found, np.zeros_like(found))
+    paired = paired_tests.paired_difference(found, np.zeros_like(found))
     return Effect(name, kind, change, difference, tuple(seeds), episodes, paired)
 
 
-def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]], scores: Scores) -> list[Effect]:
+def _sum_up(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]], scores: Scores) -> list[Effect]:
     weights: dict[str, int] = {}
     for plus, minus in parts:
         weights[plus] = weights.get(plus, 0) + 1
@@ -102,7 +102,7 @@ def _summed(comparison: Comparison, kind: str, parts: Sequence[tuple[str, str]],
     return [total, _effect("rest of the gap", REST, why, left, scores)]
 
 
-def _corrected(parts: Sequence[Effect]) -> list[Effect]:
+def _correct_p_values(parts: Sequence[Effect]) -> list[Effect]:
     p_values = {k: part.paired.p_value for k, part in enumerate(parts) if part.paired is not None}
     tested = [k for k, p in p_values.items() if not math.isnan(p)]
     corrected = dict(zip(tested, paired_tests.holm([p_values[k] for k in tested]), strict=True))

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.comparison import Sourced, sourced
-from bench.protocols.presets import READINGS, VALIDATION, Used, protocol_differences, written
+from bench.protocols.comparison import Sourced, with_sources
+from bench.protocols.presets import READINGS, VALIDATION, Used, protocol_differences, value_text
 from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
 
@@ -81,7 +81,7 @@ class Comparison:
     pairs: tuple[Pair, ...] = ()
 
 
-def compared(
+def compare(
     benchmark: Benchmark,
     method: str,
     names: tuple[str, str],
@@ -94,12 +94,12 @@ def compared(
     """The presets `names`, each with `settings`, and the variants between them. Every variant is evaluated on the
     larger of the two numbers of episodes. `groups`: factors or settings to treat as one, `a+b`; a single name is split
     off. Raises UserError if nothing differs, or a factor does not."""
-    start, end = _of_equal_episodes(*(sourced(name, benchmark, settings, used) for name in names))
+    start, end = _of_equal_episodes(*(with_sources(name, benchmark, settings, used) for name in names))
     factors = between(used, start.protocol, end.protocol, groups)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:
         raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
-    chosen = _chosen(factors, [name for _, name, _ in readings], wanted)
+    chosen = _choose(factors, [name for _, name, _ in readings], wanted)
     made = [_Made(start, end, factor) for factor in chosen]
     found = [each.forwards() for each in made if FROM in DIRECTIONS[direction]]
     found += [each.backwards() for each in made if TO in DIRECTIONS[direction]]
@@ -113,14 +113,14 @@ def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = 
     """The factors in which two protocols differ for this method. The number of test episodes is none of them: it
     affects only the interval. Raises UserError if a group names something that does not differ, or a setting twice."""
     differ = [name for name in protocol_differences(used, start, end) if name != "episodes"]
-    group = {name: key for key, names in GROUPS.items() for name in names} | _asked(groups, differ)
+    group = {name: key for key, names in GROUPS.items() for name in names} | _group_of_setting(groups, differ)
     found: dict[str, list[str]] = {}
     for name in differ:
         found.setdefault(group.get(name, name), []).append(name)
     return [Factor(name, tuple(settings)) for name, settings in found.items()]
 
 
-def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
+def _group_of_setting(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
     """Setting -> the group that the user put it in."""
     known: dict[str, tuple[str, ...]] = {name: (name,) for name in differ}
     known |= {key: here for key, names in GROUPS.items() if (here := tuple(n for n in names if n in differ))}
@@ -128,7 +128,7 @@ def _asked(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
     for text in groups:
         for part in text.split("+"):
             if part not in known:
-                raise unknown("factor of a group", part, known)
+                raise unknown_name("factor of a group", part, known)
             for name in known[part]:
                 if name in found:
                     raise UserError(f"--group {text}: {name} is already in a group")
@@ -146,13 +146,13 @@ def _readings(one: Sourced) -> dict[str, Any]:
     return {name: value for name, value in READINGS.get(one.name, {}).items() if one.values[name] != value}
 
 
-def _chosen(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
+def _choose(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
     """The factors that the user named, directly or by one of their settings; all if none was named."""
     by_name = {name: Factor(name, (name,)) for factor in factors for name in factor.settings}
     by_name |= {factor.name: factor for factor in factors}
     for name in wanted:
         if name not in by_name and name not in readings:
-            raise unknown("factor", name, {*by_name, *readings})
+            raise unknown_name("factor", name, {*by_name, *readings})
     return [by_name[name] for name in dict.fromkeys(wanted) if name in by_name] if wanted else factors
 
 
@@ -195,6 +195,6 @@ class _Made:
 
 
 def _reading(one: Sourced, name: str, value: Any) -> tuple[Variant, FactorEffect]:
-    variant = Variant(f"{one.name} with {name}={written(value)}", one.name, with_values(one.protocol, {name: value}))
-    change = f"{one.value_text(name)} -> {written(value)} ({one.sources[name]})"
+    variant = Variant(f"{one.name} with {name}={value_text(value)}", one.name, with_values(one.protocol, {name: value}))
+    change = f"{one.value_text(name)} -> {value_text(value)} ({one.sources[name]})"
     return variant, FactorEffect(Factor(name, (name,)), READING, change, variant.name, one.name)

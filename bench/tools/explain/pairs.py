@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols.settings import with_values
 from bench.tools.explain.factors import FROM, Comparison, Factor, Pair, Variant
 
@@ -42,7 +42,7 @@ def _two(text: str, alone: Mapping[str, tuple[Factor, str]]) -> tuple[tuple[Fact
     if two is None or len(set(two)) < 2:
         wrong = next((name for names in splits for name in names if name not in alone), "")
         raise (
-            unknown("factor of a pair", wrong, alone)
+            unknown_name("factor of a pair", wrong, alone)
             if wrong
             else UserError(f"--pair {text}: write two factors, as a+b")
         )

@@ -75,7 +75,7 @@ def _row(name: str, measure: Measure, seeds: Sequence[int], scores: Mapping[int,
     mean = interval = covers = wording.NONE
     if scores:
         matrix = np.stack(list(scores.values()))
-        found = paired_tests.paired(matrix, np.zeros_like(matrix))  # by the same rule as for effects
+        found = paired_tests.paired_difference(matrix, np.zeros_like(matrix))  # by the same rule as for effects
         mean, covers = f"{found.difference.value:{measure.form}}", wording.kind(found.kind)
         interval = wording.ends(measure.clipped(found.difference.interval()), measure.form)
     return {"cell": name, measure.label: mean, "95 % interval": interval, "covers": covers, "diverged seeds": diverged}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import records
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
 from bench.records.choices import edges_text
-from bench.records.layout import kept, kept_weights, weights_of
+from bench.records.layout import kept_file, kept_weights, weights_of
 from bench.report import tables
 from bench.runs import planning, request
 from bench.runs.estimate import training_seconds
@@ -45,7 +45,7 @@ class Work:
         return sum(RunStatus.read(job).left != "" for job in self.jobs)
 
 
-def planned(comparison: Comparison, request: request.Request) -> list[Work]:
+def plan_works(comparison: Comparison, request: request.Request) -> list[Work]:
     """Every variant's runs, cheapest training first. Raises UserError before anything starts."""
     variants = [_reachable(variant, comparison, request) for variant in comparison.variants]
     variants.sort(key=lambda variant: _seconds(comparison, variant, request))
@@ -80,7 +80,7 @@ def _comes_by(job: Job, at: int) -> bool:
     if not status.is_trained and job.kind.weights_of is not None:
         return _comes_by(job.weights_job, at)
     if not status.is_trained:
-        return kept(job.folder, at).exists() or max(checkpoint.stages(job.folder)) < at
+        return kept_file(job.folder, at).exists() or max(checkpoint.stages(job.folder)) < at
     return status.info["status"] == "diverged" or at in kept_weights(status.info)
 
 
@@ -90,13 +90,13 @@ def _seconds(comparison: Comparison, variant: Variant, request: request.Request)
     return modes.training_seconds(network(benchmark, training), benchmark, request.device)
 
 
-def timed(works: Sequence[Work], on_event: Listener) -> list[Work]:
+def add_times(works: Sequence[Work], on_event: Listener) -> list[Work]:
     """The works, with the seconds of their trainings measured on this machine."""
     known = StepTimes(on_event)
     return [replace(work, seconds=training_seconds(work.jobs[0], known)) if work.seconds else work for work in works]
 
 
-def listed(comparison: Comparison, works: Sequence[Work], how: str = "very roughly") -> list[str]:
+def list_works(comparison: Comparison, works: Sequence[Work], how: str = "very roughly") -> list[str]:
     """What will run: one line per variant, and the total. `how`: how the seconds are known."""
     start = next(work for work in works if work.variant.name == comparison.start.name)
     whole = max(work.seconds for work in works if work.variant.protocol.training == start.variant.protocol.training)
@@ -108,9 +108,9 @@ def listed(comparison: Comparison, works: Sequence[Work], how: str = "very rough
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
         f"seeds {seeds}, {start.variant.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
-        f"{len(works)} cells of {counted(len(start.jobs), 'seed')}; "
-        f"to do: {counted(trainings, 'training')}, {how} {hours} on "
-        f"{start.jobs[0].workload.device}, and {counted(evaluations, 'evaluation')}",
+        f"{len(works)} cells of {quantity(len(start.jobs), 'seed')}; "
+        f"to do: {quantity(trainings, 'training')}, {how} {hours} on "
+        f"{start.jobs[0].workload.device}, and {quantity(evaluations, 'evaluation')}",
     ]
 
 
@@ -139,7 +139,9 @@ def at_edge(works: Sequence[Work]) -> dict[str, str]:
     variant depends on that choice."""
     found = {
         work.variant.name: {
-            job.seed: edges_text(evaluated.edges) for job in work.jobs for evaluated in _evaluated(job, work.variant.at)
+            job.seed: edges_text(evaluated.edges)
+            for job in work.jobs
+            for evaluated in _evaluation_at(job, work.variant.at)
         }
         for work in works
     }
@@ -148,10 +150,10 @@ def at_edge(works: Sequence[Work]) -> dict[str, str]:
 
 
 def _final(job: Job, at: int | None) -> list[np.ndarray]:
-    return [found.final for found in _evaluated(job, at)]
+    return [found.final for found in _evaluation_at(job, at)]
 
 
-def _evaluated(job: Job, at: int | None) -> list[records.Evaluated]:
+def _evaluation_at(job: Job, at: int | None) -> list[records.Evaluated]:
     """The variant's evaluation of a run; empty if it has no scores. Raises UserError if the run is not finished."""
     status = RunStatus.read(job)
     if not status.is_trained:

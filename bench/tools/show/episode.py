@@ -11,7 +11,7 @@ from torch import Tensor
 from bench import files
 from bench.data import store
 from bench.episodes.streams import stream
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, SPLITS
 from bench.tools.torchvision_compat import import_torchvision
@@ -25,7 +25,7 @@ def episode(
     """Writes an episode as a PNG, one row per class with the support on the left; returns a line that describes it."""
     benchmark = store.benchmark(benchmark_name, data_dir)
     if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
+        raise unknown_name("split", split, SPLITS)
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
     if benchmark.form == FUNCTIONS:

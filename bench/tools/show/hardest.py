@@ -85,7 +85,7 @@ def extremes(recorded: Evaluated, hardest: int, easiest: int, higher_is_better: 
 
 def draw(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) -> EpisodePictures:
     """These episodes, with the predictions of the recorded weights."""
-    runner, predicted = _predicted(again, recorded, places)
+    runner, predicted = _predict_again(again, recorded, places)
     reasons = promises.reasons(ExecutionRecord.read(again.folder, recorded.info), ExecutionRecord.of(runner))
     made = [_sheet(again, recorded, each) for each in predicted]
     return EpisodePictures(made, _problem(recorded, predicted, reasons), not reasons)
@@ -93,9 +93,9 @@ def draw(again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]) 
 
 def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: EpisodePictures, out: Path) -> None:
     """Writes the picture, and beside the record the pictures for the report."""
-    picture = sheets.drawn(drawn.sheets)
+    picture = sheets.draw(drawn.sheets)
     files.write_atomically(out, lambda path: picture.save(path, format="PNG", optimize=True))
-    files.write_json(again.folder / layout.PICTURES, _kept(recorded, drawn.sheets[:ON_THE_PAGE]))
+    files.write_json(again.folder / layout.PICTURES, _as_json(recorded, drawn.sheets[:ON_THE_PAGE]))
 
 
 def check(again: repeat.RecordedRun, out: Path) -> None:
@@ -106,11 +106,11 @@ def check(again: repeat.RecordedRun, out: Path) -> None:
         raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
 
 
-def _predicted(
+def _predict_again(
     again: repeat.RecordedRun, recorded: Evaluated, places: Sequence[int]
 ) -> tuple[Execution, list[Predicted]]:
     """The predictions of the recorded weights in these episodes, each computed in its original chunk."""
-    weights = records.checked(again.folder, again.weights_of(recorded), dict(again.info["files"]))
+    weights = records.checked_path(again.folder, again.weights_of(recorded), dict(again.info["files"]))
     job = again.evaluating(recorded, weights)
     state = job.workload.state_for("test", load_state(weights, job.workload.device))
     test = job.stream("test")
@@ -159,11 +159,11 @@ def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Seque
     return f"test episode {named} got other scores than recorded: {findings.promise(reasons)}; the record is unchanged"
 
 
-def _kept(recorded: Evaluated, drawn: Sequence[Sheet]) -> dict[str, Any]:
+def _as_json(recorded: Evaluated, drawn: Sequence[Sheet]) -> dict[str, Any]:
     """The pictures for the report. `of` identifies the evaluation that was drawn: once its scores change, they are
     outdated."""
     pictures = [
-        {"title": sheet.title, "text": sheet.described(), "webp": _webp(sheets.drawn([sheet]))} for sheet in drawn
+        {"title": sheet.title, "text": sheet.described(), "webp": _webp(sheets.draw([sheet]))} for sheet in drawn
     ]
     return {"format": fields.FORMAT, "of": recorded.info["sha256"], "pictures": pictures}
 

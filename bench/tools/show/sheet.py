@@ -74,7 +74,7 @@ class Sheet:
         )
 
 
-def drawn(sheets: Sequence[Sheet]) -> Image.Image:
+def draw(sheets: Sequence[Sheet]) -> Image.Image:
     """The episodes, all of one shape, side by side if they are narrow, with a key above."""
     width, height = max(map(_width, sheets)), _TITLE + sheets[0].ways * _lines(sheets[0]) * _DOWN + _GAP
     beside = min(len(sheets), max(1, int(_WIDEST // width)))
@@ -122,7 +122,7 @@ def _draw(axes: Axes, sheet: Sheet, left: float, top: float) -> None:
     for label, name in enumerate(sheet.names):
         line = top + _TITLE + label * _lines(sheet) * _DOWN
         axes.text(left, line, name, color=_INK, fontsize=16, va="top")
-        called = _shortened(sheet.classes[label])
+        called = _shorten(sheet.classes[label])
         axes.text(left, line + 0.45, called, color=_SOFT, fontsize=8, va="top", parse_math=False)
         for k, image in enumerate(sheet.support[label]):
             _image(axes, image, left + _NAMES + k % supports * _ACROSS, line + k // supports * _DOWN)
@@ -145,6 +145,6 @@ def _image(axes: Axes, pixels: np.ndarray, left: float, top: float, right: bool 
         axes.add_patch(Rectangle((left, top), 1, 1, fill=False, color=colour, lw=width))
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     """A class name shortened to fit; of a path, such as a character of an alphabet, the last two parts."""
     return "\n".join(p if len(p) <= _LETTERS else f"{p[: _LETTERS - 1]}…" for p in name.split("/")[-2:])

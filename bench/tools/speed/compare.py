@@ -48,9 +48,9 @@ def run(request: SpeedRequest, say: Callable[[str], None]) -> dict[str, Any]:
     steps = {name: each.meta_step for name, each in everybody.items()}
     tests = {name: each.evaluation for name, each in everybody.items()}
     say("timing meta-steps")
-    step_seconds = measure.interleaved(steps, request.repeats, case.device)
+    step_seconds = measure.time_in_turns(steps, request.repeats, case.device)
     say("timing evaluations")
-    test_seconds = measure.interleaved(tests, max(1, request.repeats // 2), case.device)
+    test_seconds = measure.time_in_turns(tests, max(1, request.repeats // 2), case.device)
     names = list(everybody)
     del everybody, steps, tests
     rows = [
@@ -86,7 +86,7 @@ def default_modes(device: torch.device) -> tuple[str, ...]:
 def _contenders(
     case: Case, request: SpeedRequest, say: Callable[[str], None]
 ) -> Iterator[tuple[str, contenders.Contender]]:
-    others = contenders.installed(case.method)
+    others = contenders.installed_loops(case.method)
     for mode in request.modes:
         chosen = case.execution(mode)
         for execution in _variants(chosen) if request.every_layer else (chosen,):

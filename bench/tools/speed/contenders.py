@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.tools.speed.case import Case
 from bench.tools.speed.plain_network import PlainConv4
 from bench.tools.torchvision_compat import import_torchvision
@@ -190,10 +190,10 @@ _OTHERS: dict[str, dict[str, type[Loop]]] = {  # by method: every other implemen
 }
 
 
-def installed(method: str) -> dict[str, type[Loop]]:
+def installed_loops(method: str) -> dict[str, type[Loop]]:
     """The loop, and the installed libraries that offer the method. Raises UserError if none offers it."""
     if method not in METHODS:
-        raise unknown("method", method, METHODS)
+        raise unknown_name("method", method, METHODS)
     if method not in _OTHERS:
         raise UserError(f"speed: {method} has no other implementation here to compare with: time {', '.join(_OTHERS)}")
     return {name: kind for name, kind in _OTHERS[method].items() if name == "loop" or find_spec(name) is not None}

@@ -17,7 +17,7 @@ from bench import devices
 from bench.errors import UserError
 
 
-def interleaved(
+def time_in_turns(
     calls: Mapping[str, Callable[[], object]], repeats: int, device: torch.device
 ) -> dict[str, list[float]]:
     """The seconds of each call, `repeats` times in turn, after one round that is not counted."""

@@ -30,17 +30,17 @@ def main(request: dict[str, Any]) -> int:
         request["meta_batch"],
         request["inner_steps"],
     )
-    contender = _built(case, request["contender"], request["mode"])
+    contender = _build(case, request["contender"], request["mode"])
     if case.device.type == "cpu":
         assert len(case.training_batch.support)  # loaded before, for every contender
     contender.meta_step()  # creates what persists: moments, buffers, code
     return added_at_the_peak(contender.meta_step, case.device)
 
 
-def _built(case: Case, name: str, mode: str) -> Contender:
+def _build(case: Case, name: str, mode: str) -> Contender:
     if name == "ours":
         return Ours(case, case.execution(mode))
-    return contenders.installed(case.method)[name](case)
+    return contenders.installed_loops(case.method)[name](case)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], bool]:
     safetensors does not keep. Integer tensors are left out. Raises UserError, which names the file."""
     data = _bytes(path)
     if data[8:9] == b"{":
-        return _checked(path, "", _safetensors(path, data)), False
-    where, found = _state_dict(path, _loaded(path, data))
-    return _checked(path, where, found), True
+        return _check(path, "", _safetensors(path, data)), False
+    where, found = _state_dict(path, _load(path, data))
+    return _check(path, where, found), True
 
 
 def _bytes(path: Path) -> bytes:
@@ -54,7 +54,7 @@ def _safetensors(path: Path, data: bytes) -> dict[str, Tensor]:
         raise UserError(f"{path}: not a readable safetensors file: {reason(error)}") from error
 
 
-def _loaded(path: Path, data: bytes) -> Any:
+def _load(path: Path, data: bytes) -> Any:
     """What `torch.save` wrote, without executing code that a pickle could contain."""
     if not data.startswith((_ZIP, _PICKLE)):
         raise UserError(f"{path}: neither a file of torch.save nor a safetensors file: save `model.state_dict()`")
@@ -65,7 +65,7 @@ def _loaded(path: Path, data: bytes) -> Any:
     except UserError:
         raise
     except Exception as error:  # a damaged or hostile file may cause any error in the library
-        raise UserError(f"{path}: {_refused(error)}") from error
+        raise UserError(f"{path}: {_refusal(error)}") from error
 
 
 def _check_stored(path: Path, data: bytes) -> None:
@@ -78,7 +78,7 @@ def _check_stored(path: Path, data: bytes) -> None:
         raise UserError(f"{path}: a compressed archive, which torch.save does not write")
 
 
-def _refused(error: Exception) -> str:
+def _refusal(error: Exception) -> str:
     text = str(error)
     if "TorchScript" in text:
         return "a TorchScript archive, which is code: save `model.state_dict()`"
@@ -110,7 +110,7 @@ def _dictionaries(where: str, value: Any, depth: int) -> Iterator[tuple[str, Map
             yield from _dictionaries(f"{where}.{key}".strip("."), inner, depth - 1)
 
 
-def _checked(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _check(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if len(tensors) > _MOST_TENSORS:
         raise UserError(f"{path}: {len(tensors)} tensors, but a Conv4 and its optimiser have fewer than 100")
     found = {}

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import UserError, unknown
+from bench.errors import UserError, unknown_name
 from bench.networks.conv4 import conv4
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.protocol import Training
 from bench.protocols.settings import names_of_evaluation, with_training_settings
 from bench.tools.state_dicts.layouts import Layout
-from bench.tools.state_dicts.matching import BLOCKS, written
+from bench.tools.state_dicts.matching import BLOCKS, shape_text
 
 # Training settings that a user may give for weights, besides those of the evaluation.
 TOLD = (
@@ -41,7 +41,7 @@ def training_settings(settings: Sequence[str]) -> tuple[dict[str, Any], list[str
     for name, _ in split:
         plain = name.removeprefix("evaluation.")
         if name not in TOLD and plain not in names_of_evaluation():
-            raise unknown("setting of weights from elsewhere", name, [*TOLD, *names_of_evaluation()])
+            raise unknown_name("setting of weights from elsewhere", name, [*TOLD, *names_of_evaluation()])
     return found, rest
 
 
@@ -89,7 +89,7 @@ def _networks(benchmark: Benchmark, base: Training, known: Mapping[str, Any]) ->
 
 
 def _fits(made: Training, tensors: Mapping[str, Tensor], benchmark: Benchmark) -> bool:
-    wanted = _wanted(made, benchmark)
+    wanted = _wanted_parameters(made, benchmark)
     head = tensors.get("head.weight")
     if head is not None and head.shape[1:] != wanted["head.weight"].shape[1:]:
         return False
@@ -99,7 +99,7 @@ def _fits(made: Training, tensors: Mapping[str, Tensor], benchmark: Benchmark) -
     return all(tensor.shape == _like(name, wanted).shape for name, tensor in body.items())
 
 
-def _wanted(made: Training, benchmark: Benchmark) -> dict[str, Tensor]:
+def _wanted_parameters(made: Training, benchmark: Benchmark) -> dict[str, Tensor]:
     return conv4(benchmark, made).init(torch.Generator(), benchmark.ways)
 
 
@@ -112,10 +112,10 @@ def _like(name: str, wanted: Mapping[str, Tensor]) -> Tensor:
 def _shapes(tensors: Mapping[str, Tensor], benchmark: Benchmark, base: Training, known: Mapping[str, Any]) -> str:
     """Both lists of shapes, on one line."""
     names = [f"conv{k}.weight" for k in BLOCKS] + [f"norm{k}.shift" for k in BLOCKS] + ["head.weight"]
-    theirs = " ".join(written(tuple(tensors[name].shape)) for name in names if name in tensors)
+    theirs = " ".join(shape_text(tuple(tensors[name].shape)) for name in names if name in tensors)
     networks = list(_networks(benchmark, base, known))
     ours = [
-        f"{' '.join(written(tuple(_wanted(made, benchmark)[name].shape)) for name in names)} "
+        f"{' '.join(shape_text(tuple(_wanted_parameters(made, benchmark)[name].shape)) for name in names)} "
         f"({made.downsampling}, {made.head_input})"
         for made in networks
     ]

@@ -106,6 +106,6 @@ OTHERS = (
 )
 
 
-def recognised(convolutions: Sequence[Module], norms: Sequence[Module]) -> Layout:
+def recognise(convolutions: Sequence[Module], norms: Sequence[Module]) -> Layout:
     """The layout whose modules have these names, or `UNKNOWN`."""
     return next((layout for layout in OTHERS if layout.of(convolutions, norms)), UNKNOWN)

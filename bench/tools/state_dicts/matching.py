@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from bench.errors import UserError, reason
-from bench.tools.state_dicts.layouts import Layout, recognised
+from bench.tools.state_dicts.layouts import Layout, recognise
 from bench.tools.state_dicts.modules import Module, in_order, modules
 
 BLOCKS = (1, 2, 3, 4)
@@ -39,7 +39,7 @@ class Matching:
         return "".join(f"{ours} = {json.dumps(name, ensure_ascii=False)}\n" for ours, name in self.places.items())
 
 
-def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matching:
+def match_by_order(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matching:
     """Matches by shape and order. `ordered`: the file keeps the order of the layers. Raises UserError if the tensors
     are not those of four blocks, or their order is unknown."""
     found = modules(tensors, ordered)
@@ -60,20 +60,20 @@ def matched(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> Matchin
         places |= {ours: name for module in pair for ours, name in module.places(k).items()}
     places |= {ours: name for head in heads for ours, name in head.places(0).items()}
     unread = tuple(name for m in by_kind["other"] for name in m.names.values())
-    return Matching(places, recognised(convolutions, norms), unread)
+    return Matching(places, recognise(convolutions, norms), unread)
 
 
 def shapes_of(found: list[Module]) -> str:
     """The modules that were found, each with its name and shape."""
-    return ", ".join(f"{m.name} {written(next(iter(m.shapes.values())))}" for m in found) or "nothing"
+    return ", ".join(f"{m.name} {shape_text(next(iter(m.shapes.values())))}" for m in found) or "nothing"
 
 
-def written(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
     """A shape as text, such as 64x3x3x3."""
     return "x".join(map(str, shape)) or "a number"
 
 
-def mapped(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matching:
+def match_by_map(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matching:
     """Matches by the user's map. Raises UserError if it names something that does not exist."""
     places = _read_map(map_file)
     for ours, name in places.items():
@@ -88,7 +88,7 @@ def mapped(path: Path, tensors: Mapping[str, Tensor], map_file: Path) -> Matchin
     convolutions = [_owner(places[f"conv{k}.weight"]) for k in BLOCKS]
     norms = [_owner(name) for ours, name in places.items() if re.fullmatch(r"norm\d\.(scale|mean)", ours)]
     unread = tuple(name for name in tensors if name not in places.values())
-    return Matching(places, recognised(convolutions, norms), unread)
+    return Matching(places, recognise(convolutions, norms), unread)
 
 
 def _owner(name: str) -> Module:

@@ -51,7 +51,7 @@ def modules(tensors: Mapping[str, Tensor], ordered: bool) -> list[Module]:
     occur twice because they are shared are listed once."""
     names = list(tensors) if ordered else sorted(tensors, key=numbers)
     if all(_LISTED.fullmatch(name) for name in names):
-        return _listed(names, tensors)
+        return _modules_from_lists(names, tensors)
     found: dict[str, Module] = {}
     for name in names:
         owner, _dot, part = name.rpartition(".")
@@ -65,7 +65,7 @@ def numbers(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name))
 
 
-def _listed(names: Sequence[str], tensors: Mapping[str, Tensor]) -> list[Module]:
+def _modules_from_lists(names: Sequence[str], tensors: Mapping[str, Tensor]) -> list[Module]:
     """Modules from plain lists: weight and bias alternate; running statistics belong to the norms in their order."""
     by_list: dict[str, list[str]] = {"vars": [], "vars_bn": []}
     for name in sorted(names, key=numbers):

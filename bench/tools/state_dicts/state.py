@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench.errors import UserError
 from bench.runs.job import Job
-from bench.tools.state_dicts.matching import written
+from bench.tools.state_dicts.matching import shape_text
 from bench.tools.state_dicts.weights import HEAD, Weights
 from methods.contract import Params, State
 from methods.finetune import Finetune
@@ -32,19 +32,19 @@ def state(weights: Weights, job: Job) -> State:
         if found is None or found.shape != value.shape:
             raise UserError(f"{weights.path}: {_lacking(weights, name, value, job.method)}")
         params[name] = found
-    return State(params, _carried(weights, like.carried))
+    return State(params, _carry(weights, like.carried))
 
 
 def _lacking(weights: Weights, name: str, value: Tensor, method: str) -> str:
     if name in HEAD and not weights.has_head:
         return f"no linear head in it, which {method} needs: --method protonet, nearest or finetune need none"
-    shape = written(tuple(value.shape))
+    shape = shape_text(tuple(value.shape))
     if name in weights.tensors:
-        return f"{name} has shape {written(tuple(weights.tensors[name].shape))}, but {method} needs {shape}"
+        return f"{name} has shape {shape_text(tuple(weights.tensors[name].shape))}, but {method} needs {shape}"
     return f"{method} needs {name} ({shape}), which is missing"
 
 
-def _carried(weights: Weights, carried: Params) -> Params:
+def _carry(weights: Weights, carried: Params) -> Params:
     known = weights.statistics
     return {
         name: value if name.startswith("episode.") else known.get(name, torch.full_like(value, torch.nan))

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.errors import UserError, counted
+from bench.errors import UserError, quantity
 from bench.files import sha256
 from bench.protocols import published_weights
 from bench.tools.state_dicts import files, matching
@@ -85,14 +85,16 @@ def refuse_folder(path: Path) -> None:
         found = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
         if found:
             raise UserError(
-                f"{path} holds {counted(len(found), 'file')} of PyTorch weights: give one, such as {found[0]}"
+                f"{path} holds {quantity(len(found), 'file')} of PyTorch weights: give one, such as {found[0]}"
             )
 
 
 def read(path: Path, map_file: Path | None = None) -> Weights:
     """The weights in a file. Raises UserError if they are not those of a Conv4, or a value is not finite."""
     tensors, ordered = files.read(path)
-    found = matching.mapped(path, tensors, map_file) if map_file else matching.matched(path, tensors, ordered)
+    found = (
+        matching.match_by_map(path, tensors, map_file) if map_file else matching.match_by_order(path, tensors, ordered)
+    )
     ours = {name: tensors[theirs] for name, theirs in found.places.items()}
     for name, theirs in found.places.items():
         if not torch.isfinite(ours[name]).all():

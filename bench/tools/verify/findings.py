@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import counted
+from bench.errors import quantity
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.measures import Measure
 from bench.records import Evaluated
@@ -28,12 +28,12 @@ class Finding:
     outcome: str = EQUAL
 
 
-def checked(what: str, wrong: Sequence[str], text: str) -> Finding:
+def check_finding(what: str, wrong: Sequence[str], text: str) -> Finding:
     """The finding for something that must be correct everywhere."""
     return Finding(what, "; ".join(wrong), DIFFERENT) if wrong else Finding(what, text)
 
 
-def compared(what: str, difference: Difference | None, reasons: Sequence[str]) -> Finding:
+def repeat_finding(what: str, difference: Difference | None, reasons: Sequence[str]) -> Finding:
     """The finding for something that was trained again; `reasons`: why its bits may differ here."""
     if difference is None:
         return Finding(what, "equal, bit for bit")
@@ -58,8 +58,8 @@ def scores(
         return Finding(what, "computed on other episodes than the recorded ones", DIFFERENT)
     size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
     difference = differences.of_scores(recorded.scores, found.scores)
-    if difference is None and _chosen(recorded) == _chosen(found):
-        return Finding(what, f"{size} equal, bit for bit ({_executed(found)})")
+    if difference is None and _chosen_settings(recorded) == _chosen_settings(found):
+        return Finding(what, f"{size} equal, bit for bit ({_execution_text(found)})")
     explained = bool(trained) or promises.close(recorded.final, found.final, _least(recorded, benchmark))
     text = f"{size}: {_apart(recorded, found, difference, benchmark.measure)}; {promise(reasons)}"
     return Finding(what, text, CLOSE if reasons and explained else DIFFERENT)
@@ -73,19 +73,24 @@ def _least(recorded: Evaluated, benchmark: Benchmark) -> float:
 def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None, measure: Measure) -> str:
     before, now = (measure.written(each.final.mean()) for each in (recorded, found))
     mean = f"mean score {before} recorded, {now} here"
-    if _chosen(recorded) != _chosen(found):
-        return "inner step {} with {} was chosen, here {} with {}; ".format(*_chosen(recorded), *_chosen(found)) + mean
+    if _chosen_settings(recorded) != _chosen_settings(found):
+        return (
+            "inner step {} with {} was chosen, here {} with {}; ".format(
+                *_chosen_settings(recorded), *_chosen_settings(found)
+            )
+            + mean
+        )
     if difference is None or recorded.scores.shape != found.scores.shape:
         return f"{difference.first if difference else ''}; {mean}"
     count = int((recorded.scores != found.scores).any(1).sum())
-    where = f"first difference at {difference.first}; in {counted(count, 'episode')}"
+    where = f"first difference at {difference.first}; in {quantity(count, 'episode')}"
     return f"{where}, by at most {difference.most:.3g}; {mean}"
 
 
-def _chosen(found: Evaluated) -> tuple[int, dict[str, Any]]:
+def _chosen_settings(found: Evaluated) -> tuple[int, dict[str, Any]]:
     return found.step, dict(found.info.get("setting") or {})
 
 
-def _executed(found: Evaluated) -> str:
+def _execution_text(found: Evaluated) -> str:
     how = found.info["execution"]
-    return f"{how['device']}, {how['mode']}, {how['chunk']} at once, {counted(how['threads'], 'thread')}"
+    return f"{how['device']}, {how['mode']}, {how['chunk']} at once, {quantity(how['threads'], 'thread')}"

@@ -20,7 +20,9 @@ def reasons(recorded: ExecutionRecord, here: ExecutionRecord) -> list[str]:
     found = [] if recorded.deterministic is not False else ["it ran with --fast"]
     before, now = _facts(recorded), _facts(here)
     found += [
-        f"{name} {_shown(before.get(name))} -> {_shown(now[name])}" for name in now if before.get(name) != now[name]
+        f"{name} {_value_text(before.get(name))} -> {_value_text(now[name])}"
+        for name in now
+        if before.get(name) != now[name]
     ]
     return found
 
@@ -44,7 +46,7 @@ def _facts(how: ExecutionRecord) -> dict[str, Any]:
     return found | {"commit": found["commit"] or environment.get("sources")}  # an installed package has no commit
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "(not recorded)"
     return str(value)[:12] if isinstance(value, str) and len(value) in (40, 64) else str(value)

@@ -112,9 +112,7 @@ class RecordedRun:
             raise fields.Corrupt(
                 f"{self.folder}: the record says that it was trained with seeds {seeds}, which do not include its own"
             )
-        jobs = {seed: self._job(seed, self.preset.evaluation, recorded, results) for seed in seeds}
-        if jobs[own].kind.weights_of is not None:
-            jobs = {seed: job.weights_job for seed, job in jobs.items()}
+        jobs = {seed: self._job(seed, self.preset.evaluation, recorded, results).weights_job for seed in seeds}
         train_runs(list(jobs.values()), [{}] * len(jobs), watch)
         return jobs[own].folder
 

@@ -13,7 +13,7 @@ from bench.errors import UserError
 from bench.records import weights
 from bench.runs.recorded import method_of, trained_on
 from bench.tools.verify import differences, promises
-from bench.tools.verify.findings import DIFFERENT, Finding, checked, compared, promise, scores
+from bench.tools.verify.findings import DIFFERENT, Finding, check_finding, promise, repeat_finding, scores
 from bench.tools.verify.repeat import RecordedRun
 from bench.training.execution_record import ExecutionRecord
 from bench.training.watch import Listener
@@ -59,12 +59,12 @@ def compare_training(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     yield Finding("training", f"repeated; {promise(reasons)}")
     for name in _OUTCOME:
         if (before := record.info.get(name)) != (now := here.info.get(name)):
-            yield compared(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
+            yield repeat_finding(name, differences.Difference(f"{before} recorded, {now} here", np.inf), reasons)
     curves = (_comparable(record, each.curve) for each in (record, here))
-    yield compared("curve", differences.of_curves(*curves), reasons)
+    yield repeat_finding("curve", differences.of_curves(*curves), reasons)
     for name in sorted(name for name in record.info["files"] if name.endswith(".safetensors")):
         pair = [_tensors(path / name) for path in (record.path, here.path)]
-        yield compared(name, differences.of_tensors(*pair), reasons)
+        yield repeat_finding(name, differences.of_tensors(*pair), reasons)
     for evaluation in record.evaluations:
         path = here.path / again.weights_of(evaluation)
         yield scores(evaluation, again.evaluate(evaluation, path), again.benchmark, reasons)
@@ -83,12 +83,12 @@ def _files(again: RecordedRun) -> Finding:
     wrong, names = [], again.info["files"]
     for name in names:
         try:
-            path = records.checked(again.folder, name, names)
+            path = records.checked_path(again.folder, name, names)
             if path.suffix == ".safetensors":
                 weights.load(path)
         except UserError as error:
             wrong.append(str(error))
-    return checked("files", wrong, f"{len(names)} as recorded")
+    return check_finding("files", wrong, f"{len(names)} as recorded")
 
 
 def _data(again: RecordedRun) -> Finding:
@@ -101,14 +101,14 @@ def _data(again: RecordedRun) -> Finding:
         found = {split: job.stream(split).digest for split in (("train", "valid") if validated else ("train",))}
     wrong = [f"{split} episodes are not the recorded ones" for split in found if recorded.get(split) != found[split]]
     named = data.known_as or "an unknown copy"
-    return checked("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
+    return check_finding("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
 
 
 def _evaluation(again: RecordedRun, path: Path) -> Finding:
     """Recomputes one evaluation from the stored weights."""
     try:
         recorded = records.read_evaluation(path)
-        weights = records.checked(again.folder, again.weights_of(recorded), again.info["files"])
+        weights = records.checked_path(again.folder, again.weights_of(recorded), again.info["files"])
         return scores(recorded, again.evaluate(recorded, weights), again.benchmark)
     except UserError as error:  # damaged, or weights of another network
         return Finding(f"scores {path.stem}", str(error), DIFFERENT)

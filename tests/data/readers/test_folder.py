@@ -203,19 +203,19 @@ def _bytes(image: Image.Image, kind: str = "PNG", **named: object) -> bytes:
 
 def test_an_image_is_read_as_it_is_shown():
     half = Image.new("RGBA", (40, 20), (0, 0, 0, 0))
-    assert (image_files.fitted(_bytes(half), "x", 16, "RGB") == 255).all()
+    assert (image_files.decode_to_fit(_bytes(half), "x", 16, "RGB") == 255).all()
     turned = Image.new("RGB", (40, 20))
     turned.paste((255, 0, 0), (0, 0, 40, 10))
     exif = Image.Exif()
     exif[0x0112] = 3  # turned by 180 degrees
-    pixels = image_files.fitted(_bytes(turned, exif=exif), "x", 16, "RGB")
+    pixels = image_files.decode_to_fit(_bytes(turned, exif=exif), "x", 16, "RGB")
     assert pixels[0].max() == 0 and (pixels[-1, :, 0] == 255).all()
 
 
 def test_the_middle_square_is_what_stays():
     wide = Image.new("RGB", (60, 20))
     wide.paste((0, 255, 0), (15, 0, 45, 20))  # what lies further out must not be seen
-    assert (image_files.fitted(_bytes(wide), "x", 16, "RGB")[..., 1] == 255).all()
+    assert (image_files.decode_to_fit(_bytes(wide), "x", 16, "RGB")[..., 1] == 255).all()
 
 
 def _deep_png() -> bytes:
@@ -232,13 +232,13 @@ def _deep_png() -> bytes:
 def test_deep_and_huge_images_are_not_read_wrongly(monkeypatch):
     deep = Image.fromarray(np.full((20, 20), 20_000, np.uint16))
     with pytest.raises(ValueError, match="8 bits"):
-        image_files.fitted(_bytes(deep), "x", 16, "L")
+        image_files.decode_to_fit(_bytes(deep), "x", 16, "L")
     with pytest.raises(ValueError, match="8 bits"):
-        image_files.fitted(_deep_png(), "x", 16, "RGB")
-    assert image_files.fitted(_bytes(Image.new("RGB", (9, 9), "red")), "x", 16, "RGB").shape == (16, 16, 3)
+        image_files.decode_to_fit(_deep_png(), "x", 16, "RGB")
+    assert image_files.decode_to_fit(_bytes(Image.new("RGB", (9, 9), "red")), "x", 16, "RGB").shape == (16, 16, 3)
     monkeypatch.setattr(image_files, "MOST_PIXELS", 399)
     with pytest.raises(ValueError, match="20x20 pixels"):
-        image_files.fitted(_bytes(Image.new("L", (20, 20))), "x", 16, "L")
+        image_files.decode_to_fit(_bytes(Image.new("L", (20, 20))), "x", 16, "L")
 
 
 def test_no_other_program_is_started_to_draw_an_image():
@@ -255,5 +255,5 @@ def test_a_damaged_image_is_read_or_noted(kind, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = bytes(content)[: data.draw(st.integers(0, len(content)))]
     corrupt: list[str] = []
-    images = image_files.decode({"x": content}, ["x"], 16, "RGB", corrupt, image_files.fitted)
+    images = image_files.decode({"x": content}, ["x"], 16, "RGB", corrupt, image_files.decode_to_fit)
     assert images.shape == (1 - len(corrupt), 16, 16, 3)

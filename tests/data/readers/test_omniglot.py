@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_embedded_file_holds_all_of_omniglot():
-    found = embedded_omniglot.embedded()
+    found = embedded_omniglot.open_embedded()
     info = assemble(found.classes, None, lambda images: None)
     assert info["shape"] == [32_460, 105, 105, 1] and {c["count"] for c in info["classes"]} == {20}
     assert info["counts"] == {"train": 1100, "valid": 100, "test": 423}
@@ -32,7 +32,7 @@ def test_the_embedded_file_holds_all_of_omniglot():
 
 
 def test_ink_is_255_and_rare():
-    images = embedded_omniglot.embedded().classes[0].read()
+    images = embedded_omniglot.open_embedded().classes[0].read()
     assert set(np.unique(images)) == {0, 255} and 0.02 < (images == 255).mean() < 0.2
 
 
@@ -47,7 +47,7 @@ def test_the_split_follows_its_rule_and_no_library():
 
 @pytest.mark.slow
 def test_nearest_is_what_pillow_makes_of_the_original_bits():
-    for c in embedded_omniglot.embedded().classes:
+    for c in embedded_omniglot.open_embedded().classes:
         images = c.read()
         ours = embedded_omniglot.resize_nearest(images)
         for image, resized in zip(images, ours, strict=True):
@@ -58,7 +58,7 @@ def test_nearest_is_what_pillow_makes_of_the_original_bits():
 
 
 def test_lanczos_is_pillows_image_by_image():
-    for c in embedded_omniglot.embedded().classes[::40]:
+    for c in embedded_omniglot.open_embedded().classes[::40]:
         images = c.read()
         for image, resized in zip(images, embedded_omniglot.resize_lanczos(images), strict=True):
             theirs = Image.fromarray(image[..., 0]).resize((28, 28), Image.Resampling.LANCZOS)
@@ -67,7 +67,7 @@ def test_lanczos_is_pillows_image_by_image():
 
 def test_bilinear_crop_is_the_middle_of_pillows_image():
     """Which is torchvision's Scale and CenterCrop of a file in RGB, where paper is white."""
-    for c in embedded_omniglot.embedded().classes[::200]:
+    for c in embedded_omniglot.open_embedded().classes[::200]:
         images = c.read()
         for image, cropped in zip(images, embedded_omniglot.resize_bilinear_crop(images), strict=True):
             colour = Image.fromarray(255 - image[..., 0]).convert("RGB")
@@ -153,7 +153,7 @@ def test_every_form_of_a_copy_is_the_same(tmp_path, home, characters, write_png,
         ours = added.images[c.offset : c.offset + c.count]
         theirs = embedded_omniglot.resize_nearest(characters[c.name])
         assert sorted(map(np.ndarray.tobytes, ours)) == sorted(map(np.ndarray.tobytes, theirs))
-    whole = [c for c in embedded_omniglot.embedded().classes if c.name in characters]
+    whole = [c for c in embedded_omniglot.open_embedded().classes if c.name in characters]
     assert added.digest == assemble(whole, None, lambda images: None)["digest"]
 
 

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_map
 
 from bench.networks.stacked import torch_operations as twins
 from bench.networks.stacked.engine import StackedEngine
-from bench.networks.stacked.tiles import How, Tile, Tiles, shipped
+from bench.networks.stacked.tiles import How, Tile, Tiles, shipped_tiles
 from bench.networks.stacked.triton_operations import TritonOperations
 from methods.contract import Episode
 from tests.networks.stacked.steps import drawn, meta_gradient, parameters
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 def small(filters: int) -> Tiles:
     """Tiles so small that every sum takes several of them."""
-    return {name: Tile(2 * filters, filters, 4, 1) for name in shipped()}
+    return {name: Tile(2 * filters, filters, 4, 1) for name in shipped_tiles()}
 
 
 class OnDevice:
@@ -271,7 +271,7 @@ def test_a_whole_meta_gradient(dtype: str, products: str) -> None:
     """Two episodes with different weights, one inner step: the error relative to float64 is at most twice that of the
     twins."""
     case, ways = Case((2, 3, 17, 17, 3, 16), getattr(torch, dtype)), 3
-    kernels = OnDevice(TritonOperations(products, {name: Tile(128, 16, 4, 1) for name in shipped()}, programs=6))
+    kernels = OnDevice(TritonOperations(products, {name: Tile(128, 16, 4, 1) for name in shipped_tiles()}, programs=6))
     params = parameters(case.episodes, case.channels, case.filters, case.filters, ways, case.generator)
     labels = torch.arange(ways).repeat(case.episodes, 1)
     support, query = (drawn(case.generator, case.episodes, 3, 3, 17, 17) for _ in range(2))

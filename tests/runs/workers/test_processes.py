@@ -21,7 +21,7 @@ from bench.records import layout
 from bench.runs import planning
 from bench.runs.groups import SeedGroup, startable
 from bench.runs.job import Job
-from bench.runs.workers.mapped_images import by_file, opened
+from bench.runs.workers.mapped_images import by_file, reopen
 from bench.runs.workers.processes import gpus
 from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
@@ -98,7 +98,7 @@ def test_images_go_to_a_worker_as_a_file(data_dir: Path) -> None:
     group = SeedGroup(tuple(jobs("maml", seeds=2, data_dir=data_dir)))
     sent = by_file(group.data)
     assert not hasattr(sent.images, "dtype")
-    back = group.with_data(opened(sent))
+    back = group.with_data(reopen(sent))
     assert (back.jobs[1].workload.data.images == group.jobs[1].workload.data.images).all()
     assert back.jobs[1].folder == group.jobs[1].folder
     assert by_file(sent) is sent  # what is no mapped file goes as it is

@@ -55,7 +55,7 @@ def test_the_authors_weights(authors: Path) -> None:
 
 def test_the_authors_weights_are_known(authors: Path) -> None:
     found = checkpoint.read(authors)
-    known = published_weights.known(found.files)
+    known = published_weights.recognise(found.files)
     assert found.iteration == 59_000 and known is not None and known.benchmark == "miniimagenet-5w1s"
     assert found.about()["name"] == known.name
 

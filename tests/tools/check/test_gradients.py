@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.tools.check.gradients import GradientCheck, measured
+from bench.tools.check.gradients import GradientCheck, check_gradient
 from bench.tools.check.toy_data import FUNCTIONS, IMAGES, Subject
 from methods import METHODS
 from methods.maml import Maml
@@ -63,7 +63,7 @@ class _SlightlyOff(Maml):
 
 
 def _found(kind: type, form: str = FUNCTIONS) -> GradientCheck:
-    found = measured(Subject(kind, form))
+    found = check_gradient(Subject(kind, form))
     assert found is not None
     return found
 

@@ -49,7 +49,7 @@ def test_the_export_is_the_stream_that_methods_see(typed: Command, tmp_path: Pat
         tmp_path / "out" / "episodes.parquet",
     )
     assert manifest["files"] == {n: files.sha256(tmp_path / "out" / n) for n in ("episodes.parquet", "images.npy")}
-    stream, count = named_stream.named(manifest["stream"], None)
+    stream, count = named_stream.named_stream(manifest["stream"], None)
     assert count == 20
     source = ImageEpisodes(stream.benchmark, store.load("omniglot"), "test", 0, stream.benchmark.episode(3))
     images, rows = np.load(tmp_path / "out" / "images.npy"), pd.read_parquet(table)
@@ -202,7 +202,7 @@ def test_mistakes(typed: Command, tmp_path: Path, handed_out: Path, arguments: t
 
 def test_episodes_whose_queries_stood_by_class_are_to_be_exported_again(handed_out: Path) -> None:
     name = json.loads((handed_out / "manifest.json").read_text())["stream"]
-    stream, _ = named_stream.named(name, None)
+    stream, _ = named_stream.named_stream(name, None)
     before = named_stream.name_of(replace(stream, by_class=True), 20)
     with pytest.raises(UserError, match="export it again"):
-        named_stream.named(before, None)
+        named_stream.named_stream(before, None)

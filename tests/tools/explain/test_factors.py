@@ -13,7 +13,7 @@ from bench.protocols import benchmarks, presets
 from bench.protocols.settings import settings_of, with_values
 from bench.tools.explain.effects import PAIR, Effect, effects
 from bench.tools.explain.effects import values as sizes
-from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compared
+from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compare
 from bench.tools.explain.pairs import most_apart, with_pairs
 from bench.tools.explain.tables import variants as shown_variants
 from bench.training.workload import NamedMethod
@@ -38,7 +38,7 @@ def test_groups_are_of_settings_that_exist() -> None:
 
 
 def test_the_factors_between_article_and_paper() -> None:
-    found = compared(OMNIGLOT, "maml", ENDS)
+    found = compare(OMNIGLOT, "maml", ENDS)
     assert factors(found, FROM) == [
         "iterations", "meta_batch", "queries", "inner_loop", "initialisation", "batch_norm",
         "evaluation.queries", "evaluation.inner_steps",
@@ -54,7 +54,7 @@ def test_the_factors_between_article_and_paper() -> None:
 @pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "ravi"), ("quick", "article")])
 def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, str], method: str, name: str) -> None:
     settings, used = ["validations=2", "validation_episodes=2"], NamedMethod(method).settings
-    found = compared(benchmarks.get(name), method, ends, settings, direction="both", used=used)
+    found = compare(benchmarks.get(name), method, ends, settings, direction="both", used=used)
     start, end = found.start, found.end
     assert factors(found, FROM) == factors(found, TO)
     for one, other in ((start, end), (end, start)):
@@ -67,7 +67,7 @@ def test_all_factors_together_lead_from_one_end_to_the_other(ends: tuple[str, st
 
 
 def test_each_cell_differs_in_its_factor_alone() -> None:
-    found = compared(OMNIGLOT, "maml", ENDS, ["iterations=50"], direction="both")
+    found = compare(OMNIGLOT, "maml", ENDS, ["iterations=50"], direction="both")
     by_name, ends = variants(found), {"article": found.start, "paper": found.end}
     for part in found.parts:
         variant, base = (part.plus, part.minus) if part.kind != TO else (part.minus, part.plus)
@@ -80,35 +80,35 @@ def test_each_cell_differs_in_its_factor_alone() -> None:
 
 
 def test_fewer_iterations_are_an_earlier_evaluation_of_the_same_training() -> None:
-    found = variants(compared(FIRST, "maml", ENDS, direction="both"))
+    found = variants(compare(FIRST, "maml", ENDS, direction="both"))
     shorter, longer = found["article with paper's iterations"], found["paper with article's iterations"]
     assert (shorter.protocol, shorter.at) == (found["article"].protocol, 60_000)
     assert (longer.protocol.training.iterations, longer.at) == (75_000, None)
-    best = variants(compared(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
+    best = variants(compare(FIRST, "maml", ENDS, ["weights=best"]))["article with paper's iterations"]
     assert (best.protocol.training.iterations, best.at) == (60_000, None)
 
 
 @pytest.mark.parametrize("ends", [("article", "paper"), ("paper", "article")])
 def test_the_printed_code_is_the_article_s_wherever_it_stands(ends: tuple[str, str]) -> None:
-    found = compared(FIRST, "maml", ends)
+    found = compare(FIRST, "maml", ends)
     (part,) = [part for part in found.parts if part.kind == READING]
     assert (part.plus, part.minus) == ("article with meta_update=episode", "article")
     assert "its printed code steps once an episode" in part.change
     article = presets.preset("article", FIRST)
     expected = replace(article, training=replace(article.training, meta_update="episode"))
     assert variants(found)[part.plus].protocol == expected
-    assert all(part.kind != READING for part in compared(FIRST, "maml", ends, ["meta_update=episode"]).parts)
+    assert all(part.kind != READING for part in compare(FIRST, "maml", ends, ["meta_update=episode"]).parts)
 
 
 def test_some_factors_only() -> None:
-    some = compared(OMNIGLOT, "maml", ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
+    some = compare(OMNIGLOT, "maml", ENDS, wanted=["batch_norm_epsilon", "inner_lr", "meta_update"])
     assert [part.factor.name for part in some.parts] == ["batch_norm_epsilon", "inner_lr", "meta_update"]
     assert len(some.variants) == 5 and not some.whole
-    assert [part.kind for part in compared(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
+    assert [part.kind for part in compare(OMNIGLOT, "maml", ENDS, wanted=["meta_update"]).parts] == [READING]
 
 
 def test_the_inner_loop_s_rate_and_steps_are_one_factor() -> None:
-    found = compared(OMNIGLOT, "maml", ENDS, direction="both")
+    found = compare(OMNIGLOT, "maml", ENDS, direction="both")
     (loop, _) = [part for part in found.parts if part.factor.name == "inner_loop"]
     assert loop.factor.settings == ("inner_lr", "inner_steps") and loop.change == (
         "inner_lr 0.01 (assumed) -> 2, inner_steps 5 (assumed) -> 1"
@@ -128,7 +128,7 @@ def test_the_inner_loop_s_rate_and_steps_are_one_factor() -> None:
     ],
 )  # fmt: skip
 def test_groups_that_are_asked_for(groups: list[str], expected: dict[str, tuple[str, ...]]) -> None:
-    found = compared(OMNIGLOT, "maml", ENDS, direction="both", groups=groups)
+    found = compare(OMNIGLOT, "maml", ENDS, direction="both", groups=groups)
     by_name = {part.factor.name: part.factor.settings for part in found.parts}
     assert expected.items() <= by_name.items() and found.whole
     settings = [
@@ -140,7 +140,7 @@ def test_groups_that_are_asked_for(groups: list[str], expected: dict[str, tuple[
 def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
     """The effect of both factors together exceeds the sum of their single effects by 70, as with one inner step and its
     learning rate."""
-    alone = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
+    alone = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
     found = with_pairs(alone, ["inner_lr+inner_steps"])
     (variant,) = [variant for variant in found.variants if variant not in alone.variants]
     values, before = settings_of(variant.protocol), found.start.values
@@ -158,7 +158,7 @@ def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
 
 
 def test_the_pairs_that_are_tried_are_of_the_factors_that_act_differently_in_either_place() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, ["iterations=5"], direction="both")
+    comparison = compare(OMNIGLOT, "maml", ENDS, ["iterations=5"], direction="both")
     names = factors(comparison, FROM)
     same = {(name, kind): 9.0 for name in names for kind in (FROM, TO)}
     unlike = same | {("queries", FROM): -9.0, ("batch_norm", FROM): 0.0, ("meta_batch", FROM): 8.0}
@@ -166,7 +166,7 @@ def test_the_pairs_that_are_tried_are_of_the_factors_that_act_differently_in_eit
 
 
 def test_an_effect_that_chance_explains_is_not_told_from_none() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    comparison = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 1.0, "queries": -20.0}, together=0)
     noise = np.random.default_rng(6)
     for name in ("article with paper's inner_lr", "article with paper's queries"):
@@ -190,16 +190,16 @@ def test_an_effect_that_chance_explains_is_not_told_from_none() -> None:
 )
 def test_groups_and_pairs_that_cannot_be(groups: list[str], pairs: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        with_pairs(compared(OMNIGLOT, "maml", ENDS, groups=groups), pairs)
+        with_pairs(compare(OMNIGLOT, "maml", ENDS, groups=groups), pairs)
 
 
 def test_what_cannot_be_explained_is_one_line() -> None:
     with pytest.raises(UserError, match="did you mean 'inner_lr'"):
-        compared(OMNIGLOT, "maml", ENDS, wanted=["inner_rl"])
+        compare(OMNIGLOT, "maml", ENDS, wanted=["inner_rl"])
     with pytest.raises(UserError, match="unknown factor 'episodes'"):
-        compared(OMNIGLOT, "maml", ENDS, wanted=["episodes"])
+        compare(OMNIGLOT, "maml", ENDS, wanted=["episodes"])
     with pytest.raises(UserError, match="nothing differs"):
-        compared(OMNIGLOT, "maml", ("paper", "paper"))
+        compare(OMNIGLOT, "maml", ("paper", "paper"))
 
 
 def scored(comparison: Comparison, effect_of: dict[str, float], together: float, seeds: int = 3) -> dict:
@@ -218,7 +218,7 @@ def value(found: list[Effect], name: str) -> float:
 
 
 def test_effects_are_paired_and_what_is_left_is_told() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries", "meta_update"])
+    comparison = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries", "meta_update"])
     assumed = {"inner_lr": 5.0, "queries": -2.0, "meta_update": 0.0}
     found = effects(comparison, scored(comparison, assumed, together=1.5))
     names = ["paper - article", "inner_lr", "queries", "sum of the parts", "rest of the gap", "meta_update"]
@@ -231,21 +231,21 @@ def test_effects_are_paired_and_what_is_left_is_told() -> None:
 
 
 def test_the_interval_of_an_effect_is_the_paired_one() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    comparison = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
     noise = np.random.default_rng(4)
     noisy = {c: {s: row + noise.normal(0, 3, row.shape) for s, row in of.items()} for c, of in scores.items()}
     found = {effect.name: effect for effect in effects(comparison, noisy)}
     effect, p_values = found["inner_lr"], [found[name].paired.p_value for name in ("inner_lr", "queries")]
     variant, base = (np.stack(list(noisy[name].values())) for name in ("article with paper's inner_lr", "article"))
-    expected = paired_tests.paired(variant, base)
+    expected = paired_tests.paired_difference(variant, base)
     assert effect.interval == pytest.approx(expected.difference.interval())
     assert effect.paired.p_value == pytest.approx(expected.p_value) and effect.paired.kind == "both"
     assert [found[name].holm for name in ("inner_lr", "queries")] == pytest.approx(paired_tests.holm(p_values))
 
 
 def test_a_seed_that_diverged_is_in_no_effect_of_its_variant() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
+    comparison = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "queries"])
     scores = scored(comparison, {"inner_lr": 5.0, "queries": -2.0}, together=0)
     del scores["article with paper's queries"][1]
     scores["article with paper's inner_lr"].clear()
@@ -261,7 +261,7 @@ def test_a_seed_that_diverged_is_in_no_effect_of_its_variant() -> None:
 
 
 def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
-    comparison = compared(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
+    comparison = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr"])
     scores = {variant.name: {0: np.array([100.0, 94.0]), 1: np.array([98.0, 80.0])} for variant in comparison.variants}
     row = shown_variants(comparison, (0, 1), scores)[0]
     assert row["95 % interval"].endswith("to 100.00") and "these weights only" in row["covers"]
@@ -269,5 +269,5 @@ def test_the_interval_of_a_cell_stays_within_what_can_be() -> None:
 
 def test_more_iterations_are_the_other_end_s_training() -> None:
     """If nothing else differs: validations do not change the last weights."""
-    found = compared(OMNIGLOT, "maml", ("quick", "paper"))
+    found = compare(OMNIGLOT, "maml", ("quick", "paper"))
     assert variants(found)["quick with paper's iterations"].protocol.training == found.end.protocol.training

@@ -97,7 +97,7 @@ def test_runs_that_are_there_are_shared_and_it_goes_on_where_time_ran_out(typed:
 
 
 def test_cheap_cells_come_first(typed: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variants, "timed", lambda works, on_event: works)  # in the order of the estimated costs
+    monkeypatch.setattr(variants, "add_times", lambda works, on_event: works)  # in the order of the estimated costs
     listing = typed("explain", "--from", "article", "--to", "paper", "--benchmark", "omniglot-5w1s", "--dry-run")
     lines = [line for line in listing.stdout.splitlines() if "x, " in line or "shared" in line]
     costs = [float(line.split("x, ")[0].split()[-1]) for line in lines if "x, " in line]

@@ -179,4 +179,4 @@ def test_ways_beyond_the_alphabet_and_queries_beyond_a_line() -> None:
     labels = np.zeros((30, 17), dtype=int)
     sheet = sheets.Sheet("many", tuple("class" + str(k) for k in range(30)), images[:, :1], images, labels, labels)
     assert sheet.names[0] == "1" and sheet.names[29] == "30"
-    assert sheets.drawn([sheet]).height > 2 * 30 * 72  # two lines a class
+    assert sheets.draw([sheet]).height > 2 * 30 * 72  # two lines a class

@@ -48,7 +48,7 @@ def test_libraries_compute_the_gradient_and_the_scores_of_the_loop(case: Case, n
 def test_ours_computes_them_too(method: str) -> None:
     """In float32, because our implementation gathers its images by itself."""
     case = Case(benchmarks.get("tiny"), method, CPU, None, meta_batch=4)
-    loop, ours = contenders.installed(method)["loop"](case), contenders.Ours(case, case.execution("eager"))
+    loop, ours = contenders.installed_loops(method)["loop"](case), contenders.Ours(case, case.execution("eager"))
     assert torch.equal(ours.evaluation().double(), loop.evaluation().double())
     for each in (loop, ours):
         each.meta_step()
@@ -58,7 +58,7 @@ def test_ours_computes_them_too(method: str) -> None:
 
 def test_calls_are_timed_in_turn_and_the_first_turn_does_not_count() -> None:
     called: list[str] = []
-    seconds = measure.interleaved({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2, CPU)
+    seconds = measure.time_in_turns({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2, CPU)
     assert called == ["a", "b"] * 3 and [len(samples) for samples in seconds.values()] == [2, 2]
 
 

@@ -30,7 +30,7 @@ from bench.records import layout
 
 FORMAT = 1
 MANIFEST, LOCK = "capsule.json", "requirements.txt"
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _RUN = re.compile(rf"{_NAME}/{_NAME}/[0-9a-f]{{8}}/seed\d{{1,10}}", re.ASCII)
 _FILE = re.compile(
     r"record\.json|curve\.parquet|(best|optimiser|weights|weights@\d{1,10})\.safetensors"

@@ -20,6 +20,7 @@ from bench import cli, errors, files
 from bench.data.readers import archives
 from bench.records import layout
 from bench.tools import capsule
+from methods import METHODS
 from tests.conftest import Command, one_line
 from tests.killing import command
 
@@ -79,6 +80,14 @@ def test_what_is_handed_on_can_be_verified_with_two_commands(typed: Command, tra
     assert kept(trained) == kept(tmp_path / "theirs")
     assert typed("import", "capsule.zip", "--results", "theirs").stdout.count(": already there") == 2
     assert "capsule.zip exists" in one_line(typed("export", "tiny/maml", "--out", "capsule.zip"))
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if not name.isalpha()])
+def test_runs_can_be_handed_on_whatever_their_method_is_called(typed: Command, method: str) -> None:
+    trained = typed(*RUN, "--method", method, "--results", "r")
+    assert trained.returncode == 0, trained.stderr
+    assert typed("export", "--all", "--out", "all.zip", "--results", "r").returncode == 0
+    assert f"/{method}/" in typed("import", "all.zip", "--results", "theirs").stdout
 
 
 @pytest.mark.parametrize("at", [2, 5, 9, 14, 20, 40])

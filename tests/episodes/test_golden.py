@@ -68,13 +68,6 @@ def test_mini_imagenet_without_its_images(name: str, stream: str) -> None:
     assert golden.indices(benchmarks.get(name), classes, stream) == golden.current_digests()[name]["indices"][stream]
 
 
-@pytest.mark.slow
-def test_mini_imagenet(prepared_mini_imagenet: Path) -> None:
-    images = store.load("mini-imagenet", prepared_mini_imagenet)
-    assert images.classes == golden.layout("mini-imagenet", None)
-    assert all(row["ok"] and row["complete"] for row in golden.verify(prepared_mini_imagenet))
-
-
 def test_nothing_of_the_process_moves_a_stream() -> None:
     """Another process, hash seed, global random state, number of threads, and order of streams."""
     code = (

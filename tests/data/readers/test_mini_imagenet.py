@@ -17,6 +17,7 @@ from PIL import Image
 from bench.data import adding, listing, sources, store
 from bench.data.readers import mini_imagenet
 from bench.data.splits import read_split
+from bench.episodes import golden
 
 FORMS = {
     "folder": lambda copy, path: copy.write_folder(path),
@@ -268,3 +269,5 @@ def test_the_real_miniimagenet(prepared_mini_imagenet):
     assert added.digest == sources.MINI_IMAGENET_DIGEST and "8 byte-identical pairs" in added.known_as
     assert sum(c.count - c.distinct for c in added.classes) == 1
     assert all(check["ok"] for check in listing.verify(prepared_mini_imagenet))
+    assert added.classes == golden.layout("mini-imagenet", None)
+    assert all(row["ok"] and row["complete"] for row in golden.verify(prepared_mini_imagenet))  # its episodes

@@ -65,8 +65,8 @@ def test_calls_are_timed_in_turn_and_the_first_turn_does_not_count() -> None:
 @pytest.mark.slow
 def test_the_command_shows_times_and_memory_and_keeps_every_sample(bench: Command, tmp_path: Path) -> None:
     result = bench(
-        *("speed", "--benchmark", "tiny", "--mode", "eager", "--repeats", "2", "--json", "speed.json"),
-        *("--meta-batches", "1,4", "--inner-steps", "2", "--figure", "memory.png"),
+        *("speed", "--benchmark", "tiny", "--method", "fomaml", "--mode", "eager", "--repeats", "2"),
+        *("--meta-batches", "1,4", "--inner-steps", "2", "--figure", "memory.png", "--json", "speed.json"),
     )
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "speed.json").read_text())

@@ -74,6 +74,7 @@ class Setup:
 INNER_LOOP = ("inner_lr", "inner_steps")
 MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
 MULTI_STEP = ("multi_step_epochs",)
+COSINES = ("cosine_scale",)
 FINE_TUNING = (
     *("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes"),
     *("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics"),
@@ -95,8 +96,8 @@ class Method(Protocol):
     needs: str | None  # a requirement that not every benchmark meets, one of `NEEDS`, or None
 
     # Optional attributes, with their defaults:
-    # settings: tuple[str, ...] = INNER_LOOP: the settings that it uses, from INNER_LOOP, FINE_TUNING, MINIBATCHES and
-    # MULTI_STEP
+    # settings: tuple[str, ...] = INNER_LOOP: the settings that it uses, from INNER_LOOP, FINE_TUNING, MINIBATCHES,
+    # MULTI_STEP and COSINES
     # ignores: tuple[str, ...] = (): other settings that it does not use, by their `--set` names
     # training_statistics: tuple[str, ...] = ("batch", "support"): the modes that it supports in training
     # uses_length: bool = False: whether its steps depend on the total number of iterations; for a user's method it

@@ -49,7 +49,7 @@ class Finetune:
         def loss(params: Params) -> tuple[Tensor, Params]:
             seen: Params = {}
             features = self.setup.network.features(params, batch.images, seen=seen)
-            return self.setup.loss(self._classified(params, features), batch.labels), seen
+            return self.setup.loss(self._training_outputs(params, features), batch.labels), seen
 
         gradient, (value, seen) = grad_and_value(loss, has_aux=True)(state.params)
         return value, gradient, moved(state.carried, seen)
@@ -92,10 +92,10 @@ class Finetune:
         running = {name: value for name, value in state.carried.items() if not name.startswith(_EPISODE)}
 
         def loss(params: Params, images: Images) -> Tensor:
-            return self.setup.loss(self._classified(params, network.features(params, support[images])), labels[images])
+            return self.setup.loss(self._outputs(params, network.features(params, support[images])), labels[images])
 
         def outputs(params: Params) -> Tensor:
-            return self._classified(params, network.features(params, query, params))
+            return self._outputs(params, network.features(params, query, params))
 
         def follow(params: Params, images: Images) -> Params:
             return moved({name: params[name] for name in running}, network.observed(params, support[images]))
@@ -110,11 +110,11 @@ class Finetune:
 
         def support_loss(params: Params, images: Images) -> Tensor:
             features = network.features(params, support[images], running)
-            return self.setup.loss(self._classified(params, features), labels[images])
+            return self.setup.loss(self._outputs(params, features), labels[images])
 
         def query_outputs(params: Params) -> Tensor:
             statistics = network.observed(params, support) if mode == "support" else running
-            return self._classified(params, network.features(params, query, statistics))
+            return self._outputs(params, network.features(params, query, statistics))
 
         return support_loss, query_outputs, params.keys()
 
@@ -125,9 +125,9 @@ class Finetune:
         adapted = [name for name in params if name.startswith("head")]
 
         def support_loss(params: Params, images: Images) -> Tensor:
-            return self.setup.loss(self._classified(params, anchors[images]), labels[images])
+            return self.setup.loss(self._outputs(params, anchors[images]), labels[images])
 
-        return support_loss, lambda params: self._classified(params, queries), adapted
+        return support_loss, lambda params: self._outputs(params, queries), adapted
 
     def stacked_predict(
         self, engine: Engine, state: State, support: Tensor, labels: Tensor, query: Tensor, setting: Setting
@@ -149,7 +149,11 @@ class Finetune:
         head: Params = self.setup.network.init_head(generator, outputs, like="conv")
         return head
 
-    def _classified(self, params: Params, features: Tensor) -> Tensor:
+    def _training_outputs(self, params: Params, features: Tensor) -> Tensor:
+        return self._outputs(params, features)
+
+    def _outputs(self, params: Params, features: Tensor) -> Tensor:
+        """The outputs of the head of an episode, and of that of training unless a method says otherwise."""
         outputs: Tensor = self.setup.network.head(params, features)
         return outputs
 

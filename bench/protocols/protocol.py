@@ -39,7 +39,7 @@ INNER_LOOP = ("inner_lr", "inner_steps")
 DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
 MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
-OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs")  # methods declare which
+OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs", "cosine_scale")  # methods say which
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
 _ROTATIONS = "a random turn per class of an episode, turned copies as classes, no turns, or none: the benchmark's"
@@ -47,8 +47,7 @@ _MULTI_STEP = "epochs in which the loss after every inner step counts, or none: 
 _INNER_BATCH = "images per inner step, drawn without replacement, pass after pass, or none: the whole support set"
 DOWNSAMPLING = ("max-pool", "max-pool-same", "stride")  # same: odd sizes are padded before pooling
 BLOCKS = ("paper", "padded", "unpadded")  # described in `bench.networks.geometry`
-# Described in `bench.networks.inputs`.
-INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")
+INPUTS = ("unit", "inverted", "bytes", "imagenet", "inverted-imagenet", "metaoptnet")  # see `bench.networks.inputs`
 WITH_VALIDATION = "train+valid"
 # The statistics that normalise the queries: their own, the support set's, those of the support set with each single
 # query, those of support and queries together, or running ones.
@@ -152,6 +151,7 @@ class Evaluation:
     finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
     finetune_weight_decay: float = _setting(0.0, "of its steps", least=0, later=True)
     finetune_statistics: str = _setting("kept", _MOVED, choices=("kept", "moved"), later=True)
+    cosine_scale: float | None = _setting(None, "of cosines at test, or none: 2, over 200 ways 10", above=0, later=True)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)
     benchmark: str | None = _setting(None, "benchmark of the episodes, or none: the training's", later=True)

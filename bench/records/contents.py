@@ -88,9 +88,10 @@ class Record:
         return pd.DataFrame(self.points)
 
     def settings(self, evaluated: Evaluated | None = None) -> tuple[str, ...]:
-        """The settings that the method uses, among those that not every method uses. Older records do not store them;
+        """The settings that the method uses, among those that not every method uses: as it was evaluated, because it
+        may have been given more since it was trained. Older evaluations store none, and still older records neither;
         there, a method whose evaluation chose a rate is taken to be fine-tuned."""
-        known = self.info.get("settings")
+        known = (evaluated.info if evaluated else {}).get("settings", self.info.get("settings"))
         if known is None:
             return protocol.FINE_TUNING if evaluated and evaluated.info.get("setting") else protocol.INNER_LOOP
         return tuple(map(str, known))

@@ -54,6 +54,7 @@ OF_EVALUATION: dict[str, type] = {
     "episodes_digest": str,
     "sha256": str,
 }
+OPTIONAL_OF_EVALUATION: dict[str, type] = {"settings": list}
 _LARGEST = 2**53  # integers are exact up to here, also as floating-point numbers
 
 

@@ -24,7 +24,16 @@ from bench.errors import UserError
 from bench.files import Unreadable, read_columns, sha256, write_atomically
 from bench.protocols import protocol, settings
 from bench.records.contents import Evaluated, Record
-from bench.records.fields import FORMAT, OF_EVALUATION, OF_RECORD, OPTIONAL, Corrupt, check_seal, checked_json
+from bench.records.fields import (
+    FORMAT,
+    OF_EVALUATION,
+    OF_RECORD,
+    OPTIONAL,
+    OPTIONAL_OF_EVALUATION,
+    Corrupt,
+    check_seal,
+    checked_json,
+)
 from bench.records.layout import CURVE, RECORD, evaluation_stem, folders
 
 STATUSES = ("unfinished", "finished", "diverged")
@@ -148,7 +157,7 @@ def _from_fields(kind: type, values: str) -> Any:
 
 def read_evaluation(path: Path) -> Evaluated:
     """The evaluation that this JSON file describes. Raises Corrupt."""
-    info = checked_json(path, OF_EVALUATION)
+    info = checked_json(path, OF_EVALUATION, OPTIONAL_OF_EVALUATION)
     table = path.with_suffix(".parquet")
     checked_path(path.parent, table.name, {table.name: info["sha256"]})
     evaluation = _part(path, protocol.Evaluation, info["evaluation"])

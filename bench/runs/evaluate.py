@@ -66,6 +66,7 @@ def _score(workload: Workload, job: Job, weights: Path, iteration: int, on_event
     how = ExecutionRecord.of(runner)
     about = {
         "command": job.command,
+        "settings": list(job.workload.method.settings),
         "setting": dict(choice.setting),
         "score": workload.benchmark.measure.name,
         "seconds": time.monotonic() - started,

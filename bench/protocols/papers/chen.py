@@ -109,4 +109,5 @@ def _of_test() -> dict[str, str]:
         "finetune_dampening": f"{head}: 0.9",
         "finetune_weight_decay": f"{head}: 0.001",
         "finetune_statistics": "save_features.py: model.eval()",
+        "cosine_scale": "backbone.py (distLinear): 2 for up to 200 outputs, else 10",
     }

@@ -50,6 +50,7 @@ PROJECTS_OWN: Citations = {
         Citation("Ravi and Larochelle 2017, code: none"),
     ),
     "finetune_statistics": Citation("this project"),
+    "cosine_scale": Citation("Chen et al. 2019, code, backbone.py (distLinear): 2 for up to 200 outputs, else 10"),
     "finetune_episodes": Citation("this project; Ravi and Larochelle 2017, code: 100"),
 }
 

@@ -43,6 +43,14 @@ def test_what_was_written_is_read(folder: Path) -> None:
     assert records.read_evaluation(next((folder / "evaluations").glob("*.json"))).iteration == 20
 
 
+def test_a_method_may_use_more_settings_than_when_it_was_trained(folder: Path) -> None:
+    evaluation = next((folder / "evaluations").glob("*.json"))
+    for path, settings in ((folder / layout.RECORD, ["inner_lr"]), (evaluation, ["inner_lr", "inner_steps"])):
+        path.write_text(json.dumps(files.seal(json.loads(path.read_text()) | {"settings": settings})))
+    record = records.read(folder)
+    assert record.settings() == ("inner_lr",) and record.settings(record.evaluations[0]) == ("inner_lr", "inner_steps")
+
+
 def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path, "tiny", seed=10)
     name = "/".join(folder.parts[-4:])

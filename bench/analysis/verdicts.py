@@ -15,6 +15,7 @@ from bench.protocols.benchmarks import Benchmark
 from bench.protocols.preset_sources import assumed_settings as assumed_by
 from bench.protocols.presets import MEANINGS, from_text, protocol_differences, value_text, without_shape_of
 from bench.protocols.protocol import Protocol
+from bench.protocols.usage import length_matters
 
 NOT_JUDGED = "not judged"
 
@@ -123,8 +124,8 @@ def _of_data(cell: Cell | PlannedCell) -> list[str]:
 
 
 def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
-    """The settings that differ from the claim's, or are unknown. The iteration compared is the evaluated one, since the
-    total number does not affect earlier iterations; the claim's own weights have the claim's iteration. The number of
+    """The settings that differ from the claim's, or are unknown. The iteration compared is the evaluated one; the total
+    number only if earlier iterations depend on it. The claim's own weights have the claim's iteration. The number of
     test episodes never disqualifies, because the interval reflects it; nor does the order of the queries, which does
     not affect the outputs of any built-in method."""
     if not claim.protocol:
@@ -132,7 +133,9 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     if cell.origin and cell.origin.get("predictions"):
         return []  # reported already
     theirs = without_shape_of(cell.benchmark, from_text(claim.protocol, cell.benchmark, cell.settings))
-    ours = replace(cell.protocol, training=replace(cell.protocol.training, iterations=theirs.training.iterations))
+    ours, total = cell.protocol, theirs.training.iterations
+    if not length_matters(ours.training, cell.settings):
+        ours = replace(ours, training=replace(ours.training, iterations=total))
     said = {text.partition("=")[0] for text in claim.settings}
     assumed = assumed_by(claim.preset, cell.benchmark) - said
     found = protocol_differences(cell.settings, without_shape_of(cell.benchmark, ours), theirs)
@@ -143,7 +146,7 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     unknown = [f"the claim's {', '.join(sorted(assumed))} unknown (assumed here)"] if assumed else []
     if same_weights(claim, cell):
         return [*differ, *unknown]
-    return [*_of_iteration(claim.iterations or theirs.training.iterations, cell), *differ, *unknown]
+    return list(dict.fromkeys([*_of_iteration(claim.iterations or total, cell), *differ, *unknown]))
 
 
 def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:

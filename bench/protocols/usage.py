@@ -17,3 +17,9 @@ def uses(used: Collection[str], name: str) -> bool:
 def as_used(part: Any, used: Collection[str]) -> Any:
     """A part of a protocol with defaults for the settings that a method does not use: equal parts give equal runs."""
     return replace(part, **{f.name: f.default for f in fields(part) if not uses(used, f.name)})
+
+
+def length_matters(training: Any, used: Collection[str]) -> bool:
+    """Whether the first iterations of a training depend on how many there are in all: by the schedule of its learning
+    rate, or by that of a multi-step loss without epochs."""
+    return training.meta_lr_final is not None or ("multi_step_epochs" in used and training.multi_step_epochs is None)

@@ -77,9 +77,21 @@ def notes(jobs: Sequence[Job], force: bool, keep: Collection[int]) -> list[str]:
 
 def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
     """Why a job cannot continue a shorter training to the bits of an uninterrupted one; empty if it can."""
-    method = job.workload.method
     if layout.OPTIMISER not in shorter.info["files"]:
         return "it was recorded by a version that kept no optimiser state"
+    if why := length_matters(job):
+        return why
+    if (
+        missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations}
+        - _kept_weights(shorter, None).keys()
+    ):
+        return f"it did not keep the weights of iteration {min(missing)}, which this run needs"
+    return _validated_elsewhere(job.protocol.training, shorter.training)
+
+
+def length_matters(job: Job) -> str:
+    """Why the first iterations of a job may depend on how many there are in all; empty if they do not."""
+    method = job.workload.method
     uses = getattr(method.kind, "uses_length", False) if method.code is None else vars(method.kind).get("uses_length")
     if uses is None:
         return f"{method.name} does not declare `uses_length = False`: its steps may depend on the number of iterations"
@@ -87,12 +99,7 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
         return f"the schedule of {method.name} depends on the number of iterations"
     if job.protocol.training.meta_lr_final is not None:
         return "the schedule to meta_lr_final depends on the number of iterations"
-    if (
-        missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations}
-        - _kept_weights(shorter, None).keys()
-    ):
-        return f"it did not keep the weights of iteration {min(missing)}, which this run needs"
-    return _validated_elsewhere(job.protocol.training, shorter.training)
+    return ""
 
 
 def _validated_elsewhere(wanted: Training, done: Training) -> str:

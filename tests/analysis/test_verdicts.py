@@ -206,6 +206,17 @@ def test_a_claim_is_held_against_the_iteration_evaluated(tmp_path: Path) -> None
     assert judge(replace(PAPER, iterations=75_000), of).reasons == ("iterations 60000, not 75000",)
 
 
+@pytest.mark.parametrize(
+    ("total", "reasons"), [(100_000, ()), (200_000, ("iterations 200000, not 100000",))], ids=["as long", "longer"]
+)
+def test_under_a_schedule_to_the_end_the_total_number_counts_as_well(
+    tmp_path: Path, total: int, reasons: tuple[str, ...]
+) -> None:
+    how = {"benchmark": "miniimagenet-5w1s", "method": "reptile", "preset": "nichol", "iteration": 100_000}
+    of = cell(tmp_path, settings=(f"iterations={total}",), **how)
+    assert judge(claim("miniimagenet-5w1s", "reptile", "paper"), of).reasons == reasons
+
+
 def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> None:
     of = cell(tmp_path, benchmark="miniimagenet-5w5s", preset="article")
     found = judge(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)

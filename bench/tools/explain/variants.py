@@ -14,7 +14,7 @@ from bench.protocols.settings import with_values
 from bench.records.choices import edges_text
 from bench.records.layout import kept_file, kept_weights, weights_of
 from bench.report import tables
-from bench.runs import planning, request
+from bench.runs import lengthen, planning, request
 from bench.runs.estimate import training_seconds
 from bench.runs.job import Job
 from bench.runs.progress import duration
@@ -64,11 +64,12 @@ def _jobs(variant: Variant, comparison: Comparison, request: request.Request, al
 
 
 def _reachable(variant: Variant, comparison: Comparison, request: request.Request) -> Variant:
-    """The variant; with a training of its own if the existing one did not keep the weights of the iteration it
-    needs."""
+    """The variant; with a training of its own if the existing one did not keep the weights of the iteration it needs,
+    or if they are not those of a training that ends there."""
     if variant.at is None:
         return variant
-    if all(_comes_by(job, variant.at) for job in _jobs(variant, comparison, request, ())):
+    jobs = _jobs(variant, comparison, request, ())
+    if not any(map(lengthen.length_matters, jobs)) and all(_comes_by(job, variant.at) for job in jobs):
         return variant
     return replace(variant, protocol=with_values(variant.protocol, {"iterations": variant.at}), at=None)
 

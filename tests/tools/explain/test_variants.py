@@ -140,6 +140,13 @@ def test_a_training_that_is_past_the_iteration_is_not_shared(
         assert ("shared" in typed(*dry).stdout) == shared
 
 
+@pytest.mark.parametrize("how", [("maml", "--set", "meta_lr_final=0"), ("msl",)], ids=["rate", "loss"])
+def test_a_training_with_a_schedule_to_its_end_is_not_shared(typed: Command, how: tuple[str, ...]) -> None:
+    asked = ("explain", "--from", "article", "--to", "paper", "--benchmark", "tiny", "--factor", "iterations")
+    listing = typed(*asked, "--dry-run", "--method", *how).stdout
+    assert "article with paper's iterations" in listing and "shared" not in listing
+
+
 def test_a_method_of_one_s_own_names_no_folder(typed: Command, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "mine.py").write_text("from methods.maml import Maml\n\n\nclass Mine(Maml):\n    pass\n")

@@ -107,12 +107,12 @@ def write_evaluation(
     write_atomically(target, lambda path: frame.to_parquet(path))
     fields = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(evaluation).items()}
     described = {
+        **info,  # first: that of an evaluation that is written again has its old checksum
         "format": FORMAT,
         "evaluation": fields,
         "iteration": iteration,
         "step": step,
         "sha256": sha256(target),
-        **info,
     }
     files.write_sealed(target.with_suffix(".json"), described)
 

@@ -51,6 +51,13 @@ def test_a_method_may_use_more_settings_than_when_it_was_trained(folder: Path) -
     assert record.settings() == ("inner_lr",) and record.settings(record.evaluations[0]) == ("inner_lr", "inner_steps")
 
 
+def test_scores_that_are_written_again_may_be_other_bytes(folder: Path) -> None:
+    (found,) = records.read(folder).evaluations
+    records.write_evaluation(folder, found.evaluation, found.iteration, found.step, 1 - found.scores, found.info)
+    (again,) = records.read(folder).evaluations
+    assert (again.scores == 1 - found.scores).all() and again.info["sha256"] != found.info["sha256"]
+
+
 def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_run(tmp_path, "tiny", seed=10)
     name = "/".join(folder.parts[-4:])

@@ -146,8 +146,18 @@ def tell(chosen: ChosenCandidate) -> None:
         with lock(job.folder):
             for found in RunStatus.read(job).evaluations.values():
                 if found is not None and found.info.get("grid") != chosen.kept:
-                    at_edge = found.info.get("at_edge", {}) | chosen.at_edge
-                    info = found.info | {"grid": chosen.kept, "at_edge": at_edge}
                     records.write_evaluation(
-                        job.folder, found.evaluation, found.iteration, found.step, found.scores, info
+                        job.folder,
+                        found.evaluation,
+                        found.iteration,
+                        found.step,
+                        found.scores,
+                        with_choice(found, chosen),
                     )
+
+
+def with_choice(found: records.Evaluated, chosen: ChosenCandidate) -> dict[str, Any]:
+    """What an evaluation stores, with this choice in place of an earlier one's; what the evaluation itself chose
+    stays."""
+    own = {name: place for name, place in found.edges.items() if name in {"step", *found.info.get("setting", {})}}
+    return found.info | {"grid": chosen.kept, "at_edge": own | chosen.at_edge}

@@ -3,13 +3,17 @@ one tested."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bench
 from bench import records
 from bench.protocols import experiments
+from bench.protocols.protocol import Evaluation
+from bench.runs import grids
 from tests.conftest import Command, one_line
 
 FILE = """\
@@ -109,6 +113,15 @@ def test_what_was_tested_before_is_told_afterwards(typed: Command, tmp_path: Pat
         assert all(each.evaluations[0].info["grid"]["chosen"] == "inner_lr=0.5" for each in tested)
     else:
         assert "2 of 4 runs" not in typed("report", "--file", "grid.toml").stdout
+
+
+def test_a_wider_grid_takes_the_place_of_a_narrower_one() -> None:
+    info = {"setting": {"lr": 0.5}, "at_edge": {"lr": "greatest"}}
+    found = records.Evaluated(Evaluation(), 1, 0, np.zeros((2, 1)), info)
+    for rates, edge in (((0.1, 0.4), {"inner_lr": "greatest"}), ((0.1, 0.4, 0.8), {})):
+        grid = grids.Grid(tuple(map(str, rates)), tuple({"inner_lr": rate} for rate in rates), ())
+        found = replace(found, info=grids.with_choice(found, grids.ChosenCandidate(grid, (0.5,) * len(rates), 1)))
+        assert found.edges == {"lr": "greatest"} | edge and found.info["grid"]["chosen"] == "0.4"
 
 
 def test_time_that_is_up_comes_before_the_choice(typed: Command, tmp_path: Path, file: Path) -> None:

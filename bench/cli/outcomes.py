@@ -70,17 +70,18 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
         return f"{where}: the loss or the weights are no longer finite; the learning curve is kept"
     skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
     if job.candidate:
-        valid = job.benchmark.measure.written(grids.valid_score(job) or 0.0)
+        found = grids.valid_score(job)
+        valid = "no finite score" if found is None else job.benchmark.measure.written(found)
         return f"{skipped}{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
         return (
             f"trained, not tested: the data here are incomplete. With all of them: python -m bench evaluate {job.name}"
         )
-    found = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
+    tested = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
-    return skipped + found + missing * bool(lost)
+    return skipped + tested + missing * bool(lost)
 
 
 def score(found: Evaluated, length_known: bool = True) -> str:

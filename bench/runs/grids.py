@@ -3,6 +3,7 @@ chosen on validation episodes, and only that one is tested."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -32,7 +33,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class ChosenCandidate:
-    """The chosen candidate, and each candidate's mean validation score over the seeds; None if a seed diverged."""
+    """The chosen candidate, and each candidate's mean validation score over the seeds; None if one of a seed is not
+    finite."""
 
     grid: Grid
     scores: tuple[float | None, ...]
@@ -128,16 +130,18 @@ def _mean_score(jobs: Sequence[Job]) -> float | None:
 
 
 def valid_score(job: Job) -> float | None:
-    """The validation score of the weights that would be tested; None if the training diverged. Raises UserError if the
-    run is not trained yet."""
+    """The validation score of the weights that would be tested; None if the training diverged, or that score is not
+    finite. Raises UserError if the run is not trained yet."""
     status = RunStatus.read(job)
     if not status.is_trained:
         raise UserError(f"{job.name} is not trained yet: another process is training it; try again later")
     if status.info["status"] == "diverged":
         return None
     if job.protocol.evaluation.weights == "best":
-        return float(status.info["best_score"])
-    return float(records.read(job.folder).points["valid_score"][-1])
+        score = status.info["best_score"]
+    else:
+        score = float(records.read(job.folder).points["valid_score"][-1])
+    return score if score is not None and math.isfinite(score) else None
 
 
 def tell(chosen: ChosenCandidate) -> None:

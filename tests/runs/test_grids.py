@@ -31,6 +31,23 @@ evaluation.episodes = 4
 finetune_lrs = [0.5, 0.1]
 """
 
+# One inner step with the second rate leaves the training finite, ten of the validation do not.
+SINUSOID = """\
+seeds = 1
+[[run]]
+benchmarks = ["sinusoid-5s"]
+methods = ["maml"]
+protocol = "quick"
+[run.set]
+iterations = 1
+inner_steps = 1
+validations = 1
+validation_episodes = 2
+weights = "{weights}"
+evaluation.episodes = 2
+inner_lr = [0.01, 1e6]
+"""
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -98,6 +115,16 @@ def test_a_choice_at_the_edge_is_named(typed: Command, tmp_path: Path, file: Pat
     assert typed("run", "--file", "grid.toml").returncode == 0
     report = typed("report", "--file", "grid.toml").stdout
     assert "chosen on validation at the edge of the range: seed 0: " in report and " inner_lr" in report
+
+
+@pytest.mark.parametrize("weights", ["last", "best"])
+def test_a_candidate_without_a_finite_score_is_not_chosen(typed: Command, tmp_path: Path, weights: str) -> None:
+    (tmp_path / "grid.toml").write_text(SINUSOID.format(weights=weights))
+    ran = typed("run", "--file", "grid.toml")
+    assert ran.returncode == 0, ran
+    assert "no finite score on validation" in ran.stdout and "inner_lr=0.01 chosen on validation" in ran.stdout
+    (tested,) = [each for each in found(tmp_path) if each.evaluations]
+    assert tested.training.inner_lr == 0.01 and tested.evaluations[0].info["grid"]["valid_scores"][1] is None
 
 
 def test_what_was_tested_before_is_told_afterwards(typed: Command, tmp_path: Path, file: Path) -> None:

@@ -138,6 +138,7 @@ def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, e
     chosen = grids.choice(grid)
     print(chosen.line, flush=True)
     tested += chosen.jobs
-    code = run_all(planning.groups(chosen.jobs, options.together, engine.workers), options, engine, emit)
+    trained = Namespace(**vars(options) | {"force": False})  # just now: only its tests are missing
+    code = run_all(planning.groups(chosen.jobs, options.together, engine.workers), trained, engine, emit)
     grids.tell(chosen)
     return code

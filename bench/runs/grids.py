@@ -103,6 +103,10 @@ def _check(grid: Grid) -> Grid:
     trainings = [jobs[0].protocol.training for jobs in grid.runs]
     if not all(training.validations for training in trainings):
         raise UserError("a list of values is chosen from by validation: set validations to 1 or more")
+    named: dict[str, str] = {}
+    for name, jobs in zip(grid.candidates, grid.runs, strict=True):
+        if (same := named.setdefault(jobs[0].key.hash, name)) != name:
+            raise UserError(f"{same} and {name} are the same: leave one out")
     seen = {jobs[0].validating().stream("valid").digest for jobs in grid.runs}
     if len(seen | {training.validation_episodes for training in trainings}) > 2:
         raise UserError(

@@ -13,7 +13,7 @@ import bench
 from bench import records
 from bench.protocols import experiments
 from bench.protocols.protocol import Evaluation
-from bench.runs import grids
+from bench.runs import complete, grids
 from tests.conftest import Command, one_line
 
 FILE = """\
@@ -127,6 +127,17 @@ def test_a_candidate_without_a_finite_score_is_not_chosen(typed: Command, tmp_pa
     assert tested.training.inner_lr == 0.01 and tested.evaluations[0].info["grid"]["valid_scores"][1] is None
 
 
+def test_the_one_chosen_is_not_trained_again_to_be_tested(
+    typed: Command, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    once = complete.train_runs
+    monkeypatch.setattr(complete, "train_runs", lambda jobs, *rest: trained.append(jobs[0].name) or once(jobs, *rest))
+    file.write_text(file.read_text().replace("seeds = 2", "seeds = 1").replace("0.0001, 0.5, 2.0", "0.1, 0.5"))
+    assert typed("run", "--file", "grid.toml", "--force").returncode == 0
+    assert len(trained) == 2 and sum(bool(each.evaluations) for each in found(tmp_path)) == 1
+
+
 def test_what_was_tested_before_is_told_afterwards(typed: Command, tmp_path: Path, file: Path) -> None:
     file.write_text(file.read_text().replace("[0.0001, 0.5, 2.0]", "0.5"))
     assert typed("run", "--file", "grid.toml").returncode == 0
@@ -178,6 +189,7 @@ def test_time_that_is_up_comes_before_the_choice(typed: Command, tmp_path: Path,
         ("validations = 1", "validations = 0", ", set", "set validations to 1 or more"),
         ("inner_lr = [0.0001, 0.5, 2.0]", "validation_episodes = [3, 4]", ", set", "share their validation episodes"),
         ("[0.0001, 0.5, 2.0]", str([k / 200 for k in range(1, 102)]), ", set", "at most 100"),
+        ("[0.0001, 0.5, 2.0]", "[1, 1.0]", ", set", "inner_lr=1 and inner_lr=1.0 are the same"),
         ("[0.0001, 0.5, 2.0]", "[]", ", set", "inner_lr is neither"),
         ('"maml"', '"maml", "finetune"', ", inner_lr", "finetune has no inner_lr: give it its own [[run]]"),
         ("inner_lr =", "finetune_steps = 3\ninner_lr =", "", "finetune_steps=3: used by finetune, "),

@@ -167,18 +167,24 @@ def _find_class(method: UserMethod) -> type:
 def _import(method: UserMethod, module: str) -> ModuleType:
     """The file, executed as a module. Raises UserError, with the line, for whatever it raises."""
     try:
-        if module:
-            return importlib.import_module(module)
-        spec = importlib.util.spec_from_file_location(
-            f"bench_own_{method.name.replace('-', '_')}_{method.code}", method.file
-        )
-        assert spec is not None and spec.loader is not None
-        made = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = made  # dataclasses look it up there
-        spec.loader.exec_module(made)
-        return made
+        return importlib.import_module(module) if module else _execute(method)
+    except UserError:
+        raise
     except (Exception, SystemExit) as error:
         raise UserError(f"{method.file}{line_in(method.file, error)}: {kind_and_reason(error)}") from error
+
+
+def _execute(method: UserMethod) -> ModuleType:
+    """The bytes whose hash the method has, as a module. The import system would not do: it executes the file as it is
+    by then, or bytecode that it keeps of a file of the same size and time. Raises UserError if the file has changed."""
+    source = method.file.read_bytes()
+    if hashlib.sha256(source).hexdigest() != method.sha256:
+        raise UserError(f"{method.file} was changed while it was in use: the same command runs what it is now")
+    made = ModuleType(f"bench_own_{method.name.replace('-', '_')}_{method.code}")
+    made.__file__ = str(method.file)
+    sys.modules[made.__name__] = made  # dataclasses look it up there
+    exec(compile(source, str(method.file), "exec"), vars(made))
+    return made
 
 
 def line_in(file: Path, error: BaseException) -> str:

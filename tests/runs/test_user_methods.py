@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench import files, records
+from bench.errors import UserError
 from bench.protocols import known_methods
 from bench.records import layout
 from bench.runs import user_methods
@@ -137,6 +140,19 @@ def test_a_changed_file_is_another_method(typed: Command, tmp_path: Path, mine: 
     files.write_sealed(folder / layout.RECORD, info)
     report = typed("report")
     assert report.returncode == 1 and "do not match the file of its method, mine.py" in report.stderr
+
+
+def test_what_is_executed_is_what_was_hashed(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    for steps in (3, 7):  # of one size and one time, by which Python knows the bytecode that it keeps
+        mine.write_text(f"{MINE}    steps = {steps}\n")
+        os.utime(mine, (1e9, 1e9))
+        assert vars(user_methods.find(str(mine)).kind)["steps"] == steps
+    mine.write_text(f"{MINE}    steps = 8\n")
+    method = user_methods.find(str(mine))
+    mine.write_text(f"{MINE}    steps = 9\n")
+    with pytest.raises(UserError, match="was changed while it was in use"):
+        _ = method.kind
 
 
 def test_one_that_borrows_weights(typed: Command, tmp_path: Path) -> None:

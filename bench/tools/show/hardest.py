@@ -18,6 +18,7 @@ from bench import files, records
 from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
 from bench.protocols.benchmarks import FUNCTIONS
+from bench.protocols.presets import value_text
 from bench.protocols.settings import differences, with_evaluation_settings
 from bench.records import Evaluated, fields, layout
 from bench.records.weights import load_state
@@ -72,7 +73,8 @@ def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
         asking = " ".join([again.name, *(f"--set {setting}" for setting in settings)])
         raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {asking}` adds one")
     apart = {name for each in asked[1:] for name in differences(each.evaluation, asked[0].evaluation)}
-    differing = ", ".join(f"{name} {sorted({getattr(e.evaluation, name) for e in asked})}" for name in sorted(apart))
+    values = {name: sorted({value_text(getattr(e.evaluation, name)) for e in asked}) for name in sorted(apart)}
+    differing = ", ".join(f"{name} {' or '.join(each)}" for name, each in values.items())
     raise UserError(f"{again.name} has {len(asked)} evaluations; name one with --set: they differ in {differing}")
 
 
@@ -111,7 +113,8 @@ def _predict_again(
 ) -> tuple[Execution, list[Predicted]]:
     """The predictions of the recorded weights in these episodes, each computed in its original chunk."""
     weights = records.checked_path(again.folder, again.weights_of(recorded), dict(again.info["files"]))
-    job = again.evaluating(recorded, weights)
+    every_step = replace(recorded.evaluation, scored_steps="every")  # also that before adaptation
+    job = again.evaluating(replace(recorded, evaluation=every_step), weights)
     state = job.workload.state_for("test", load_state(weights, job.workload.device))
     test = job.stream("test")
     assert isinstance(test, ImageEpisodes)
@@ -126,7 +129,7 @@ def _predict_again(
                 outputs = runner.predict(method, state, batch, setting)
             scores = score(outputs, batch.query_labels[:, None]).cpu().numpy()
             row = place - first
-            episode = Episode(*(part[row].cpu() for part in batch))
+            episode = Episode(*(part[row].cpu() for part in batch[:4]))
             by_class = episode.query_labels.argsort(stable=True)
             episode = episode._replace(query=episode.query[by_class], query_labels=episode.query_labels[by_class])
             classes = tuple(test.class_name(k) for k in test.draw(place, 1).classes[0].tolist())
@@ -138,11 +141,12 @@ def _predict_again(
 
 def _sheet(again: repeat.RecordedRun, recorded: Evaluated, predicted: Predicted) -> Sheet:
     ways, written = len(predicted.classes), again.benchmark.measure.written
-    before, after = (written(float(predicted.scores[step])) for step in (0, recorded.step))
+    steps = 0, recorded.inner_step
+    before, after = (written(float(predicted.scores[step])) for step in steps)
     title = f"Test episode {predicted.index}, {again.info['method']} seed {again.info['seed']}: {after} at inner step "
     images = [_pixels(part, ways) for part in (predicted.episode.support, predicted.episode.query)]
-    labels = [predicted.outputs[step].argmax(-1).reshape(ways, -1).numpy() for step in (0, recorded.step)]
-    return Sheet(f"{title}{recorded.step}, {before} before adaptation", predicted.classes, *images, *labels)
+    labels = [predicted.outputs[step].argmax(-1).reshape(ways, -1).numpy() for step in steps]
+    return Sheet(f"{title}{recorded.inner_step}, {before} before adaptation", predicted.classes, *images, *labels)
 
 
 def _pixels(images: Tensor, ways: int) -> np.ndarray:
@@ -152,7 +156,8 @@ def _pixels(images: Tensor, ways: int) -> np.ndarray:
 
 def _problem(recorded: Evaluated, predicted: Sequence[Predicted], reasons: Sequence[str]) -> str:
     """A line if the predictions differ from the scored ones; otherwise empty."""
-    other = [each.index for each in predicted if not np.array_equal(each.scores, recorded.scores[each.index])]
+    known = slice(-recorded.scores.shape[1], None)  # the steps that were scored: all, or only the last
+    other = [each.index for each in predicted if not np.array_equal(each.scores[known], recorded.scores[each.index])]
     if not other:
         return ""
     named = ", ".join(map(str, other))

@@ -139,8 +139,8 @@ class RecordedRun:
 
     @property
     def preset(self) -> protocol.Protocol:
-        """The preset that the record names."""
-        return presets.preset(self.info["preset"], self.benchmark)
+        """The preset that the record names, for the run's method."""
+        return presets.preset(self.info["preset"], self.benchmark, self.method.settings)
 
     def _prepare(self, info: Mapping[str, Any]) -> ExecutionRecord:
         recorded = ExecutionRecord.read(self.folder, info)

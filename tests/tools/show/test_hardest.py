@@ -154,7 +154,26 @@ def test_several_evaluations_of_which_none_is_the_presets_must_be_named(typed: C
     run = str(folder)
     assert typed("evaluate", run, "--chunk", "3", "--set", "queries=2", "--set", "episodes=7").returncode == 0
     line = one_line(typed("show", "episodes", run, "--set", "queries=2", "--out", "worst.png"))
-    assert "2 evaluations" in line and "they differ in episodes [7, 11]" in line
+    assert "2 evaluations" in line and "they differ in episodes 11 or 7" in line
+
+
+def test_what_is_scored_after_its_last_step_is_drawn_before_the_first_as_well(typed: Command, tmp_path: Path) -> None:
+    small = ("--iterations", "1", "--set", "evaluation.episodes=4", "--set", "evaluation.inner_steps=2")
+    reptile = ("run", "--benchmark", "tiny", "--method", "reptile", "--protocol", "nichol")
+    assert typed(*reptile, *small).returncode == 0
+    again = verify.open_run(next(layout.folders(tmp_path / "results" / "runs")), None, ignore)
+    drawn = hardest.draw(again, hardest.evaluation(again, []), [0, 3])
+    assert not drawn.problem and all(" at inner step 2, " in sheet.title for sheet in drawn.sheets)
+
+
+def test_of_several_that_differ_in_what_one_lacks_the_presets_is_drawn(typed: Command) -> None:
+    assert typed("run", "--benchmark", "tiny", "--method", "finetune", "--iterations", "1").returncode == 0
+    for rates in ("0.1", "0.5"):
+        other = ("--set", f"finetune_lrs={rates}", "--set", "finetune_head_steps=none", "--set", "finetune_steps=1")
+        assert typed("evaluate", "tiny", *other).returncode == 0
+    assert typed("show", "episodes", "tiny", "--hardest", "1", "--out", "a.png").returncode == 0
+    line = one_line(typed("show", "episodes", "tiny", "--set", "finetune_steps=1", "--out", "a.png"))
+    assert "2 evaluations" in line and "they differ in finetune_lrs 0.1 or 0.5" in line
 
 
 def test_functions_have_no_images(typed: Command) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods.contract import FINE_TUNING, Episode, Params, Setting, Setup, State
+from methods.contract import Episode, Params, Setting, Setup, State
 from methods.inner_loop import inner_step, outputs_along
 
 
@@ -19,7 +19,7 @@ class Pretrained:
     weights_of: str | None = None
     batch_statistics: tuple[str, ...] = ("batch", "support")
     needs: str | None = "functions"
-    settings = FINE_TUNING
+    settings = ("finetune_steps", "finetune_lrs", "finetune_episodes")  # plain steps of the whole network
     ignores = ("batch_norm_adapted", "batch_statistics")
 
     def __init__(self, setup: Setup) -> None:

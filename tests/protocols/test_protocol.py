@@ -179,7 +179,7 @@ def test_methods_declare_the_settings_that_they_use() -> None:
     declared = {name: NamedMethod(name).settings for name in ("maml", "anil", "finetune", "oracle", "nearest")}
     assert declared == {
         "maml": protocol.INNER_LOOP, "anil": protocol.INNER_LOOP, "finetune": protocol.FINE_TUNING,
-        "oracle": protocol.FINE_TUNING, "nearest": (),
+        "oracle": ("finetune_steps", "finetune_lrs", "finetune_episodes"), "nearest": (),
     }  # fmt: skip
 
 

@@ -63,11 +63,16 @@ def compare_training(again: RecordedRun, folder: Path) -> Iterator[Finding]:
     curves = (_comparable(record, each.curve) for each in (record, here))
     yield repeat_finding("curve", differences.of_curves(*curves), reasons)
     for name in sorted(name for name in record.info["files"] if name.endswith(".safetensors")):
-        pair = [_tensors(path / name) for path in (record.path, here.path)]
-        yield repeat_finding(name, differences.of_tensors(*pair), reasons)
+        yield repeat_finding(name, _of_files(name, record, here), reasons)
     for evaluation in record.evaluations:
         path = here.path / again.weights_of(evaluation)
         yield scores(evaluation, again.evaluate(evaluation, path), again.benchmark, reasons)
+
+
+def _of_files(name: str, record: records.Record, here: records.Record) -> differences.Difference | None:
+    if name not in here.info["files"]:  # as the state of the optimiser, if the training diverged here
+        return differences.Difference("the file: recorded, not written here", np.inf)
+    return differences.of_tensors(*(_tensors(each.path / name) for each in (record, here)))
 
 
 def _comparable(record: records.Record, curve: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,8 @@ import torch
 from bench import cli, files, records
 from bench.data import store
 from bench.records import layout, weights
-from bench.tools.verify import differences
+from bench.tools.verify import differences, verify
+from bench.training.watch import ignore
 from tests.conftest import Command, one_line
 
 RUN = ("run", "--benchmark", "tiny", "--iterations", "6", "--keep", "3")
@@ -102,6 +103,16 @@ def test_trained_again_everything_is_equal(typed: Command, results: Path) -> Non
         assert result.stdout.count(f"  {name:<28}equal, bit for bit") == 2, name
     lent = typed("verify", "tiny/nearest", "--retrain")
     assert lent.returncode == 0 and lent.stdout.count("bits are promised here") == 2
+
+
+def test_a_training_that_diverges_here_is_compared_as_far_as_it_went(folder: Path, tmp_path: Path) -> None:
+    here = Path(shutil.copytree(folder, tmp_path / "again" / layout.run_name(folder)))
+    (here / layout.OPTIMISER).unlink()
+    edit(here / layout.RECORD, lambda info: info.update(status="diverged") or info["files"].pop(layout.OPTIMISER))
+    found = {each.what: each for each in verify.compare_training(verify.open_run(folder, None, ignore), here)}
+    assert "finished recorded, diverged here" in found["status"].text
+    assert "recorded, not written here" in found[layout.OPTIMISER].text
+    assert found[layout.WEIGHTS].text == "equal, bit for bit"
 
 
 def test_a_forged_score_is_found(typed: Command, folder: Path) -> None:

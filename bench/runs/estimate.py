@@ -50,10 +50,10 @@ def _took(group: Sequence[Job], known: StepTimes, seen: set[Path]) -> tuple[floa
 
 
 def _told(parts: Sequence[tuple[Sequence[Job], float, str]]) -> str:
-    seeds = ", ".join(str(job.seed) for group, _, _ in parts for job in group)
+    seeds = [str(job.seed) for group, _, _ in parts for job in group]
     known_by = next((known_by for _, _, known_by in parts if known_by), "")
     took = f"about {duration(sum(part[1] for part in parts))} ({known_by})" if known_by else "nothing to train"
-    return f"{'seeds' if len(seeds) > 1 else 'seed'} {seeds}: {took}"
+    return f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)}: {took}"
 
 
 def _makespan(times: Sequence[float], workers: int) -> float:

@@ -28,7 +28,9 @@ def train_runs(jobs: Sequence[Job], infos: Sequence[dict[str, Any]], watch: Watc
     records so far, empty for a run that has not started."""
     if jobs[0].kind.weights_of is not None:
         return [_copy_weights(job, watch) for job in jobs]
-    kept = _Records([job.validating() for job in jobs], infos, watch.on_event)
+    # A run that goes on is validated as it was begun, whatever preset with the same training asks for it now.
+    begun = [replace(job, preset=info.get("preset", job.preset)) for job, info in zip(jobs, infos, strict=True)]
+    kept = _Records([job.validating() for job in begun], infos, watch.on_event)
     devices.forget_peak_memory(jobs[0].workload.device)
     workload = kept.jobs[0].workload
     progress = halving_chunks(workload, len(jobs), lambda smaller: _attempt(smaller, kept, watch), watch.on_event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from bench import files, provenance, records
+from bench.cli.running import Stop
 from bench.data import listing, store
 from bench.errors import UserError
 from bench.files import sha256
@@ -67,6 +69,24 @@ def test_an_evaluation_changes_neither_weights_nor_choice(typed: Command, result
     assert first.info["files"][layout.WEIGHTS] == second.info["files"][layout.WEIGHTS]
     assert first.info["files"][layout.BEST] == second.info["files"][layout.BEST]
     assert first.info["execution"] == second.info["execution"]
+
+
+def test_a_run_goes_on_with_the_validation_it_began_with(
+    typed: Command, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two presets may share a training, but not an evaluation."""
+    small = ("classes=train", "validations=2", "validation_episodes=4", "evaluation.episodes=2", "queries=3")
+    asked = ("run", "--benchmark", "tiny", "--method", "reptile", "--iterations", "4", "--seed", "0")
+    asked = (*asked, *(text for setting in small for text in ("--set", setting)), "--protocol")
+    assert typed(*asked, "nichol", "--results", "whole").returncode == 0
+    with monkeypatch.context() as patched:
+        calls = itertools.count(1)
+        patched.setattr(Stop, "__call__", lambda stop: next(calls) >= 3)
+        assert "at iteration 3; resume" in typed(*asked, "nichol").stderr
+    assert typed(*asked, "nichol-transduction").returncode == 0
+    whole, resumed = (records.read(next(layout.folders(path))) for path in (Path("whole"), results))
+    scores = [each.curve["valid_score"].dropna().tolist() for each in (whole, resumed)]
+    assert len(scores[0]) == 2 and scores[0] == scores[1]
 
 
 def test_an_evaluation_is_added_and_scores_the_same_episodes(typed: Command, results: Path) -> None:

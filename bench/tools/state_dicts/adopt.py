@@ -27,7 +27,7 @@ def state_dict_job(weights: Weights, request: Request) -> tuple[Job, frozenset[s
     if len(methods) > 1:
         raise UserError("--method: give one method: weights are evaluated by one at a time")
     told, rest = inferred_settings.training_settings(request.settings)
-    evaluation = presets.preset(request.protocol or "paper", benchmark).evaluation
+    evaluation = presets.preset(request.protocol or "paper", benchmark, methods[0].settings).evaluation
     evaluation = settings.with_evaluation_settings(evaluation, rest)
     used_settings.check_evaluation(rest, methods[0])
     used_settings.check([text for text in request.settings if text not in rest], methods)

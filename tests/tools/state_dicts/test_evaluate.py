@@ -126,6 +126,9 @@ def test_without_a_head(typed: Command, tmp_path: Path, saved: Callable[..., Pat
     for method in ("protonet", "nearest", "finetune"):
         result = typed(*TINY, "--method", method)
         assert result.returncode == 0 and "CloserLookFewShot" in result.stdout, result.stderr
+    assert typed("evaluate", "tiny/finetune").returncode == 0  # the same evaluation: no second one is stored
+    (tuned,) = layout.folders(Path("results/runs"), method="finetune")
+    assert len(records.read(tuned).evaluations) == 1
 
 
 def test_a_classifier_of_many_classes_has_features(typed: Command, saved: Callable[..., Path]) -> None:

@@ -15,6 +15,7 @@ NONE = "–"
 _KINDS = {"both": "episodes + seeds", "over episodes": "episodes", "over seeds": "seeds"}
 _KINDS |= {"for these models": "these weights only"}
 BATCH_NORM = {"batch": "batch (transductive)", "support": "support (inductive)", "running": "running (inductive)"}
+BATCH_NORM |= {"support+query": "support and one query (inductive)"}
 BATCH_NORM |= {"episode": "support and queries together (transductive)"}
 EFFECT_KINDS = """\
 One factor is changed at a time: "from" changes it in the start, "to" undoes it in the end. Factors interact, so the

@@ -19,6 +19,7 @@ from bench.analysis import claims_file, paired_tests
 from bench.errors import UserError
 from bench.protocols import presets
 from bench.protocols.benchmarks import BENCHMARKS
+from bench.protocols.protocol import STATISTICS
 from bench.records import layout
 from bench.report import build
 from bench.report.processes import at_once
@@ -70,6 +71,13 @@ def test_a_run_of_the_paper_is_judged(runs: Path, out: Path) -> None:
     for name in ("both", "over_episodes", "over_seeds", "crossed_bootstrap"):
         assert float(row[f"{name}_low"]) < float(row["accuracy"]) < float(row[f"{name}_high"])
     assert "differs" in made.text and CLAIM not in made.text
+
+
+def test_every_mode_of_batch_norm_has_its_words(runs: Path, out: Path) -> None:
+    for mode in STATISTICS:
+        write_run(runs, "tiny", settings=(f"evaluation.batch_statistics={mode}", f"filters={8 + len(mode)}"))
+    found = {row["batch_norm"] for row in rows(build.build(runs, out))}
+    assert len(found) == len(STATISTICS) and "support and one query (inductive)" in found
 
 
 def test_diverged_and_unfinished_runs_are_shown_and_in_no_mean(runs: Path, out: Path) -> None:

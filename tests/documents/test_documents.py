@@ -25,6 +25,7 @@ import bench
 from bench import cli
 from bench.data.sources import OMNIGLOT_DIGEST
 from bench.protocols import benchmarks, presets, protocol, settings
+from bench.tools.explain.factors import GROUPS
 from methods import METHODS
 from tests.conftest import ROOT, Command
 
@@ -129,6 +130,10 @@ def test_every_field_of_a_record_is_described(benchmark: str, typed: Command, tm
     names = {name for info in written for name in info} | {name for info in written for name in info["execution"]}
     described = set(re.findall(r"`([\w.]+)`", TEXTS["docs/record.md"]))
     assert names <= {name.partition(".")[0] for name in described}, names - described
+
+
+def test_every_group_of_settings_is_described() -> None:
+    assert [name for name in GROUPS if f"\n| `{name}`" not in TEXTS["docs/explain.md"]] == []
 
 
 def test_the_first_reproduction_names_the_runs_that_it_makes() -> None:

@@ -106,6 +106,8 @@ def _checkpoint_job(options: Namespace) -> Job:
         return _state_dict_job(options)
     if options.map is not None:
         raise UserError("--map applies to a state_dict only: the tensors of a TensorFlow checkpoint are known by name")
+    if options.method:
+        raise UserError("--method applies to a state_dict only: a TensorFlow checkpoint is evaluated with maml")
     refuse_folder(options.checkpoint)
     checkpoint = read(options.checkpoint)
     job = adopt.checkpoint_job(checkpoint, _request(options))

@@ -103,6 +103,7 @@ def test_a_record_whose_origin_was_changed_is_left_out(typed: Command, tmp_path:
         ((*TINY, "--set", "weights=best"), "imported weights"),
         ((*TINY, "--set", "queries=20"), "at most 19"),
         ((*TINY, "--at", "20"), "of one iteration"),
+        ((*TINY, "--method", "protonet"), "a TensorFlow checkpoint is evaluated with maml"),
         (("run", "--benchmark", "tiny", "--set", "origin=abc"), "unknown setting 'origin'"),
     ],
 )

@@ -46,7 +46,8 @@ def gains(cells: Sequence[Cell]) -> list[Compared]:
     found: dict[Any, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: cell.iterations):
         if cell.evaluated.evaluation.weights == "last":
-            found.setdefault((cell.record.path.parent, cell.evaluated.evaluation), []).append(cell)
+            same = cell.record.path.parent, cell.evaluated.evaluation, cell.evaluated.info["episodes_digest"]
+            found.setdefault(same, []).append(cell)
     return _correct_p_values([pair(b, a) for same in found.values() for a, b in pairwise(same) if _common_seeds(a, b)])
 
 
@@ -93,6 +94,11 @@ def _alike(a: Cell, b: Cell) -> bool:
     return same_time and _factors(a, b) in ({"method"}, {"precision"}, {"evaluation.precision"})
 
 
+def _trained_on(cell: Cell) -> tuple[str, str]:
+    """The benchmark and the copy of the data that were trained on, which may be others than those tested on."""
+    return cell.record.benchmark, cell.record.info["data"]["digest"]
+
+
 def _common_seeds(a: Cell, b: Cell) -> bool:
     return not set(a.seeds).isdisjoint(b.seeds)
 
@@ -105,6 +111,7 @@ def _factors(a: Cell, b: Cell) -> set[str]:
     training = differences(a.record.training, b.record.training).keys()
     return {
         *({"method"} if not same else ()),
+        *({"data"} if _trained_on(a) != _trained_on(b) else ()),
         # A method's source file, and settings that only it uses, are part of the method.
         *(training if same else {name for name in training - {"code"} if uses(both_use, name)}),
         *(f"evaluation.{name}" for name in evaluation),

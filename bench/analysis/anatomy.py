@@ -18,7 +18,7 @@ from bench.analysis.statistics import CLAIM_Z, FEWEST_SEEDS, LEVEL, Estimate, Me
 # "seeds" (on these episodes), "episodes" (with these seeds) -> the smallest number that would decide; None: none would
 Needed = dict[str, int | None]
 
-_MOST = 10**7  # seeds or episodes: if this many would not decide, no number would
+_MOST = 10**7  # seeds or episodes: no more are tried
 
 
 TELLING = (0.2, 0.8)  # accuracies for which the interval of `between_sd` holds at 95 %
@@ -150,10 +150,13 @@ def _decided(difference: Estimate, margin: float) -> bool:
 
 
 def _fewest(decides: Callable[[int], bool], least: int) -> int | None:
-    """The smallest number that decides; more never decide less."""
-    if not decides(_MOST):
-        return None
-    low, high = least - 1, _MOST
+    """The smallest number that decides. A larger one need not: where the error of a claim about few trainings is what
+    remains, so are its few degrees of freedom. Between two numbers an eighth apart, the larger decides if any does."""
+    low, high = least - 1, least
+    while not decides(high):
+        if high >= _MOST:
+            return None
+        low, high = high, high + 1 + high // 8
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)

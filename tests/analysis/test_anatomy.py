@@ -156,6 +156,14 @@ def test_no_number_would_do() -> None:
     assert anatomy.size_needed(still + 0.2, *wide, 2.0) == {"seeds": 3, "episodes": 2}
 
 
+def test_a_few_seeds_can_decide_what_many_cannot() -> None:
+    """93.7 +- 0.7, the SD of three trainings, and ours with an SD of 1: with many seeds only the claim's error and its
+    two degrees of freedom remain, t = 4.30, and 4.30 x 0.40 > 1.5; five seeds have 5.7, and 2.48 x 0.60 < 1.5."""
+    scores = 95.2 + np.array([[-1.0], [0.0], [1.0]]) + np.zeros(600)
+    found = anatomy.size_needed(scores, 93.7, 1.96 * 0.7 / 3**0.5, 3, 1.0, one_model=False)
+    assert found == {"seeds": 5, "episodes": None}
+
+
 def test_the_same_weights_by_hand() -> None:
     """V = sd^2/E + (h/1.96)^2. At h = 0, D = 0: agrees once t(E-1, 0.95) sd / sqrt(E) < 2, with sd = 20 at E = 273
     (1.650 x 20 / sqrt(273) = 1.998; at 272 it is 2.001)."""

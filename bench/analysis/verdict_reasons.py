@@ -1,12 +1,36 @@
-"""The reasons for a verdict, and what would decide it, in words."""
+"""The reasons for a verdict or against any, and what would decide it, in words."""
 
 from __future__ import annotations
 
+from bench.analysis import claim_error
 from bench.analysis.anatomy import Needed
 from bench.analysis.claims import Claim
 from bench.analysis.statistics import Estimate
+from bench.protocols.benchmarks import Benchmark
+from bench.protocols.preset_sources import assumed_settings
 
+PROTOCOL_UNKNOWN = "the claim's protocol is unknown"
 _FEW_MARGINS = 5  # if the claim's error is fewer margins than this, the verdict mentions it
+
+
+def against_any_run(claim: Claim) -> list[str]:
+    """Why no run of a claim's protocol can be judged against it; empty if one can."""
+    return [*of_claim(claim), *unknown(assumed(claim, claim.about))] if claim.protocol else [PROTOCOL_UNKNOWN]
+
+
+def of_claim(claim: Claim) -> list[str]:
+    """What a claim lacks, besides its protocol."""
+    return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
+
+
+def assumed(claim: Claim, benchmark: Benchmark) -> frozenset[str]:
+    """The settings of a claim's protocol on this benchmark that only this project assumes."""
+    return assumed_settings(claim.preset, benchmark) - {text.partition("=")[0] for text in claim.settings}
+
+
+def unknown(names: frozenset[str]) -> list[str]:
+    """That these settings of a claim are only assumed; empty if there are none."""
+    return [f"the claim's {', '.join(sorted(names))} unknown (assumed here)"] if names else []
 
 
 def would_decide(needed: Needed) -> str:

@@ -12,7 +12,6 @@ from bench.analysis.claims import Claim
 from bench.analysis.collapse import collapse_text
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
-from bench.protocols.preset_sources import assumed_settings as assumed_by
 from bench.protocols.presets import MEANINGS, from_text, protocol_differences, value_text, without_shape_of
 from bench.protocols.protocol import Protocol
 from bench.protocols.usage import length_matters
@@ -81,8 +80,12 @@ def telling(h: Judgement) -> tuple[bool, int, int, int]:
 def disqualified_by(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     """All reasons why the claim cannot be judged by this cell, in words."""
     return [
-        *_of_collapse(cell), *_of_seeds(claim, cell), *_of_claim(claim), *_of_data(cell), *_of_protocol(claim, cell)
-    ]  # fmt: skip
+        *_of_collapse(cell),
+        *_of_seeds(claim, cell),
+        *verdict_reasons.of_claim(claim),
+        *_of_data(cell),
+        *_of_protocol(claim, cell),
+    ]
 
 
 def same_weights(claim: Claim, cell: Cell | PlannedCell) -> bool:
@@ -109,10 +112,6 @@ def _of_seeds(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     return [f"{n} seed{'s' * (n > 1)}, but {few} are needed"] if n < few else []
 
 
-def _of_claim(claim: Claim) -> list[str]:
-    return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
-
-
 def _of_data(cell: Cell | PlannedCell) -> list[str]:
     source, data = cell.benchmark.source, cell.data
     trained = cell.trained_on if isinstance(cell, Cell) else cell.benchmark
@@ -129,24 +128,23 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     test episodes never disqualifies, because the interval reflects it; nor does the order of the queries, which does
     not affect the outputs of any built-in method."""
     if not claim.protocol:
-        return ["the claim's protocol is unknown"]
+        return [verdict_reasons.PROTOCOL_UNKNOWN]
     if cell.origin and cell.origin.get("predictions"):
         return []  # reported already
     theirs = without_shape_of(cell.benchmark, from_text(claim.protocol, cell.benchmark, cell.settings))
     ours, total = cell.protocol, theirs.training.iterations
     if not length_matters(ours.training, cell.settings):
         ours = replace(ours, training=replace(ours.training, iterations=total))
-    said = {text.partition("=")[0] for text in claim.settings}
-    assumed = assumed_by(claim.preset, cell.benchmark) - said
+    assumed = verdict_reasons.assumed(claim, cell.benchmark)
     found = protocol_differences(cell.settings, without_shape_of(cell.benchmark, ours), theirs)
     moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
     differ = [
         f"{name} {value_text(a)}, not {value_text(b)}" for name, (a, b) in found.items() if name not in assumed | moot
     ]
-    unknown = [f"the claim's {', '.join(sorted(assumed))} unknown (assumed here)"] if assumed else []
+    differ += verdict_reasons.unknown(assumed)
     if same_weights(claim, cell):
-        return [*differ, *unknown]
-    return list(dict.fromkeys([*_of_iteration(claim.iterations or total, cell), *differ, *unknown]))
+        return differ
+    return list(dict.fromkeys([*_of_iteration(claim.iterations or total, cell), *differ]))
 
 
 def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.sections import Section, command
+from bench.analysis.verdict_reasons import against_any_run
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, telling
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
@@ -93,16 +94,18 @@ def summary(found: Sequence[Answer]) -> str:
 
 
 def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
-    """The tables that have rows: judged; compared but not judged; not run, with the command to run; and not run, with
-    an unknown protocol. `records` provide the hours."""
+    """The tables that have rows: judged; compared but not judged; not run, with the command to run; not run, and not
+    judged by any run; and not run, with an unknown protocol. `records` provide the hours."""
     judged = [a for a in found if a.verdict in JUDGED]
     compared = [a for a in found if a.verdict == NOT_JUDGED]
     missing = [a.claim for a in found if a.verdict == NOT_RUN]
     known, unknown = ([c for c in missing if bool(c.protocol) is has] for has in (True, False))
+    open_, never = ([c for c in known if bool(against_any_run(c)) is has] for has in (False, True))
     parts = [
         (f"Judged: {len(judged)}", [_compared_row(a) for a in judged]),
         (f"Compared, not judged: {len(compared)}", [_compared_row(a) for a in compared]),
-        (f"Not run, with the command that would give a verdict: {len(known)}", [_open(c, records) for c in known]),
+        (f"Not run, with the command that would give a verdict: {len(open_)}", [_open(c, records) for c in open_]),
+        (f"Not run, and no run would be judged: {len(never)}", [_never(c, records) for c in never]),
         (f"Not run, protocol unknown here: {len(unknown)}", [_published_row(c) for c in unknown]),
     ]
     return [Table(caption, rows, folded=number > 0) for number, (caption, rows) in enumerate(parts) if rows]
@@ -139,9 +142,14 @@ def _ours(cell: Cell) -> str:
 
 
 def _open(claim: Claim, records: Sequence[Record]) -> Row:
-    """The command that would give a verdict, and how long it takes."""
+    """The command of the claim's protocol, and how long it takes."""
     takes = cost.hours(claim, records) or "unknown: measure with --dry-run"
     return _published_row(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
+
+
+def _never(claim: Claim, records: Sequence[Record]) -> Row:
+    """The command of the protocol as far as it is known, and why no verdict would follow."""
+    return _open(claim, records) | {"why": "; ".join(against_any_run(claim))}
 
 
 def _published_row(claim: Claim) -> Row:

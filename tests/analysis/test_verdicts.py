@@ -14,10 +14,13 @@ from bench.analysis import claims_file, statistics
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import pool
-from bench.analysis.verdict_reasons import would_decide
-from bench.analysis.verdicts import NOT_JUDGED, Judgement, disqualified_by, judge
+from bench.analysis.sections import command
+from bench.analysis.verdict_reasons import against_any_run, would_decide
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, PlannedCell, disqualified_by, judge
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
+from bench.protocols.settings import with_settings
+from bench.training.workload import NamedMethod
 from tests.conftest import ROOT
 from tests.report.synthetic import write_run
 
@@ -222,6 +225,26 @@ def test_what_the_article_does_not_print_counts_as_not_known(tmp_path: Path) -> 
     found = judge(claim("miniimagenet-5w5s", "maml", "article 75000 iterations"), of)
     assert of.described == "article" and found.verdict == "not judged"
     assert len(found.reasons) == 1 and "inner_lr" in found.why and "unknown (assumed here)" in found.why
+
+
+def planned(claim: Claim) -> list[PlannedCell]:
+    """The cells that a claim's command would give."""
+    asked = command(claim).partition("--method")[2].replace("--iterations ", "--set iterations=").split()
+    used = NamedMethod(claim.method).settings
+    preset = presets.preset(claim.preset, claim.about, used)
+    protocol = with_settings(preset, [word for at, word in enumerate(asked) if asked[at - 1] == "--set"])
+    full = protocol.training.iterations
+    reported = (full, *presets.milestones(claim.preset, claim.about, full))
+    whole = {"name": claim.about.source, "partial": False}
+    return [PlannedCell(claim.about, used, protocol, (0, 1, 2, 3, 4), whole, (at,)) for at in reported]
+
+
+def test_a_command_gives_the_verdict_that_it_is_said_to_give() -> None:
+    """Of every published number with a protocol: where any run can be judged, its own command's."""
+    known = [each for each in claims_file.published_claims() if each.protocol]
+    reasons = {each: min((disqualified_by(each, cell) for cell in planned(each)), key=len) for each in known}
+    assert {each: found for each, found in reasons.items() if found != against_any_run(each)} == {}
+    assert {each.preset for each, found in reasons.items() if found} == {"article", "raghu"}
 
 
 def fine_tuned(results: Path, *settings: str) -> Judgement:

@@ -87,6 +87,8 @@ def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out
     assert {row["command"].split()[3] for row in commands} == {"run"} and {c.benchmark for c in known} >= {
         row["benchmark"] for row in commands
     }
+    never = next(rows for caption, rows in tables.items() if "no run would be judged" in caption)
+    assert all("unknown (assumed here)" in row["why"] for row in never) and not any("why" in row for row in commands)
     names = [row["benchmark"] for row in commands]
     assert names == sorted(names, key=names.index) and len(set(names)) > 3  # each benchmark's together
 

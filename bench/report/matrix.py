@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bench.analysis.cells import Cell
 from bench.analysis.sections import Section
+from bench.analysis.statistics import over_episodes
 from bench.analysis.verdicts import NOT_JUDGED, Judgement, nearest, telling
 from bench.protocols import known_methods
 from bench.report.tables import latex_text
@@ -61,9 +64,9 @@ def _rows(method: str, found: Sequence[tuple[Cell, Judgement | None] | None]) ->
 
 
 def _ours(cell: Cell, held: Judgement | None) -> str:
-    form = cell.measure.form
-    low, high = cell.intervals[cell.covers]
-    half = "" if low != low else rf" \pm {(high - low) / 2:{form}}"
+    form, estimate = cell.measure.form, cell.headline if len(cell.seeds) > 1 else over_episodes(cell.scores)
+    # Not half of the interval that tables show, which ends at the measure's bounds; none if all scores are equal.
+    half = rf" \pm {estimate.half_width():{form}}" if np.ptp(cell.scores) else ""
     mark = rf"^{{{_MARKS[held.verdict]}}}" if held and held.verdict != NOT_JUDGED else ""
     alone = r"\,\dagger" if len(cell.seeds) == 1 else ""
     return f"${cell.headline.value:{form}}{half}{mark}{alone}$"

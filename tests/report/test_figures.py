@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from bench import records
 from bench.analysis.sections import sections
 from bench.report import build, figures, labels, panels
+from bench.report.matrix import matrix
 from tests.conftest import ROOT, bench_environment
 from tests.report.synthetic import write_run
 
@@ -79,6 +80,15 @@ def test_a_single_validation_is_no_curve(runs: Path, out: Path) -> None:
     write_run(runs, settings=("iterations=2",))
     made = {path.name for path in build.build(runs, out).files}
     assert "accuracy-omniglot-5w1s.svg" in made and "curves-omniglot-5w1s.svg" not in made
+
+
+def test_the_half_width_for_a_paper_does_not_end_at_100_percent(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_run(tmp_path, seed=seed, accuracy=1.0, settings=("episodes=20", "evaluation.queries=1"))
+    (section,), _ = sections(records.read_all(tmp_path)[0], [])
+    (cell,) = section.cells
+    assert cell.intervals["both"][1] == 100 < cell.headline.interval()[1]
+    assert rf"$98.00 \pm {cell.headline.half_width():.2f}$" in matrix([section])
 
 
 def test_one_latex_table_method_by_benchmark_for_a_paper(runs: Path, out: Path) -> None:

@@ -128,7 +128,7 @@ def _diverged_seeds(key: tuple[Any, ...], records: Iterable[Record]) -> tuple[in
 def _unpoolable(cell: Cell) -> str:
     """Why the runs of a cell cannot form one matrix; empty if they can."""
     found = {
-        "data": {record.info["data"]["digest"] for record, _ in cell.runs},
+        "data": {(evaluated.info.get("data") or record.info["data"])["digest"] for record, evaluated in cell.runs},
         "test episodes": {evaluated.info["episodes_digest"] for _, evaluated in cell.runs},
         "training settings": {record.training for record, _ in cell.runs},
     }

@@ -49,3 +49,13 @@ def test_methods_are_compared_if_they_were_trained_on_the_same_data(
     cells, problems = pool([*ours, *theirs])
     found = compare_pairs([cell for cell in cells if cell.title == BIRDS.name])
     assert not problems and [(pair.a.method, pair.b.method) for pair in found] == compared
+
+
+def test_seeds_that_were_tested_on_two_copies_are_not_pooled(tmp_path: Path) -> None:
+    """The test episodes' digest covers the first ones only, and two copies may differ in others."""
+    first, second = on_birds(tmp_path, "miniimagenet-5w5s", "maml", 64 * "a")
+    other = {"data": COPY | {"digest": 64 * "d"}}
+    changed = tuple(replace(e, info=e.info | other) if e.evaluation.benchmark else e for e in second.evaluations)
+    cells, problems = pool([first, replace(second, evaluations=changed)])
+    assert [cell.title for cell in cells] == ["miniimagenet-5w5s"]
+    assert len(problems) == 1 and "the data of its seeds differ" in problems[0]

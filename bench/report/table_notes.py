@@ -20,8 +20,8 @@ CLAIMS = (
     "agrees. Agreement shows that the difference is within the margin, which near 100 % is a large part of the error."
 )
 ANSWERS = (
-    "Agrees: within the margin that was fixed before any run. Differs: outside, beyond chance. Inconclusive: neither. "
-    "Not judged: fewer than three seeds, or a protocol or data unlike the published number's."
+    "Agrees: within the margin that was fixed before any run. Differs: otherwise, if beyond chance. Inconclusive: "
+    "neither. Not judged: fewer than three seeds, or a protocol or data unlike the published number's."
 )
 PAIRS = (
     "The same seeds and the same test episodes for both methods. With fewer than three common seeds the interval "
@@ -30,7 +30,7 @@ PAIRS = (
     " and then the table shows no difference. A setting chosen on validation at the edge of its range is named: "
     "beyond the edge might be better."
 )
-SEEDS = "Mean ± 1.96 SE over episodes, for each training seed alone."
+SEEDS = "Mean, with the half-width of its 95 % interval over episodes, for each training seed alone."
 ANATOMY = (
     "Binomial part: the noise of an episode's query images, which are right or wrong. Between episodes: how the "
     "accuracy of one model varies beyond that. Shared difficulty: what is hard for all seeds, the query images "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from math import nan
 from pathlib import Path
 
 from bench.errors import printable
+from bench.protocols.benchmarks import BENCHMARKS
+from bench.protocols.measures import ACCURACY
 from bench.report import wording
 from bench.report.tables import Row, Table
 
@@ -42,13 +45,13 @@ def _table(path: Path) -> Table:
 def _row(found: Row) -> Row:
     """The effect first, followed by the file's other columns."""
     numbers = {name: float(found[name]) for name in _NUMBERS if found.get(name)}
-    known = len({"value", "low", "high"} & numbers.keys()) == 3
-    ends = "{low:+.2f} to {high:+.2f}".format(**numbers) if known else wording.NONE
+    form = f"+{(BENCHMARKS[found['benchmark']].measure if found['benchmark'] in BENCHMARKS else ACCURACY).form}"
+    interval = (numbers.get("low", nan), numbers.get("high", nan))
     shown = {
         "factor": found["factor"],
-        "effect": f"{numbers['value']:+.2f}" if "value" in numbers else "no seed: diverged",
-        "95 % interval": ends,
-        "p (Holm)": f"{numbers['p_holm']:.2g}" if "p_holm" in numbers else wording.NONE,
+        "effect": f"{numbers['value']:{form}}" if "value" in numbers else "no seed: diverged",
+        "95 % interval": wording.ends(interval, form),
+        "p (Holm)": wording.p_value(numbers.get("p_holm", nan)),
     }
     shown["covers"] = wording.kind(found.get("interval") or wording.NONE)
     said = {*_NAMED, *_NUMBERS, "factor", "difference", "interval"}

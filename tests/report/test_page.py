@@ -16,7 +16,7 @@ import pytest
 from bench import files, records
 from bench.analysis import claims_file, training_operations
 from bench.records import layout
-from bench.report import answers, build, cost
+from bench.report import answers, build, cost, kept_effects
 from bench.report.answers import Answer, summary
 from tests.report.synthetic import write_run
 
@@ -213,6 +213,17 @@ def test_the_summary_counts() -> None:
     assert summary([]).startswith("0 published numbers: agrees 0")
     told = "1 published number: agrees 0, differs 0, inconclusive 0, not judged 0, not run 1."
     assert summary([Answer(claims_file.published_claims()[0], None)]) == told
+
+
+def test_effects_have_the_digits_of_their_measure(tmp_path: Path) -> None:
+    """As `explain` prints them: an effect of 0.0034 on a squared error is not 0.00."""
+    (tmp_path / "explain-quick-paper-sinusoid-5s-maml.csv").write_text(
+        "benchmark,method,from,to,factor,value,low,high,interval,p_holm\n"
+        "sinusoid-5s,maml,quick,paper,iterations,-0.0034,-0.0051,-0.0017,both,0.00001\n"
+    )
+    (table,), _ = kept_effects.tables(tmp_path)
+    shown = {"effect": "-0.0034", "95 % interval": "-0.0051 to -0.0017", "p (Holm)": "< 0.0001"}
+    assert shown.items() <= table.rows[0].items()
 
 
 def test_what_explain_found_is_on_the_page(runs: Path, out: Path) -> None:

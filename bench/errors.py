@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -39,6 +40,12 @@ def quantity(count: int, thing: str) -> str:
     """A number with its noun: `1 shot`, `2 shots`, `5 queries`."""
     many = "queries" if thing == "query" else f"{thing}s"
     return f"{count} {thing if count == 1 else many}"
+
+
+def command_line(*words: object) -> str:
+    """The command that a message tells the user to type, with these words after `python -m bench`, each quoted for a
+    shell."""
+    return shlex.join(["python", "-m", "bench", *map(str, words)])
 
 
 def reason(error: BaseException) -> str:

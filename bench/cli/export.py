@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.cli import chosen_runs
 from bench.cli.parsing import add_command
-from bench.errors import quantity
+from bench.errors import command_line, quantity
 
 
 def add(top: Any) -> None:
@@ -25,5 +25,5 @@ def export(options: Namespace) -> int:
     manifest = capsule.export(chosen_runs.folders(options), options.out)
     runs, size = len(manifest["runs"]), options.out.stat().st_size / 2**20
     print(f"{options.out}: {quantity(runs, 'run')}, {size:.1f} MiB")
-    print(f"on the other machine: python -m bench import {options.out.name}, then run the command it prints")
+    print(f"on the other machine: {command_line('import', options.out.name)}, then run the command it prints")
     return 0

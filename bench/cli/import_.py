@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from bench.cli.parsing import RESULTS, add_command
+from bench.cli.parsing import add_command
+from bench.cli.running import results_option
+from bench.errors import command_line
 
 
 def add(top: Any) -> None:
@@ -26,8 +27,9 @@ def import_(options: Namespace) -> int:
     outcomes = capsule.bring_in(options.file, options.results)
     for name, outcome in outcomes.items():
         print(f"{name}: {outcome}")
-    where = [] if options.results == RESULTS else ["--results", str(options.results)]
-    trained = [name for name in outcomes if not records.predicted(records.read_info(options.results / name))]
+    infos = {name: records.read_info(options.results / name) for name in outcomes}
+    trained = {name: info for name, info in infos.items() if not records.predicted(info)}
     if trained:  # scored predictions of other code have no weights to recompute them from
-        print(f"verify with: {shlex.join(['python', '-m', 'bench', 'verify', *trained, *where])}")
+        own = records.method_options(trained.values())
+        print(f"verify with: {command_line('verify', *trained, *own, *results_option(options))}")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.analysis.collapse import ADVICE, collapse_text, collapsed
 from bench.cli.json_events import Emit
-from bench.errors import quantity
+from bench.errors import command_line, quantity
 from bench.protocols.measures import MEASURES
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
         valid = "no finite score" if found is None else job.benchmark.measure.written(found)
         return f"{skipped}{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
-        return (
-            f"trained, not tested: the data here are incomplete. With all of them: python -m bench evaluate {job.name}"
-        )
+        later = command_line("evaluate", job.folder)
+        return f"trained, not tested: the data here are incomplete. With all of them: {later}"
     tested = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})

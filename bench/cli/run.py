@@ -11,7 +11,7 @@ from bench.cli import workers as worker_options
 from bench.cli.json_events import Emit
 from bench.cli.parsing import add_command
 from bench.cli.running import add_running, check_names, make_request, results_option, run_all
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 
 if TYPE_CHECKING:
     from bench.protocols.experiments import Experiment
@@ -126,8 +126,8 @@ def _run(blocks: Sequence[PlannedRuns], engine: Engine, options: Namespace, emit
     if code in (0, 1):
         for line in cell_means.lines(tested):
             print(line)
-        of_file = f" --file {options.file}" if options.file else ""
-        print(f"tables and figures: python -m bench report{results_option(options)}{of_file}")
+        of_file = ["--file", options.file] if options.file else []
+        print(f"tables and figures: {command_line('report', *results_option(options), *of_file)}")
     return code
 
 

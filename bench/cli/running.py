@@ -139,9 +139,9 @@ def _report_stop(stop: Stop, emit: Emit, where: Sequence[str], options: Namespac
     return code
 
 
-def results_option(options: Namespace) -> str:
+def results_option(options: Namespace) -> list[str]:
     """The `--results` option that another command needs to find the same records; empty for the default folder."""
-    return "" if options.results == RESULTS else f" --results {options.results}"
+    return [] if options.results == RESULTS else ["--results", str(options.results)]
 
 
 class Stop:

@@ -1,6 +1,6 @@
 """What runs leave on disk: one folder per run, written atomically, self-describing, readable without torch."""
 
-from bench.records.contents import Evaluated, Record, predicted
+from bench.records.contents import Evaluated, Record, method_options, predicted
 from bench.records.fields import Corrupt
 from bench.records.record import (
     STATUSES,
@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "checked_path",
     "counted",
+    "method_options",
     "predicted",
     "read",
     "read_all",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +95,14 @@ class Record:
         if known is None:
             return protocol.FINE_TUNING if evaluated and evaluated.info.get("setting") else protocol.INNER_LOOP
         return tuple(map(str, known))
+
+
+def method_options(infos: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The `--method` options with which commands recompute these records: one for each user's file that holds a method.
+    A method that a package provides under a name other than its file's is found without."""
+    codes = [(info["method"], str((info.get("code") or {}).get("file", ""))) for info in infos]
+    own = dict.fromkeys(file for method, file in codes if file == f"{method}.py")
+    return [word for file in own for word in ("--method", f"path/to/{file}")]
 
 
 def predicted(info: Mapping[str, Any]) -> bool:

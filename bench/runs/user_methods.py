@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, kind_and_reason, reason, unknown_name
+from bench.errors import UserError, command_line, kind_and_reason, reason, unknown_name
 from bench.protocols.known_methods import GROUP, is_file
 from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
 from bench.protocols.settings import settings_of
@@ -76,7 +76,7 @@ class UserMethod(NamedMethod):
         )
         said = kind_and_reason(error)
         return UserError(
-            f"{self.file}{where}: {said}. `python -m bench check {self.file}` tries it on a small benchmark"
+            f"{self.file}{where}: {said}. `{command_line('check', self.file)}` tries it on a small benchmark"
         )
 
     @property

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from bench import files, provenance, records
 from bench.data.readers import archives
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 from bench.records import layout
 
 FORMAT = 1
@@ -90,9 +90,10 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
 def _facts(record: records.Record) -> dict[str, Any]:
     """The facts that a reader of the archive needs first; the rest is in the record."""
     info = record.info
+    verify = command_line("verify", record.name, *records.method_options([info]))
     scored = {layout.evaluation_stem(e.evaluation, e.iteration): e.info["episodes_digest"] for e in record.evaluations}
     return {
-        "commands": {"made by": info.get("command", ""), "verify": f"python -m bench verify {record.name}"},
+        "commands": {"made by": info.get("command", ""), "verify": verify},
         "protocol": {"preset": info["preset"], "training_hash": info["training_hash"]},
         "data": info["data"],
         "episodes_digest": info.get("episodes_digest", {}) | {"test": scored},
@@ -156,9 +157,7 @@ def _manifest(path: Path, content: Mapping[str, bytes]) -> dict[str, Any]:
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: not a capsule: its {MANIFEST} is missing or damaged") from error
     if newer:
-        raise UserError(
-            f"{path}: written by a newer version (format {manifest['format']}; this version reads up to {FORMAT})"
-        )
+        raise UserError(f"{path}: written by a newer version (format {manifest['format']}; this reads up to {FORMAT})")
     return sums
 
 

@@ -20,7 +20,7 @@ from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.probes import channels_are_last
 from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 
 SIDE, PER_CLASS = 32, 600
 HDF5, ORIGINAL = "data.hdf5", ("train", "test", "meta")
@@ -154,8 +154,8 @@ def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
         if all(read_split(other).get(c.name) == c.split for c in classes):
             source = other.replace("_", "-")
             raise UserError(
-                f"{copy.path}: these are the classes of {source}, in its split: use `python -m bench data add {source} "
-                f"{copy.path}`"
+                f"{copy.path}: these are the classes of {source}, in its split: use "
+                f"`{command_line('data', 'add', source, copy.path)}`"
             )
         raise UserError(
             f"{copy.path}: {len(wrong)} of {len(classes)} labels are not the CIFAR-100 numbers of classes of this "

@@ -17,10 +17,9 @@ from bench.data.readers.image_files import decode, decode_to_fit
 from bench.data.readers.refusals import unknown_form_error
 from bench.data.readers.torchmeta import image_files
 from bench.data.splits import read_split
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 
 SIDE, PER_CLASS, TOTAL = 84, (41, 60), 11_788
-OWN_SPLIT = "to keep its split, use `python -m bench data add folder {} --name birds`"
 NOT_ORIGINAL = "some copies are cropped to the birds' bounding boxes; whether this one is could not be checked"
 SPLIT = "split as Chen et al. (2019) have it, 100/50/50 classes"
 
@@ -58,7 +57,7 @@ def _check_split(copy: Copy, birds: Groups) -> None:
     ours = read_split("cub")
     listed = class_splits(copy)
     other = [bird for bird, split in listed.items() if bird in ours and ours[bird] != split]
-    keep = OWN_SPLIT.format(copy.path)
+    keep = f"to keep its split, use `{command_line('data', 'add', 'folder', copy.path, '--name', 'birds')}`"
     if other:
         raise UserError(
             f"{copy.path}: its classes are split differently ({other[0]} is in {listed[other[0]]}, here in "

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from bench.data.splits import read_split, some
+from bench.errors import command_line
 
 WNID = re.compile(r"n[0-9]{8}")  # ImageNet's names of classes
 FEWEST = 3  # classes needed to recognise a data set: fewer may have these names by chance
@@ -60,7 +61,7 @@ def command(found: Sequence[KnownDataSet], path: Path) -> str:
     """The command to use a data set, or one of several."""
     if found[0].source == "omniglot":
         return "it is included in this project: use `--benchmark omniglot-5w1s`"
-    return " or ".join(f"`python -m bench data add {known.source} {path}`" for known in found)
+    return " or ".join(f"`{command_line('data', 'add', known.source, path)}`" for known in found)
 
 
 def class_folders(files: Iterable[str]) -> list[str]:

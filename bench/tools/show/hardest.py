@@ -16,7 +16,7 @@ from torch import Tensor
 
 from bench import files, records
 from bench.episodes.images import ImageEpisodes
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.presets import value_text
 from bench.protocols.settings import differences, with_evaluation_settings
@@ -70,8 +70,8 @@ def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
         if again.info["status"] != "finished":
             raise UserError(f"{again.name} is {again.info['status']}: it has no predictions to draw")
         named = f" with {', '.join(settings)}" if settings else ""
-        asking = " ".join([again.name, *(f"--set {setting}" for setting in settings)])
-        raise UserError(f"{again.name} has no evaluation{named}: `python -m bench evaluate {asking}` adds one")
+        asking = command_line("evaluate", again.folder, *(word for each in settings for word in ("--set", each)))
+        raise UserError(f"{again.name} has no evaluation{named}: `{asking}` adds one")
     apart = {name for each in asked[1:] for name in differences(each.evaluation, asked[0].evaluation)}
     values = {name: sorted({value_text(getattr(e.evaluation, name)) for e in asked}) for name in sorted(apart)}
     differing = ", ".join(f"{name} {' or '.join(each)}" for name, each in values.items())

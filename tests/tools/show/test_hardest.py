@@ -138,7 +138,7 @@ def test_a_run_made_anew_has_no_pictures_of_the_old(typed: Command, folder: Path
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("tiny", "--set", "queries=3"), "has no evaluation with queries=3: `python -m bench evaluate tiny/maml/"),
+        (("tiny", "--set", "queries=3"), "has no evaluation with queries=3: `python -m bench evaluate "),
         (("tiny", "--set", "querys=2"), "did you mean 'queries'"),
         (("tiny", "--out", "worst.jpg"), "the picture is a PNG: give a name that ends in .png"),
         (("tiny", "--hardest", "0"), "not a whole number from 1"),

@@ -26,7 +26,12 @@ def command(source: str) -> str:
 
 def copy_name(source: str, digest: str, known_as: str | None) -> str:
     """The name of a copy, in words."""
-    return known_as or f"{'an unknown copy' if source in NAMES else 'images of your own'} ({digest[:12]})"
+    return known_as or f"{unnamed_copy(source)} ({digest[:12]})"
+
+
+def unnamed_copy(source: str) -> str:
+    """What data are called whose digest is not that of a known copy."""
+    return "an unknown copy" if source in NAMES else "images of your own"
 
 
 def data_dir(explicit: Path | None = None) -> Path:

@@ -91,6 +91,8 @@ def test_own_images_are_a_benchmark_like_the_others(
     assert "already finished" in mine(*asked).stdout
     evaluated = mine("evaluate", "mine-2w1s", "--set", "queries=2", "--set", "episodes=4")
     assert evaluated.returncode == 0, evaluated
+    verified = mine("verify", "mine-2w1s").stdout
+    assert "(images of your own)" in verified and "verified: bit for bit" in verified
     (tmp_path / "data").rename(tmp_path / "elsewhere")  # the report needs no images
     report = mine("report")
     text = (tmp_path / "results" / "report" / "report.md").read_text()

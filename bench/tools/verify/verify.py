@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench import records
+from bench.data import sources
 from bench.errors import UserError
 from bench.records import weights
 from bench.runs.recorded import method_of, trained_on
@@ -105,8 +106,8 @@ def _data(again: RecordedRun) -> Finding:
         validated = again.training.validations > 0 or "valid" in recorded
         found = {split: job.stream(split).digest for split in (("train", "valid") if validated else ("train",))}
     wrong = [f"{split} episodes are not the recorded ones" for split in found if recorded.get(split) != found[split]]
-    named = data.known_as or "an unknown copy"
-    return check_finding("data", wrong, f"{data.name} {data.digest[:8]} ({named}); episodes as recorded")
+    copy = data.known_as or sources.unnamed_copy(data.name)
+    return check_finding("data", wrong, f"{data.name} {data.digest[:8]} ({copy}); episodes as recorded")
 
 
 def _evaluation(again: RecordedRun, path: Path) -> Finding:

@@ -126,7 +126,8 @@ def _of(name: str, file: Path, entry: str = "") -> UserMethod:
     if name in METHODS:
         raise UserError(f"{file}: {name} is the name of a built-in method: rename the file")
     if not _NAME.fullmatch(name):
-        raise UserError(f"{file}: {name!r} cannot name a method: use up to 40 lower-case letters, digits, - and _")
+        use = "use up to 40 lower-case letters, digits, - and _, starting with a letter"
+        raise UserError(f"{file}: {name!r} cannot name a method: {use}")
     try:
         return UserMethod(name, file.resolve(), hashlib.sha256(file.read_bytes()).hexdigest(), entry)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,14 @@ def _judgeable() -> list[str]:
 
 def _claim(claim: Claim, cost: str = "") -> str:
     said = f"{claim.source} ({claim.variant})" if claim.variant else claim.source
-    which = f"{claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<{_PROTOCOL}}"
+    which = f"{claim.benchmark:<18}{claim.method:<21}{claim.number:<35}{claim.protocol or '-':<{_protocol_width()}}"
     return f"  {which}{cost}{said}"
+
+
+@cache
+def _protocol_width() -> int:
+    """Width of the column of the claims' protocols, some of which have settings after the name."""
+    return 2 + max(len(claim.protocol) for claim in published_claims())
 
 
 def _generated_files() -> list[str]:
@@ -123,5 +130,6 @@ def _data_set(found: Mapping[str, Any]) -> str:
 
 
 def _in_short(docstring: str) -> str:
-    """The first sentence or clause of a docstring."""
-    return re.split(r"(?<!et al)[.;](?:\s|$)", " ".join(docstring.split()), maxsplit=1)[0]
+    """The first sentence or clause of a docstring; what is in brackets stays whole."""
+    first = re.match(r"(\([^()]*\)|(?<=et al)\.|[^.;]|[.;](?!\s|$))*", " ".join(docstring.split()))
+    return first[0] if first else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.analysis.claims_file import published_claims
 from bench.records.record import read_all
-from bench.tools import claim_costs
+from bench.tools import claim_costs, inventory
 from tests.conftest import Command
 from tests.report.synthetic import write_run
 
@@ -33,6 +33,15 @@ def test_every_claim_stands_in_a_line_with_its_protocol(bench: Command) -> None:
     assert re.fullmatch(r"~[\d,.]+", of_paper[0][6])
     sd = next(line for line in lines if line.split()[:2] == ["omniglot-20w1s", "nil"])
     assert "96.70 ± 0.30 (SD of 3 trainings)" in sd and re.search(" - +- +", sd)
+
+
+def test_columns_stay_apart_and_no_bracket_stays_open() -> None:
+    lines = inventory.everything(None)
+    with_settings = [claim for claim in published_claims() if claim.settings]
+    assert with_settings
+    for claim in with_settings:
+        assert any(f" {claim.protocol}  {claim.source} (" in re.sub(" {2,}", "  ", line) for line in lines), claim
+    assert all(line.count("(") == line.count(")") for line in lines[: lines.index("data")])
 
 
 def test_what_a_claim_costs(tmp_path: Path) -> None:

@@ -6,26 +6,19 @@ from bench.analysis import claim_error
 from bench.analysis.anatomy import Needed
 from bench.analysis.claims import Claim
 from bench.analysis.statistics import Estimate
-from bench.protocols.benchmarks import Benchmark
-from bench.protocols.preset_sources import assumed_settings
 
+# What was never published, so that no run can follow it: shown beside every verdict.
+UNKNOWABLE = {
+    "omniglot": "the claim's split of the characters is unknown",
+    "mini-imagenet": "the claim's image resizer is unknown",
+}
 PROTOCOL_UNKNOWN = "the claim's protocol is unknown"
 _FEW_MARGINS = 5  # if the claim's error is fewer margins than this, the verdict mentions it
-
-
-def against_any_run(claim: Claim) -> list[str]:
-    """Why no run of a claim's protocol can be judged against it; empty if one can."""
-    return [*of_claim(claim), *unknown(assumed(claim, claim.about))] if claim.protocol else [PROTOCOL_UNKNOWN]
 
 
 def of_claim(claim: Claim) -> list[str]:
     """What a claim lacks, besides its protocol."""
     return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
-
-
-def assumed(claim: Claim, benchmark: Benchmark) -> frozenset[str]:
-    """The settings of a claim's protocol on this benchmark that only this project assumes."""
-    return assumed_settings(claim.preset, benchmark) - {text.partition("=")[0] for text in claim.settings}
 
 
 def unknown(names: frozenset[str]) -> list[str]:

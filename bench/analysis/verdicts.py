@@ -12,17 +12,12 @@ from bench.analysis.claims import Claim
 from bench.analysis.collapse import collapse_text
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
+from bench.protocols.preset_sources import assumed_settings
 from bench.protocols.presets import MEANINGS, from_text, protocol_differences, value_text, without_shape_of
 from bench.protocols.protocol import Protocol
 from bench.protocols.usage import length_matters
 
 NOT_JUDGED = "not judged"
-
-# What was never published, so that no run can follow it: shown beside every verdict.
-_UNKNOWABLE = {
-    "omniglot": "the claim's split of the characters is unknown",
-    "mini-imagenet": "the claim's image resizer is unknown",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +130,7 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     ours, total = cell.protocol, theirs.training.iterations
     if not length_matters(ours.training, cell.settings):
         ours = replace(ours, training=replace(ours.training, iterations=total))
-    assumed = verdict_reasons.assumed(claim, cell.benchmark)
+    assumed = _assumed(claim, cell.benchmark)
     found = protocol_differences(cell.settings, without_shape_of(cell.benchmark, ours), theirs)
     moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
     differ = [
@@ -145,6 +140,18 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
     if same_weights(claim, cell):
         return differ
     return list(dict.fromkeys([*_of_iteration(claim.iterations or total, cell), *differ]))
+
+
+def against_any_run(claim: Claim) -> list[str]:
+    """Why no run of a claim's protocol can be judged against it; empty if one can."""
+    if not claim.protocol:
+        return [verdict_reasons.PROTOCOL_UNKNOWN]
+    return [*verdict_reasons.of_claim(claim), *verdict_reasons.unknown(_assumed(claim, claim.about))]
+
+
+def _assumed(claim: Claim, benchmark: Benchmark) -> frozenset[str]:
+    """The settings of a claim's protocol on this benchmark that only this project assumes."""
+    return assumed_settings(claim.preset, benchmark) - {text.partition("=")[0] for text in claim.settings}
 
 
 def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:
@@ -174,8 +181,8 @@ def _judge(claim: Claim, cell: Cell) -> Judgement:
 
 def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
     """Remarks that accompany a verdict."""
-    if cell.benchmark.source in _UNKNOWABLE and cell.protocol.training.split == "random":
-        yield _UNKNOWABLE[cell.benchmark.source]
+    if cell.benchmark.source in verdict_reasons.UNKNOWABLE and cell.protocol.training.split == "random":
+        yield verdict_reasons.UNKNOWABLE[cell.benchmark.source]
     if same:
         iterations = iteration_range(cell.iterations)
         yield f"one trained model, so no spread between trainings (weights of iteration {iterations})"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.sections import Section, command
-from bench.analysis.verdict_reasons import against_any_run
-from bench.analysis.verdicts import NOT_JUDGED, Judgement, telling
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, against_any_run, telling
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
 from bench.report import cost, wording

@@ -137,8 +137,12 @@ def _kind(name: str, ranged: bool, cells: Sequence[str]) -> str:
 
 
 def _first_reasons(text: str) -> tuple[str, str]:
-    """The first of several reasons, as many as fit into three lines of a table, and the others."""
+    """The first of several reasons, as many as fit into three lines of a table, and the others; a single reason that
+    does not fit is divided where it lists settings."""
     first, *others = re.split(r"(?<=;) |(?<=,) (?=which |and its )", text)
+    if len(first) > _REASONS:
+        first, *names = re.split(r"(?<=,) ", first)
+        others = [*names, *others]
     while others and len(f"{first} {others[0]}") <= _REASONS:
         first = f"{first} {others.pop(0)}"
     return first, " ".join(others)

@@ -15,8 +15,8 @@ from bench.analysis.cells import Cell
 from bench.analysis.claims import Claim
 from bench.analysis.pooling import pool
 from bench.analysis.sections import command
-from bench.analysis.verdict_reasons import against_any_run, would_decide
-from bench.analysis.verdicts import NOT_JUDGED, Judgement, PlannedCell, disqualified_by, judge
+from bench.analysis.verdict_reasons import would_decide
+from bench.analysis.verdicts import NOT_JUDGED, Judgement, PlannedCell, against_any_run, disqualified_by, judge
 from bench.protocols import presets
 from bench.protocols.benchmarks import get
 from bench.protocols.settings import with_settings

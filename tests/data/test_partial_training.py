@@ -62,7 +62,10 @@ def test_what_was_trained_on_a_part_is_tested_where_all_is(
 
     trained = typed(*without, "--data-dir", part)
     assert trained.returncode == 0, trained.stderr
-    assert "not tested" in trained.stdout and "python -m bench evaluate miniimagenet-2w1s/maml/" in trained.stdout
+    assert (
+        "not tested" in trained.stdout
+        and "python -m bench evaluate results/runs/miniimagenet-2w1s/maml/" in trained.stdout
+    )
     (folder,) = layout.folders(tmp_path / "results" / "runs")
     info = json.loads((folder / layout.RECORD).read_text())
     assert info["status"] == "finished" and info["best_iteration"] == 0 and set(info["episodes_digest"]) == {"train"}

@@ -39,7 +39,7 @@ FIRST = (
     "run --benchmark tiny --method reptile --iterations 2",
     "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
 )
-FINE_TUNING = "--set finetune_episodes=2 --set finetune_steps=2 --set finetune_head_steps=2"
+FINE_TUNING = "--set finetune_episodes=2 --set finetune_steps=2"
 LEAST = {
     "run": "--seeds 1 --iterations 2 --set meta_batch=2 --set validations=1 --set validation_episodes=2"
     " --set evaluation.episodes=2",
@@ -72,7 +72,7 @@ def _least(line: str) -> str:
     kind = next((kind for kind in LEAST if line.startswith(kind)), "")
     least = LEAST.get(kind, "")
     if kind in ("run", "evaluate") and re.search("finetune|pretrained", line):
-        least = f"{least} {FINE_TUNING}"
+        least = f"{least} {FINE_TUNING}{' --set finetune_head_steps=2' * ('finetune' in line)}"
     if re.search("--protocol (nichol|snell)", line):  # which train on the classes of validation too
         return f"{line} {least}".replace("validations=1", "validations=0")
     asked_for = re.search("--dry-run|--file|--mode compiled", line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,8 +65,9 @@ def folders(results: Path, benchmark: str = "*", method: str = "*") -> Iterator[
 
 def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:
     """The folders of the named runs, each once, in the order of `names`. A name is a folder, a whole name
-    `<benchmark>/<method>/<hash>/seed<k>`, or the beginning of one, which selects every run that matches. Raises
-    UserError if a name matches no run, or several runs although only `one` is wanted."""
+    `<benchmark>/<method>/<hash>/seed<k>`, or the beginning of one, which selects every run that matches: those with
+    these parts if there are any, so that `tiny/maml` is not `tiny/maml++`. Raises UserError if a name matches no run,
+    or several runs although only `one` is wanted."""
     return list(dict.fromkeys(path for name in names for path in _matching(results, name, one)))
 
 
@@ -74,13 +75,18 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
     if (Path(name) / RECORD).is_file():
         return [Path(name).resolve()]
     known = {run_name(path): path for path in folders(results)}
-    found = [known[name]] if name in known else [path for run, path in known.items() if run.startswith(name)]
+    exact = [known[name]] if name in known else []
+    found = exact or _beginning(known, f"{name.rstrip('/')}/") or _beginning(known, name)
     if not found:
         raise UserError(f"no run {name!r} under {results}: `python -m bench report` lists the runs")
     if one and len(found) > 1:
         more = f"be more specific, such as {run_name(found[0])}"
         raise UserError(f"{name!r} matches {len(found)} runs under {results}; {more}")
     return found
+
+
+def _beginning(known: Mapping[str, Path], text: str) -> list[Path]:
+    return [path for run, path in known.items() if run.startswith(text)]
 
 
 def evaluation_stem(evaluation: protocol.Evaluation, iteration: int) -> str:

@@ -21,7 +21,8 @@ def lines(parts: Sequence[ReportPart]) -> list[str]:
     mine, *others = parts
     found = [f"{mine.origin}:{'' if mine.records else ' no runs yet'}", *_headline(mine)]
     found += [line for section in mine.sections for line in _section(section)]
-    found.append(f"{summary(mine.answers)} report.md lists those not run.")
+    if mine.answers:  # none if an experiment's benchmarks have no published number
+        found.append(f"{summary(mine.answers)} report.md lists those not run.")
     return found + [line for part in others for line in [f"{OWN}, in {part.origin}:", *map(_own, part.judged)]]
 
 

@@ -66,6 +66,9 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(folder)
     assert layout.find(tmp_path, ["."], one=True) == [folder]
     assert layout.find(tmp_path, [name + "0"])[0].name == "seed10"
+    write_run(tmp_path, "tiny", "maml++")
+    assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/maml"])} == {"maml"}
+    assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/mam"])} == {"maml", "maml++"}
     with pytest.raises(UserError, match="no run"):
         layout.find(tmp_path, ["tiny/fomaml"])
     with pytest.raises(UserError, match="matches 2 runs"):

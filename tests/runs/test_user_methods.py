@@ -279,3 +279,10 @@ def test_methods_file_decides_among_several(tmp_path: Path) -> None:
     path.write_text(MINE + "\n\nclass Other(Maml):\n    pass\n\n\nMETHOD = Other\n")
     found = user_methods.find(str(path))
     assert found is not None and found.kind.__name__ == "Other"
+
+
+@pytest.mark.parametrize("name", ["_mine", "1mine", "myMAML", 41 * "m"])
+def test_a_name_that_cannot_be_a_methods_is_told_the_whole_rule(tmp_path: Path, name: str) -> None:
+    rule = "up to 40 lower-case letters, digits, - and _, starting with a letter"
+    with pytest.raises(UserError, match=rule):
+        user_methods.find(str(tmp_path / f"{name}.py"))

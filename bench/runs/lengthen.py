@@ -79,7 +79,7 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
     """Why a job cannot continue a shorter training to the bits of an uninterrupted one; empty if it can."""
     if layout.OPTIMISER not in shorter.info["files"]:
         return "it was recorded by a version that kept no optimiser state"
-    if why := length_matters(job):
+    if why := why_length_matters(job):
         return why
     if (
         missing := {at for at in {*job.milestones, *keep} if at <= shorter.iterations}
@@ -89,7 +89,7 @@ def why_not(job: Job, shorter: Shorter, keep: Collection[int] = ()) -> str:
     return _validated_elsewhere(job.protocol.training, shorter.training)
 
 
-def length_matters(job: Job) -> str:
+def why_length_matters(job: Job) -> str:
     """Why the first iterations of a job may depend on how many there are in all; empty if they do not."""
     method = job.workload.method
     uses = getattr(method.kind, "uses_length", False) if method.code is None else vars(method.kind).get("uses_length")

@@ -69,7 +69,7 @@ def _reachable(variant: Variant, comparison: Comparison, request: request.Reques
     if variant.at is None:
         return variant
     jobs = _jobs(variant, comparison, request, ())
-    if not any(map(lengthen.length_matters, jobs)) and all(_comes_by(job, variant.at) for job in jobs):
+    if not any(map(lengthen.why_length_matters, jobs)) and all(_comes_by(job, variant.at) for job in jobs):
         return variant
     return replace(variant, protocol=with_values(variant.protocol, {"iterations": variant.at}), at=None)
 

@@ -45,11 +45,6 @@ def read(document: Mapping[str, Any]) -> Tiles:
     return {name: Tile(*numbers) for name, numbers in document["tiles"].items()}
 
 
-def measured_device() -> str | None:
-    """The device on which the package's tiles were measured, or None."""
-    return json.loads(SHIPPED.read_text())["measured"]
-
-
 @dataclass(frozen=True)
 class How:
     """How kernels run: the precision of their products, their tiles, and the approximate number of programs that a sum

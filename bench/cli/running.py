@@ -109,11 +109,11 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
     import torch
 
     from bench.runs.display import live_bars
-    from bench.runs.groups import SeedGroup, WorkOptions
+    from bench.runs.groups import WorkOptions, seed_groups
     from bench.runs.workers.board import Board, Reporter
 
-    o, all_groups = options, [SeedGroup(tuple(group)) for group in groups]
-    work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.force, o.fast, o.log)
+    o, all_groups = options, seed_groups(groups, options.force)
+    work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.fast, o.log)
     stop, outcomes = Stop(o.started + 60 * o.max_minutes), Outcomes(all_groups, o.keep, emit)
     with live_bars() as bars, stop:
         listeners = (Board(all_groups, engine.workers, bars), Reporter(all_groups, emit), outcomes)

@@ -30,7 +30,7 @@ def work(group: SeedGroup, options: WorkOptions, on_event: Listener, stop: Stop,
     with tensorboard.log_events(options.log, on_event) as listener:
         watch = Watch(listener, stop, options.checkpoint_every, options.keep)
         try:
-            return Ended(*complete_runs(group.jobs, watch, options.force and attempt == 0))
+            return Ended(*complete_runs(group.jobs, watch, group.anew if attempt == 0 else ()))
         except Interrupted as interrupted:
             return Ended(stopped=str(interrupted))
 
@@ -59,15 +59,15 @@ def _throttle(on_event: Listener) -> Listener:
     return pass_on
 
 
-def complete_runs(jobs: Sequence[Job], watch: Watch, force: bool = False) -> tuple[tuple[Outcome, ...], bool]:
-    """Completes runs that differ only in their seeds, which train together. Returns the outcome of each, and whether
-    anything was left to do.
+def complete_runs(jobs: Sequence[Job], watch: Watch, anew: Collection[int] = ()) -> tuple[tuple[Outcome, ...], bool]:
+    """Completes runs that differ only in their seeds, which train together; those with seeds in `anew` from the
+    beginning. Returns the outcome of each, and whether anything was left to do.
 
     Raises Interrupted if `watch.stop` asks for it, but never before some work is done."""
     for job in jobs:
         job.check()
     with ExitStack() as locks:
-        statuses = {job.seed: _locked_status(locks, job, watch.keep, force) for job in jobs}
+        statuses = {job.seed: _locked_status(locks, job, watch.keep, job.seed in anew) for job in jobs}
         outcomes = {seed: _outcome_before(status) for seed, status in statuses.items()}
         left = [status for seed, status in statuses.items() if status is not None and outcomes[seed] is None]
         groups = resumable_groups(left)

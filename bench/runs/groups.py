@@ -6,8 +6,8 @@ group what `bench.runs.complete` does, so that locks, checkpoints and resumption
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,9 +20,10 @@ ATTEMPTS = 4  # how often a group is started whose worker keeps dying
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs that train together."""
+    """Runs that train together. `anew`: the seeds to start again from the beginning, whatever is there."""
 
     jobs: tuple[Job, ...]
+    anew: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -42,7 +43,19 @@ class SeedGroup:
 
     def with_data(self, data: Data | None) -> SeedGroup:
         """This group with other data, or with none while it is sent to another process."""
-        return SeedGroup(tuple(job.with_workload(data=data) for job in self.jobs))
+        return replace(self, jobs=tuple(job.with_workload(data=data) for job in self.jobs))
+
+
+def seed_groups(groups: Iterable[Sequence[Job]], force: bool = False) -> list[SeedGroup]:
+    """These groups; with `force`, each run starts anew, but only once: where several groups share a run, as blocks of
+    an experiment may, the first one trains it, and the others add to it."""
+    found: list[SeedGroup] = []
+    started: set[Path] = set()
+    for group in groups:
+        anew = frozenset(job.seed for job in group if force and job.folder not in started)
+        found.append(SeedGroup(tuple(group), anew))
+        started |= {job.folder for job in group}
+    return found
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,6 @@ class WorkOptions:
     threads: int
     checkpoint_every: float
     keep: tuple[int, ...] = ()
-    force: bool = False
     fast: bool = False
     log: str | None = None
 

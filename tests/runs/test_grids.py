@@ -138,6 +138,22 @@ def test_the_one_chosen_is_not_trained_again_to_be_tested(
     assert len(trained) == 2 and sum(bool(each.evaluations) for each in found(tmp_path)) == 1
 
 
+def test_blocks_that_share_a_run_start_it_anew_once(
+    typed: Command, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    once = complete.train_runs
+    monkeypatch.setattr(complete, "train_runs", lambda jobs, *rest: trained.append(jobs[0].name) or once(jobs, *rest))
+    rates, plain = "[0.0001, 0.5, 2.0]", "\n[[run]]\nset = {{ iterations = 4, validations = 1, inner_lr = 0.5, {} }}\n"
+    grid = file.read_text().replace("seeds = 2", "seeds = 1").replace(rates, "[0.5, 1e-9]")
+    more = [plain.format(f"evaluation.episodes = {count}") for count in (5, 6)]
+    file.write_text(grid.replace("\n[[run]]", more[0] + "\n[[run]]") + more[1])
+    for done in (2, 4):
+        assert typed("run", "--file", "grid.toml", "--force").returncode == 0
+        (shared,) = [each for each in found(tmp_path) if each.training.inner_lr == 0.5]
+        assert len(trained) == done and {5, 6} <= {len(each.scores) for each in shared.evaluations}
+
+
 def test_what_was_tested_before_is_told_afterwards(typed: Command, tmp_path: Path, file: Path) -> None:
     file.write_text(file.read_text().replace("[0.0001, 0.5, 2.0]", "0.5"))
     assert typed("run", "--file", "grid.toml").returncode == 0

@@ -130,4 +130,4 @@ def _plain(data: Data) -> Data:
 
 def _absolute(group: SeedGroup) -> SeedGroup:
     """The group with absolute paths, which are valid in any working directory."""
-    return SeedGroup(tuple(replace(job, results=job.results.resolve()) for job in group.jobs))
+    return replace(group, jobs=tuple(replace(job, results=job.results.resolve()) for job in group.jobs))

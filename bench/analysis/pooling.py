@@ -151,7 +151,7 @@ def outcome(record: Record) -> str:
     if record.status == "unfinished":
         return f"unfinished: {record.info['iteration']} of {record.training.iterations} iterations; excluded from means"
     if not record.evaluations:
-        return "trained, not evaluated yet"
+        return "trained, not evaluated"
     measure = benchmarks.of_record(record.info).measure
     lost = [_missing_mean(evaluated, measure) for evaluated in record.evaluations if evaluated.lost]
     return "; ".join([*lost, *_collapse_warnings(record, measure)])

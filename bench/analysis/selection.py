@@ -21,11 +21,20 @@ from bench.records.choices import grid_of
 
 
 def select(records: Iterable[Record], experiment: Experiment) -> list[Record]:
-    """The records of the experiment's runs, each with only those evaluations that the experiment asks for."""
+    """The records of the experiment's runs, each with only those evaluations that the experiment asks for; without the
+    candidates of a grid that were not chosen, once one of them was."""
     records = list(records)
     asked = _wanted_runs(experiment, records)
-    parts = [(record, [key for key in asked if key.is_of(record)]) for record in records]
-    return [replace(record, evaluations=_matching_evaluations(record, keys)) for record, keys in parts if keys]
+    mine = [(record, keys) for record in records if (keys := [key for key in asked if key.is_of(record)])]
+    made = [(replace(record, evaluations=_matching_evaluations(record, keys)), keys) for record, keys in mine]
+    of_grids = [(key, record) for record, keys in made for key in keys if key.tried]
+    chosen = {key.grid: record.path.parent for key, record in of_grids if _matching_evaluations(record, [key])}
+
+    def is_passed_over(record: Record, keys: Sequence[_Key]) -> bool:
+        untested = record.status == "finished" and not record.evaluations
+        return untested and all(chosen.get(key.grid, record.path.parent) != record.path.parent for key in keys)
+
+    return [record for record, keys in made if not is_passed_over(record, keys)]
 
 
 def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]:
@@ -36,7 +45,7 @@ def claims_about(claims: Iterable[Claim], experiment: Experiment) -> list[Claim]
 
 
 def progress(records: Sequence[Record], experiment: Experiment) -> str:
-    """How many of the experiment's runs are here, trained and evaluated as requested, in words."""
+    """How many of the experiment's runs are among these records, trained and evaluated as requested, in words."""
     asked = _wanted_runs(experiment, records)
     done = sum(any(key.is_done(record) for record in records) for key in asked)
     return f"experiment {experiment.name} ({experiment.kept['digest'][:8]}): {done} of {len(asked)} runs finished here"
@@ -46,8 +55,8 @@ def progress(records: Sequence[Record], experiment: Experiment) -> str:
 class _Key:
     """One run that an experiment asks for. `protocol`: None if its benchmark is unknown, so that there cannot be a
     record. `used`: the settings that its method uses. `codes`, for a user's method: the code of its file, or empty (any
-    code) if the file is missing. `tried`: the candidates of the grid that the run belongs to; it is tested only if
-    chosen."""
+    code) if the file is missing. `tried`: the candidates of the grid that the run belongs to, in block `block` of the
+    file; it is tested only if chosen."""
 
     benchmark: str
     method: str
@@ -56,6 +65,12 @@ class _Key:
     used: tuple[str, ...]
     codes: tuple[str, ...]
     tried: tuple[str, ...] = ()
+    block: int | None = None
+
+    @property
+    def grid(self) -> tuple[str, str, int | None]:
+        """What identifies the grid that the run belongs to: its benchmark, method and block."""
+        return self.benchmark, self.method, self.block
 
     def is_of(self, record: Record) -> bool:
         """Whether a record is of this training."""
@@ -102,8 +117,9 @@ def _keys(
             for method in block.methods:
                 ours = used.get(_recorded_name(method), INNER_LOOP)  # without a record it does not matter
                 protocol = experiment.protocol_of(candidate, benchmark, ours) if benchmark is not None else None
+                of_grid = (block.tried, block.number) if block.tried else ()
                 for seed in block.seeds:
-                    yield _Key(name, _recorded_name(method), seed, protocol, ours, _codes(method), block.tried)
+                    yield _Key(name, _recorded_name(method), seed, protocol, ours, _codes(method), *of_grid)
 
 
 def _built_in(name: str) -> Benchmark | None:

@@ -60,7 +60,9 @@ def build(
         # Imported while other processes read, and not at all for those who only ask what is claimed.
         from bench.report import csv_file, documents, figures, page
 
-        made, problems = _parts(list(read), results, claims_file, experiment)
+        found = list(read)
+    asked = [] if experiment is None else [progress(found[0][1][0], experiment)]
+    made, problems = _parts(found, results, claims_file, experiment)
     mine = made[0]
     plan = figures.plan_figures(mine.sections, out)
     effects, unreadable = kept_effects.tables(out)
@@ -76,7 +78,6 @@ def build(
     texts = {"report.html": page.as_html(made, problems, field, drawn, effects)} | texts
     files = [_write(out / name, text) for name, text in texts.items()]
     files += [path for shown in drawn.values() for figure in shown for path in figure.files]
-    asked = [] if experiment is None else [progress(mine.records, experiment)]
     return Report("\n".join([*asked, *terminal.lines(made), _files_text(files)]), problems, files)
 
 

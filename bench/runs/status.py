@@ -50,6 +50,16 @@ class RunStatus:
         return {at: self._evaluation_or_none(at) for at in self._evaluated_at()}
 
     @property
+    def unevaluated(self) -> list[int]:
+        """The iterations whose weights are still to be evaluated, if the training does not diverge. The best weights
+        count as the last ones until the training has ended."""
+        if self.is_trained or not self.job.workload.tested_here:
+            return [at for at, found in self.evaluations.items() if found is None]
+        protocol = self.job.protocol
+        early = () if protocol.evaluation.weights == "best" else self.job.milestones
+        return [*early, protocol.training.iterations]
+
+    @property
     def outcome(self) -> Outcome | None:
         """FINISHED; DIVERGED if the training diverged, or episodes of an evaluation have no score; None if something is
         left to do."""

@@ -11,6 +11,7 @@ from bench import records
 from bench.errors import UserError, quantity
 from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
+from bench.records import layout
 from bench.records.choices import edges_text
 from bench.records.layout import kept_file, kept_weights, weights_of
 from bench.report import tables
@@ -40,9 +41,12 @@ class Work:
         return sum(RunStatus.read(job).left == "training" for job in self.jobs) if self.seconds else 0
 
     @property
-    def evaluations(self) -> int:
-        """The number of runs whose evaluation is left."""
-        return sum(RunStatus.read(job).left != "" for job in self.jobs)
+    def evaluations(self) -> set[str]:
+        """The names of the evaluations that are left: of a variant that is evaluated before the end of its training,
+        only that one."""
+        left = [(job, at) for job in self.jobs for at in RunStatus.read(job).unevaluated]
+        mine = [(job, at) for job, at in left if self.variant.at in (None, at)]
+        return {f"{job.name}/{layout.evaluation_stem(job.protocol.evaluation, at)}" for job, at in mine}
 
 
 def plan_works(comparison: Comparison, request: request.Request) -> list[Work]:
@@ -101,9 +105,10 @@ def list_works(comparison: Comparison, works: Sequence[Work], how: str = "very r
     """What will run: one line per variant, and the total. `how`: how the seconds are known."""
     start = next(work for work in works if work.variant.name == comparison.start.name)
     whole = max(work.seconds for work in works if work.variant.protocol.training == start.variant.protocol.training)
-    rows = [_row(work, whole) for work in works]
+    evaluations = _evaluations(works)
+    rows = [_row(work, whole, evaluations[work.variant.name]) for work in works]
     hours = duration(sum(work.seconds * work.trainings for work in works))
-    trainings, evaluations = sum(work.trainings for work in works), sum(work.evaluations for work in works)
+    trainings = sum(work.trainings for work in works)
     seeds = ", ".join(str(job.seed) for job in start.jobs)
     return [
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
@@ -111,17 +116,28 @@ def list_works(comparison: Comparison, works: Sequence[Work], how: str = "very r
         *tables.text(rows),
         f"{len(works)} cells of {quantity(len(start.jobs), 'seed')}; "
         f"to do: {quantity(trainings, 'training')}, {how} {hours} on "
-        f"{start.jobs[0].workload.device}, and {quantity(evaluations, 'evaluation')}",
+        f"{start.jobs[0].workload.device}, and {quantity(sum(evaluations.values()), 'evaluation')}",
     ]
 
 
-def _row(work: Work, whole: float) -> tables.Row:
+def _evaluations(works: Sequence[Work]) -> dict[str, int]:
+    """Variant -> the number of evaluations that are left: one that several variants share is counted once, for the one
+    that needs no other, if there is one."""
+    counted: set[str] = set()
+    found = {}
+    for work in sorted(works, key=lambda work: work.variant.at is None):
+        found[work.variant.name] = len(work.evaluations - counted)
+        counted |= work.evaluations
+    return found
+
+
+def _row(work: Work, whole: float, evaluations: int) -> tables.Row:
     training = f"{work.seconds / whole:.2g}x, {duration(work.seconds)} per seed" if work.seconds else "shared"
     return {
         "cell": work.variant.name,
         "training": training,
         "to train": str(work.trainings),
-        "to evaluate": str(work.evaluations),
+        "to evaluate": str(evaluations),
     }
 
 

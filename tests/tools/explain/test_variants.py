@@ -115,6 +115,14 @@ def test_iterations_are_a_factor_that_trains_nothing(typed: Command, tmp_path: P
     (article,) = [record for record in found if record.training.iterations == 25]
     scores = {e.iteration: e.final.mean() for e in article.evaluations}
     effect = float(rows(tmp_path / "results")["iterations"]["value"])
+    stem = next(layout.evaluation_stem(e.evaluation, 20) for e in article.evaluations)
+    kept = {path: path.read_bytes() for path in (article.path / "evaluations").glob(f"{stem}.*")}
+    for path in kept:
+        path.unlink()
+    listing = typed(*asked, "--dry-run").stdout  # both cells of the training are evaluated after 20 iterations
+    assert "to do: 0 trainings" in listing and "and 1 evaluation" in listing and "evaluations" not in listing
+    for path, content in kept.items():
+        path.write_bytes(content)
     assert set(scores) == {20, 25} and effect == pytest.approx(100 * (scores[20] - scores[25]), abs=1e-4)
 
     lost = article.info | {"files": {k: v for k, v in article.info["files"].items() if "@" not in k}}

@@ -19,6 +19,7 @@ Values = Any  # np.ndarray, or a float if there are no leading dimensions
 
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # fewer say too little about the spread between seeds for a verdict or a p-value
+_DOUBLINGS = 30  # of the number of seeds: a billion times as many
 CLAIM_Z = 1.96  # published half-widths are 1.96 standard errors (Finn et al. 2017, Table 1 and code)
 
 
@@ -147,16 +148,21 @@ def verdict(difference: Estimate, margin: float) -> np.ndarray:
 def smallest_half_width(
     scores: np.ndarray, half_width: float, episodes: int, one_model: bool = True, level: float = 0.90
 ) -> Values:
-    """The half-width of D in the limit of many seeds, on these episodes; the default level is the one of `agrees`.
-
-    What remains of V as S grows: the episodes' own variance / E, that of one more model, and the claim's (h/1.96)^2."""
+    """The smallest half-width of D on these episodes with as many seeds as these or more, if the components of `scores`
+    stay as they are; the default level is the one of `agrees`. Usually it is the limit of many seeds, which is nearly
+    the last one tried. Against a claim about few trainings it may not be: what remains in the limit has few degrees of
+    freedom."""
     n_seeds, n_episodes = scores.shape[-2:]
     ms = mean_squares(scores)
-    of_episodes = np.maximum(0, (ms.episodes - ms.rest) / n_seeds) / n_episodes
-    of_claim = (half_width / CLAIM_Z) ** 2
-    variance = of_episodes + one_model * _model_variance(ms, n_episodes) + of_claim
-    df = _satterthwaite(variance, ((of_episodes, n_episodes - 1), (of_claim, episodes - 1)), 1)
-    return Estimate(0.0, np.sqrt(variance), df).half_width(level)
+    seed, episode = (np.maximum(0, each - ms.rest) / n for each, n in ((ms.seeds, 1), (ms.episodes, n_seeds)))
+
+    def half(squares: MeanSquares, seeds: int) -> Values:
+        error = error_of_difference(squares, seeds, n_episodes, half_width, episodes, one_model)
+        return Estimate(0.0, *error).half_width(level)
+
+    more = [n_seeds * 2**k for k in range(1, _DOUBLINGS + 1)]
+    expected = [half(MeanSquares(seed + ms.rest, n * episode + ms.rest, ms.rest), n) for n in more]
+    return np.minimum.reduce([half(ms, n_seeds), *expected])
 
 
 def smallest_half_width_of_same_weights(half_width: float, episodes: int, level: float = 0.90) -> float:

@@ -15,9 +15,10 @@ CLAIMS = (
     "otherwise, if the 95 % interval excludes 0. Inconclusive: neither. Not judged: fewer than three seeds, a "
     "protocol or data that differ or are unknown, or a published number whose error is unknown. If that number is "
     "about one trained model, the difference allows for the spread of one more; not if it is a mean over trainings. "
-    "The authors' own weights are that one model, without a spread between trainings. The smallest half-width is the "
-    "limit with many seeds, for these episodes and the published ±: at the margin or above, the verdict can never be "
-    "agrees. Agreement shows that the difference is within the margin, which near 100 % is a large part of the error."
+    "The authors' own weights are that one model, without a spread between trainings. The smallest half-width is "
+    "that with any number of seeds, for these episodes and the published ±: at the margin or above, the verdict can "
+    "never be agrees. Agreement shows that the difference is within the margin, which near 100 % is a large part of "
+    "the error."
 )
 ANSWERS = (
     "Agrees: within the margin that was fixed before any run. Differs: otherwise, if beyond chance. Inconclusive: "

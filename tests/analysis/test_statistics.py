@@ -207,6 +207,14 @@ def test_no_number_of_seeds_beats_the_smallest_half_width() -> None:
     assert statistics.smallest_half_width(many, 1.84, 600) == pytest.approx(reached, rel=0.01)
 
 
+def test_the_smallest_half_width_against_a_mean_over_few_trainings_is_at_most_the_present_one() -> None:
+    """In the limit of many seeds only the claim's error is left, with its 2 degrees of freedom: t is 2.92."""
+    draw = np.random.default_rng(0).normal
+    few = draw(MEAN, BETWEEN, (1, 600)) + draw(0, 0.5, (5, 1)) + draw(0, BINOMIAL, (5, 600))
+    present = statistics.difference_from_claim(few, MEAN, 1.96, 3, one_model=False).half_width(0.90)
+    assert 1.645 < statistics.smallest_half_width(few, 1.96, 3, one_model=False) <= present < 2.92
+
+
 def test_paired() -> None:
     episode = np.random.default_rng(0).normal(60, 6, (1, 300))
     noise = np.random.default_rng(1).normal(0, 1, (2, 4, 300))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import UserError, command_line
 from bench.protocols import protocol
 
 
@@ -78,7 +78,8 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
     exact = [known[name]] if name in known else []
     found = exact or _beginning(known, f"{name.rstrip('/')}/") or _beginning(known, name)
     if not found:
-        raise UserError(f"no run {name!r} under {results}: `python -m bench report` lists the runs")
+        listing = command_line("report", "--results", results)
+        raise UserError(f"no run {name!r} under {results}: `{listing}` lists the runs")
     if one and len(found) > 1:
         more = f"be more specific, such as {run_name(found[0])}"
         raise UserError(f"{name!r} matches {len(found)} runs under {results}; {more}")

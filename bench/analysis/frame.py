@@ -123,7 +123,7 @@ def _episodes(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
 def _steps(folder: Path, record: Record) -> Iterator[pd.DataFrame]:
     for evaluated in record.evaluations:
         episodes, steps = evaluated.scores.shape
-        inner_step = np.tile(np.arange(steps) + evaluated.inner_step - evaluated.step, episodes)
+        inner_step = np.tile(np.arange(steps) + evaluated.first_step, episodes)
         scores = {
             "episode": np.repeat(np.arange(episodes), steps),
             "inner_step": inner_step,

@@ -39,9 +39,16 @@ class Evaluated:
         return self.scores.shape[1] - 1
 
     @property
+    def first_step(self) -> int:
+        """The inner step of the first column of `scores`: 0, or the last one if the method scored only that. A method
+        that does not use `scored_steps` scores every step, whatever the protocol says."""
+        only_last = self.evaluation.scored_steps == "last" and "scored_steps" in self.info.get("settings", ())
+        return self.evaluation.inner_steps if only_last else 0
+
+    @property
     def inner_step(self) -> int:
         """The inner step of the reported score."""
-        return self.step if self.evaluation.scored_steps == "every" else self.evaluation.inner_steps
+        return self.first_step + self.step
 
     @property
     def edges(self) -> Edges:

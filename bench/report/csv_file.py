@@ -93,7 +93,7 @@ def _anatomy(cell: Cell) -> dict[str, Any]:
         "sd_binomial": 100 * math.sqrt(parts.binomial),
         "sd_between_seeds": math.sqrt(crossed.seeds),
         "sd_of_episodes_common_to_seeds": math.sqrt(crossed.episodes),
-        "steps_shown": tuple(cell.shown_steps),
+        "steps_shown": tuple(cell.evaluated.first_step + step for step in cell.shown_steps),
         "sd_between_episodes_by_step": tuple(100 * np.sqrt(steps.between)),
         "sd_binomial_by_step": tuple(100 * np.sqrt(steps.binomial)),
     }

@@ -112,8 +112,9 @@ def _test_row(cell: Cell) -> Row:
 def _steps(cell: Cell) -> Iterator[Row]:
     """One row per inner step that the benchmark asks for, as far as the method takes them."""
     for step in cell.benchmark.steps:
-        if step < len(cell.by_step):
-            scores = cell.by_step[step]
+        place = step - cell.evaluated.first_step
+        if 0 <= place < len(cell.by_step):
+            scores = cell.by_step[place]
             intervals = closed_form(scores, cell.measure).items()
             yield {
                 "method": cell.method,

@@ -7,11 +7,13 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from bench import files, records
 from bench.errors import UserError
+from bench.protocols.protocol import Evaluation
 from bench.records import fields, layout, weights
 from tests.report.synthetic import write_run
 
@@ -73,6 +75,14 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         layout.find(tmp_path, ["tiny/fomaml"])
     with pytest.raises(UserError, match="matches 2 runs"):
         layout.find(tmp_path, ["tiny/maml"], one=True)
+
+
+def test_a_method_that_scores_every_step_says_which_counts_whatever_its_protocol_scores() -> None:
+    """`protonet` and `finetune` under `nichol`, which scores Reptile after its last step alone."""
+    nichol = Evaluation(scored_steps="last", inner_steps=50)
+    of_reptile = records.Evaluated(nichol, 1, 0, np.zeros((2, 1)), {"settings": ["inner_steps", "scored_steps"]})
+    of_others = [records.Evaluated(nichol, 1, step, np.zeros((2, 6)), {"settings": []}) for step in (0, 3)]
+    assert of_reptile.inner_step == 50 and [each.inner_step for each in of_others] == [0, 3]
 
 
 def edit(path: Path, **changes: object) -> None:

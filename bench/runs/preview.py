@@ -13,7 +13,7 @@ from bench.data import sources
 from bench.errors import quantity
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
-from bench.runs import lengthen
+from bench.runs import lengthen, user_methods
 from bench.runs.grids import Grid
 from bench.runs.job import Job
 
@@ -27,7 +27,8 @@ def describe(
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
         lines += _describe_job(group[0], _list_text(job.workload.method.described for job in group), _seeds(group))
-        notes = lengthen.notes(group, force, keep)
+        methods = dict.fromkeys(job.workload.method for job in group)
+        notes = [*filter(None, map(user_methods.unhashed, methods)), *lengthen.notes(group, force, keep)]
         tried = dict.fromkeys(
             f"grid        {' | '.join(grid.candidates)}: only the best on validation is tested"
             for grid in grids

@@ -12,6 +12,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -19,15 +20,11 @@ from typing import Any
 
 from bench.errors import UserError, command_line, kind_and_reason, reason, unknown_name
 from bench.protocols.known_methods import GROUP, is_file
-from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
-from bench.protocols.settings import settings_of
+from bench.runs.contract_errors import declaration_error, missing
 from bench.training.workload import NamedMethod
 from methods import METHODS
-from methods.contract import NEEDS, Method
+from methods.contract import Method
 
-PARTS = ("training_batch", "weights_of", "batch_statistics", "needs", "candidates", "predict")
-TRAINING_PARTS = ("init", "loss_and_gradient")
-BATCHES = ("episodes", "images")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -97,29 +94,21 @@ def find(asked: str) -> NamedMethod:
     return _of(asked, _file_of(offered[asked]), offered[asked].value)
 
 
-def missing(kind: type) -> list[str]:
-    """The parts of the contract that a class lacks."""
-    trains = getattr(kind, "weights_of", None) is None
-    return [name for name in PARTS + TRAINING_PARTS * trains if not hasattr(kind, name)]
+def options(method: NamedMethod) -> list[str]:
+    """The `--method` option with which another command finds this method; empty for one that it finds by its name."""
+    return ["--method", str(method.file)] if isinstance(method, UserMethod) and not method.entry else []
 
 
-def declaration_error(kind: type[Method]) -> str:
-    """What a class declares that the contract does not allow; empty if nothing."""
-    if kind.weights_of is None and kind.training_batch not in BATCHES:
-        return f"training_batch is {kind.training_batch!r}, not one of {', '.join(BATCHES)}"
-    if kind.needs is not None and kind.needs not in list(NEEDS):
-        return f"needs is {kind.needs!r}, not None or one of {', '.join(NEEDS)}"
-    for name in ("batch_statistics", "training_statistics"):
-        modes = getattr(kind, name, STATISTICS)
-        if not (isinstance(modes, tuple) and modes and all(mode in STATISTICS for mode in modes)):
-            return f"{name} is {modes!r}, not a tuple with values from {', '.join(STATISTICS)}"
-    settings = getattr(kind, "settings", ())
-    if not (isinstance(settings, tuple) and all(name in OF_SOME_METHODS for name in settings)):
-        return f"settings is {settings!r}, not a tuple with values from {', '.join(OF_SOME_METHODS)}"
-    ignores = getattr(kind, "ignores", ())
-    if not (isinstance(ignores, tuple) and set(ignores) <= settings_of(Protocol(Training(), Evaluation())).keys()):
-        return f"ignores is {ignores!r}, not a tuple of settings, as `python -m bench show protocol` names them"
-    return ""
+def unhashed(method: NamedMethod) -> str:
+    """A remark if the class is defined in another file than the one whose hash identifies the method; empty if not."""
+    if not isinstance(method, UserMethod):
+        return ""
+    module = method.found.__module__
+    defined = getattr(sys.modules.get(module), "__file__", None) or method.file
+    if Path(defined).resolve() == method.file.resolve():
+        return ""
+    hashed = f"only {method.file.name} is hashed: a change of the class is not noticed"
+    return f"{method.name}: its class is defined in {module}, but {hashed}"
 
 
 def _of(name: str, file: Path, entry: str = "") -> UserMethod:
@@ -168,21 +157,25 @@ def _find_class(method: UserMethod) -> type:
 def _import(method: UserMethod, module: str) -> ModuleType:
     """The file, executed as a module. Raises UserError, with the line, for whatever it raises."""
     try:
-        return importlib.import_module(module) if module else _execute(method)
+        return _execute(method, module)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
         raise UserError(f"{method.file}{line_in(method.file, error)}: {kind_and_reason(error)}") from error
 
 
-def _execute(method: UserMethod) -> ModuleType:
-    """The bytes whose hash the method has, as a module. The import system would not do: it executes the file as it is
-    by then, or bytecode that it keeps of a file of the same size and time. Raises UserError if the file has changed."""
+def _execute(method: UserMethod, module: str) -> ModuleType:
+    """The bytes whose hash the method has, as a module: `module` of a package, or else one of our own. Importing it
+    would not do: that executes the file as it is by then, bytecode kept of a file of the same size and time, or nothing
+    if it was imported before the file changed. Raises UserError if the file has changed."""
     source = method.file.read_bytes()
     if hashlib.sha256(source).hexdigest() != method.sha256:
         raise UserError(f"{method.file} was changed while it was in use: the same command runs what it is now")
-    made = ModuleType(f"bench_own_{method.name.replace('-', '_')}_{method.code}")
-    made.__file__ = str(method.file)
+    own = SourceFileLoader(f"bench_own_{method.name.replace('-', '_')}_{method.code}", str(method.file))
+    spec = importlib.util.find_spec(module) if module else importlib.util.spec_from_loader(own.name, own)
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
+        return importlib.import_module(module)  # compiled: there is no source, and the hash is of what is executed
+    made = importlib.util.module_from_spec(spec)
     sys.modules[made.__name__] = made  # dataclasses look it up there
     exec(compile(source, str(method.file), "exec"), vars(made))
     return made

@@ -66,6 +66,14 @@ def mine(tmp_path: Path) -> Path:
     return path
 
 
+def install(folder: Path, entry: str) -> None:
+    """Makes a package in this folder, on Python's path, that provides the method `theirs`."""
+    about = folder / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[{known_methods.GROUP}]\ntheirs = {entry}\n")
+
+
 def test_everywhere_a_name_does(typed: Command, tmp_path: Path, mine: Path) -> None:
     run = typed(*TINY, "--method", "mine.py", "--method", "maml")
     assert run.returncode == 0 and f"mine (mine.py, {files.sha256(mine)[:8]}), maml" in run.stdout
@@ -155,6 +163,26 @@ def test_what_is_executed_is_what_was_hashed(mine: Path, monkeypatch: pytest.Mon
         _ = method.kind
 
 
+def test_what_is_executed_of_a_package_is_what_was_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "theirs_changing").mkdir()
+    (tmp_path / "theirs_changing" / "__init__.py").touch()
+    file = tmp_path / "theirs_changing" / "steps.py"
+    install(tmp_path, "theirs_changing.steps:Mine")
+    for steps in (3, 7):
+        file.write_text(f"from . import steps as itself\n\n{MINE}    steps = {steps}\n")
+        os.utime(file, (1e9, 1e9))
+        assert vars(user_methods.find("theirs").kind)["steps"] == steps
+
+
+def test_a_class_of_another_file_than_the_one_that_is_hashed_is_remarked(tmp_path: Path, mine: Path) -> None:
+    assert user_methods.unhashed(user_methods.find(str(mine))) == ""
+    (tmp_path / "other.py").write_text("from methods.protonet import ProtoNet\n\nMETHOD = ProtoNet\n")
+    found = user_methods.unhashed(user_methods.find(str(tmp_path / "other.py")))
+    assert found.startswith("other: its class is defined in methods.protonet, but only other.py is hashed")
+
+
 def test_one_that_borrows_weights(typed: Command, tmp_path: Path) -> None:
     (tmp_path / "near.py").write_text("from methods.nearest import Nearest\n\n\nclass Near(Nearest):\n    pass\n")
     assert typed(*TINY, "--method", "near.py").returncode == 0
@@ -164,10 +192,7 @@ def test_one_that_borrows_weights(typed: Command, tmp_path: Path) -> None:
 
 def test_one_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Command) -> None:
     (tmp_path / "theirs_package.py").write_text(MINE)
-    about = tmp_path / "theirs-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[{known_methods.GROUP}]\ntheirs = theirs_package:Mine\n")
+    install(tmp_path, "theirs_package:Mine")
     monkeypatch.syspath_prepend(tmp_path)
     assert "theirs" in typed("list").stdout
     assert typed(*TINY, "--method", "theirs").returncode == 0
@@ -175,6 +200,15 @@ def test_one_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert record.method == "theirs" and record.info["code"]["file"] == "theirs_package.py"
     assert typed("verify", record.name).returncode == 0
     assert "did you mean 'theirs'" in one_line(typed(*TINY, "--method", "thiers"))
+
+
+def test_weights_that_no_method_trains_are_a_broken_declaration(tmp_path: Path) -> None:
+    for name in ("finetun", "nearest"):
+        (tmp_path / "near.py").write_text(
+            f"from methods.nearest import Nearest\n\n\nclass Near(Nearest):\n    weights_of = '{name}'\n"
+        )
+        (found,) = check(str(tmp_path / "near.py"))
+        assert found.found.startswith(f"weights_of is '{name}', not None or one of maml, ")
 
 
 @pytest.mark.parametrize("rule", BROKEN)

@@ -15,7 +15,7 @@ from bench.errors import UserError
 from bench.networks.layers import STACKED
 from bench.networks.stacked.step import GRADIENT, PREDICT, predicts, says
 from bench.protocols.benchmarks import IMAGES
-from bench.runs.user_methods import declaration_error
+from bench.runs.contract_errors import declaration_error
 from bench.tools.check.steps import agree, meta_step
 from bench.tools.check.toy_data import CPU, Subject, flat
 from bench.training.evaluation import scores

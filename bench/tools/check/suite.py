@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bench.errors import kind_and_reason
 from bench.protocols.benchmarks import IMAGES
 from bench.runs import user_methods
+from bench.runs.contract_errors import missing
 from bench.runs.user_methods import UserMethod
 from bench.tools.check import gradients
 from bench.tools.check.rules import RULES, Broken, violation
@@ -40,7 +41,7 @@ def check(asked: str) -> Iterator[RuleOutcome]:
     """Tries every rule on a built-in or a user's method. Raises UserError if there is no such method."""
     method = user_methods.find(asked)
     kind = method.found if isinstance(method, UserMethod) else method.kind
-    if lacking := user_methods.missing(kind):
+    if lacking := missing(kind):
         yield RuleOutcome(
             "contract", "it has all parts of the contract", f"{kind.__name__} has no {', '.join(lacking)}"
         )

@@ -58,7 +58,7 @@ class Outcomes:
 
 def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     from bench.records.layout import kept_weights
-    from bench.runs import grids
+    from bench.runs import grids, user_methods
     from bench.runs.status import RunStatus
 
     if outcome == "busy":
@@ -74,7 +74,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
         valid = "no finite score" if found is None else job.benchmark.measure.written(found)
         return f"{skipped}{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
-        later = command_line("evaluate", job.folder)
+        later = command_line("evaluate", job.folder, *user_methods.options(job.workload.method))
         return f"trained, not tested: the data here are incomplete. With all of them: {later}"
     tested = "; ".join(score(each) for _, each in sorted(status.evaluations.items()) if each)
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}

@@ -28,7 +28,8 @@ def test_folders_with_spaces_and_a_users_method(typed: Command, tmp_path: Path) 
     (tmp_path / "mine.py").write_text(MINE)
     ran = typed(*RUN, "--results", "my results", "--method", "mine.py", "--method", "maml").stdout.splitlines()
     assert typed(*words(ran[-1])).returncode == 0
-    draw = ("show", "episodes", "tiny/maml", "--set", "queries=2", "--out", "x.png", "--results", "my results")
+    own = ("--method", "mine.py", "--results", "my results")
+    draw = ("show", "episodes", "tiny/mine", "--set", "queries=2", "--out", "x.png", *own)
     assert typed(*words(one_line(typed(*draw)))).returncode == 0
     assert typed(*draw).returncode == 0
     assert typed("export", "--all", "--results", "my results", "--out", "all of them.zip").returncode == 0

@@ -22,6 +22,7 @@ from bench.protocols.presets import value_text
 from bench.protocols.settings import differences, with_evaluation_settings
 from bench.records import Evaluated, fields, layout
 from bench.records.weights import load_state
+from bench.runs import user_methods
 from bench.tools.show import sheet as sheets
 from bench.tools.show.sheet import Sheet
 from bench.tools.verify import findings, promises, repeat
@@ -70,7 +71,8 @@ def evaluation(again: repeat.RecordedRun, settings: Sequence[str]) -> Evaluated:
         if again.info["status"] != "finished":
             raise UserError(f"{again.name} is {again.info['status']}: it has no predictions to draw")
         named = f" with {', '.join(settings)}" if settings else ""
-        asking = command_line("evaluate", again.folder, *(word for each in settings for word in ("--set", each)))
+        asked_for = [word for each in settings for word in ("--set", each)]
+        asking = command_line("evaluate", again.folder, *user_methods.options(again.method), *asked_for)
         raise UserError(f"{again.name} has no evaluation{named}: `{asking}` adds one")
     apart = {name for each in asked[1:] for name in differences(each.evaluation, asked[0].evaluation)}
     values = {name: sorted({value_text(getattr(e.evaluation, name)) for e in asked}) for name in sorted(apart)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from statistics import median
 from typing import TypeVar
 
@@ -84,7 +85,8 @@ def _of_seed(subject: Subject, method: Method, seed: int) -> Iterator[tuple[str,
         direction = _unit(direction) + 2 * _unit(gradient[name])
         up, down = (_loss(method, state, batch, name, sign * _STEP * direction) for sign in (1, -1))
         wanted, said = (up - down) / (2 * _STEP), float((gradient[name] * direction).sum())
-        yield name, abs(wanted - said) / max(abs(wanted), abs(said), _TOLERANCE * size)
+        error = abs(wanted - said) / max(abs(wanted), abs(said), _TOLERANCE * size, 1e-30)
+        yield name, error if isfinite(error) else inf  # NaN would be neither more nor less than the others
 
 
 def _loss(method: Method, state: State, batch: object, name: str, change: Tensor) -> float:

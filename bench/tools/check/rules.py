@@ -133,7 +133,7 @@ def chance(subject: Subject) -> None:
 
 
 def gradient(subject: Subject) -> None:
-    """loss_and_gradient gives a finite loss, a gradient for every one of params and all of carried, and repeats it"""
+    """loss_and_gradient gives a finite loss, a finite gradient for all of params and all of carried, and repeats it"""
     if subject.kind.weights_of is not None:
         return
     state, (first, second) = subject.state(), (meta_step(subject, [0], 2) for _ in range(2))
@@ -142,6 +142,7 @@ def gradient(subject: Subject) -> None:
         _demand(set(found) == set(wanted), f"{what}: {sorted(set(found) ^ set(wanted))} in one of them only")
         for name, value in wanted.items():
             _demand(found[name].shape[1:] == value.shape, f"{name} has another shape")
+            _demand(bool(torch.isfinite(found[name]).all()), f"{name} has values that are not finite")
     same = all(torch.equal(value, second[1][name]) for name, value in first[1].items())
     _demand(same, "the same episodes gave another gradient: the method keeps a state, or a generator, outside `state`")
 

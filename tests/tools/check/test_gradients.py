@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.tools.check.gradients import GradientCheck, check_gradient
+from bench.tools.check.rules import gradient, violation
 from bench.tools.check.toy_data import FUNCTIONS, IMAGES, Subject
 from methods import METHODS
 from methods.maml import Maml
@@ -22,6 +23,14 @@ class _Doubled(Maml):
     def loss_and_gradient(self, *arguments: Any) -> Any:
         loss, gradient, carried = super().loss_and_gradient(*arguments)
         return loss, gradient | {"head.bias": 2 * gradient["head.bias"]}, carried
+
+
+class _NotFinite(Maml):
+    """MAML whose gradient of one tensor is NaN."""
+
+    def loss_and_gradient(self, *arguments: Any) -> Any:
+        loss, gradient, carried = super().loss_and_gradient(*arguments)
+        return loss, gradient | {"head.bias": torch.nan * gradient["head.bias"]}, carried
 
 
 class _Square(torch.autograd.Function):
@@ -93,3 +102,10 @@ def test_names_the_tensor() -> None:
 
 def test_check_says_so(typed: Command) -> None:
     assert "functions: gradient exact" in typed("check", "oracle").stdout
+
+
+def test_a_gradient_that_is_not_finite_is_wrong() -> None:
+    subject = Subject(_NotFinite, FUNCTIONS)
+    found, broken = check_gradient(subject), violation(gradient, subject)
+    assert found is not None and not found.exact and not found.vanishes and found.worst == "head.bias"
+    assert broken is not None and broken[0] == "head.bias has values that are not finite"

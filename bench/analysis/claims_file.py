@@ -57,8 +57,8 @@ def _claim(row: dict[str, Any], own: Mapping[str, Shape] | None) -> Claim:
         raise UserError(f"not {len(_COLUMNS)} cells")
     values = {name: check(name, row[name].strip()) for name, check in _COLUMNS.items()}
     claim = Claim(benchmarks.get(values.pop("benchmark"), own), **values)
-    if claim.settings:
-        from_text(claim.protocol, claim.about)  # raises UserError for a setting that does not exist
+    if claim.protocol:
+        from_text(claim.protocol, claim.about)  # raises UserError if the benchmark or a setting does not fit it
     return claim
 
 

@@ -10,7 +10,9 @@ from bench.analysis.claims import SEEDS, Claim
 from bench.analysis.pairs import Compared, compare_pairs, gains
 from bench.analysis.pooling import outcome, pool
 from bench.analysis.verdicts import Judgement, judge
+from bench.errors import command_line
 from bench.protocols.benchmarks import Benchmark, of_record, place
+from bench.protocols.known_methods import built_in_methods, offered_methods
 from bench.protocols.presets import from_text, milestones
 from bench.records.contents import Record
 
@@ -74,11 +76,15 @@ def _section(name: str, records: Sequence[Record], cells: Sequence[Cell], claims
 
 
 def command(claim: Claim) -> str:
-    """The command that would run this claim's protocol; empty if the protocol is unknown."""
+    """The command that would run this claim's protocol; empty if the protocol is unknown. A method that is neither
+    built in nor of an installed package needs the file of someone who wrote it."""
     if not claim.protocol:
         return ""
-    asked = f"--method {claim.method} --seeds {SEEDS} --benchmark {claim.benchmark} --protocol {claim.preset}"
-    text = " ".join([f"python -m bench run {asked}", *(f"--set {setting}" for setting in claim.settings)])
+    known = claim.method in [*built_in_methods(), *offered_methods()]
+    asked = ["--method", claim.method if known else f"path/to/{claim.method}.py", "--seeds", SEEDS]
+    asked += ["--benchmark", claim.benchmark, "--protocol", claim.preset]
+    asked += [word for setting in claim.settings for word in ("--set", setting)]
     full = from_text(claim.protocol, claim.about).training.iterations
-    evaluated = (None, full, *milestones(claim.preset, claim.about, full))
-    return text if claim.iterations in evaluated else f"{text} --iterations {claim.iterations}"
+    if claim.iterations not in (None, full, *milestones(claim.preset, claim.about, full)):
+        asked += ["--iterations", claim.iterations]
+    return command_line("run", *asked)

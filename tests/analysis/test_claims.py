@@ -58,6 +58,8 @@ def test_a_user_s_own(tmp_path: Path) -> None:
     assert (claim.variant, claim.ci95, claim.tasks) == ("mine", 0.92, 600)
     (bare,) = claims_file.read(written(tmp_path / "bare.csv", HEADER, "tiny,maml,,50,,,,,,me,,,,"))
     assert bare.ci95 is bare.tasks is bare.iterations is bare.margin is None and bare.number == "50.00"
+    (theirs,) = claims_file.read(written(tmp_path / "theirs.csv", HEADER, ROW.replace("maml", "theirs")))
+    assert "run --method path/to/theirs.py --seeds 5 " in sections.command(theirs)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,7 @@ def test_each_is_there_once() -> None:
         ("paper,60000", "papre,60000", "did you mean 'paper'"),
         ("paper,60000", "paper inner_stepz=3,60000", "did you mean 'inner_steps'"),
         ("paper,60000", "paper inner_steps,60000", "inner_steps"),
+        ("paper,60000", "chen,60000", "protocol chen is for the images of omniglot"),
         ("transductive", "mixed", "unknown bn_mode 'mixed'"),
         (",2.0", "", "not 14 cells"),
         (",2.0", ",2.0,7", "not 14 cells"),

@@ -9,6 +9,7 @@ from bench.cli import argument_types, json_events
 from bench.cli.json_events import Emit
 from bench.cli.parsing import Parser, add_command, add_out, report_folder
 from bench.cli.running import add_running, check_names, make_request, run_all
+from bench.errors import UserError
 from bench.protocols.benchmarks import FIRST
 
 
@@ -79,6 +80,8 @@ def explain(options: Namespace) -> int:
 
 def _explain(options: Namespace, emit: Emit) -> int:
     check_names(options, [options.method], [options.benchmark], [options.start, options.end])
+    if options.pairs and options.direction == "to":
+        raise UserError("--pairs needs --direction from or both: an interaction is measured at the start")
 
     from bench import devices
     from bench.data import store

@@ -87,6 +87,7 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         ((*TINY, "--method", "anil", "--set", "batch_norm_adapted=true"), "meta-sgd, msl, not by anil"),
         ((*TINY, "--method", "nearest", "--method", "protonet", "--set", "inner_lr=0.1"), "not by nearest, protonet"),
         (("explain", "--from", "article", "--to", "paper", "--set", "scored_steps=last"), "scored_steps=last: used by"),
+        (("explain", "--from", "article", "--to", "paper", "--direction", "to", "--pairs", "1"), "--direction from or"),
         (("show", "protocol", "paper", "--method", "maml", "--set", "adapt=head"), "adapt=head: used by finetune"),
     ],
 )

@@ -105,8 +105,8 @@ def compare(
     found += [each.backwards() for each in made if TO in DIRECTIONS[direction]]
     found += [_reading(*reading) for reading in readings if not wanted or reading[1] in wanted]
     ends = [Variant(one.name, one.name, one.protocol) for one in (start, end)]
-    variants = (*ends, *(variant for variant, _ in found))
-    return Comparison(benchmark, method, start, end, variants, tuple(part for _, part in found), chosen == factors)
+    variants, parts = zip(*found, strict=True)
+    return Comparison(benchmark, method, start, end, (*ends, *variants), parts, set(chosen) >= set(factors))
 
 
 def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = ()) -> list[Factor]:

@@ -17,21 +17,25 @@ def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:
     alone = {part.factor.name: (part.factor, part.plus) for part in comparison.parts if part.kind == FROM}
     if named and not alone:
         raise UserError("--pair needs --direction from or both: an interaction is measured at the start")
-    found = [_pair(comparison, *_two(text, alone)) for text in dict.fromkeys(named)]
+    asked = [_two(text, alone) for text in dict.fromkeys(named)]
+    once = [two for k, two in enumerate(asked) if two[::-1] not in asked[:k]]  # b+a is a+b
+    found = [_pair(comparison, *two) for two in once]
     variants = (*comparison.variants, *(variant for variant, _ in found))
     return replace(comparison, variants=variants, pairs=tuple(pair for _, pair in found))
 
 
 def most_apart(comparison: Comparison, effects: Mapping[tuple[str, str], float], count: int) -> list[str]:
-    """The `count` pairs of factors that most likely interact: those with the largest product of the two factors' sizes.
-    `effects`: (factor, kind) -> value. The size of a factor is the difference between its effects in the two
-    directions, which its interactions cause; with one direction only, its effect."""
+    """The `count` pairs of factors that most likely interact, besides those of the comparison: those with the largest
+    product of the two factors' sizes. `effects`: (factor, kind) -> value. The size of a factor is the difference
+    between its effects in the two directions, which its interactions cause; with one direction only, its effect."""
     sizes: dict[str, float] = {}
     for part in comparison.parts:
         name = part.factor.name
         if part.kind == FROM and name != "iterations" and (name, FROM) in effects:
             sizes[name] = abs(effects[name, FROM] - effects.get((name, "to"), 0.0))
-    ranked = sorted(combinations(sizes, 2), key=lambda two: -sizes[two[0]] * sizes[two[1]])
+    known = [frozenset(pair.factors) for pair in comparison.pairs]
+    new = [two for two in combinations(sizes, 2) if frozenset(two) not in known]
+    ranked = sorted(new, key=lambda two: -sizes[two[0]] * sizes[two[1]])
     return ["+".join(two) for two in ranked[:count]]
 
 

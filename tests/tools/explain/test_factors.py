@@ -141,7 +141,7 @@ def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
     """The effect of both factors together exceeds the sum of their single effects by 70, as with one inner step and its
     learning rate."""
     alone = compare(OMNIGLOT, "maml", ENDS, wanted=["inner_lr", "inner_steps"], direction="both")
-    found = with_pairs(alone, ["inner_lr+inner_steps"])
+    found = with_pairs(alone, ["inner_lr+inner_steps", "inner_steps+inner_lr"])
     (variant,) = [variant for variant in found.variants if variant not in alone.variants]
     values, before = settings_of(variant.protocol), found.start.values
     assert {name for name in values if values[name] != before[name]} == {"inner_lr", "inner_steps"}
@@ -153,7 +153,9 @@ def test_a_pair_tells_what_two_factors_do_to_one_another() -> None:
     rows = effects(found, scores)
     (pair,) = [effect for effect in rows if effect.kind == PAIR]
     assert pair.name == "inner_lr x inner_steps" and float(pair.paired.difference.value) == pytest.approx(70.0)
-    assert most_apart(found, sizes(rows), 1) == ["inner_lr+inner_steps"]
+    assert most_apart(alone, sizes(rows), 1) == ["inner_lr+inner_steps"] and most_apart(found, sizes(rows), 1) == []
+    every = factors(compare(OMNIGLOT, "maml", ENDS), FROM)
+    assert compare(OMNIGLOT, "maml", ENDS, wanted=every[::-1]).whole and not alone.whole
     assert {effect.significant for effect in rows if effect.kind in (FROM, TO, PAIR)} == {"yes"}
 
 

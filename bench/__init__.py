@@ -4,7 +4,7 @@ does what the command of its name does, in the same folders."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,11 @@ __all__ = ["episodes", "frame", "report", "run", "summary"]
 
 
 def run(
-    benchmark: str | Sequence[str],
-    method: str | Sequence[str] = "maml",
+    benchmark: str | Iterable[str],
+    method: str | Path | Iterable[str | Path] = "maml",
     *,
     protocol: str | None = None,
-    seeds: int | Sequence[int] = 1,
+    seeds: int | Iterable[int] = 1,
     settings: Mapping[str, Any] | None = None,
     results: str | Path = "results/runs",
     data_dir: str | Path | None = None,
@@ -47,17 +47,18 @@ def run(
 
     Raises bench.errors.UserError if something cannot be run, KeyboardInterrupt if it was interrupted."""
     from bench.cli import from_python
+    from bench.cli import python_arguments as given
 
     asked = from_python.Asked(
-        benchmarks=from_python.several(benchmark),
-        methods=from_python.several(method),
-        seeds=range(seeds) if isinstance(seeds, int) else seeds,
-        protocol=protocol,
-        settings=settings or {},
-        results=Path(results),
-        data_dir=Path(data_dir) if data_dir else None,
-        device=device,
-        threads=threads,
+        benchmarks=given.names("benchmark", benchmark),
+        methods=given.names("method", method),
+        seeds=given.seeds(seeds),
+        protocol=None if protocol is None else given.name("protocol", protocol),
+        settings=given.settings({} if settings is None else settings),
+        results=given.folder("results", results),
+        data_dir=given.folder("data_dir", data_dir) if data_dir else None,
+        device=given.name("device", device),
+        threads=given.threads(threads),
     )
     return from_python.run(asked, progress)
 
@@ -70,11 +71,14 @@ def report(results: str | Path = "results/runs", out: str | Path | None = None) 
     >>> [path.name for path in made.files][:2]
     ['report.html', 'report.md']
 
-    Raises bench.errors.UserError if `out` cannot be written."""
+    Raises bench.errors.UserError if `out` cannot be written, or `results` is named and holds no records."""
+    from bench.cli import python_arguments as given
+    from bench.cli.report import check_there
     from bench.report import build
 
-    results = Path(results)
-    return build.build(results, Path(out) if out else results / "report")
+    where = given.folder("results", results)
+    check_there(where)
+    return build.build(where, given.folder("out", out) if out else where / "report")
 
 
 def summary(results: str | Path = "results/runs") -> pd.DataFrame:
@@ -89,8 +93,9 @@ def summary(results: str | Path = "results/runs") -> pd.DataFrame:
 
     Raises bench.errors.UserError if there are no records."""
     from bench.cli import from_python
+    from bench.cli import python_arguments as given
 
-    return from_python.summary(Path(results))
+    return from_python.summary(given.folder("results", results))
 
 
 def episodes(
@@ -113,9 +118,17 @@ def episodes(
 
     Raises bench.errors.UserError if there are no such episodes, or their data are not here."""
     from bench.cli import from_python
+    from bench.cli import python_arguments as given
 
-    where = Path(data_dir) if data_dir else None
-    return from_python.episodes(benchmark, split, first, count, queries, seed, where)
+    return from_python.episodes(
+        given.name("benchmark", benchmark),
+        given.name("split", split),
+        given.whole("first", first),
+        given.whole("count", count, 1),
+        None if queries is None else given.whole("queries", queries, 1),
+        given.whole("seed", seed),
+        given.folder("data_dir", data_dir) if data_dir else None,
+    )
 
 
 def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
@@ -143,8 +156,9 @@ def frame(results: str | Path = "results", rows: str = "run") -> pd.DataFrame:
     outputs are not finite, and so is a mean over it. A warning names each record that cannot be used, and so does
     `attrs["problems"]`, a list of lines. Raises bench.errors.UserError if there are no records."""
     from bench.analysis.frame import tidy
+    from bench.cli import python_arguments as given
 
-    return tidy(Path(results), rows)
+    return tidy(given.folder("results", results), given.name("rows", rows))
 
 
 class _Package(ModuleType):

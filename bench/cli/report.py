@@ -33,12 +33,10 @@ def add(top: Any) -> None:
 def report(options: Namespace) -> int:
     """Writes tables, figures and a page; returns 1 if a record could not be read."""
     from bench.protocols import experiments
-    from bench.records import layout
     from bench.report import build
 
     experiment = experiments.read(options.file) if options.file else None
-    if options.results != RESULTS and next(layout.folders(options.results), None) is None:
-        raise UserError(_no_records(options.results))
+    check_there(options.results)
     out = options.out or report_folder(options.results, f"report-{experiment.name}" if experiment else "report")
     gc.disable()  # garbage collection takes a tenth of the time with a thousand records
     try:
@@ -53,9 +51,14 @@ def report(options: Namespace) -> int:
     return 1 if made.problems else 0
 
 
-def _no_records(results: Path) -> str:
+def check_there(results: Path) -> None:
+    """Raises UserError if a folder other than the default one holds no records: its name is probably misspelt."""
     from bench.records import layout
 
+    if results == RESULTS or next(layout.folders(results), None) is not None:
+        return
     if results.name == layout.REFERENCE:
-        return f"no records in {results}: this project's own runs are in its repository, not in the installed package"
-    return f"no records in {results}: give the folder that `run --results` wrote to, such as {RESULTS}"
+        raise UserError(
+            f"no records in {results}: this project's own runs are in its repository, not in the installed package"
+        )
+    raise UserError(f"no records in {results}: give the folder that `run --results` wrote to, such as {RESULTS}")

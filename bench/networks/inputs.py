@@ -9,7 +9,7 @@ from torch import Tensor
 _CHANNELS = {
     # torchvision's, of ImageNet (torchvision.models documentation): CloserLookFewShot, MAML-Pytorch.
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    # MetaOptNet's (kjunelee/MetaOptNet, data/mini_imagenet.py): LibFewShot, learn2learn's `lee2019`.
+    # MetaOptNet's (kjunelee/MetaOptNet, data/mini_imagenet.py): LibFewShot.
     "metaoptnet": (
         (120.39586422 / 255, 115.59361427 / 255, 104.54012653 / 255),
         (70.68188272 / 255, 68.27635443 / 255, 72.54505529 / 255),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli.parsing import RESULTS, add_command, add_out, report_folder
-from bench.errors import UserError, printable
+from bench.errors import UserError, nearest, printable
 
 _MOST_PROCESSES = 4  # each process holds all records in memory
 
@@ -57,8 +57,12 @@ def check_there(results: Path) -> None:
 
     if results == RESULTS or next(layout.folders(results), None) is not None:
         return
-    if results.name == layout.REFERENCE:
+    own = RESULTS.with_name(layout.REFERENCE)
+    held = [str(folder) for folder in (RESULTS, own) if next(layout.folders(folder), None)]
+    if results.name == layout.REFERENCE and str(own) not in held:
         raise UserError(
             f"no records in {results}: this project's own runs are in its repository, not in the installed package"
         )
-    raise UserError(f"no records in {results}: give the folder that `run --results` wrote to, such as {RESULTS}")
+    near = nearest(str(results), held)
+    told = f"did you mean {near}?" if near else f"give the folder that `run --results` wrote to, such as {RESULTS}"
+    raise UserError(f"no records in {results}: {told}")

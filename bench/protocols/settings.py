@@ -20,30 +20,27 @@ def from_fields(part: type, values: Mapping[str, Any]) -> Any:
     for name in values:
         if name not in by_name:
             raise unknown_name("setting", name, by_name)
-    return part(**{name: _validate(by_name[name], value) for name, value in values.items()})
+    return part(**{name: _validate(by_name[name], value, name) for name, value in values.items()})
 
 
 def with_settings(protocol: Protocol, settings: Iterable[str]) -> Protocol:
     """The protocol with `name=value` changes. A plain name is a field of the training if it has one, otherwise of the
     evaluation; `evaluation.name` always is one of the evaluation. Raises UserError, with a suggestion."""
     for text in settings:
-        name, value = _split(text)
-        part, name = _owner(name)
-        old = getattr(protocol, part)
-        protocol = replace(protocol, **{part: _change(old, name, value)})
+        part, name = _owner(_split(text)[0])
+        protocol = replace(protocol, **{part: _change(getattr(protocol, part), name, text)})
     return protocol
 
 
 def with_evaluation_settings(evaluation: Evaluation, settings: Iterable[str]) -> Evaluation:
     """The evaluation part with `name=value` changes. Raises UserError, with a suggestion."""
     for text in settings:
-        name, value = _split(text)
-        name = name.removeprefix("evaluation.")
+        name = _split(text)[0].removeprefix("evaluation.")
         if name in _OF_BENCHMARK:
             raise _of_benchmark(name)
         if name not in _names(Evaluation):
             raise unknown_name("setting of an evaluation", name, _names(Evaluation))
-        evaluation = _change(evaluation, name, value)
+        evaluation = _change(evaluation, name, text)
     return evaluation
 
 
@@ -118,13 +115,13 @@ def _owner(name: str) -> tuple[str, str]:
     raise unknown_name("setting", name, {*_names(Training), *(f"evaluation.{n}" for n in _names(Evaluation))})
 
 
-def _change(part: Any, name: str, text: str) -> Any:
+def _change(part: Any, name: str, change: str) -> Any:
     declared = next(f for f in fields(part) if f.name == name)
-    return replace(part, **{name: _validate(declared, _parse(declared, text))})
+    return replace(part, **{name: _validate(declared, _parse(declared, change), _split(change)[0])})
 
 
-def _parse(declared: Any, text: str) -> Any:
-    kinds = _kinds(declared)
+def _parse(declared: Any, change: str) -> Any:
+    (called, text), kinds = _split(change), _kinds(declared)
     if text.lower() == "none" and type(None) in kinds:
         return None
     try:
@@ -134,7 +131,7 @@ def _parse(declared: Any, text: str) -> Any:
             return tuple(float(item) for item in text.split(","))
         return kinds[0](text)
     except (ValueError, KeyError):
-        raise UserError(f"{declared.name}={text}: not {_describe(declared)}") from None
+        raise UserError(f"{called}={text}: not {_describe(declared)}") from None
 
 
 @cache  # called for every field of every record of a report
@@ -144,14 +141,14 @@ def _kinds(declared: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
 
 
-def _validate(declared: Any, value: Any) -> Any:
+def _validate(declared: Any, value: Any, called: str) -> Any:
     kinds = _kinds(declared)
     if isinstance(value, list):
         value = tuple(value)
     if float in kinds and type(value) is int:
         value = float(value)
     if not _acceptable(declared, kinds, value):
-        raise UserError(f"{declared.name}={value}: not {_describe(declared)}")
+        raise UserError(f"{called}={value}: not {_describe(declared)}")
     return value
 
 
@@ -175,7 +172,8 @@ def _acceptable(declared: Any, kinds: tuple[Any, ...], value: Any) -> bool:
 def _describe(declared: Any) -> str:
     rules, kinds = declared.metadata, _kinds(declared)
     names = {int: "a whole number", float: "a number", bool: "true or false"}
-    text = " or ".join(rules["choices"]) or names.get(kinds[0], "a list of positive numbers such as 0.1,0.01")
+    *others, last = rules["choices"] or (names.get(kinds[0], "a list of positive numbers such as 0.1,0.01"),)
+    text = f"{', '.join(others)} or {last}" if others else last
     if rules["least"] is not None:
         text += f" of at least {rules['least']}"
     if rules["below"] < float("inf"):
@@ -191,7 +189,7 @@ def with_training_settings(training: Training, settings: Iterable[str]) -> Train
     """The training part with `name=value` changes to any of its fields, including those that describe weights. Raises
     UserError."""
     for text in settings:
-        training = _change(training, *_split(text))
+        training = _change(training, _split(text)[0], text)
     return training
 
 

@@ -29,7 +29,11 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--device", "cuda"), "no CUDA GPU"),
         (("run", "--set", "precision=tf32"), "cpu has no TF32"),
         (("run", "--set", "evaluation.precision=tf32"), "cpu has no TF32"),
-        (("run", "--set", "precision=fp16"), "not fp32 or tf32 or bf16"),
+        (("run", "--set", "precision=fp16"), "precision=fp16: not fp32, tf32 or bf16"),
+        (
+            ("run", "--set", "evaluation.batch_statistics=train"),
+            "evaluation.batch_statistics=train: not batch, support, support+query, episode or running",
+        ),
         (("run", "--device", "gpu"), "use auto, cpu"),
         (("run", "--set", "queries=20", "--benchmark", "omniglot-5w1s"), "at most 17"),
         (
@@ -115,6 +119,7 @@ def test_a_folder_without_records_is_no_report(typed: Command, tmp_path: Path) -
     assert typed(*TINY).returncode == 0
     for wrong in ("results", "results/runs/tiny", "reslts", "results/runs/tiny/maml"):
         assert f"no records in {wrong}" in one_line(typed("report", "--results", wrong))
+        assert "did you mean results/runs?" in one_line(typed("report", "--results", wrong))
     assert "are in its repository" in one_line(typed("report", "--results", "results/reference"))
     assert not (tmp_path / "results" / "report").exists()
     assert typed("report", "--results", "./results/runs").returncode == 0

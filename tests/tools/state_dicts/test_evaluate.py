@@ -227,7 +227,7 @@ def test_dragens_grey_network(typed: Command, saved: Callable[..., Path]) -> Non
         ((*TINY, "--method", "maml", "--method", "anil"), "give one method"),
         ((*TINY, "--method", "meta-sgd"), "meta-sgd needs rate.conv1.bias"),
         ((*TINY, "--method", "malm"), "unknown method 'malm'"),
-        ((*TINY, "--set", "blocks=none"), "blocks=none: not paper or padded or unpadded"),
+        ((*TINY, "--set", "blocks=none"), "blocks=none: not paper, padded or unpadded"),
         ((*TINY, "--set", "meta_lr=1"), "unknown setting of weights from elsewhere 'meta_lr'"),
         ((*TINY, "--set", "inner_lr=fast"), "inner_lr=fast: not a number"),
         (("evaluate", "--checkpoint", "theirs.pth"), "also needs --benchmark"),

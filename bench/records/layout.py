@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError, command_line
+from bench.errors import UserError, nearest
 from bench.protocols import protocol
 
 
@@ -78,12 +78,25 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
     exact = [known[name]] if name in known else []
     found = exact or _beginning(known, f"{name.rstrip('/')}/") or _beginning(known, name)
     if not found:
-        listing = command_line("report", "--results", results)
-        raise UserError(f"no run {name!r} under {results}: `{listing}` lists the runs")
+        raise _no_run(name, results, known)
     if one and len(found) > 1:
         more = f"be more specific, such as {run_name(found[0])}"
         raise UserError(f"{name!r} matches {len(found)} runs under {results}; {more}")
     return found
+
+
+def _no_run(name: str, results: Path, known: Iterable[str]) -> UserError:
+    """The error for a name that no run has, with the beginnings of names that there are."""
+    if not (cells := sorted({_cell(run) for run in known})):
+        return UserError(f"no run {name!r}: {results} has no records: give the --results that `run` had")
+    near = nearest(_cell(name), cells, 0.5)
+    hint = f"did you mean {near}? " if near else ""
+    return UserError(f"no run {name!r} under {results}: {hint}names there begin with {', '.join(cells)}")
+
+
+def _cell(name: str) -> str:
+    """`<benchmark>/<method>` of a run's name."""
+    return "/".join(name.split("/")[:2])
 
 
 def _beginning(known: Mapping[str, Path], text: str) -> list[Path]:

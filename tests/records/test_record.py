@@ -71,7 +71,7 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     write_run(tmp_path, "tiny", "maml++")
     assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/maml"])} == {"maml"}
     assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/mam"])} == {"maml", "maml++"}
-    with pytest.raises(UserError, match=f"no run .*report --results {tmp_path}` lists"):
+    with pytest.raises(UserError, match=f"no run .*under {tmp_path}: did you mean tiny/maml[?] names there"):
         layout.find(tmp_path, ["tiny/fomaml"])
     with pytest.raises(UserError, match="matches 2 runs"):
         layout.find(tmp_path, ["tiny/maml"], one=True)

@@ -207,10 +207,10 @@ def test_a_diverged_run_is_verified_too(typed: Command, tmp_path: Path) -> None:
 
 
 def test_mistakes(typed: Command, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no run 'tiny/mamll'" in one_line(typed("verify", "tiny/mamll"))
+    assert "under results/runs: did you mean tiny/maml? names there" in one_line(typed("verify", "tiny/mamll"))
     assert "name runs, or give --all" in one_line(typed("verify"))
     assert "name runs, or give --all" in one_line(typed("verify", "tiny", "--all"))
-    assert "no run" in one_line(typed("verify", "--all", "--results", "nowhere"))
+    assert "nowhere has no records" in one_line(typed("verify", "--all", "--results", "nowhere"))
     assert "did you mean --retrain" in one_line(typed("verify", "tiny", "--retrian"))
     load = store.load
     monkeypatch.setattr(store, "load", lambda *a: type(load(*a))(**vars(load(*a)) | {"digest": "f" * 64}))

@@ -37,8 +37,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def quantity(count: int, thing: str) -> str:
-    """A number with its noun: `1 shot`, `2 shots`, `5 queries`."""
-    many = "queries" if thing == "query" else f"{thing}s"
+    """A number with its noun: `1 shot`, `2 shots`, `5 queries`, `3 classes`."""
+    many = {"query": "queries", "class": "classes"}.get(thing, f"{thing}s")
     return f"{count} {thing if count == 1 else many}"
 
 

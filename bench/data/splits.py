@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench.data.images import SourceClass
-from bench.errors import UserError
+from bench.errors import UserError, quantity
 
 
 @cache
@@ -96,7 +96,7 @@ def missing(classes: Iterable[SourceClass], expected: Mapping[str, str], per_cla
     least, most = per_class or (0, 0)
     every = f"{most}" if least == most else f"{least} to {most}"
     short = [f"{name} has {count} of {every}" for name, count in counts.items() if 0 < count < least]
-    return phrases + ([f"images of {len(short)} classes ({some(short)})"] if short else [])
+    return phrases + ([f"images of {quantity(len(short), 'class')} ({some(short)})"] if short else [])
 
 
 def too_few(classes: Sequence[SourceClass], counts: Mapping[str, int]) -> list[str]:
@@ -107,7 +107,7 @@ def too_few(classes: Sequence[SourceClass], counts: Mapping[str, int]) -> list[s
         f"{most - here[split]} of {most} {split} classes" for split, most in counts.items() if here[split] < most
     ]
     empty = [c.name for c in classes if not c.count]
-    return phrases + ([f"the images of {len(empty)} classes ({some(empty)})"] if empty else [])
+    return phrases + ([f"the images of {quantity(len(empty), 'class')} ({some(empty)})"] if empty else [])
 
 
 def lost_images(classes: Sequence[SourceClass], totals: Mapping[str, int]) -> list[str]:

@@ -134,7 +134,7 @@ def _check_known(copy: Copy, classes: Sequence[OwnClass], side: int, seed: int |
 def split_by_seed(names: Sequence[str], seed: int) -> dict[str, str]:
     """Class name -> split, with at least one class each. Raises UserError for fewer than three classes."""
     if len(names) < len(SPLITS):
-        raise UserError(f"{len(names)} classes: at least {len(SPLITS)} are needed, one for each split")
+        raise UserError(f"{quantity(len(names), 'class')}: at least {len(SPLITS)} are needed, one for each split")
     ordered = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
     valid, test = (max(1, round(share * len(names))) for share in SHARES.values())
     splits = ["valid"] * valid + ["test"] * test + ["train"] * (len(names) - valid - test)

@@ -160,7 +160,7 @@ def test_what_no_class_can_be_made_of(tmp_path, home, refused):
     photos = write_classes(tmp_path / "photos", 2)
     assert "2 classes: at least 3 are needed" in refused(add, photos, home)
     (photos / "empty").mkdir()
-    assert "the images of 1 classes (empty)" in refused(add, photos, home)
+    assert "the images of 1 class (empty)" in refused(add, photos, home)
     assert "not a folder" in refused(add, photos / "class00" / "0.png", home)
     (photos / "class\nnew").mkdir()
     assert "not one line of text" in refused(add, photos, home)

@@ -31,8 +31,18 @@ def add(top: Any) -> None:
         metavar="M",
         help="method: a name, or a file such as mine.py; may be given several times (default maml)",
     )
-    parser.add_argument("--benchmark", action="append", metavar="B", help="benchmark; may be given several times")
-    parser.add_argument("--protocol", metavar="P", help="protocol, such as paper: `list` shows them")
+    parser.add_argument(
+        "--benchmark",
+        action="append",
+        metavar="B",
+        help="benchmark; may be given several times (default: miniimagenet-5w5s on CUDA if its images are prepared, "
+        "else omniglot-5w1s)",
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="P",
+        help="protocol: `list` shows them (default: paper on CUDA, else quick, which is paper with fewer iterations)",
+    )
     add_running(parser)
     worker_options.add(parser)
     parser.add_argument(

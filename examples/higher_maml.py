@@ -1,4 +1,5 @@
 """Other people's code on our episodes: MAML with the library `higher`, which knows nothing of this project.
+`pip install 'few-shot-bench[examples]'` installs `higher`.
 
 python -m bench episodes export --benchmark tiny --split train --episodes 400 --images --out train
 python -m bench episodes export --benchmark tiny --episodes 20 --images --out test

@@ -36,6 +36,7 @@ Said = Callable[[str, Any], str]  # a setting's name and its value -> how a chan
 # Settings that affect only the choice of the best weights: they are not compared (`weights` is).
 VALIDATION = frozenset({"validations", "validation_episodes", "validation_shape"})
 _APART = VALIDATION | frozenset(NO_SETTINGS)  # not settings: described in words
+QUERIES_BY_CLASS = "queries by class"  # marks protocols with the earlier meaning
 MEANINGS = frozenset({"meaning", "evaluation.meaning"})  # not settings either: no effect on built-in methods' scores
 
 
@@ -158,7 +159,7 @@ def nearest_preset(benchmark: Benchmark, training: Training) -> str:
 
 def _differences_text(nearest: str, found: dict[str, tuple[Any, Any]], said: Said) -> str:
     changed = [said(setting, ours) for setting, (ours, _) in found.items() if setting not in MEANINGS]
-    return ", ".join([nearest, *changed, *(["queries by class"] if MEANINGS & found.keys() else [])])
+    return ", ".join([nearest, *changed, *([QUERIES_BY_CLASS] if MEANINGS & found.keys() else [])])
 
 
 def without_shape_of(benchmark: Benchmark, protocol: Protocol) -> Protocol:

@@ -31,7 +31,9 @@ def hours(claim: Claim, records: Sequence[Record]) -> str:
         takes = in_hours(SEEDS * _as_fast_as(longest, claim))
         return f"about {takes} h on {_machine(longest)}, from a record of {longest.info['iteration']:,} iterations"
     estimate = estimated_seconds(claim)
-    return "" if estimate is None else f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, from its operations"
+    if estimate is None:
+        return ""
+    return f"roughly {in_hours(SEEDS * estimate)} h on two CPU cores, estimated from operation counts"
 
 
 def in_hours(seconds: float) -> str:

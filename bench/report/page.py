@@ -105,7 +105,8 @@ def _brief(section: Section) -> str:
     """The content of a folded benchmark, in one line."""
     counts = Counter(h.verdict for h in section.held if h.verdict in JUDGED)
     results = f"{len(section.cells)} result{'s' * (len(section.cells) != 1)}"
-    return ", ".join([results, *(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])])
+    verdicts = ", ".join(f"{verdict} {counts[verdict]}" for verdict in JUDGED if counts[verdict])
+    return f"{results}; published numbers: {verdicts}" if verdicts else results
 
 
 def _figure(drawn: DrawnFigure) -> dict[str, Any]:

@@ -25,11 +25,12 @@ ANSWERS = (
     "neither. Not judged: fewer than three seeds, or a protocol or data unlike the published number's."
 )
 PAIRS = (
-    "The same seeds and the same test episodes for both methods. With fewer than three common seeds the interval "
-    "covers these weights only. A p-value uses t with the seeds' degrees of freedom (two for three "
-    "seeds). p (Holm) is corrected for all pairs of this table: it can be above 0.05 while the interval excludes 0,"
-    " and then the table shows no difference. A setting chosen on validation at the edge of its range is named: "
-    "beyond the edge might be better."
+    "The same seeds and the same test episodes for both methods. Only methods trained and tested under equal settings "
+    "are compared: where a pair is missing, the two accuracies do not say which method is better. With fewer than "
+    "three common seeds the interval covers these weights only. A p-value uses t with the seeds' degrees of freedom "
+    "(two for three seeds). p (Holm) is corrected for all pairs of this table: it can be above 0.05 while the interval "
+    "excludes 0, and then the table shows no difference. A setting chosen on validation at the edge of its range is "
+    "named: beyond the edge might be better."
 )
 SEEDS = "Mean, with the half-width of its 95 % interval over episodes, for each training seed alone."
 ANATOMY = (

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from bench import records
 from bench.analysis.sections import sections
-from bench.report import build, figures, labels, panels
+from bench.report import build, figures, labels, panels, section_notes
 from bench.report.matrix import matrix
 from tests.conftest import ROOT, bench_environment
 from tests.report.synthetic import write_run
@@ -34,7 +34,9 @@ def test_rows_that_differ_are_called_differently_and_whole(runs: Path) -> None:
 
 def test_a_row_has_the_settings_of_the_tables_in_words() -> None:
     found, _ = sections(records.read_all(ROOT / "results" / "reference")[0], [])
-    cells = next(section.cells for section in found if section.benchmark.name == "miniimagenet-5w5s")
+    section = next(section for section in found if section.benchmark.name == "miniimagenet-5w5s")
+    cells, notes = section.cells, section_notes.notes(section)
+    assert any(note.startswith("Queries by class: made when") for note in notes)
     said = {cell.method: labels.one_line(labels.label(cell)).replace("\u00a0", " ") for cell in cells}
     assert said["maml"] == "maml, paper, 200 iterations, 100 test episodes, queries by class, 1 seed"
     assert "adapt all, finetune steps 15, rates 0.5,0.1" in said["finetune"] and "adapt" not in said["nearest"]

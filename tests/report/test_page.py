@@ -69,6 +69,7 @@ def test_the_answer_comes_first_and_in_words(runs: Path, out: Path) -> None:
     _, found = page(runs, out)
     answer, results = found.text.split("The answer")[1].split("Results in", 1)
     assert "differs 1" in answer and results.split()[1:3] == ["miniimagenet-5w5s", "1"]
+    assert results.split("1 result")[1].startswith("; published numbers: differs 1")
     first = answer.split("maml on miniimagenet-5w5s")[1]
     assert first.startswith(" Finn et al. 2017 Table 1 (paper) published 63.11 ± 0.92 ours 4")
     assert "verdict differs the 95 % interval of the difference" in first and "excludes 0" in first
@@ -107,7 +108,7 @@ def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     paused = replace(one, info=one.info | {"seconds": {"training": 3600.0}})
     assert cost.hours(claim, [paused, one]) == cost.hours(claim, [one])
     estimate = 5 * 60_000 * training_operations.an_iteration(claim) / 75e9 / 3600
-    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, from its operations"
+    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, estimated from operation counts"
     assert cost.hours(replace(claim, method="mine"), [other]) == ""
     shared = replace(one, info=one.info | {"execution": {"seeds": [0, 1, 2]}})
     assert cost.seconds(shared) == pytest.approx(cost.seconds(one) / 3)

@@ -63,8 +63,11 @@ class ImageEpisodes(EpisodeStream):
         option that sets the queries, if they are not a setting."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape
         if (count := self.class_count) < max(ways, 2):
-            mend = f"take at most {count} ways" if count > 1 else "add classes"
-            raise UserError(f"{name}: {ways} ways, but the data have {count} {self.split} classes: {mend}")
+            here = f"the data have {count} {self.split} class{'es' * (count != 1)}"
+            if count > 1:
+                raise UserError(f"{name}: {ways} ways, but {here}: take at most {count} ways")
+            mend = "add classes, or split yours into folders train, valid and test"
+            raise UserError(f"{name}: an episode needs 2 classes, but {here}: {mend}")
         smallest = min(classes, key=lambda c: c.distinct)
         left = smallest.distinct - shots
         if left < queries:

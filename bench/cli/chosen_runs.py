@@ -16,23 +16,29 @@ def add(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true", help="every run in --results")
 
 
-def folders(options: Namespace, *, finished: bool = False) -> list[Path]:
-    """The folders of the chosen runs. `--all` leaves out runs without weights and, with `finished`, unfinished runs.
-    Raises UserError if no run is named."""
+def folders(options: Namespace, *, finished: bool = False, predicted: bool = False) -> list[Path]:
+    """The folders of the chosen runs. `--all` leaves out, with `finished`, unfinished runs, and, unless `predicted`,
+    the scores of other code's predictions, which have no weights. Raises UserError if no run is named, or none is
+    left."""
     from bench.records import layout
 
     if options.all == bool(options.run):
         raise UserError("name runs, or give --all for every run in --results")
     found = layout.find(options.results, [""] if options.all else options.run)
-    return [folder for folder in found if not (options.all and _useless(folder, finished))]
+    if not options.all:
+        return found
+    chosen = [folder for folder in found if _is_usable(folder, finished, predicted)]
+    if not chosen:
+        raise UserError(f"--all: no {'finished ' * finished}run with weights under {options.results}")
+    return chosen
 
 
-def _useless(folder: Path, finished: bool) -> bool:
+def _is_usable(folder: Path, finished: bool, predicted: bool) -> bool:
     from bench import records
     from bench.records import fields
 
     try:
         info = records.read_info(folder)
     except fields.Corrupt:
-        return False  # the command reports it
-    return records.predicted(info) or (finished and info["status"] != "finished")
+        return True  # the command reports it
+    return (predicted or not records.predicted(info)) and (info["status"] == "finished" or not finished)

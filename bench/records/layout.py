@@ -72,7 +72,7 @@ def find(results: Path, names: Iterable[str], one: bool = False) -> list[Path]:
 
 
 def _matching(results: Path, name: str, one: bool) -> list[Path]:
-    if (Path(name) / RECORD).is_file():
+    if name and (Path(name) / RECORD).is_file():
         return [Path(name).resolve()]
     known = {run_name(path): path for path in folders(results)}
     exact = [known[name]] if name in known else []
@@ -88,7 +88,8 @@ def _matching(results: Path, name: str, one: bool) -> list[Path]:
 def _no_run(name: str, results: Path, known: Iterable[str]) -> UserError:
     """The error for a name that no run has, with the beginnings of names that there are."""
     if not (cells := sorted({_cell(run) for run in known})):
-        return UserError(f"no run {name!r}: {results} has no records: give the --results that `run` had")
+        what = f"run {name!r}" if name else "runs"
+        return UserError(f"no {what}: {results} has no records: give the --results that `run` had")
     near = nearest(_cell(name), cells, 0.5)
     hint = f"did you mean {near}? " if near else ""
     return UserError(f"no run {name!r} under {results}: {hint}names there begin with {', '.join(cells)}")

@@ -67,12 +67,15 @@ def test_find(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert layout.find(tmp_path, [text], one=True) == [folder]
     monkeypatch.chdir(folder)
     assert layout.find(tmp_path, ["."], one=True) == [folder]
+    assert len(layout.find(tmp_path, [""])) == 2  # all of them, also here
     assert layout.find(tmp_path, [name + "0"])[0].name == "seed10"
     write_run(tmp_path, "tiny", "maml++")
     assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/maml"])} == {"maml"}
     assert {found.parents[1].name for found in layout.find(tmp_path, ["tiny/mam"])} == {"maml", "maml++"}
     with pytest.raises(UserError, match=f"no run .*under {tmp_path}: did you mean tiny/maml[?] names there"):
         layout.find(tmp_path, ["tiny/fomaml"])
+    with pytest.raises(UserError, match=r"no runs: .* has no records"):
+        layout.find(tmp_path / "empty", [""])
     with pytest.raises(UserError, match="matches 2 runs"):
         layout.find(tmp_path, ["tiny/maml"], one=True)
 

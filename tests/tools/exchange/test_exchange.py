@@ -101,6 +101,8 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
     assert "there are no weights" in one_line(typed("evaluate", found[0].name))
     assert typed("export", found[0].name, "--out", "capsule.zip").returncode == 0
     assert typed("import", "capsule.zip", "--results", "other").returncode == 0
+    assert "no run with weights under other" in one_line(typed("verify", "--all", "--results", "other"))
+    assert "all.zip: 6 runs" in typed("export", "--all", "--out", "all.zip").stdout
 
 
 def test_a_column_that_stands_there_twice(typed: Command, tmp_path: Path, handed_out: Path) -> None:

@@ -194,7 +194,7 @@ def test_it_trains_is_verified_and_is_tested_both_ways(typed: Command, tmp_path:
     assert all(each.scores.shape == (20, 1) and each.inner_step == 50 for each in found.values())
     assert not np.array_equal(*(each.scores for each in found.values()))
     verified = typed("verify", "--all")
-    assert verified.returncode == 0 and verified.stdout.count("equal, bit for bit") == 2, verified.stdout
+    assert verified.returncode == 0 and verified.stdout.count("50 to 50 equal, bit for bit") == 2, verified.stdout
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ class Difference:
     most: float
 
 
-def of_scores(recorded: np.ndarray, found: np.ndarray) -> Difference | None:
-    """The first difference between two arrays [episodes, inner steps + 1]: by episode, then by inner step."""
-    return _of_arrays("scores", recorded, found, lambda episode, step: f"episode {episode}, inner step {step}")
+def of_scores(recorded: np.ndarray, found: np.ndarray, first: int = 0) -> Difference | None:
+    """The first difference between two arrays [episodes, inner steps from `first`]: by episode, then by inner step."""
+    return _of_arrays("scores", recorded, found, lambda episode, k: f"episode {episode}, inner step {first + k}")
 
 
 def of_tensors(recorded: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> Difference | None:

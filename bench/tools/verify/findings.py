@@ -56,8 +56,9 @@ def scores(
     reasons = [*(trained or []), *promises.reasons(before, now)]
     if recorded.info["episodes_digest"] != found.info["episodes_digest"]:
         return Finding(what, "computed on other episodes than the recorded ones", DIFFERENT)
-    size = f"{len(recorded.scores)} episodes x inner steps 0 to {recorded.scores.shape[1] - 1}"
-    difference = differences.of_scores(recorded.scores, found.scores)
+    first = recorded.first_step
+    size = f"{len(recorded.scores)} episodes x inner steps {first} to {first + recorded.last_step}"
+    difference = differences.of_scores(recorded.scores, found.scores, first)
     if difference is None and _chosen_settings(recorded) == _chosen_settings(found):
         return Finding(what, f"{size} equal, bit for bit ({_execution_text(found)})")
     explained = bool(trained) or promises.close(recorded.final, found.final, _least(recorded, benchmark))
@@ -88,7 +89,7 @@ def _apart(recorded: Evaluated, found: Evaluated, difference: Difference | None,
 
 
 def _chosen_settings(found: Evaluated) -> tuple[int, dict[str, Any]]:
-    return found.step, dict(found.info.get("setting") or {})
+    return found.inner_step, dict(found.info.get("setting") or {})
 
 
 def _execution_text(found: Evaluated) -> str:

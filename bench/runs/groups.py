@@ -48,10 +48,11 @@ class SeedGroup:
 
 def seed_groups(groups: Iterable[Sequence[Job]], force: bool = False) -> list[SeedGroup]:
     """These groups; with `force`, each run starts anew, but only once: where several groups share a run, as blocks of
-    an experiment may, the first one trains it, and the others add to it."""
+    an experiment may, the first one trains it, and the others add to it. Those that evaluate the weights of other runs
+    then come last, so that they get the new ones."""
     found: list[SeedGroup] = []
     started: set[Path] = set()
-    for group in groups:
+    for group in sorted(groups, key=lambda group: force and group[0].kind.weights_of is not None):
         anew = frozenset(job.seed for job in group if force and job.folder not in started)
         found.append(SeedGroup(tuple(group), anew))
         started |= {job.folder for job in group}

@@ -105,7 +105,8 @@ def write(again: repeat.RecordedRun, recorded: Evaluated, drawn: EpisodePictures
 def check(again: repeat.RecordedRun, out: Path) -> None:
     """Raises UserError if there is nothing to draw, or the file's name does not end in .png."""
     if again.benchmark.form == FUNCTIONS:
-        raise UserError(f"{again.benchmark.name} has no images to show; `python -m bench report` draws its functions")
+        report = command_line("report", "--results", again.folder.parents[3])
+        raise UserError(f"{again.benchmark.name} has no images to show; `{report}` draws its functions")
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
 

@@ -19,7 +19,7 @@ from bench.data import store
 from bench.protocols import benchmarks, presets
 from bench.records import layout
 from bench.runs import planning
-from bench.runs.groups import SeedGroup, startable
+from bench.runs.groups import SeedGroup, seed_groups, startable
 from bench.runs.job import Job
 from bench.runs.workers.mapped_images import by_file, reopen
 from bench.runs.workers.processes import gpus
@@ -83,6 +83,13 @@ def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_di
     assert list(startable(every, [], groups)) == [nearest0, maml0, nearest1, maml1]
     assert list(startable([finetune0, nearest1], [nearest0], groups)) == [nearest1]
     assert list(startable([nearest0], [finetune0], groups)) == []
+
+
+def test_what_starts_anew_does_so_before_its_weights_are_evaluated(tmp_path: Path, data_dir: Path) -> None:
+    made = [[job] for job in jobs("nearest", "finetune", results=tmp_path, data_dir=data_dir)]
+    anew, as_asked = seed_groups(made, force=True), seed_groups(made)
+    assert [(group.jobs[0].method, group.anew) for group in anew] == [("finetune", {0}), ("nearest", {0})]
+    assert [(group.jobs[0].method, group.anew) for group in as_asked] == [("nearest", set()), ("finetune", set())]
 
 
 def test_seeds_are_shared_out(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ def test_functions_have_no_images(typed: Command) -> None:
     small = ("--iterations", "2", "--set", "validations=1", "--set", "evaluation.episodes=4", "--set", "filters=4")
     assert typed("run", "--benchmark", "sinusoid-5s", *small).returncode == 0
     line = one_line(typed("show", "episodes", "sinusoid-5s", "--out", "worst.png"))
-    assert "sinusoid-5s has no images to show; `python -m bench report` draws its functions" in line
+    assert "sinusoid-5s has no images to show; `python -m bench report --results results/runs` draws its" in line
 
 
 def test_a_sheet_says_in_words_what_it_shows() -> None:

@@ -84,7 +84,7 @@ def _run_request(options: Namespace, emit: Emit) -> int:
     told = [line for block in blocks for line in preview.describe(*block, options.force, options.keep)]
     print("\n".join(told), flush=True)
     if options.dry_run:
-        return _dry_run(_groups(blocks, options, engine), engine.workers)
+        return _dry_run(_groups(blocks, options, engine), options.force, engine.workers)
     return _run(blocks, engine, options, emit)
 
 
@@ -120,10 +120,11 @@ def _experiment(options: Namespace) -> Experiment:
     return experiments.read(options.file)
 
 
-def _dry_run(groups: Sequence[Sequence[Job]], workers: int) -> int:
+def _dry_run(groups: Sequence[Sequence[Job]], force: bool, workers: int) -> int:
     from bench.runs import display, estimate
+    from bench.runs.groups import seed_groups
 
-    print("\n".join(estimate.lines(groups, workers, display.print_notes)))
+    print("\n".join(estimate.lines(seed_groups(groups, force), workers, display.print_notes)))
     return 0
 
 

@@ -7,21 +7,23 @@ from pathlib import Path
 
 from bench import records
 from bench.runs import lengthen
+from bench.runs.groups import SeedGroup
 from bench.runs.job import Job
 from bench.runs.progress import duration
 from bench.runs.step_times import StepTimes
 from bench.training.watch import Listener
 
 
-def lines(groups: Sequence[Sequence[Job]], workers: int, on_event: Listener) -> list[str]:
+def lines(groups: Sequence[SeedGroup], workers: int, on_event: Listener) -> list[str]:
     """A line with the total training time by this many workers, then one per planned cell with the time that is left to
     train. A training that several runs share is counted once."""
     known, seen = StepTimes(on_event), set[Path]()
     cells: dict[tuple[str, ...], list[tuple[Sequence[Job], float, str]]] = {}
     for group in groups:
         seconds, known_by = _took(group, known, seen)
-        cell = (group[0].benchmark.name, group[0].method, group[0].preset, group[0].key.hash)
-        cells.setdefault(cell, []).append((group, seconds, known_by))
+        first = group.jobs[0]
+        cell = (first.benchmark.name, first.method, first.preset, first.key.hash)
+        cells.setdefault(cell, []).append((group.jobs, seconds, known_by))
     times = [seconds for parts in cells.values() for _, seconds, _ in parts]
     took = f"one after another: about {duration(sum(times))}"
     if workers > 1:
@@ -36,12 +38,13 @@ def training_seconds(job: Job, known: StepTimes) -> float:
     return known.of([trained]).of(trained.protocol.training.iterations)
 
 
-def _took(group: Sequence[Job], known: StepTimes, seen: set[Path]) -> tuple[float, str]:
+def _took(group: SeedGroup, known: StepTimes, seen: set[Path]) -> tuple[float, str]:
     """The seconds that are left to train in a group, and what the estimate is based on; adds the group's folders to
     `seen`."""
-    trained = {job.folder: job for job in (each.weights_job for each in group) if job.folder not in seen}
+    trained = {job.folder: job for job in (each.weights_job for each in group.jobs) if job.folder not in seen}
     seen.update(trained)
-    left = {folder: _iterations_left(job) for folder, job in trained.items()}
+    anew = {job.folder for job in group.jobs if job.seed in group.anew}
+    left = {folder: _iterations_left(job, folder in anew) for folder, job in trained.items()}
     together = [job for folder, job in trained.items() if left[folder]]
     if not together:
         return 0.0, ""
@@ -64,8 +67,10 @@ def _makespan(times: Sequence[float], workers: int) -> float:
     return max(busy)
 
 
-def _iterations_left(job: Job) -> int:
+def _iterations_left(job: Job, anew: bool) -> int:
     """The number of iterations that a run still has to train. Raises Corrupt."""
+    if anew:
+        return job.protocol.training.iterations
     info = records.read_info_if_any(job.folder)
     if not info:
         shorter = lengthen.longest(job)

@@ -75,6 +75,8 @@ def choose(
     scored on `choosing` episodes, and the best step of the best candidate is chosen; the first one if several are
     equal."""
     candidates, measure = method.candidates(), valid.benchmark.measure
+    if not candidates:
+        raise ValueError("candidates returned no setting: a method with nothing to choose returns one that is empty")
     if len(candidates) == 1:
         means = scores(execution, method, state, valid, episodes, candidates[0], on_event).mean(0)
         return Choice(candidates[0], len(means) - 1, float(means[-1]), tuple(means.tolist()))

@@ -85,8 +85,6 @@ class Workload:
     def check(self, splits: Sequence[str] = ("test", "train", "valid")) -> None:
         """Raises UserError if the workload is impossible with these splits."""
         kind, name, training = self.kind, self.method.name, self.protocol.training
-        if kind.weights_of not in (None, *METHODS):
-            raise UserError(f"{name}: weights_of = {kind.weights_of!r} is not a built-in method")
         refusals.check_method(kind, name, self.method.settings, self.protocol)
         refusals.check_data(kind, name, self.benchmark, training, streams.lacks(self.data))
         if training.classes == WITH_VALIDATION:

@@ -42,6 +42,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_record_tells_the_rate(typed: Command, cache: Path) -> None:
     assert typed(*TINY).returncode == 0
+    assert "seed 0: nothing to train" in typed(*TINY, "--dry-run").stdout
+    assert "seed 0: about" in typed(*TINY, "--dry-run", "--force").stdout
     planned = typed(*TINY, "--iterations", "2000", "--dry-run")
     assert "from a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
     spread = typed(*TINY, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout

@@ -269,7 +269,7 @@ def test_check_at_the_command_line(typed: Command, tmp_path: Path, mine: Path) -
             "Add the line METHOD = TheClass (classes in the file: Mine, Other)",
         ),
         ("none.py", "x = 1\n", "classes in the file: none"),
-        ("lend.py", MINE + "    weights_of = 'luck'\n", "not a built-in method"),
+        ("lend.py", MINE + "    weights_of = 'luck'\n", "weights_of is 'luck', not None or one of maml, "),
     ],
 )
 def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, expected: str) -> None:
@@ -288,8 +288,9 @@ def test_mistakes(typed: Command, tmp_path: Path, name: str, text: str | None, e
         ),
         ("    def predict(self, *given):\n        return missing", "line 13: NameError: name 'missing'"),
         (BROKEN["gradient"], "returned something that meta_step.py, line "),
+        ("    def candidates(self):\n        return []", "returned something that evaluation.py, line "),
     ],
-    ids=["in training", "in evaluation", "in what it gave"],
+    ids=["in training", "in evaluation", "in what it gave", "in its choice"],
 )
 def test_what_one_raises_while_it_runs_is_one_line(typed: Command, mine: Path, body: str, expected: str) -> None:
     mine.write_text(f"{MINE}\n{body}\n")

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bench.data.readers.tar_limits import open_tar
+from bench.data.readers.unreadable import damaged_error
 from bench.errors import UserError, reason
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
@@ -43,20 +44,6 @@ UNREADABLE = (
 def archives_in(folder: Path) -> list[Path]:
     """The tar and zip archives in a folder, by name."""
     return sorted(path for path in folder.iterdir() if is_archive(path))
-
-
-def explain_small_file(path: Path) -> str:
-    """What a small file is that was saved in place of a large one, and what to do; empty for other files."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(100).lstrip().lower()
-    except OSError:
-        return ""
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not the file (the download may ask something first): download it with a browser"
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file: get it with `git lfs pull`"
-    return ""
 
 
 def is_archive(path: Path) -> bool:
@@ -101,7 +88,7 @@ def read_stored(path: Path) -> dict[str, bytes]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UNREADABLE as error:
-        raise _damaged_error(path, error) from error
+        raise damaged_error(path, error) from error
 
 
 def _read_archive(path: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, bytes], Others]:
@@ -111,13 +98,7 @@ def _read_archive(path: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, byte
     try:
         return _within_limits(path, members(path, suffixes, others)), others
     except UNREADABLE as error:
-        raise _damaged_error(path, error) from error
-
-
-def _damaged_error(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{path}: {explain_small_file(path) or f'damaged or not an archive ({reason(error)}): get it again'}"
-    )
+        raise damaged_error(path, error) from error
 
 
 def _within_limits(where: Path, members: Iterable[_Unread]) -> dict[str, bytes]:
@@ -143,9 +124,11 @@ def _tar_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Itera
             _check_name(path, member.name, seen)
             if not (member.isreg() or member.isdir()):
                 raise UserError(f"{path}: {member.name} is a link or a device, so it is refused: pack plain files only")
-            if member.isreg() and _wanted(member.name, suffixes):
+            if not member.isreg() or _is_in_hidden(member.name):
+                continue
+            if member.name.lower().endswith(suffixes):
                 yield member.name, member.size, partial(_content, archive, member)
-            elif member.isreg():
+            else:
                 others.append((path, member.name))
 
 
@@ -164,10 +147,18 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def _zip_members(path: Path, suffixes: tuple[str, ...], others: Others) -> Iterator[_Unread]:
     with zipfile.ZipFile(path) as archive:
         for member in _plain_members(path, archive):
-            if not member.is_dir() and _wanted(member.filename, suffixes):
-                yield member.filename, member.file_size, partial(archive.read, member)
-            elif not member.is_dir():
-                others.append((path, member.filename))
+            name = zip_name(member)
+            if name.endswith("/") or _is_in_hidden(name):
+                continue
+            if name.lower().endswith(suffixes):
+                yield name, member.file_size, partial(archive.read, member)
+            else:
+                others.append((path, name))
+
+
+def zip_name(member: zipfile.ZipInfo) -> str:
+    """The path of a member; some programs on Windows separate folders by backslashes."""
+    return member.filename.replace("\\", "/")
 
 
 def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
@@ -181,9 +172,13 @@ def _plain_members(path: Path, archive: zipfile.ZipFile) -> Iterator[zipfile.Zip
         yield member
 
 
-def _wanted(name: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether a file has one of the suffixes, and is not a `._` file that macOS adds to every file in an archive."""
-    return name.lower().endswith(suffixes) and not PurePosixPath(name).name.startswith("._")
+def is_hidden(name: str) -> bool:
+    """Whether a name is reserved for files of a system or program, such as the `._` files of macOS."""
+    return name.startswith((".", "__MACOSX", "@eaDir"))
+
+
+def _is_in_hidden(name: str) -> bool:
+    return any(map(is_hidden, PurePosixPath(name).parts))
 
 
 def _check_name(path: Path, name: str, seen: int) -> None:

@@ -10,7 +10,15 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from bench.data.images import DataSetCopy, SourceClass
-from bench.data.readers.archives import MOST_BYTES_EACH, Others, archives_in, is_archive, read_archives, read_file
+from bench.data.readers.archives import (
+    MOST_BYTES_EACH,
+    Others,
+    archives_in,
+    is_archive,
+    is_hidden,
+    read_archives,
+    read_file,
+)
 from bench.data.readers.split_names import split_of
 from bench.data.splits import some
 from bench.errors import UserError, quantity, reason
@@ -161,11 +169,6 @@ def _may_tell(name: str) -> bool:
     """Whether a file may contain data, or define splits."""
     stem, suffix = PurePosixPath(name).stem, _suffix(name)
     return name.lower().endswith(_DATA) or (suffix == ".txt" and split_of(stem) is not None)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a name is reserved for files of a system or program."""
-    return name.startswith((".", "__MACOSX", "@eaDir"))
 
 
 def _suffix(name: str) -> str:

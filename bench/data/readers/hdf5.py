@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.readers.archives import explain_small_file
 from bench.data.readers.packed import on_disk
+from bench.data.readers.unreadable import explain_small_file
 from bench.errors import UserError, reason
 
 BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py raises for a damaged file

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bench.data.readers.copies import is_hidden
+from bench.data.readers.archives import is_hidden
 from bench.data.readers.masks import MASKS
 from bench.data.readers.split_names import HALVES, as_splits, is_phase, splits_in
 from bench.data.splits import some

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from bench.data.readers.archives import is_archive, most_of
+from bench.data.readers.archives import is_archive, most_of, zip_name
 from bench.data.readers.tar_limits import open_tar
+from bench.data.readers.unreadable import not_opened_error
 from bench.errors import UserError
 
 
@@ -50,10 +51,14 @@ def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 @contextmanager
 def _in_zip(path: Path, name: PurePosixPath) -> Iterator[tuple[BinaryIO, int]]:
     with zipfile.ZipFile(path) as archive:
-        member = next((each for each in archive.infolist() if PurePosixPath(each.filename) == name), None)
+        member = next((each for each in archive.infolist() if PurePosixPath(zip_name(each)) == name), None)
         if member is None:
             raise FileNotFoundError(2, "it is not in the archive")
-        with archive.open(member) as file:
+        try:
+            opened = archive.open(member)
+        except RuntimeError as error:
+            raise not_opened_error(path, error) from error
+        with opened as file:
             yield file, member.file_size  # type: ignore[misc]
 
 

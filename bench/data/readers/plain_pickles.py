@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bench.data.readers.archives import explain_small_file
 from bench.data.readers.numpy_stand_ins import ALLOWED, Array, Floats, Type, check
 from bench.data.readers.packed import open_file
+from bench.data.readers.unreadable import explain_small_file
 from bench.errors import UserError, reason
 
 MOST_INSTRUCTIONS = 2_000_000  # plus one per hundred bytes: tieredImageNet has one array per image

@@ -9,9 +9,10 @@ import zipfile
 
 import pytest
 
-from bench.data.readers import archives, copies
+from bench.data.readers import archives, copies, packed
 from bench.data.readers.archives import read_archives
 from bench.data.readers.copies import FolderFiles
+from bench.data.readers.plain_pickles import load_plain
 
 FORMS = ["tar", "tar.gz", "tar.xz", "tar.bz2", "zip"]
 
@@ -149,3 +150,37 @@ def test_a_folder_that_holds_itself_ends(tmp_path, refused, monkeypatch):
     (tmp_path / "x.jpg").write_bytes(b"1")
     (tmp_path / "again").symlink_to(tmp_path)
     assert "more than 10 files" in refused(FolderFiles, tmp_path)
+
+
+def test_hidden_files_in_archives_are_passed_over_as_in_folders(tmp_path):
+    hidden = ["._train.pkl", "a/.ipynb_checkpoints/one-checkpoint.jpg", "__MACOSX/a/._one.jpg", "@eaDir/one.jpg"]
+    contents = dict.fromkeys([*hidden, "./a/one.jpg", "train.pkl"], b"1")
+    for form in ("tar", "zip"):
+        others: archives.Others = []
+        path = _archive(tmp_path / f"x.{form}", contents)
+        assert list(read_archives([path], (".jpg",), others)) == ["./a/one.jpg"]
+        assert others == [(path, "train.pkl")]
+
+
+def test_a_zip_of_windows_with_backslashes_has_folders(tmp_path):
+    path = _archive(tmp_path / "x.zip", {"a\\": b"", "a\\one.jpg": b"1", "a\\two.pkl": b"2"})
+    others: archives.Others = []
+    assert read_archives([path], (".jpg",), others) == {"a/one.jpg": b"1"} and others == [(path, "a/two.pkl")]
+    with packed.open_file(path / "a/two.pkl") as (file, _):
+        assert file.read() == b"2"
+
+
+@pytest.mark.parametrize(("field", "value"), [("flag_bits", 1), ("compress_type", 9)])
+def test_a_zip_that_is_encrypted_or_compressed_in_another_way_is_not_called_damaged(tmp_path, refused, field, value):
+    place = {"flag_bits": (6, 8), "compress_type": (8, 10)}[field]
+    data = bytearray(_archive(tmp_path / "x.zip", {"one.jpg": b"1", "two.pkl": b"2"}).read_bytes())
+    for start, offset in zip((b"PK\x03\x04", b"PK\x01\x02"), place, strict=True):
+        at = -1
+        while (at := data.find(start, at + 1)) >= 0:
+            data[at + offset] = value
+    (tmp_path / "x.zip").write_bytes(data)
+    for line in (
+        refused(read_archives, [tmp_path / "x.zip"], (".jpg",)),
+        refused(load_plain, tmp_path / "x.zip/two.pkl"),
+    ):
+        assert "cannot be opened here" in line and "unpack it with another program" in line and "damaged" not in line

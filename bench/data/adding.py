@@ -10,10 +10,10 @@ from typing import Any
 from bench.data import catalogue, prepared, sources
 from bench.data.arrange import NoImages, provenance
 from bench.data.catalogue import DataSet
-from bench.data.images import DataSetCopy, SourceClass
+from bench.data.images import DataSetCopy
 from bench.data.prepared import Unusable
 from bench.data.readers.probes import check_photographs
-from bench.data.readers.recognised import recognise, this_is
+from bench.data.readers.recognised import check_other
 from bench.data.splits import (
     check_belongs,
     check_not_too_many,
@@ -75,7 +75,7 @@ def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) 
         lacking = too_few(classes, data_set.counts)
     else:
         expected = read_split(data_set.split)
-        _check_other(source, classes, found.path)
+        check_other([c.name for c in classes], source, found.path)
         check_belongs(classes, expected, data_set.per_class, where)
         lacking = missing(classes, expected, data_set.per_class)
     check_once(classes, where)
@@ -84,14 +84,6 @@ def _lacking(source: str, data_set: DataSet, found: DataSetCopy, partial: bool) 
     if lacking and not partial:
         raise UserError(f"{where}: missing {' and '.join(lacking)}{_notes(found)}: {_how_to_complete(found)}")
     return lacking
-
-
-def _check_other(source: str, classes: Sequence[SourceClass], path: Path) -> None:
-    """Raises UserError if all classes are those of another known data set."""
-    names = [c.name for c in classes]
-    found = recognise(names)
-    if found and source not in [known.source for known in found]:
-        raise UserError(f"{path}: {this_is(names, path)}")
 
 
 def _notes(found: DataSetCopy) -> str:

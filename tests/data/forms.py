@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -232,20 +233,44 @@ def parquet(
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), path, row_group_size=3)
 
 
-def in_parquet(copy: Small, out: Path, named: bool = True, paths: bool = False) -> None:
+def in_parquet(
+    copy: Small,
+    out: Path,
+    named: bool = True,
+    paths: bool = False,
+    file_of: str = "data/{}-00000-of-00001.parquet",
+) -> None:
     names = [name for _, name in copy.jpegs]
     for split, file in {"train": "train", "valid": "validation", "test": "test"}.items():
         rows = [(data, f if paths else None, names.index(c)) for s, c, f, data in each(copy) if s == split]
-        parquet(out / f"data/{file}-00000-of-00001.parquet", rows, names if named else None)
+        parquet(out / file_of.format(file), rows, names if named else None)
 
 
 def parquet_with_paths(copy: Small, out: Path) -> None:
     in_parquet(copy, out, named=False, paths=True)
 
 
+def parquet_in_folders(copy: Small, out: Path) -> None:
+    """What Hugging Face converts to Parquet: one folder per split."""
+    in_parquet(copy, out, file_of="default/{}/0000.parquet")
+
+
+def parquet_by_name(copy: Small, out: Path) -> None:
+    in_parquet(copy, out, file_of="mini-imagenet-{}.parquet")
+
+
+def hdf5_without_group(copy: Small, out: Path) -> None:
+    """torchmeta's names, but the classes are not in its group `datasets`."""
+    out.mkdir()
+    for split, file in FILES.items():
+        with h5py.File(out / f"{file}_data.hdf5", "w") as data:
+            for name, pixels in copy.pixels(split).items():
+                data.create_dataset(name if split == "test" else f"data/{name}", data=pixels)
+
+
 MINI_IMAGENET = (
     in_split_folder, libfewshot, names_of_a_class, blanks, backslashes, no_header, numbered, easyfsl, closerlook,
     class_folders, meta_folders, all_in_one, no_tables, phases, tar_each, category_split, category_split_saved_again,
     bytes_keys, learn2learn, packed_caches, packed_category_split, channels_first, interrupted, without_labels,
-    in_parquet, parquet_with_paths,
+    in_parquet, parquet_with_paths, parquet_in_folders, parquet_by_name, hdf5_without_group,
 )  # fmt: skip

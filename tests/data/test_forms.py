@@ -43,6 +43,8 @@ def test_what_is_left_out_or_not_read_is_noted_and_stays_in_the_manifest(tmp_pat
     remarks = store.load("mini-imagenet", home).remarks
     assert any("train_phase_val.pickle: other images of the training classes" in text for text in remarks)
     assert "not read: somewhere/train.csv" in remarks
+    small_copy.write_hdf5(tmp_path / "hdf5")
+    assert not [note for note in _add(tmp_path / "hdf5", tmp_path / "other")["notes"] if "_labels.json" in note]
 
 
 def _own_size(data: bytes) -> bytes:
@@ -230,6 +232,18 @@ def _wide_text(copy, out):
     images(copy, out, forms.flat), put(out / "train.csv", "filename,label\n".encode("utf-16"))
 
 
+def _one_name_of_two_labels(copy, out):
+    content = forms.labelled(copy.pixels("train"), 0)
+    put(
+        out / "miniImageNet_category_split_train.pickle",
+        pickle.dumps(content | {"catname2label": None, "label2catname": ["n01532829", "n01532829"]}, 2),
+    )
+
+
+def _other_hdf5(copy, out):
+    put(out / "mini-imagenet-train.h5", b"x")
+
+
 def _no_names(copy, out):
     content = forms.labelled(copy.pixels("train"), 0)
     put(out / "miniImageNet_category_split_train.pickle", pickle.dumps(content | {"catname2label": {}}, 2))
@@ -256,6 +270,11 @@ def _no_names(copy, out):
         (_npz, ["train.npz", "one folder per class", "found 1 .npz"]),
         (_torch, ["train.pt", "programs"]),
         (_no_labels_of_as_many, ["1 labels for 8 images"]),
+        (_one_name_of_two_labels, ["two of its labels have one name", "use another copy"]),
+        (
+            _other_hdf5,
+            ["train.h5 is one of the HDF5 files with other names", "rename them to train_data"],
+        ),
         (_no_names, ["2 labels (0, 1) have no name"]),
         (_numbered_classes, ["4 of 4 classes are named by number", "use a copy that has the names"]),
         (_bitmaps, [".bmp is one of the images in formats", "save them as PNG"]),

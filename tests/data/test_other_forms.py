@@ -145,9 +145,44 @@ def _cifar_parquet(photographs, source, out):
         parquet(out / f"cifar100/{file}-00000-of-00001.parquet", rows, None, "img")
 
 
+def _cifar_parquet_with_names(photographs, source, out):
+    """Numbers of its own, whose names are in the schema: not CIFAR-100's numbers."""
+    names = sorted(photographs, reverse=True)
+    for file, part in (("train", slice(1, None)), ("test", slice(1))):
+        rows = [(_png(i), None, names.index(name)) for name, found in photographs.items() for i in found[part]]
+        parquet(out / f"cifar100/{file}/0000.parquet", rows, names)
+
+
+def _cifar_with_names(photographs, source, out):
+    """The form of miniImageNet's pickles: names, and numbers of its own in each file."""
+    for split, file in FILES.items():
+        mine = {name: found for name, found in photographs.items() if _split_of(source, name) == split}
+        labels = [k for k, found in enumerate(mine.values()) for _ in found]
+        content = {"data": np.concatenate(list(mine.values())), "labels": labels, "label2catname": list(mine)}
+        put(out / f"{file}.pickle", python2(content))
+
+
+def _cifar_both(photographs, source, out):
+    _cifar_metaoptnet(photographs, "cifar-fs", out), _cifar_metaoptnet(photographs, "fc100", out, "FC100_{}.pickle")
+
+
+def _cifar_halves(photographs, source, out):
+    """cifar2png and fast.ai: all classes in `train/`, and other images of all classes in `test/`."""
+    for name, found in photographs.items():
+        for k, image in enumerate(found):
+            put(out / f"cifar100/{'train' if k else 'test'}/x/{name}/{max(k - 1, 0):04}.png", _png(image))
+
+
+def _cifar_hdf5_file(photographs, source, out):
+    with h5py.File(put(out / "data.hdf5", b""), "w") as data:
+        for name, found in photographs.items():
+            data.create_dataset(name, data=found)
+
+
 CIFAR = [
     _cifar_bytes, _cifar_channels_last, _cifar_packed, _cifar_metaoptnet, _cifar_zip, _cifar_rfs,
-    _cifar_bertinetto, _cifar_learn2learn, _cifar_parquet,
+    _cifar_bertinetto, _cifar_learn2learn, _cifar_parquet, _cifar_parquet_with_names, _cifar_with_names, _cifar_both,
+    _cifar_halves,
 ]  # fmt: skip
 
 
@@ -156,6 +191,19 @@ CIFAR = [
 def test_cifar_in_every_form(tmp_path, home, photographs, digests, write, source):
     write(photographs, source, tmp_path / "copy")
     assert _add(source, tmp_path / "copy", home)["digest"] == digests[source]
+
+
+def test_a_single_hdf5_file_of_cifar_is_a_full_copy(tmp_path, home, photographs, digests, refused):
+    _cifar_hdf5_file(photographs, "fc100", tmp_path)
+    assert _add("fc100", tmp_path / "data.hdf5", home)["digest"] == digests["fc100"]
+    line = refused(_add, "omniglot", tmp_path, home)
+    assert "this is CIFAR-FS or FC100" in line and "data add fc100" in line
+
+
+def test_another_data_set_in_parquet_is_not_taken_for_cifar_100(tmp_path, home, photographs, refused):
+    rows = [(_png(images[0]), None, k) for k, images in enumerate(photographs.values())]
+    parquet(tmp_path / "train.parquet", rows, [f"airplane {k}" for k in range(len(rows))])
+    assert "class 'airplane 0' does not belong to this data set" in refused(_add, "cifar-fs", tmp_path, home)
 
 
 def test_cifar_of_another_split_or_numbered_anew_is_refused(tmp_path, home, photographs, refused):
@@ -183,8 +231,10 @@ def test_what_is_no_cifar_100_says_what_it_is(tmp_path, home, refused, name, wor
 
 def test_cifar_that_lacks_a_file_says_which(tmp_path, home, photographs, refused):
     _original(photographs, tmp_path / "cifar-100-python", _planes)
-    (tmp_path / "cifar-100-python/test").unlink()
-    assert "cifar-100-python: test is missing" in refused(_add, "cifar-fs", tmp_path, home)
+    for name in ("test", "meta"):
+        (tmp_path / "cifar-100-python" / name).rename(tmp_path / name)
+        assert f"cifar-100-python: {name} is missing" in refused(_add, "cifar-fs", tmp_path / "cifar-100-python", home)
+        (tmp_path / name).rename(tmp_path / "cifar-100-python" / name)
 
 
 def test_flattened_cifar_with_the_channels_last_is_seen_by_its_pixels(tmp_path, home, photographs, refused):
@@ -214,6 +264,20 @@ def test_tiered_imagenet_without_names_is_called_by_numbers_and_that_is_said(tmp
     manifest = _add("tiered-imagenet", tmp_path / "copy", home)
     assert {c["name"] for c in manifest["classes"]} >= {"train 000", "valid 000", "test 001"}
     assert tiered_imagenet.UNNAMED in manifest["notes"]
+
+
+def test_tiered_imagenet_in_lists_of_bytes(tmp_path, home):
+    """Python 2 and 3 pickle bytes differently; an image that is neither bytes nor an array is a broken one."""
+    write_tiered(tmp_path / "copy")
+    digest = _add("tiered-imagenet", tmp_path / "copy", home)["digest"]
+    paths = [tmp_path / "copy" / f"{file}_images_png.pkl" for file in FILES.values()]
+    images = {path: [png.tobytes() for png in pickle.loads(path.read_bytes())] for path in paths}
+    for dumps in (python2, pickle.dumps):
+        for path, files in images.items():
+            path.write_bytes(dumps(files))
+        assert _add("tiered-imagenet", tmp_path / "copy", home)["digest"] == digest
+    path.write_bytes(pickle.dumps([None, *images[path][1:]]))
+    assert len(_add("tiered-imagenet", tmp_path / "copy", home)["corrupt"]) == 1
 
 
 def _tiered_folders(out, name):

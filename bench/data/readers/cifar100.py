@@ -4,6 +4,7 @@ al. 2018), as in torchmeta. Classes are named `<superclass>/<class>`; all images
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bench.data.readers.image_classes import by_paths, class_by_folder
 from bench.data.readers.image_files import decode
 from bench.data.readers.plain_pickles import load_plain
 from bench.data.readers.probes import channels_are_last
+from bench.data.readers.recognised import check_other
 from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
 from bench.errors import UserError, command_line
@@ -51,17 +53,20 @@ def _uppermost(copy: Copy, name: str) -> Path | None:
 
 
 def _in_hdf5(copy: Copy, split: str) -> DataSetCopy | None:
-    path = _uppermost(copy, HDF5)
+    path = copy.path if copy.path.name == HDF5 else _uppermost(copy, HDF5)
     return copy.source("HDF5 of torchmeta", _hdf5_classes(path, split), path) if path else None
 
 
 def _hdf5_classes(path: Path, split: str) -> Iterator[SourceClass]:
-    for name, array in arrays(path, open_hdf5(path), depth=2):
-        yield _class(name, split, count_of(path, name, array, (SIDE, SIDE, 3)), partial(read_array, path, array))
+    found, named = [*arrays(path, open_hdf5(path))], class_by_folder(fine_names())
+    check_other([name for name, _ in found], split.replace("_", "-"), path.parent)
+    for name, array in found:
+        count = count_of(path, name, array, (SIDE, SIDE, 3))
+        yield _class(named(name) or name, split, count, partial(read_array, path, array))
 
 
 def _in_originals(copy: Copy, split: str) -> DataSetCopy | None:
-    meta = _uppermost(copy, "meta")
+    meta = _uppermost(copy, "meta") or _uppermost(copy, "train")
     there = copy.paths(*ORIGINAL).values()
     lost = [name for name in ORIGINAL if meta is None or meta.with_name(name) not in there]
     if meta and len(lost) == 1:
@@ -146,9 +151,10 @@ def fine_names() -> dict[str, str]:
 
 def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
     """Reads the pickles of MetaOptNet and RFS, whose labels are CIFAR-100's numbers."""
-    files = labelled_arrays.by_split(copy, *labelled_arrays.PICKLES)
-    names, expected = dict(enumerate(fine_names().values())), read_split(split)
-    classes = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
+    files = _pickles(copy, split)
+    names, expected, named = dict(enumerate(fine_names().values())), read_split(split), class_by_folder(fine_names())
+    found = [c for s, path in files.items() for c in labelled_arrays.in_pickle(s, path, SIDE, names, copy.notes)]
+    classes = [replace(c, name=named(c.name) or c.name) for c in found]
     if wrong := [c for c in classes if expected.get(c.name) != c.split]:
         other = {"cifar_fs": "fc100", "fc100": "cifar_fs"}[split]
         if all(read_split(other).get(c.name) == c.split for c in classes):
@@ -166,16 +172,25 @@ def _in_labelled(copy: Copy, split: str) -> DataSetCopy | None:
     return copy.source("labelled pickles", classes) if files else None
 
 
+def _pickles(copy: Copy, split: str) -> dict[str, Path]:
+    """Split -> pickle; of a copy that holds those of both data sets, those that are not named after the other one."""
+    other = {"cifar_fs": ("fc100",), "fc100": ("cifar_fs", "cifar-fs", "cifarfs")}[split]
+    suffixes = labelled_arrays.PICKLES
+    return labelled_arrays.by_split(copy, *suffixes, but=(*labelled_arrays.BESIDE, *other)) or labelled_arrays.by_split(
+        copy, *suffixes
+    )
+
+
 def _in_parquet(copy: Copy, split: str) -> DataSetCopy | None:
     """Reads Hugging Face's two files, which are not splits here."""
-    numbered = list(fine_names().values())
-    found = parquet.all_together(copy, SIDE, numbered, copy.corrupt)
+    named = class_by_folder(fine_names())
+    found = parquet.all_together(copy, SIDE, named, list(fine_names()), copy.corrupt)
     classes = tuple(_class(name, split, count, read) for name, count, read in found)
     return copy.source("Parquet", classes) if classes else None
 
 
 def _in_folders(copy: Copy, split: str) -> DataSetCopy | None:
-    groups = by_paths(copy, class_by_folder(fine_names()), read_split(split))
+    groups = by_paths(copy, class_by_folder(fine_names()), read_split(split), halves=True)
     read = partial(decode, copy.files, side=SIDE, mode="RGB", corrupt=copy.corrupt)
     classes = (SourceClass(name, s, len(names), partial(read, names=names)) for (s, name), names in groups.items())
     return copy.source("a folder per class", classes) if groups else None

@@ -29,7 +29,7 @@ def open_source(path: Path, keep_going: bool) -> DataSetCopy:
     noted."""
     for copy in open_copies(path, keep_going):
         if hdf5 := labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=()):
-            found = image_files(hdf5, SIDE, copy.corrupt, decode_to_fit)
+            found = image_files("cub", hdf5, SIDE, copy.corrupt, decode_to_fit)
             return copy.source("HDF5 of torchmeta", found)
         suffixes = (".jpg",) if copy.with_suffix(".jpg") else IMAGES  # PNG files beside them are segmentations
         birds = by_paths(copy, class_by_folder(_class_names()), read_split("cub"), suffixes)

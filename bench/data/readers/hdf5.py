@@ -13,6 +13,7 @@ from bench.data.readers.unreadable import explain_small_file
 from bench.errors import UserError, reason
 
 BROKEN = (OSError, KeyError, RuntimeError, AttributeError, TypeError, ValueError)  # what h5py raises for a damaged file
+_DEEPEST = 4  # groups in groups
 _FILTERS = {1, 2, 3, 32000}  # deflate, shuffle, fletcher32, lzf: the filters included in h5py
 
 
@@ -28,16 +29,22 @@ def open_hdf5(path: Path) -> Any:
         raise _damaged_error(path, error) from error
 
 
-def arrays(path: Path, group: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """(name, array on disk) for everything `depth` levels down, where the name joins the levels by `/`. Raises
-    UserError if the file is damaged, or refers to other files: by a link, or as an array's storage."""
+def arrays(path: Path, group: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """(name, array on disk) for every array, where the name joins the groups that it is in by `/`. Raises UserError if
+    the file is damaged, nests its groups too deep, or refers to other files: by a link, or as an array's storage.
+    `above`: the addresses of the groups that this one is in."""
+    import h5py
+
     try:
+        here = (*above, h5py.h5o.get_info(group.id).addr)
+        if len(here) > _DEEPEST or here[-1] in above:
+            raise ValueError("groups in groups without end")
         for name in group:
             item = _stored_item(path, group, name)
-            if depth == 1:
+            if isinstance(item, h5py.Dataset):
                 yield name, item
             else:
-                yield from ((f"{name}/{below}", array) for below, array in arrays(path, item, depth - 1))
+                yield from ((f"{name}/{below}", array) for below, array in arrays(path, item, here))
     except BROKEN as error:
         raise _damaged_error(path, error) from error
 

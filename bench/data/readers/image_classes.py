@@ -109,9 +109,11 @@ def by_paths(
     class_of: Callable[[str], str | None],
     expected: Mapping[str, str],
     suffixes: tuple[str, ...] = IMAGES,
+    halves: bool = False,
 ) -> Groups:
     """The classes by the folder of each image, or by its own name; the split is the one in `expected`, unless folders
-    such as `train/` and `meta-val/` above the classes define it. If two folders have the same class, one is read."""
+    such as `train/` and `meta-val/` above the classes define it. If two folders have the same class, one is read.
+    `halves`: `train/` and `test/` may hold parts of the images of every class, and are then not splits."""
     trees: dict[str, Groups] = defaultdict(lambda: defaultdict(list))
     images = copy.with_suffix(*suffixes)
     for name in images:
@@ -121,6 +123,8 @@ def by_paths(
     groups: Groups = {}
     for tree in sorted(trees, key=lambda tree: (-len(trees[tree]), not any(s for s, _ in trees[tree]), len(tree))):
         _add_tree(copy, groups, trees[tree], tree)
+    if halves and in_two_splits(groups) and {split for split, _ in groups} == {"train", "test"}:
+        groups = {("", c): [*groups.get(("train", c), []), *groups.get(("test", c), [])] for _, c in groups}
     _check_splits(copy, groups)
     splits = {split for split, _ in groups}
     groups = {(split if split and len(splits) > 1 else expected[c], c): names for (split, c), names in groups.items()}

@@ -22,10 +22,10 @@ from bench.protocols.benchmarks import SPLITS
 
 PICKLES, HDF5 = (".pkl", ".pickle"), "_data.hdf5"
 # Pickles without both images and labels, and EGNN's, whose classes have no names.
-_BESIDE = ("bookkeeping", "_labels", "_images", "mini_imagenet_")
+BESIDE = ("bookkeeping", "_labels", "_images", "mini_imagenet_")
 
 
-def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[str, Path]:
+def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = BESIDE) -> dict[str, Path]:
     """Split -> file, for the files with these suffixes whose names contain a split. If several match a split, the one
     from the largest family is used: files in one folder whose names differ only in the split."""
     files = {n: p for n, p in copy.paths(*suffixes).items() if not any(part in n.lower() for part in but)}
@@ -37,6 +37,7 @@ def by_split(copy: Copy, *suffixes: str, but: Sequence[str] = _BESIDE) -> dict[s
     for folder in sorted(families, key=lambda folder: (len(PurePosixPath(folder).parts), folder)):
         for stem, split in as_splits(sorted(families[folder])).items():
             found.setdefault(split, families[folder][stem])
+    copy.used.update(name.replace(HDF5, "_labels.json") for name in found.values())
     copy.used.update(found.values())
     return {split: files[found[split]] for split in SPLITS if split in found}
 
@@ -48,8 +49,8 @@ def _note_phases(copy: Copy, names: Sequence[str]) -> None:
 
 
 def in_hdf5(split: str, path: Path, side: int) -> Iterator[SourceClass]:
-    """The classes in one of torchmeta's files of decoded images."""
-    for name, array in read_labelled(path):
+    """The classes in one of torchmeta's files of decoded images, of miniImageNet."""
+    for name, array in read_labelled("mini-imagenet", path):
         yield SourceClass(name, split, count_of(path, name, array, (side, side, 3)), partial(read_array, path, array))
 
 
@@ -79,8 +80,8 @@ def as_images(path: Path, name: str, images: Any, side: int) -> np.ndarray:
 
 
 def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> dict[str, np.ndarray]:
-    """Class -> indices of its images. Raises UserError if the numbers of labels and images differ, or a label has no
-    name."""
+    """Class -> indices of its images. Raises UserError if the numbers of labels and images differ, a label has no
+    name, or two have the same."""
     labels = whole_numbers(listed)
     if labels is None and isinstance(listed, list) and all(isinstance(each, str | bytes) for each in listed):
         called = sorted({_text(each) for each in listed})
@@ -94,6 +95,10 @@ def by_label(path: Path, listed: Any, images: int, names: Mapping[int, str]) -> 
         raise UserError(
             f"{path}: {len(lost)} labels ({some(list(map(str, lost)))}) have no name in it (catname2label), so it is "
             "unknown which classes they are: use a copy that has the names"
+        )
+    if len({names[k] for k in present}) < len(present):
+        raise UserError(
+            f"{path}: two of its labels have one name, so it is unknown which images belong together: use another copy"
         )
     return {names[k]: np.flatnonzero(labels == k) for k in present}
 

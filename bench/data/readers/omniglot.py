@@ -16,6 +16,7 @@ from bench.data.readers.copies import Copy, open_copies
 from bench.data.readers.hdf5 import arrays, count_of, open_hdf5, read_array
 from bench.data.readers.image_files import decode
 from bench.data.readers.probes import check_size
+from bench.data.readers.recognised import check_other
 from bench.data.readers.refusals import unknown_form_error
 from bench.data.splits import read_split
 from bench.errors import UserError, quantity
@@ -49,13 +50,21 @@ def _hdf5_in(copy: Copy) -> Path | None:
 
 
 def _in_hdf5(path: Path, notes: list[str]) -> Iterator[SourceClass]:
-    for name, array in arrays(path, open_hdf5(path), depth=3):
+    found = [(_with_group(name), array) for name, array in arrays(path, open_hdf5(path))]
+    check_other([name.rpartition("/")[2] for name, _ in found], "omniglot", path.parent)
+    for name, array in found:
         count = count_of(path, name, array, (SIDE, SIDE))
         yield class_of(name, count, partial(_ink_in_hdf5, path, name, array, notes))
 
 
 def _ink_in_hdf5(path: Path, name: str, array: Any, notes: list[str]) -> np.ndarray:
     return _ink(read_array(path, array)[..., None], f"{path}: {name}", notes)
+
+
+def _with_group(name: str) -> str:
+    """The name of a character in a file, with the group of its alphabet, which may lack."""
+    group = _groups().get(name.split("/")[0])
+    return f"{group}/{name}" if group else name
 
 
 @cache

@@ -34,7 +34,7 @@ def classes(
     """The classes by split. Raises UserError if labels have no names, or a class is in several splits."""
     groups: dict[tuple[str, str], Places] = defaultdict(dict)
     for name, path in copy.paths(".parquet").items():
-        split = split_of(PurePosixPath(name).name.partition("-")[0])
+        split = split_of(PurePosixPath(name).stem) or split_of(PurePosixPath(name).parent.name)
         if split is None:
             continue
         copy.used.add(name)
@@ -46,27 +46,30 @@ def classes(
 
 
 def all_together(
-    copy: Copy, side: int, numbered: Sequence[str], corrupt: list[str] | None
+    copy: Copy, side: int, class_of: Callable[[str], str | None], numbered: Sequence[str], corrupt: list[str] | None
 ) -> Iterator[tuple[str, int, Callable[[], np.ndarray]]]:
     """(class, number of images, function that reads them), over all files together; `numbered`: the names of the
-    labels."""
+    labels, if the schema has none."""
     groups: dict[str, Places] = defaultdict(dict)
     for name, path in copy.paths(".parquet").items():
         copy.used.add(name)
-        for row, label in enumerate(_numbers(path, len(numbered))):
-            groups[numbered[label]][f"{name}: row {row}"] = (path, row)
+        for row, label in enumerate(_names_of_rows(path, numbered)):
+            groups[class_of(label) or label][f"{name}: row {row}"] = (path, row)
     for name, places in groups.items():
         yield name, len(places), partial(_read, places, side, corrupt)
 
 
-def _numbers(path: Path, most: int) -> list[int]:
+def _names_of_rows(path: Path, numbered: Sequence[str]) -> list[str]:
     with _whole(path):
         file = _open(on_disk(path))
         column = _column(path, file, ("fine_label", "label"))
-        numbers = file.read([column])[column].to_pylist()
-    if not all(type(k) is int and 0 <= k < most for k in numbers):
-        raise UserError(f"{path}: {column} does not hold only numbers below {most}: get it again")
-    return numbers
+        found = file.read([column])[column].to_pylist()
+        names = _names(file, column) or numbered
+    if all(isinstance(each, str) for each in found):
+        return found
+    if not all(type(k) is int and 0 <= k < len(names) for k in found):
+        raise UserError(f"{path}: {column} does not hold only numbers below {len(names)}: get it again")
+    return [names[k] for k in found]
 
 
 def labels(path: Path, class_of: Callable[[str], str | None]) -> list[str]:

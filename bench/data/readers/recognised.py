@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from bench.data.splits import read_split, some
-from bench.errors import command_line
+from bench.errors import UserError, command_line
 
 WNID = re.compile(r"n[0-9]{8}")  # ImageNet's names of classes
 FEWEST = 3  # classes needed to recognise a data set: fewer may have these names by chance
@@ -55,6 +55,13 @@ def this_is(names: Sequence[str], path: Path) -> str:
     """The data set of these classes, and the command that adds it; empty if no known data set has all of them."""
     found = recognise(names)
     return f"{are_of(names, found)}: {command(found, path)}" if found else ""
+
+
+def check_other(names: Sequence[str], source: str, path: Path) -> None:
+    """Raises UserError if all of these classes are those of another known data set than `source`."""
+    found = recognise(names)
+    if found and source not in [known.source for known in found]:
+        raise UserError(f"{path}: {this_is(names, path)}")
 
 
 def command(found: Sequence[KnownDataSet], path: Path) -> str:

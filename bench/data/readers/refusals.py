@@ -32,11 +32,16 @@ FOREIGN = (
     ),
     (r"\.(pt|pth)$", "torch.save's files, which are programs", _IMAGES),
     (r"\.(npz|npy)$", "the NumPy files without class names", _IMAGES),
-    (r"\.parquet$", "the Parquet tables without class names", _NAMED),
     (r"\.mat$", "MATLAB's files", _IMAGES),
     (
-        r"\.(pkl|pickle|hdf5|h5)$",
-        "the pickles or HDF5 files of another form, or without one file per split",
+        r"\.(hdf5|h5)$",
+        "the HDF5 files with other names than torchmeta's",
+        "if they hold one array per class, rename them to train_data.hdf5, val_data.hdf5 and test_data.hdf5 (for "
+        "CIFAR-100 and Omniglot, one file data.hdf5)",
+    ),
+    (
+        r"\.(pkl|pickle|parquet)$",
+        "the pickles or Parquet tables of another form, or without one file per split",
         "name the files by their splits (train, val, test), or use a copy in one of the accepted forms",
     ),
     (r"\.(bmp|webp|tiff?|gif|ppm)$", "the images in formats that no known data set uses", "save them as PNG"),

@@ -67,7 +67,8 @@ def _check_names(copy: Copy, classes: Sequence[SourceClass]) -> None:
 
 def _in_hdf5(copy: Copy) -> DataSetCopy | None:
     files = labelled_arrays.by_split(copy, labelled_arrays.HDF5, but=())
-    return copy.source("HDF5 of torchmeta", image_files(files, SIDE, copy.corrupt, exactly)) if files else None
+    classes = image_files("tiered-imagenet", files, SIDE, copy.corrupt, exactly)
+    return copy.source("HDF5 of torchmeta", classes) if files else None
 
 
 def _in_pickles(copy: Copy) -> DataSetCopy | None:
@@ -83,7 +84,7 @@ def _in_pickle(copy: Copy, split: str, path: Path) -> Iterator[SourceClass]:
     )
     if not isinstance(images, list) or len(images) != len(labels):
         raise UserError(
-            f"{path}: it does not hold as many images as there are labels ({len(labels)}): get both files again"
+            f"{path}: it is not a list of as many images as there are labels ({len(labels)}): get both files again"
         )
     for label, name in names.items():
         indices = np.flatnonzero(labels == label)
@@ -147,6 +148,14 @@ def _text(name: Any) -> str:
     return name.decode("latin1") if isinstance(name, bytes) else str(name)
 
 
-def _decode(path: Path, images: list[Any], indices: np.ndarray, corrupt: list[str] | None) -> np.ndarray:
-    files = {f"{path.name}: {index}": np.asarray(images[index], np.uint8).tobytes() for index in indices}
+def _file(image: Any) -> bytes:
+    """An image file, as an array of its bytes, as bytes, or as the text that Python 2 wrote; empty for anything
+    else."""
+    if isinstance(image, np.ndarray):
+        return image.astype(np.uint8).tobytes()
+    return image.encode("latin1", "replace") if isinstance(image, str) else image if isinstance(image, bytes) else b""
+
+
+def _decode(path: Path, images: Sequence[Any], indices: np.ndarray, corrupt: list[str] | None) -> np.ndarray:
+    files = {f"{path.name}: {index}": _file(images[index]) for index in indices}
     return decode(files, list(files), SIDE, "RGB", corrupt, exactly)

@@ -34,7 +34,7 @@ def test_what_leads_out_of_the_file_is_refused(tmp_path, refused, way):
     with h5py.File(tmp_path / "data.hdf5", "w") as file:
         LEADS_OUT[way](file.create_group("datasets"), str(tmp_path / "secret.hdf5"))
     path = tmp_path / "data.hdf5"
-    line = refused(lambda: list(arrays(path, open_hdf5(path), depth=2)))
+    line = refused(lambda: list(arrays(path, open_hdf5(path))))
     assert "points outside the file" in line and str(path) in line
 
 
@@ -42,5 +42,12 @@ def test_objects_are_not_images(tmp_path, refused):
     path = tmp_path / "data.hdf5"
     with h5py.File(path, "w") as file:
         file.create_dataset("datasets/x", data=["text"], dtype=h5py.string_dtype())
-    ((name, array),) = arrays(path, open_hdf5(path), depth=2)
+    ((name, array),) = arrays(path, open_hdf5(path))
     assert "not uint8" in refused(count_of, path, name, array, (84, 84, 3))
+
+
+def test_groups_in_groups_without_end_are_refused(tmp_path, refused):
+    path = tmp_path / "data.hdf5"
+    with h5py.File(path, "w") as file:
+        file["datasets/itself"] = file.create_group("datasets")
+    assert "without end" in refused(lambda: list(arrays(path, open_hdf5(path))))

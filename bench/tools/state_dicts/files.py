@@ -23,7 +23,7 @@ from bench.errors import UserError, reason
 _MOST_BYTES = 1 << 28  # of a file: a Conv4 has half a megabyte, or two with its optimiser's state
 _MOST_TENSORS = 1000
 _MOST_NUMBERS = 1 << 26  # of a tensor, whose shape may claim more than the file holds
-_DEEPEST = 3
+_DEEPEST = 6  # dictionaries in dictionaries
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 
@@ -90,7 +90,7 @@ def _refusal(error: Exception) -> str:
 
 def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
     """The only dictionary with convolutions, and where in the file it is."""
-    found = list(_dictionaries("", value, _DEEPEST))
+    found = list(_dictionaries("", value, _DEEPEST, set()))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -99,15 +99,17 @@ def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
     raise UserError(f"{path}: {len(found)} state_dicts ({places}): save only one of them")
 
 
-def _dictionaries(where: str, value: Any, depth: int) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    if not isinstance(value, Mapping) or depth == 0:
+def _dictionaries(where: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    """Those with convolutions, each once: a few bytes can hold one dictionary in many places."""
+    if not isinstance(value, Mapping) or depth == 0 or id(value) in seen:
         return
+    seen.add(id(value))
     tensors = {k: v for k, v in value.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if any(tensor.dim() == 4 for tensor in tensors.values()):
         yield where, tensors
     for key, inner in value.items():
         if isinstance(key, str):
-            yield from _dictionaries(f"{where}.{key}".strip("."), inner, depth - 1)
+            yield from _dictionaries(f"{where}.{key}".strip("."), inner, depth - 1, seen)
 
 
 def _check(path: Path, where: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

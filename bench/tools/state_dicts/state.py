@@ -40,7 +40,9 @@ def _lacking(weights: Weights, name: str, value: Tensor, method: str) -> str:
         return f"no linear head in it, which {method} needs: --method protonet, nearest or finetune need none"
     shape = shape_text(tuple(value.shape))
     if name in weights.tensors:
-        return f"{name} has shape {shape_text(tuple(weights.tensors[name].shape))}, but {method} needs {shape}"
+        theirs = tuple(weights.tensors[name].shape)
+        ways = f": use a benchmark of {theirs[0]} ways, or --method protonet, nearest or finetune, which need no head"
+        return f"{name} has shape {shape_text(theirs)}, but {method} needs {shape}{ways if name in HEAD else ''}"
     return f"{method} needs {name} ({shape}), which is missing"
 
 

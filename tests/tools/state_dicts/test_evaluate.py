@@ -100,7 +100,7 @@ def test_the_shown_map_is_one_and_another_makes_another_run(
     assert swapped.info["origin"]["map"]["conv2.weight"] == "8.weight"
 
 
-@pytest.mark.parametrize("wrapped", ["state_dict", "state", "model", "module", "safetensors"])
+@pytest.mark.parametrize("wrapped", ["state_dict", "state", "model", "module", "deep", "safetensors"])
 def test_nesting(tmp_path: Path, saved: Callable[..., Path], wrapped: str) -> None:
     """Next to the state of an optimiser, with the prefix `module.`, or in another format: the same weights."""
     network = trained_looking(Torchmeta(1, 1))
@@ -112,7 +112,7 @@ def test_nesting(tmp_path: Path, saved: Callable[..., Path], wrapped: str) -> No
         network(torch.rand(3, 1, 28, 28)).sum().backward()
         optimiser.step()
         found = {"epoch": 3, wrapped: found, "optimizer": optimiser.state_dict(), "best": 0.5}
-    path = saved(found)
+    path = saved({"checkpoint": {"model": {"state_dict": found}}} if wrapped == "deep" else found)
     if wrapped == "safetensors":
         safetensors.torch.save_file(found, path)
     weights = read(path)
@@ -134,7 +134,7 @@ def test_without_a_head(typed: Command, tmp_path: Path, saved: Callable[..., Pat
 def test_a_classifier_of_many_classes_has_features(typed: Command, saved: Callable[..., Path]) -> None:
     """A head with another number of outputs is of no use to MAML, and nearest neighbour does not need it."""
     saved(CloserLook(1, 64))
-    assert "head.weight has shape 64x6, but maml needs 5x6" in one_line(typed(*TINY))
+    assert "head.weight has shape 64x6, but maml needs 5x6: use a benchmark of 64 ways" in one_line(typed(*TINY))
     assert typed(*TINY, "--method", "nearest").returncode == 0
 
 
@@ -192,6 +192,7 @@ def changed(name: str, value: torch.Tensor | None) -> dict[str, torch.Tensor]:
             "at most one linear head, but this file has features.layer1.conv 6x1x3x3",
         ),
         (changed("film.gamma", torch.zeros(3, 6)), "film 3x6"),
+        (changed("temperature", torch.tensor(10.0)), "temperature a number; say which"),
         (changed("features.layer2.norm.weight", torch.zeros(7)), "does not fit tiny"),
         (changed("classifier.weight", torch.zeros(5, 54)), "5x54, where it has 6x1x3x3 6x6x3x3"),
         (Torchmeta(3, 25), "are 6x3x3x3 6x6x3x3 6x6x3x3 6x6x3x3 6 6 6 6 5x150, where it has 6x1x3x3"),

@@ -25,10 +25,13 @@ def benchmark(name: str, data_dir: Path | None = None) -> Benchmark:
     """The benchmark with this name, on a known data set or on one of the user's own. Raises UserError."""
     try:
         found = benchmarks.get(name, listing.own_shapes(data_dir))
-    except UserError:
+    except UserError as error:
         for row in listing.available(data_dir):
             if row["problem"] and name.startswith(f"{row['source']}-"):
                 raise UserError(f"{name}: {row['problem']}") from None
+        if benchmarks.is_name(name):
+            searched = f"data sets of your own are looked for in {sources.data_dir(data_dir)}"
+            raise UserError(f"{error}; {searched} (--data-dir or BENCH_DATA names another folder)") from None
         raise
     if found.form == benchmarks.IMAGES and found.ways < 2:
         raise UserError(f"{name}: with 1 way every answer is right, so nothing is measured: use 2 ways or more")

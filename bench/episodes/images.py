@@ -59,15 +59,14 @@ class ImageEpisodes(EpisodeStream):
         return replace(self, shape=EpisodeShape(min(ways, self.class_count), shots, queries))
 
     def check(self, option: str = "") -> None:
-        """Raises UserError if the classes are too few, or have too few images, for such an episode. `option`: the
-        option that sets the queries, if they are not a setting."""
+        """Raises UserError if the classes or their images are too few. `option` sets the queries, else a setting."""
         name, classes, (ways, shots, queries) = self.benchmark.name, self.classes, self.shape
         if (count := self.class_count) < max(ways, 2):
-            here = f"the data have {count} {self.split} class{'es' * (count != 1)}"
-            if count > 1:
-                raise UserError(f"{name}: {ways} ways, but {here}: take at most {count} ways")
-            mend = "add classes, or split yours into folders train, valid and test"
-            raise UserError(f"{name}: an episode needs 2 classes, but {here}: {mend}")
+            need, mend = f"{ways} ways", f"take at most {count} ways"
+            if count < 2:
+                need, mend = "an episode needs 2 classes", "add some, or split yours into folders train, valid and test"
+            have = f"the data have {count} {self.split} class{'es' * (count != 1)}"
+            raise UserError(f"{name}: {need}, but {have}: {mend}")
         smallest = min(classes, key=lambda c: c.distinct)
         left = smallest.distinct - shots
         if left < queries:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bench.analysis import claims_file
-from bench.data import adding, catalogue
+from bench.data import adding, catalogue, store
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets
 from tests.conftest import Command, one_line
@@ -37,6 +37,14 @@ def test_every_data_set_at_any_ways_and_shots() -> None:
 def test_no_benchmark(name: str) -> None:
     with pytest.raises(UserError, match="unknown benchmark"):
         benchmarks.get(name)
+
+
+def test_a_data_set_that_was_added_elsewhere_is_told_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"data sets of your own are looked for in {tmp_path} \(--data-dir or"):
+        store.benchmark("mine-2w1s", tmp_path)
+    with pytest.raises(UserError) as other:
+        store.benchmark("omniglott", tmp_path)
+    assert "--data-dir" not in str(other.value)
 
 
 @pytest.mark.parametrize(

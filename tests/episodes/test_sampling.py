@@ -213,7 +213,7 @@ def test_too_few_classes_or_images_is_an_error(small: Benchmark, noise: ImageSet
         episodes(small, noise, queries=10).check()
     with pytest.raises(UserError, match="2 test classes"):
         episodes(small, replace(noise, classes=noise.split("test")[:2])).check()
-    with pytest.raises(UserError, match="needs 2 classes, but the data have 1 test class: add classes, or split"):
+    with pytest.raises(UserError, match="needs 2 classes, but the data have 1 test class: add some, or split"):
         episodes(small, replace(noise, classes=noise.split("test")[:1])).fitting().check()
 
 

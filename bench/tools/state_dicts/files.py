@@ -100,7 +100,7 @@ def _state_dict(path: Path, value: Any) -> tuple[str, Mapping[str, Tensor]]:
 
 
 def _dictionaries(where: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    """Those with convolutions, each once: a few bytes can hold one dictionary in many places."""
+    """Dictionaries with convolutions, each once: a few bytes can hold one in many places."""
     if not isinstance(value, Mapping) or depth == 0 or id(value) in seen:
         return
     seen.add(id(value))

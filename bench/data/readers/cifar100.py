@@ -176,9 +176,8 @@ def _pickles(copy: Copy, split: str) -> dict[str, Path]:
     """Split -> pickle; of a copy that holds those of both data sets, those that are not named after the other one."""
     other = {"cifar_fs": ("fc100",), "fc100": ("cifar_fs", "cifar-fs", "cifarfs")}[split]
     suffixes = labelled_arrays.PICKLES
-    return labelled_arrays.by_split(copy, *suffixes, but=(*labelled_arrays.BESIDE, *other)) or labelled_arrays.by_split(
-        copy, *suffixes
-    )
+    mine = labelled_arrays.by_split(copy, *suffixes, but=(*labelled_arrays.BESIDE, *other))
+    return mine or labelled_arrays.by_split(copy, *suffixes)
 
 
 def _in_parquet(copy: Copy, split: str) -> DataSetCopy | None:

@@ -65,10 +65,8 @@ def match_by_order(path: Path, tensors: Mapping[str, Tensor], ordered: bool) -> 
 
 def shapes_of(found: list[Module]) -> str:
     """The modules that were found, each with its name and shape."""
-    return (
-        ", ".join(f"{m.name or next(iter(m.names))} {shape_text(next(iter(m.shapes.values())))}" for m in found)
-        or "nothing"
-    )
+    each = (f"{m.name or next(iter(m.names))} {shape_text(next(iter(m.shapes.values())))}" for m in found)
+    return ", ".join(each) or "nothing"
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

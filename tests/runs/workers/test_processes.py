@@ -29,7 +29,7 @@ from tests.runs.test_interruption import contents
 
 TINY = ("run", "--benchmark", "tiny", "--method", "maml", "--checkpoint-every", "0.05")
 TWO = ("--seeds", "2", "--threads", "1", "--workers", "2")
-LONG = ("--iterations", "200")
+LONG = ("--iterations", "80")
 
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:

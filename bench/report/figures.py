@@ -20,7 +20,7 @@ from bench.files import write_atomically
 from bench.report import panels
 from bench.report.fit_panel import fits
 from bench.report.inline_svg import inline
-from bench.report.panel import PALETTE, TITLE, DrawnFigure, Mark, Panel, PlannedFigure
+from bench.report.panel import PALETTE, ROW, TITLE, DrawnFigure, Mark, Panel, PlannedFigure, centres, heights
 
 _STYLE: dict[Any, Any] = {
     "axes.prop_cycle": cycler(color=PALETTE),
@@ -40,9 +40,9 @@ _SAVED: dict[str, dict[str, Any]] = {
     "png": {"pil_kwargs": {"compress_level": 1}},
     "pdf": {"metadata": {"CreationDate": None}},
 }
-_WIDTH, _PLANE, _ROW, _MARGIN = 9.0, 3.4, 0.36, 0.4  # inches: figure width, height of a plot, height of a row, margin
+_WIDTH, _PLANE, _MARGIN = 9.0, 3.4, 0.4  # inches: figure width, height of a plot, margin
 _LABEL_POINTS = 9
-_CHARACTER, _LABEL_LINE, _LABEL_GAP = 0.073, 0.16, 0.05  # inches: of the labels beside the rows
+_CHARACTER, _LABEL_GAP = 0.073, 0.05  # inches: of the labels beside the rows
 _KEY_CHARACTER, _KEY_ROW, _KEY_LINE = 0.066, 0.2, 0.15  # inches, in the legend: character, row, further line of a row
 
 
@@ -86,8 +86,7 @@ def _draw(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnF
     columns, keys = _legend([str(key.get_label()) for key in panel.keys])
     left = 0.25 + _CHARACTER * _longest(panel.rows) if panel.rows else 0.8
     bottom = 0.6 + keys
-    row = max([_ROW, *(0.1 + _LABEL_LINE * (1 + text.count("\n")) for text in panel.rows)])
-    body = row * (len(panel.rows) + 0.5) if panel.rows else _PLANE
+    body = ROW * (sum(heights(panel.rows)) + 0.5) if panel.rows else _PLANE
     height = bottom + body + _MARGIN
     draws = (panel.draw, *panel.beside)
     figure = Figure((_WIDTH, height))  # without pyplot, whose figures a notebook would display
@@ -115,9 +114,9 @@ def _draw(name: str, panel: Panel, stem: Path, formats: Sequence[str]) -> DrawnF
 def _name_rows(axes: Axes, rows: Sequence[str]) -> None:
     """Labels the rows with texts: a tick is three lines and two texts, which take longer to draw than its row."""
     axes.set_yticks([])
-    axes.set_ylim(len(rows) - 0.25, -0.75)
+    axes.set_ylim(sum(heights(rows)) - 0.25, -0.75)
     beside = axes.get_yaxis_transform() + ScaledTranslation(-_LABEL_GAP, 0, axes.figure.dpi_scale_trans)
-    for y, text in enumerate(rows):
+    for y, text in zip(centres(rows), rows, strict=True):
         axes.text(0, y, text, transform=beside, ha="right", va="center_baseline", fontsize=_LABEL_POINTS)
 
 

@@ -41,7 +41,7 @@ INTERVALS = {"both": (5.0, "-", 0.0), "over episodes": (1.5, "-", -0.22), "over 
 _BINS = 80  # of a distribution whose scores can take more values than that
 
 
-def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str]) -> None:
+def intervals(axes: Axes, cells: Mapping[float, Cell], colours: Mapping[str, str]) -> None:
     """Draws every interval of the cells, each on its row; all of a kind at once, which is faster than one by one."""
     for name, (width, dash, offset) in INTERVALS.items():
         low, high = zip(*(cell.intervals[name] for cell in cells.values()), strict=True)
@@ -51,14 +51,14 @@ def intervals(axes: Axes, cells: Mapping[int, Cell], colours: Mapping[str, str])
         axes.hlines(rows, low, high, colors=drawn, lw=width, ls=dash, alpha=faint, capstyle="butt")
 
 
-def cell(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> Mark:
+def cell(axes: Axes, y: float, cell: Cell, name: str, colour: str) -> Mark:
     """Draws the mean of a cell, with its intervals as text."""
     ends = [f"{wording.kind(kind)} {wording.ends(cell.intervals[kind], cell.measure.form)}" for kind in INTERVALS]
     (point,) = axes.plot(cell.headline.value, y, "o", color=colour, ms=6, zorder=3)
     return point, [f"{name}: {cell.headline.value:{cell.measure.form}}; {', '.join(ends)}"]
 
 
-def claim(axes: Axes, y: int, claim: Claim) -> Mark:
+def claim(axes: Axes, y: float, claim: Claim) -> Mark:
     """Draws an open diamond, with the published interval if it is over tasks."""
     half, measure = claim.over_tasks or 0, claim.about.measure
     axes.plot(measure.clipped((claim.accuracy - half, claim.accuracy + half)), (y, y), color=GREY, lw=1.5)
@@ -96,7 +96,7 @@ def steps(axes: Axes, cell: Cell, name: str, offset: float, colour: str, style: 
     return line, [f"{name}: {v:{form}} after inner step {k}; {of} {end}" for k, v, end in values]
 
 
-def pair(axes: Axes, y: int, pair: Compared, name: str) -> Mark:
+def pair(axes: Axes, y: float, pair: Compared, name: str) -> Mark:
     """Draws the difference of two methods."""
     form, measure = f"+{pair.a.measure.form}", pair.a.measure
     value, ends = pair.paired.difference.value, wording.ends(pair.interval, form)
@@ -104,7 +104,7 @@ def pair(axes: Axes, y: int, pair: Compared, name: str) -> Mark:
     return point, [f"{name}: {value:{form}} {measure.points}; {wording.kind(pair.paired.kind)} {ends}"]
 
 
-def distribution(axes: Axes, y: int, cell: Cell, name: str, colour: str) -> list[Mark]:
+def distribution(axes: Axes, y: float, cell: Cell, name: str, colour: str) -> list[Mark]:
     """Draws the distribution of the episodes' scores on its row, and the mean of each seed below."""
     scores, form = cell.scores, cell.measure.form
     shares, edges = np.histogram(scores, _edges(cell, axes.get_xscale() == "log"))

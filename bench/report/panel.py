@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 Mark = tuple[Artist, Sequence[str]]  # what was drawn, and its values as text: one per point
+ROW, LABEL_LINE = 0.36, 0.16  # inches: height of a row with a label of one line, and of each line of a longer label
 TITLE = "title"  # the id of the title, which a page replaces by its own heading
 # Seaborn's colour-blind palette, in its order.
 PALETTE = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
@@ -27,6 +29,17 @@ class Panel:
     y: str = ""
     rows: Sequence[str] = ()
     beside: Sequence[Callable[[Axes], list[Mark]]] = ()  # drawn to the right of it, on the same scale
+
+
+def heights(rows: Sequence[str]) -> list[float]:
+    """The height of each row, which grows with the lines of its label; that of a row with a short label is 1."""
+    return [max(1.0, (0.1 + LABEL_LINE * (1 + text.count("\n"))) / ROW) for text in rows]
+
+
+def centres(rows: Sequence[str]) -> list[float]:
+    """The vertical position of each row on the axis; that of a first row with a short label is 0."""
+    each = heights(rows)
+    return [bottom - height / 2 - 0.5 for bottom, height in zip(accumulate(each), each, strict=True)]
 
 
 @dataclass(frozen=True)

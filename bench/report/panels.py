@@ -18,7 +18,7 @@ from bench.protocols import known_methods
 from bench.protocols.benchmarks import of_record
 from bench.records.contents import Record
 from bench.report import labels, marks, wording
-from bench.report.panel import PALETTE, Mark, Panel
+from bench.report.panel import PALETTE, Mark, Panel, centres
 
 _WIDE = 5  # a longest run of more than this many times the shortest one makes the axis logarithmic
 _FAR, _MOST = 100, 90  # factor and percentile that decide on, and limit, a logarithmic axis of scores
@@ -34,14 +34,15 @@ def accuracy(section: Section) -> Panel | None:
     rows = [row for method in methods for row in known if row.method == method]
     colours, called = _colours(section), [labels.label(row) for row in rows]
 
-    def mark(axes: Axes, y: int, row: Row) -> Mark:
+    def mark(axes: Axes, y: float, row: Row, name: str) -> Mark:
         if isinstance(row, Claim):
             return marks.claim(axes, y, row)
-        return marks.cell(axes, y, row, labels.one_line(called[y]), colours[row.method])
+        return marks.cell(axes, y, row, labels.one_line(name), colours[row.method])
 
     def draw(axes: Axes) -> list[Mark]:
-        marks.intervals(axes, {y: row for y, row in enumerate(rows) if isinstance(row, Cell)}, colours)
-        return [mark(axes, y, row) for y, row in enumerate(rows)]
+        placed = list(zip(centres(called), rows, called, strict=True))
+        marks.intervals(axes, {y: row for y, row, _ in placed if isinstance(row, Cell)}, colours)
+        return [mark(axes, *each) for each in placed]
 
     keys = [
         Line2D([], [], color="black", lw=width, ls=dash, label=wording.kind(name))
@@ -121,8 +122,8 @@ def distributions(section: Section) -> Panel | None:
     def draw(axes: Axes) -> list[Mark]:
         if not section.benchmark.measure.counted:
             _within_reach(axes, "x", np.concatenate([cell.scores.ravel() for cell in section.cells]))
-        rows = enumerate(zip(section.cells, map(labels.one_line, called), strict=True))
-        return [m for y, (cell, name) in rows for m in marks.distribution(axes, y, cell, name, colours[cell.method])]
+        rows = zip(centres(called), section.cells, map(labels.one_line, called), strict=True)
+        return [m for y, cell, name in rows for m in marks.distribution(axes, y, cell, name, colours[cell.method])]
 
     keys = [
         Patch(facecolor="black", alpha=0.45, label="share of the episodes at a score, all seeds"),
@@ -139,8 +140,9 @@ def differences(section: Section) -> Panel | None:
     def draw(axes: Axes) -> list[Mark]:
         axes.axvline(0, color="black", lw=1)
         low, high = zip(*(pair.interval for pair in section.pairs), strict=True)
-        axes.hlines(range(len(section.pairs)), low, high, color="C0", lw=3, capstyle="butt")
-        return [marks.pair(axes, y, pair, labels.one_line(called[y])) for y, pair in enumerate(section.pairs)]
+        axes.hlines(centres(called), low, high, color="C0", lw=3, capstyle="butt")
+        rows = zip(centres(called), section.pairs, map(labels.one_line, called), strict=True)
+        return [marks.pair(axes, *row) for row in rows]
 
     title = f"{section.title}: methods compared in pairs, with 95 % intervals"
     measure = section.benchmark.measure

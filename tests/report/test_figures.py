@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -59,6 +60,24 @@ def test_a_legend_stays_within_the_figure(long: int, columns: int) -> None:
     width = legend.get_window_extent().width / figure.dpi
     plt.close(figure)
     assert found == columns and width < figures._WIDTH and 0 < height < 2
+
+
+def test_only_a_long_label_makes_its_row_taller(runs: Path) -> None:
+    long = ("batch_norm_scale=false", "batch_norm_adapted=false", "initialisation=glorot-normal-head", "inner_lr=2")
+    for method, changed in (("maml", ()), ("maml", long), ("fomaml", ()), ("reptile", ())):
+        write_run(runs, method=method, preset="article", settings=changed)
+    (section,), _ = sections(records.read_all(runs)[0], [])
+    for panel in (panels.accuracy(section), panels.distributions(section)):
+        assert panel is not None
+        lines = [text.count("\n") + 1 for text in panel.rows]
+        figure, axes = plt.subplots()
+        marked = [float(np.ravel(mark.get_ydata())[0]) for mark, _ in panel.draw(axes) if isinstance(mark, Line2D)]
+        figures._name_rows(axes, panel.rows)
+        called = [text.get_position()[1] for text in axes.texts]
+        plt.close(figure)
+        assert max(lines) > 2 and marked == pytest.approx(called, abs=0.11)  # each mark is beside its label
+        short = [below - above for k, (above, below) in enumerate(pairwise(called)) if lines[k : k + 2] == [1, 1]]
+        assert short and short == pytest.approx([1] * len(short)) and max(np.diff(called)) > 1.2
 
 
 def test_a_users_own_figures_are_left_alone() -> None:

@@ -52,7 +52,7 @@ def add(top: Any) -> None:
 def evaluate(options: Namespace) -> int:
     """Evaluates weights again and adds the result to the record. Returns 1 if any episode has no finite score."""
     _check(options)
-    folders = [] if options.checkpoint else chosen_runs.folders(options, finished=True)
+    folders = [] if options.checkpoint else chosen_runs.folders(options, ("finished",))
 
     from bench import devices, records
     from bench.records import locks
@@ -81,7 +81,7 @@ def _jobs(folders: Sequence[Path], options: Namespace) -> list[Job]:
     if options.checkpoint is not None:
         return [_checkpoint_job(options)]
     request = _request(options)
-    return [reevaluation.evaluation_job(str(folder), request) for folder in folders]
+    return [reevaluation.evaluation_job(str(folder), request, options.at) for folder in folders]
 
 
 def _check(options: Namespace) -> None:

@@ -22,7 +22,7 @@ def export(options: Namespace) -> int:
     """Writes the runs into one file."""
     from bench.tools import capsule
 
-    manifest = capsule.export(chosen_runs.folders(options, predicted=True), options.out)
+    manifest = capsule.export(chosen_runs.folders(options, ("finished", "diverged"), predicted=True), options.out)
     runs, size = len(manifest["runs"]), options.out.stat().st_size / 2**20
     print(f"{options.out}: {quantity(runs, 'run')}, {size:.1f} MiB")
     print(f"on the other machine: {command_line('import', options.out.name)}, then run the command it prints")

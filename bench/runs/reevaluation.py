@@ -15,9 +15,9 @@ from bench.runs.planning import job_of
 from bench.runs.request import Request
 
 
-def evaluation_job(run: str, request: Request) -> Job:
+def evaluation_job(run: str, request: Request, at: int | None) -> Job:
     """A trained run with another evaluation, or on another benchmark. Raises UserError if it is not trained, if the
-    data here are not those it was trained on, or if its weights do not fit."""
+    data here are not those it was trained on, or if its weights of iteration `at` were not kept or do not fit."""
     (folder,) = layout.find(request.results, [run], one=True)
     info = read_info(folder)
     if info["status"] != "finished":
@@ -34,4 +34,5 @@ def evaluation_job(run: str, request: Request) -> Job:
     if tested_on != benchmark:
         job = recorded.on_benchmark(job, tested_on, request.data_dir)
     job.check()
+    layout.weights_of(folder, info, job.protocol.evaluation, at)
     return job

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from bench import records
 from tests.conftest import Command, bench_environment, one_line
 
 RUN = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validations=1")
@@ -21,6 +22,14 @@ def test_a_cell_a_list_or_all(typed: Command, tmp_path: Path) -> None:
     assert typed("export", "--all", "--out", "all.zip").stdout.startswith("all.zip: 4 runs")
     assert sum(name.endswith("record.json") for name in zipfile.ZipFile(tmp_path / "all.zip").namelist()) == 4
     assert typed("verify", "tiny/protonet").stdout.count("verified: bit for bit") == 2
+    assert typed(*RUN, "--iterations", "3", "--keep", "1", "--max-minutes", "0.00001").returncode == 75
+    some = typed("evaluate", "tiny", "--set", "episodes=6")
+    assert (some.returncode, some.stdout.count("on 6 test episodes")) == (0, 4)
+    assert some.stderr.splitlines()[-1] == "left out: tiny/maml (1 run: unfinished)"
+    assert typed("export", "tiny/maml", "--out", "maml.zip").stdout.startswith("maml.zip: 2 runs")
+    (unfinished,) = (run for run in records.read_all(Path("results/runs"))[0] if run.status == "unfinished")
+    assert "unfinished: there are no trained weights" in one_line(typed("evaluate", unfinished.name))
+    assert "only finished or diverged" in one_line(typed("export", unfinished.name, "--out", "none.zip"))
     assert "name runs, or give --all" in one_line(typed("export", "--out", "none.zip"))
     assert "name a RUN, or give --all" in one_line(typed("evaluate"))
 

@@ -97,11 +97,14 @@ def test_scored_and_in_the_same_tables(typed: Command, tmp_path: Path, handed_ou
     assert "maml − their-method" in (tmp_path / "out" / "report.md").read_text()
     table = frame(tmp_path / "results" / "runs", "evaluation").set_index("method")
     assert table.loc["their-method", "protocol"].isna().all()
-    assert typed("verify", "--all").returncode == 0
+    left = "left out: tiny/their-method (3 runs: predictions of other code, without weights)"
+    for command, done in (("verify", "verified: bit for bit"), ("evaluate", "test episodes")):
+        some = typed(command, "tiny")
+        assert (some.returncode, some.stdout.count(done), some.stderr.splitlines()[-1]) == (0, 3, left)
     assert "there are no weights" in one_line(typed("evaluate", found[0].name))
     assert typed("export", found[0].name, "--out", "capsule.zip").returncode == 0
     assert typed("import", "capsule.zip", "--results", "other").returncode == 0
-    assert "no run with weights under other" in one_line(typed("verify", "--all", "--results", "other"))
+    assert "nothing to do under other: tiny/their-" in one_line(typed("verify", "--all", "--results", "other"))
     assert "all.zip: 6 runs" in typed("export", "--all", "--out", "all.zip").stdout
 
 

@@ -4,17 +4,18 @@ fields of `Claim`, with the name of the benchmark first."""
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import OF_TRAININGS, Claim
 from bench.errors import UserError, unknown_name
 from bench.protocols import benchmarks
-from bench.protocols.benchmarks import Shape
+from bench.protocols.benchmarks import Benchmark, Shape
 from bench.protocols.presets import PRESETS, from_text
 
 PUBLISHED = Path(__file__).with_name("published.csv")
+OWN = "claims.csv"  # a user's own claims, in the results folder
 
 
 def published_claims() -> list[Claim]:
@@ -22,20 +23,36 @@ def published_claims() -> list[Claim]:
     return read(PUBLISHED)
 
 
-def read(path: Path, own: Mapping[str, Shape] | None = None) -> list[Claim]:
-    """The claims in a CSV file; `own`: the user's data sets, as in `benchmarks.get`. Raises UserError with file and
-    line."""
+def own_claims(
+    results: Path, named: Path | None, known: Iterable[Benchmark], about: Collection[str] | None = None
+) -> list[Claim]:
+    """The user's claims: from `named`, or else from the claims file in the results folder, if any. They may be about
+    the user's own data sets among the `known` benchmarks. `about`, and errors: as in `read`."""
+    beside = results / OWN
+    path = named or (beside if beside.exists() else None)
+    sources = {benchmark.source for benchmark in (*benchmarks.BUILT_IN.values(), *benchmarks.BENCHMARKS.values())}
+    own = {benchmark.source: benchmark.input_shape for benchmark in known if benchmark.source not in sources}
+    return read(path, own, about) if path else []
+
+
+def read(path: Path, own: Mapping[str, Shape] | None = None, about: Collection[str] | None = None) -> list[Claim]:
+    """The claims in a CSV file; `own`: the user's data sets, as in `benchmarks.get`; `about`: the names of the
+    benchmarks whose rows are read, None for all. Raises UserError with file and line."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return _claims(path, csv.DictReader(file, strict=True), own)
+            return _claims(path, csv.DictReader(file, strict=True), own, about)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"cannot read the claims in {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _claims(path: Path, rows: csv.DictReader[str], own: Mapping[str, Shape] | None) -> list[Claim]:
+def _claims(
+    path: Path, rows: csv.DictReader[str], own: Mapping[str, Shape] | None, about: Collection[str] | None
+) -> list[Claim]:
     _check_columns(path, rows.fieldnames or [])
     claims = []
     for row in rows:
+        if about is not None and (row["benchmark"] or "").strip() not in about:
+            continue
         try:
             claims.append(_claim(row, own))
         except UserError as error:

@@ -23,7 +23,7 @@ from bench.analysis.claims import Claim
 from bench.analysis.pooling import usable
 from bench.analysis.sections import sections
 from bench.analysis.selection import claims_about, progress, select
-from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, of_record
+from bench.protocols.benchmarks import of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
 from bench.report import answers, kept_effects, terminal
@@ -31,7 +31,6 @@ from bench.report.answers import ReportPart, answer_claims
 from bench.report.processes import at_once
 
 Read = tuple[list[Record], list[str]]  # records, and a line for each that cannot be used
-CLAIMS = "claims.csv"  # a user's own claims, in the results folder
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,10 @@ def parts(
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
-    """The published claims, followed by the user's: from `named`, or else from the claims file in the results folder,
-    if any. User's claims may be about the user's own data sets that records here were run on."""
-    beside = results / CLAIMS
-    path = named or (beside if beside.exists() else None)
+    """The published claims, followed by the user's, as in `own_claims`, which may be about data sets that records here
+    were run on."""
     ran_on = [of_record(record.info) for record in found]
-    known = {benchmark.source for benchmark in (*BUILT_IN.values(), *BENCHMARKS.values())}
-    own = {benchmark.source: benchmark.input_shape for benchmark in ran_on if benchmark.source not in known}
-    return claims_file.published_claims() + (claims_file.read(path, own) if path else [])
+    return claims_file.published_claims() + claims_file.own_claims(results, named, ran_on)
 
 
 @contextmanager

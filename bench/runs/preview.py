@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from bench.analysis import claims_file
+from bench.analysis.claims import Claim
 from bench.analysis.verdicts import PlannedCell, disqualified_by
 from bench.data import sources
 from bench.errors import quantity
@@ -99,24 +100,28 @@ def _protocol_text(job: Job) -> str:
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:
-    """The published number closest to each method's runs, and what will prevent a verdict."""
-    seeds = tuple(dict.fromkeys(job.seed for job in group))
+    """The published number closest to each method's runs, then the closest one of the user's claims file beside the
+    records, each with what will prevent a verdict."""
+    seeds, benchmark = tuple(dict.fromkeys(job.seed for job in group)), group[0].benchmark
+    own = claims_file.own_claims(group[0].results, None, [benchmark], about={benchmark.name})
+    published = claims_file.published_claims()
     for job in {job.method: job for job in group}.values():
-        data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
-        settings = job.workload.method.settings
-        planned = PlannedCell(job.benchmark, settings, job.protocol, seeds, data, (job.protocol.training.iterations,))
-        known = [
-            c for c in claims_file.published_claims() if (c.benchmark, c.method) == (job.benchmark.name, job.method)
-        ]
-        against = [(claim, disqualified_by(claim, planned)) for claim in known]
-        if not against:
-            yield f"compared    {job.method}: no published number"
-            continue
-        claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
-        outcome = (
-            f"which will not be judged: {'; '.join(reasons)}" if reasons else "to be judged by `python -m bench report`"
-        )
-        yield f"compared    {job.method}: with {claim.number} ({claim.source}), {outcome}"
+        against = filter(None, (_closest(job, seeds, claims) for claims in (published, own)))
+        yield from (f"compared    {job.method}: {text}" for text in list(against) or ["no published number"])
+
+
+def _closest(job: Job, seeds: tuple[int, ...], claims: Sequence[Claim]) -> str:
+    """The claim closest to the runs of a method, and whether it will be judged; empty if none is about them."""
+    data = {"name": job.workload.data.name, "partial": job.workload.data.partial}
+    at = (job.protocol.training.iterations,)
+    planned = PlannedCell(job.benchmark, job.workload.method.settings, job.protocol, seeds, data, at)
+    known = [claim for claim in claims if (claim.benchmark, claim.method) == (job.benchmark.name, job.method)]
+    if not known:
+        return ""
+    against = [(claim, disqualified_by(claim, planned)) for claim in known]
+    claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
+    unless = f"which will not be judged: {'; '.join(reasons)}"
+    return f"with {claim.number} ({claim.source}), {unless if reasons else 'to be judged by `python -m bench report`'}"
 
 
 def _full_protocol(job: Job) -> list[str]:

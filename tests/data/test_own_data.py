@@ -96,7 +96,13 @@ def test_own_images_are_a_benchmark_like_the_others(
     asked = ("run", "--benchmark", "mine-2w1s", *SHORT, "--set", "evaluation.episodes=4")
     ran = mine(*asked)
     assert ran.returncode == 0 and "compared    maml: no published number" in ran.stdout, ran
-    assert "already finished" in mine(*asked).stdout
+    columns = ",".join(claims_file._COLUMNS)
+    claim = "mine-2w1s,maml,,61.5,1.2,over tasks,100,1,,A colleague,,quick,,2\n"
+    beside = tmp_path / "results" / "runs" / "claims.csv"
+    beside.write_text(f"{columns}\nelsewhere-2w1s,maml,,50,,,,,,Another,,,,\n{claim}")
+    again = mine(*asked).stdout
+    assert "already finished" in again and "compared    maml: with 61.50 ± 1.20 (A colleague), which will not" in again
+    beside.unlink()
     evaluated = mine("evaluate", "mine-2w1s", "--set", "queries=2", "--set", "episodes=4")
     assert evaluated.returncode == 0, evaluated
     verified = mine("verify", "mine-2w1s").stdout
@@ -106,8 +112,7 @@ def test_own_images_are_a_benchmark_like_the_others(
     text = (tmp_path / "results" / "report" / "report.md").read_text()
     assert report.returncode == 0 and "no published number" in report.stdout
     assert "### mine-2w1s" in text and "nothing is judged" in text
-    columns = ",".join(claims_file._COLUMNS)
-    (tmp_path / "c.csv").write_text(f"{columns}\nmine-2w1s,maml,,61.5,1.2,over tasks,100,1,,A colleague,,quick,,2\n")
+    (tmp_path / "c.csv").write_text(f"{columns}\n{claim}")
     claimed = mine("report", "--claims", "c.csv")
     assert claimed.returncode == 0 and "claim 61.50 ± 1.20 (A colleague)" in claimed.stdout, claimed
     (tmp_path / "c.csv").write_text(f"{columns}\nmien-2w1s,maml,,61.5,,,,,,A colleague,,,,\n")

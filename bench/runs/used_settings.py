@@ -36,9 +36,13 @@ def moved_by(method: NamedMethod) -> tuple[str, ...]:
     return (*method.settings, *(f.name for f in fields(Training) if f.name in theirs))
 
 
-def _is_moved_by(method: NamedMethod, setting: str) -> bool:
+def ignored_by(method: NamedMethod) -> frozenset[str]:
+    """The settings that have no effect on the runs of this method, among those that are not of some methods only."""
     kind = method.kind
     trained = METHODS.get(kind.weights_of or "", kind)
-    ignored = {name for each in (kind, trained) for name in getattr(each, "ignores", ())}
-    of_episodes = set(OF_IMAGES) if trained.training_batch != "images" else set()
-    return moves(setting, moved_by(method)) and setting.partition("=")[0] not in ignored | of_episodes
+    of_episodes = OF_IMAGES if trained.training_batch != "images" else ()
+    return frozenset(of_episodes).union(*(getattr(each, "ignores", ()) for each in (kind, trained)))
+
+
+def _is_moved_by(method: NamedMethod, setting: str) -> bool:
+    return moves(setting, moved_by(method)) and setting.partition("=")[0] not in ignored_by(method)

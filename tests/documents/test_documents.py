@@ -25,7 +25,7 @@ import bench
 from bench import cli
 from bench.data.sources import OMNIGLOT_DIGEST
 from bench.protocols import benchmarks, presets, protocol, settings
-from bench.tools.explain.factors import GROUPS
+from bench.tools.explain.grouping import GROUPS
 from methods import METHODS
 from tests.conftest import ROOT, Command
 

@@ -1,37 +1,21 @@
-"""The factors in which two protocols differ, and the variants that measure the effect of each."""
+"""The variants of two protocols that measure the effect of each factor in which they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.errors import UserError, unknown_name
+from bench.errors import UserError
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.comparison import Sourced, with_sources
-from bench.protocols.presets import READINGS, VALIDATION, Used, protocol_differences, value_text
-from bench.protocols.protocol import FINE_TUNING, INNER_LOOP, Protocol
+from bench.protocols.presets import READINGS, VALIDATION, Used, value_text
+from bench.protocols.protocol import INNER_LOOP, Protocol
 from bench.protocols.settings import with_values
+from bench.tools.explain.grouping import Factor, between, choose
 
-# Settings that only make sense together are one factor: a rate for five inner steps does not suit a single step.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "inner_loop": ("inner_lr", "inner_steps"),
-    "network": ("filters", "downsampling", "head_input"),
-    "batch_norm": ("batch_norm_scale", "batch_norm_gamma", "batch_norm_adapted", "batch_norm_epsilon"),
-    "batch_statistics": ("batch_statistics", "evaluation.batch_statistics"),
-    "rotations": ("rotations", "evaluation.rotations"),
-    "fine_tuning": FINE_TUNING,
-}
 FROM, TO, READING = "from", "to", "reading"
 DIRECTIONS = {"from": (FROM,), "to": (TO,), "both": (FROM, TO)}
-
-
-@dataclass(frozen=True)
-class Factor:
-    """Settings that are changed together."""
-
-    name: str
-    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,16 +74,18 @@ def compare(
     direction: str = "from",
     used: Used = INNER_LOOP,
     groups: Sequence[str] = (),
+    ignored: Collection[str] = (),
 ) -> Comparison:
     """The presets `names`, each with `settings`, and the variants between them. Every variant is evaluated on the
     larger of the two numbers of episodes. `groups`: factors or settings to treat as one, `a+b`; a single name is split
-    off. Raises UserError if nothing differs, or a factor does not."""
+    off. `used`: the settings of some methods that this one uses; `ignored`: those of all others that it does not.
+    Raises UserError if nothing differs, or a factor does not."""
     start, end = _of_equal_episodes(*(with_sources(name, benchmark, settings, used) for name in names))
-    factors = between(used, start.protocol, end.protocol, groups)
+    factors = between(used, ignored, start.protocol, end.protocol, groups)
     readings = [(one, name, value) for one in (start, end) for name, value in _readings(one).items()]
     if not factors:
         raise UserError(f"--from {names[0]} --to {names[1]}: nothing differs on {benchmark.name}")
-    chosen = _choose(factors, [name for _, name, _ in readings], wanted)
+    chosen = choose(factors, [name for _, name, _ in readings], wanted)
     made = [_Made(start, end, factor) for factor in chosen]
     found = [each.forwards() for each in made if FROM in DIRECTIONS[direction]]
     found += [each.backwards() for each in made if TO in DIRECTIONS[direction]]
@@ -107,33 +93,6 @@ def compare(
     ends = [Variant(one.name, one.name, one.protocol) for one in (start, end)]
     variants, parts = zip(*found, strict=True)
     return Comparison(benchmark, method, start, end, (*ends, *variants), parts, set(chosen) >= set(factors))
-
-
-def between(used: Used, start: Protocol, end: Protocol, groups: Sequence[str] = ()) -> list[Factor]:
-    """The factors in which two protocols differ for this method. The number of test episodes is none of them: it
-    affects only the interval. Raises UserError if a group names something that does not differ, or a setting twice."""
-    differ = [name for name in protocol_differences(used, start, end) if name != "episodes"]
-    group = {name: key for key, names in GROUPS.items() for name in names} | _group_of_setting(groups, differ)
-    found: dict[str, list[str]] = {}
-    for name in differ:
-        found.setdefault(group.get(name, name), []).append(name)
-    return [Factor(name, tuple(settings)) for name, settings in found.items()]
-
-
-def _group_of_setting(groups: Sequence[str], differ: Sequence[str]) -> dict[str, str]:
-    """Setting -> the group that the user put it in."""
-    known: dict[str, tuple[str, ...]] = {name: (name,) for name in differ}
-    known |= {key: here for key, names in GROUPS.items() if (here := tuple(n for n in names if n in differ))}
-    found: dict[str, str] = {}
-    for text in groups:
-        for part in text.split("+"):
-            if part not in known:
-                raise unknown_name("factor of a group", part, known)
-            for name in known[part]:
-                if name in found:
-                    raise UserError(f"--group {text}: {name} is already in a group")
-                found[name] = text
-    return found
 
 
 def _of_equal_episodes(start: Sourced, end: Sourced) -> tuple[Sourced, Sourced]:
@@ -144,16 +103,6 @@ def _of_equal_episodes(start: Sourced, end: Sourced) -> tuple[Sourced, Sourced]:
 def _readings(one: Sourced) -> dict[str, Any]:
     """The alternative readings of the preset that differ from its values."""
     return {name: value for name, value in READINGS.get(one.name, {}).items() if one.values[name] != value}
-
-
-def _choose(factors: list[Factor], readings: Sequence[str], wanted: Sequence[str]) -> list[Factor]:
-    """The factors that the user named, directly or by one of their settings; all if none was named."""
-    by_name = {name: Factor(name, (name,)) for factor in factors for name in factor.settings}
-    by_name |= {factor.name: factor for factor in factors}
-    for name in wanted:
-        if name not in by_name and name not in readings:
-            raise unknown_name("factor", name, {*by_name, *readings})
-    return [by_name[name] for name in dict.fromkeys(wanted) if name in by_name] if wanted else factors
 
 
 @dataclass(frozen=True)

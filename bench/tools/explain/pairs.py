@@ -8,7 +8,8 @@ from itertools import combinations
 
 from bench.errors import UserError, unknown_name
 from bench.protocols.settings import with_values
-from bench.tools.explain.factors import FROM, Comparison, Factor, Pair, Variant
+from bench.tools.explain.factors import FROM, Comparison, Pair, Variant
+from bench.tools.explain.grouping import Factor
 
 
 def with_pairs(comparison: Comparison, named: Sequence[str]) -> Comparison:

@@ -11,9 +11,11 @@ from bench.analysis import paired_tests
 from bench.errors import UserError
 from bench.protocols import benchmarks, presets
 from bench.protocols.settings import settings_of, with_values
+from bench.runs import used_settings
 from bench.tools.explain.effects import PAIR, Effect, effects
 from bench.tools.explain.effects import values as sizes
-from bench.tools.explain.factors import FROM, GROUPS, READING, TO, Comparison, compare
+from bench.tools.explain.factors import FROM, READING, TO, Comparison, compare
+from bench.tools.explain.grouping import GROUPS
 from bench.tools.explain.pairs import most_apart, with_pairs
 from bench.tools.explain.tables import variants as shown_variants
 from bench.training.workload import NamedMethod
@@ -47,6 +49,15 @@ def test_the_factors_between_article_and_paper() -> None:
     assert {variant.protocol.evaluation.episodes for variant in found.variants} == {1000}
     (norm,) = [part for part in found.parts if part.factor.name == "batch_norm"]
     assert norm.factor.settings == NORM and "batch_norm_epsilon 1e-05 (assumed) -> 0.001" in norm.change
+
+
+def test_what_a_method_ignores_is_no_factor() -> None:
+    """MAML trains on episodes, and knows nothing of the Baseline's batches of images."""
+    found = {}
+    for name in ("maml", "finetune"):
+        used, ignored = (told(NamedMethod(name)) for told in (used_settings.moved_by, used_settings.ignored_by))
+        found[name] = set(factors(compare(OMNIGLOT, name, ("paper", "chen"), used=used, ignored=ignored), FROM))
+    assert {"image_batch", "image_order"} <= found["finetune"] - found["maml"] and "initialisation" in found["maml"]
 
 
 @pytest.mark.parametrize("name", [name for name in benchmarks.BENCHMARKS if not name.startswith("sinusoid")])

@@ -169,6 +169,7 @@ def test_a_method_of_one_s_own_names_no_folder(typed: Command, tmp_path: Path) -
         (("--from", "articel", "--to", "paper"), "did you mean 'article'"),
         (("--from", "paper", "--to", "paper"), "nothing differs"),
         (("--from", "article", "--to", "paper", "--factor", "inner_rl"), "did you mean 'inner_lr'"),
+        (("--from", "paper", "--to", "chen", "--factor", "image_batch"), "unknown factor 'image_batch'"),
         (("--from", "article", "--to", "paper", "--method", "mamll"), "did you mean 'maml'"),
         (("--from", "article", "--to", "paper", "--direction", "up"), "invalid choice"),
         (("--from", "article", "--to", "paper", "--seeds", "0"), "give at least 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from bench.cli import argument_types, json_events
@@ -100,7 +101,8 @@ def _explain(options: Namespace, emit: Emit) -> int:
     alone = factors.compare(benchmark, method.name, ends, *asked)
     comparison = pairs.with_pairs(alone, o.pair)
     works = library.plan_works(comparison, request)
-    code = _run(comparison, works, options, emit)
+    worked_on: set[Path] = set()
+    code = _run(comparison, works, options, emit, worked_on)
     if o.dry_run or code not in (0, 1):
         return code
     found = effects.effects(comparison, library.scores(comparison, works))
@@ -108,14 +110,14 @@ def _explain(options: Namespace, emit: Emit) -> int:
         more = pairs.most_apart(comparison, effects.values(found), o.pairs)
         comparison = pairs.with_pairs(alone, [*o.pair, *more])
         works = library.plan_works(comparison, request)
-        code = _run(comparison, works, options, emit)
+        code = _run(comparison, works, options, emit, worked_on)
         if code not in (0, 1):
             return code
     _show(comparison, works, request, options)
     return code
 
 
-def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
+def _run(comparison: Any, works: Any, options: Namespace, emit: Emit, worked_on: set[Path]) -> int:
     """Prints the variants, and runs those that are missing."""
     from bench.runs import complete, display, planning
     from bench.runs.workers.in_process import InProcess
@@ -127,7 +129,7 @@ def _run(comparison: Any, works: Any, options: Namespace, emit: Emit) -> int:
         return 0
     print("\n".join(library.list_works(comparison, works)), flush=True)
     groups = [group for work in works for group in planning.groups(work.jobs, options.together)]
-    return run_all(groups, options, InProcess(complete.work), emit)
+    return run_all(groups, options, InProcess(complete.work), emit, worked_on)
 
 
 def _show(comparison: Any, works: Any, request: Any, options: Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.analysis.collapse import ADVICE, collapse_text, collapsed
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 @dataclass
 class Outcomes:
     """A GroupListener that prints the outcome of each seed group. `keep`: the iterations whose weights the user asked
-    for."""
+    for; `worked_on`: the folders of the runs that this command has trained or tested already, which it adds to."""
 
     groups: Sequence[SeedGroup]
     keep: Sequence[int]
     emit: Emit
+    worked_on: set[Path]
     code: int = 0
     stopped: list[str] = field(default_factory=list)  # which group stopped, and where in its training
     _ended: set[int] = field(default_factory=set)
@@ -50,7 +52,10 @@ class Outcomes:
             print(f"error: {group.name}: {ended.error}", file=sys.stderr)
             self.emit("error", runs=[job.name for job in group.jobs], text=ended.error)
         for job, outcome in zip(group.jobs, ended.outcomes, strict=False):
-            text = _outcome(job, outcome, self.keep)
+            skipped = "done above" if job.folder in self.worked_on else "already finished (--force runs it again)"
+            text = f"{skipped}: " * (outcome == "skipped") + _outcome(job, outcome, self.keep)
+            if outcome == "finished":
+                self.worked_on.add(job.folder)
             print(f"{job.name}: {text}", flush=True)
             self.emit("outcome", run=job.name, folder=str(job.folder), outcome=outcome, text=text)
         self.code = max(self.code, 2 if ended.error else int("diverged" in ended.outcomes))
@@ -68,11 +73,10 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     if info["status"] == "diverged":
         where = f"diverged at iteration {info.get('diverged_at', info['iteration'])}"
         return f"{where}: the loss or the weights are no longer finite; the learning curve is kept"
-    skipped = "already finished (--force runs it again): " if outcome == "skipped" else ""
     if job.candidate:
         found = grids.valid_score(job)
         valid = "no finite score" if found is None else job.benchmark.measure.written(found)
-        return f"{skipped}{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
+        return f"{valid} on validation after {quantity(info['iteration'], 'iteration')}; tested only if chosen"
     if not job.workload.tested_here:
         later = command_line("evaluate", job.folder, *user_methods.options(job.workload.method))
         return f"trained, not tested: the data here are incomplete. With all of them: {later}"
@@ -80,7 +84,7 @@ def _outcome(job: Job, outcome: str, keep: Sequence[int]) -> str:
     wanted = {*keep, *(job.milestones if job.protocol.evaluation.weights == "last" else ())}
     lost = sorted(wanted - {*kept_weights(info), info["iteration"]})
     missing = f"; the weights of iteration {', '.join(map(str, lost))} were not kept (--force trains again)"
-    return skipped + tested + missing * bool(lost)
+    return tested + missing * bool(lost)
 
 
 def score(found: Evaluated, length_known: bool = True) -> str:

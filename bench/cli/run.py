@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli import argument_types, cell_means, json_events
@@ -129,11 +130,12 @@ def _dry_run(groups: Sequence[Sequence[Job]], force: bool, workers: int) -> int:
 
 
 def _run(blocks: Sequence[PlannedRuns], engine: Engine, options: Namespace, emit: Emit) -> int:
-    code = run_all(_groups(blocks, options, engine), options, engine, emit)
+    worked_on: set[Path] = set()
+    code = run_all(_groups(blocks, options, engine), options, engine, emit, worked_on)
     tested = [job for block in blocks for job in block.jobs if not job.candidate]
     for grid in (grid for block in blocks for grid in block.grids):
         if code in (0, 1):
-            code = max(code, _choose(grid, tested, engine, options, emit))
+            code = max(code, _choose(grid, tested, engine, options, emit, worked_on))
     if code in (0, 1):
         for line in cell_means.lines(tested):
             print(line)
@@ -142,7 +144,7 @@ def _run(blocks: Sequence[PlannedRuns], engine: Engine, options: Namespace, emit
     return code
 
 
-def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, emit: Emit) -> int:
+def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, emit: Emit, worked_on: set[Path]) -> int:
     """Tests the candidate of a grid with the best validation score, and records the choice in its evaluations."""
     from bench.runs import grids, planning
 
@@ -150,6 +152,6 @@ def _choose(grid: Grid, tested: list[Job], engine: Engine, options: Namespace, e
     print(chosen.line, flush=True)
     tested += chosen.jobs
     trained = Namespace(**vars(options) | {"force": False})  # just now: only its tests are missing
-    code = run_all(planning.groups(chosen.jobs, options.together, engine.workers), trained, engine, emit)
+    code = run_all(planning.groups(chosen.jobs, options.together, engine.workers), trained, engine, emit, worked_on)
     grids.tell(chosen)
     return code

@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli import argument_types
@@ -103,9 +104,11 @@ def make_request(
     return request.Request(methods=methods, benchmarks=benchmarks, seeds=seeds, protocol=protocol, **asked)
 
 
-def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit) -> int:
+def run_all(
+    groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine, emit: Emit, worked_on: set[Path]
+) -> int:
     """Does the work that each group still needs, with this engine. Returns 0; 1 if a run diverged; 2 after an error;
-    130 after Ctrl-C; 75 if the time is up. `emit` receives the JSON events."""
+    130 after Ctrl-C; 75 if the time is up. `emit` receives the JSON events; `worked_on`: as in `Outcomes`."""
     import torch
 
     from bench.runs.display import live_bars
@@ -114,7 +117,7 @@ def run_all(groups: Sequence[Sequence[Job]], options: Namespace, engine: Engine,
 
     o, all_groups = options, seed_groups(groups, options.force)
     work = WorkOptions(torch.get_num_threads(), o.checkpoint_every, tuple(o.keep), o.fast, o.log)
-    stop, outcomes = Stop(o.started + 60 * o.max_minutes), Outcomes(all_groups, o.keep, emit)
+    stop, outcomes = Stop(o.started + 60 * o.max_minutes), Outcomes(all_groups, o.keep, emit, worked_on)
     with live_bars() as bars, stop:
         listeners = (Board(all_groups, engine.workers, bars), Reporter(all_groups, emit), outcomes)
 

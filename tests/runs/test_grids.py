@@ -149,7 +149,8 @@ def test_blocks_that_share_a_run_start_it_anew_once(
     more = [plain.format(f"evaluation.episodes = {count}") for count in (5, 6)]
     file.write_text(grid.replace("\n[[run]]", more[0] + "\n[[run]]") + more[1])
     for done in (2, 4):
-        assert typed("run", "--file", "grid.toml", "--force").returncode == 0
+        ran = typed("run", "--file", "grid.toml", "--force")
+        assert ran.returncode == 0 and "already finished" not in ran.stdout
         (shared,) = [each for each in found(tmp_path) if each.training.inner_lr == 0.5]
         assert len(trained) == done and {5, 6} <= {len(each.scores) for each in shared.evaluations}
 

@@ -57,7 +57,7 @@ def evaluate(options: Namespace) -> int:
     from bench import devices, records
     from bench.records import locks
     from bench.runs.display import Display, live_bars
-    from bench.runs.evaluate import evaluate_run
+    from bench.runs.reevaluation import evaluate_run
 
     devices.make_repeatable(options.threads, options.fast)
     devices.keep_memory()

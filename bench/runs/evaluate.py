@@ -12,7 +12,6 @@ from bench import records
 from bench.episodes.functions import FunctionEpisodes
 from bench.records.choices import edges
 from bench.records.layout import weights_of
-from bench.records.locks import lock
 from bench.records.weights import fit_to, load_state
 from bench.runs.job import Job, data_of
 from bench.runs.memory import halving_chunks
@@ -25,19 +24,18 @@ from bench.training.watch import Listener, ignore
 from bench.training.workload import Workload
 
 
-def evaluate_run(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
-    """Evaluates a trained run's weights at iteration `at` (None: the one that the evaluation specifies) and adds the
-    scores to its record. Raises Busy if another process is working on the run."""
-    with lock(job.folder):
-        return evaluate_at(job, records.read_info(job.folder), at, on_event)
-
-
 def evaluate_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
-    """Adds an evaluation to the record. Episodes whose outputs are not finite have the score NaN."""
-    iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
-    found = score_weights(job, records.checked_path(job.folder, name, info["files"]), iteration, on_event)
-    records.write_evaluation(job.folder, found.evaluation, iteration, found.step, found.scores, found.info)
+    """Adds an evaluation to the record, as `score_at` makes it."""
+    found = score_at(job, info, at, on_event)
+    records.write_evaluation(job.folder, found.evaluation, found.iteration, found.step, found.scores, found.info)
     return found
+
+
+def score_at(job: Job, info: dict[str, Any], at: int | None, on_event: Listener) -> records.Evaluated:
+    """The scores of a trained run's weights at iteration `at` (None: the one that the evaluation specifies); nothing is
+    written. Episodes whose outputs are not finite have the score NaN."""
+    iteration, name = weights_of(job.folder, info, job.protocol.evaluation, at)
+    return score_weights(job, records.checked_path(job.folder, name, info["files"]), iteration, on_event)
 
 
 def score_weights(job: Job, weights: Path, iteration: int, on_event: Listener = ignore) -> records.Evaluated:

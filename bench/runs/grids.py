@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +16,8 @@ from bench import records
 from bench.errors import UserError
 from bench.protocols import settings, usage
 from bench.protocols.experiments import Experiment, RunBlock
-from bench.records.choices import Edges, edges
+from bench.records import fields, layout
+from bench.records.choices import Edges, edges, grid_of
 from bench.records.locks import lock
 from bench.runs.job import Job
 from bench.runs.status import RunStatus
@@ -160,12 +163,31 @@ def tell(chosen: ChosenCandidate) -> None:
                         found.iteration,
                         found.step,
                         found.scores,
-                        with_choice(found, chosen),
+                        with_choice(found, chosen.kept, chosen.at_edge),
                     )
 
 
-def with_choice(found: records.Evaluated, chosen: ChosenCandidate) -> dict[str, Any]:
-    """What an evaluation stores, with this choice in place of an earlier one's; what the evaluation itself chose
-    stays."""
-    own = {name: place for name, place in found.edges.items() if name in {"step", *found.info.get("setting", {})}}
-    return found.info | {"grid": chosen.kept, "at_edge": own | chosen.at_edge}
+def with_choice(found: records.Evaluated, kept: Any, at_edge: Edges) -> dict[str, Any]:
+    """What an evaluation stores, with this choice of a grid in place of an earlier one's; what the evaluation itself
+    chose stays."""
+    own = {name: place for name, place in found.edges.items() if name in _own_choices(found)}
+    return found.info | {"grid": kept, "at_edge": own | at_edge}
+
+
+def with_stored_choice(folder: Path, found: records.Evaluated) -> records.Evaluated:
+    """A new evaluation of a run, with the choice of a grid that the evaluation it replaces stores, or else another one
+    of this run: the weights that it tests were chosen. Unchanged if none does."""
+    replaced = layout.evaluation_stem(found.evaluation, found.iteration)
+    stored = sorted((folder / "evaluations").glob("*.json"), key=lambda path: (path.stem != replaced, path))
+    for path in stored:
+        with suppress(fields.Corrupt):
+            other = records.read_evaluation(path)
+            if grid_of(other.info) is not None:
+                of_grid = {name: place for name, place in other.edges.items() if name not in _own_choices(other)}
+                return replace(found, info=with_choice(found, other.info["grid"], of_grid))
+    return found
+
+
+def _own_choices(found: records.Evaluated) -> set[str]:
+    """What an evaluation itself chose on validation episodes, by the names in `edges`; the others are the grid's."""
+    return {"step", *found.info.get("setting", {})}

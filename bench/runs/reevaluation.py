@@ -1,18 +1,22 @@
-"""Jobs that evaluate a trained run under other settings."""
+"""Evaluates a trained run again, under other settings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from bench import records
 from bench.data import store
 from bench.errors import UserError
 from bench.protocols import presets, protocol, settings
 from bench.records import layout
+from bench.records.locks import lock
 from bench.records.record import read_info
-from bench.runs import recorded, used_settings
+from bench.runs import grids, recorded, used_settings
+from bench.runs.evaluate import score_at
 from bench.runs.job import Job
 from bench.runs.planning import job_of
 from bench.runs.request import Request
+from bench.training.watch import Listener
 
 
 def evaluation_job(run: str, request: Request, at: int | None) -> Job:
@@ -36,3 +40,13 @@ def evaluation_job(run: str, request: Request, at: int | None) -> Job:
     job.check()
     layout.weights_of(folder, info, job.protocol.evaluation, at)
     return job
+
+
+def evaluate_run(job: Job, at: int | None, on_event: Listener) -> records.Evaluated:
+    """Evaluates a trained run's weights at iteration `at` (None: the one that the evaluation specifies) and adds the
+    scores to its record, with the choice of a grid if the run is one's. Raises Busy if another process is working on
+    the run."""
+    with lock(job.folder):
+        found = grids.with_stored_choice(job.folder, score_at(job, read_info(job.folder), at, on_event))
+        records.write_evaluation(job.folder, found.evaluation, found.iteration, found.step, found.scores, found.info)
+        return found

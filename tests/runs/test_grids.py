@@ -115,6 +115,12 @@ def test_a_choice_at_the_edge_is_named(typed: Command, tmp_path: Path, file: Pat
     assert typed("run", "--file", "grid.toml").returncode == 0
     report = typed("report", "--file", "grid.toml").stdout
     assert "chosen on validation at the edge of the range: seed 0: " in report and " inner_lr" in report
+    cell = next(each.name for each in found(tmp_path) if each.evaluations).removesuffix("/seed0")
+    for again in ((), ("--set", "queries=2")):  # in place of the first evaluation, and beside it
+        assert typed("evaluate", cell, "--set", "episodes=4", *again).returncode == 0
+    tested = [each.evaluations for each in found(tmp_path) if each.evaluations]
+    assert [len(evaluations) for evaluations in tested] == [2, 2]
+    assert all({"inner_lr"} <= each.edges.keys() and each.info["grid"] for both in tested for each in both)
 
 
 @pytest.mark.parametrize("weights", ["last", "best"])
@@ -175,7 +181,8 @@ def test_a_wider_grid_takes_the_place_of_a_narrower_one() -> None:
     found = records.Evaluated(Evaluation(), 1, 0, np.zeros((2, 1)), info)
     for rates, edge in (((0.1, 0.4), {"inner_lr": "greatest"}), ((0.1, 0.4, 0.8), {})):
         grid = grids.Grid(tuple(map(str, rates)), tuple({"inner_lr": rate} for rate in rates), ())
-        found = replace(found, info=grids.with_choice(found, grids.ChosenCandidate(grid, (0.5,) * len(rates), 1)))
+        chosen = grids.ChosenCandidate(grid, (0.5,) * len(rates), 1)
+        found = replace(found, info=grids.with_choice(found, chosen.kept, chosen.at_edge))
         assert found.edges == {"lr": "greatest"} | edge and found.info["grid"]["chosen"] == "0.4"
 
 

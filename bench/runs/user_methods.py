@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.errors import UserError, command_line, kind_and_reason, reason, unknown_name
 from bench.protocols.known_methods import GROUP, is_file
+from bench.runs import hashed_module
 from bench.runs.contract_errors import declaration_error, missing
 from bench.training.workload import NamedMethod
 from methods import METHODS
@@ -126,7 +127,7 @@ def _of(name: str, file: Path, entry: str = "") -> UserMethod:
 def _file_of(entry: EntryPoint) -> Path:
     """The source file of the module that an entry point names."""
     try:
-        spec = importlib.util.find_spec(entry.module)
+        spec = hashed_module.find(entry.module)
     except Exception as error:  # the user's package may raise anything
         raise UserError(f"method {entry.name}: cannot import {entry.module}: {reason(error)}") from error
     if spec is None or spec.origin is None:
@@ -161,24 +162,23 @@ def _import(method: UserMethod, module: str) -> ModuleType:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(f"{method.file}{line_in(method.file, error)}: {kind_and_reason(error)}") from error
+        line = line_in(method.file, error)
+        place = f"{method.file}{line}" if line or not module else f"method {method.name}: cannot import {module}"
+        raise UserError(f"{place}: {kind_and_reason(error)}") from error
 
 
 def _execute(method: UserMethod, module: str) -> ModuleType:
-    """The bytes whose hash the method has, as a module: `module` of a package, or else one of our own. Importing it
-    would not do: that executes the file as it is by then, bytecode kept of a file of the same size and time, or nothing
-    if it was imported before the file changed. Raises UserError if the file has changed."""
+    """The bytes whose hash the method has, as a module: `module` of a package, or else one of our own. Raises UserError
+    if the file has changed."""
     source = method.file.read_bytes()
     if hashlib.sha256(source).hexdigest() != method.sha256:
         raise UserError(f"{method.file} was changed while it was in use: the same command runs what it is now")
-    own = SourceFileLoader(f"bench_own_{method.name.replace('-', '_')}_{method.code}", str(method.file))
-    spec = importlib.util.find_spec(module) if module else importlib.util.spec_from_loader(own.name, own)
+    name = module or f"bench_own_{method.name.replace('-', '_')}_{method.code}"
+    own = SourceFileLoader(name, str(method.file))
+    spec = hashed_module.find(name) if module else importlib.util.spec_from_loader(name, own)
     if spec is None or not isinstance(spec.loader, SourceFileLoader):
         return importlib.import_module(module)  # compiled: there is no source, and the hash is of what is executed
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[made.__name__] = made  # dataclasses look it up there
-    exec(compile(source, str(method.file), "exec"), vars(made))
-    return made
+    return hashed_module.execute(spec, source, method.file)
 
 
 def line_in(file: Path, error: BaseException) -> str:

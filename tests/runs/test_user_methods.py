@@ -176,6 +176,23 @@ def test_what_is_executed_of_a_package_is_what_was_hashed(tmp_path: Path, monkey
         assert vars(user_methods.find("theirs").kind)["steps"] == steps
 
 
+def test_a_module_that_its_package_imports_is_executed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "theirs_around"
+    package.mkdir()
+    (package / "__init__.py").write_text("from .steps import Mine\n")
+    log = "with open(__file__ + '.log', 'a') as log:\n    log.write('executed ')\n"
+    (package / "steps.py").write_text(f"{MINE}\n\n{log}")
+    install(tmp_path, "theirs_around.steps:Mine")
+    kind = user_methods.find("theirs").kind
+    assert (package / "steps.py.log").read_text() == "executed " and kind is sys.modules["theirs_around"].Mine
+    (package / "__init__.py").write_text("1 / 0\n")
+    (package / "steps.py").write_text(MINE)
+    del sys.modules["theirs_around"]
+    with pytest.raises(UserError, match="method theirs: cannot import theirs_around"):
+        _ = user_methods.find("theirs").kind
+
+
 def test_a_class_of_another_file_than_the_one_that_is_hashed_is_remarked(tmp_path: Path, mine: Path) -> None:
     assert user_methods.unhashed(user_methods.find(str(mine))) == ""
     (tmp_path / "other.py").write_text("from methods.protonet import ProtoNet\n\nMETHOD = ProtoNet\n")

@@ -61,7 +61,7 @@ def verdicts(mine: ReportPart) -> str:
     """The published number that the project is about, and those with a verdict."""
     first = answers.headline(mine.answers)
     told = [answer for answer in mine.answers if answer is first or answer.verdict in answers.JUDGED]
-    rows = [answers.row(answer, mine.records) for answer in told]
+    rows = [answers.row(answer, mine.times) for answer in told]
     chosen = [{name: found.get(name, "–") for name in (*_COLUMNS, "source")} for found in rows]
     return f"{answers.summary(mine.answers)}\n\n{markdown_rows(Table('', chosen))}\n"
 
@@ -69,7 +69,7 @@ def verdicts(mine: ReportPart) -> str:
 def field(mine: ReportPart) -> str:
     """The published numbers whose protocol is known here, with the verdict on each, and the number of others."""
     known = [answer for answer in mine.answers if answer.claim.protocol or answer.verdict in answers.JUDGED]
-    rows = [_with_command(answers.row(answer, mine.records)) for answer in known]
+    rows = [_with_command(answers.row(answer, mine.times)) for answer in known]
     others = len(mine.answers) - len(known)
     told = f"The report lists {others} more, whose protocol is not known here, next to the runs made for them."
     return f"{answers.summary(mine.answers)}\n\n{markdown_rows(Table('', rows))}\n\n{told}\n"

@@ -16,6 +16,7 @@ from bench.analysis.verdicts import NOT_JUDGED, Judgement, against_any_run, tell
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
 from bench.report import cost, wording
+from bench.report.cost import StepTime, Times
 from bench.report.tables import Row, Table
 
 NOT_RUN = "not run"
@@ -40,18 +41,24 @@ class Answer:
 
 @dataclass(frozen=True)
 class ReportPart:
-    """A folder of records, their analysis and their answers. `reference`: this project's own runs, which are shown
-    separately and never judge the user's claims."""
+    """A folder of records, their analysis and their answers; `steps`: the meta-steps that were timed there.
+    `reference`: this project's own runs, which are shown separately and never judge the user's claims."""
 
     origin: str
     sections: Sequence[Section]
     answers: Sequence[Answer]
+    steps: Sequence[StepTime] = ()
     reference: bool = False
 
     @property
     def records(self) -> list[Record]:
-        """All records; they also show how long a training takes."""
+        """All records."""
         return [record for section in self.sections for record in section.records]
+
+    @property
+    def times(self) -> Times:
+        """What shows how long trainings take."""
+        return Times(self.records, self.steps)
 
     @property
     def judged(self) -> list[Answer]:
@@ -77,12 +84,12 @@ def headline(found: Sequence[Answer]) -> Answer | None:
 def headline_table(parts: Sequence[ReportPart]) -> Table | None:
     """The table for the number that this project is about; None if the report does not include it."""
     found = headline(parts[0].answers)
-    return Table("The number that this project is about", [row(found, records_with_times(parts))]) if found else None
+    return Table("The number that this project is about", [row(found, times(parts))]) if found else None
 
 
-def records_with_times(parts: Sequence[ReportPart]) -> list[Record]:
-    """The records that show how long a training takes: the user's own, then the project's."""
-    return [record for part in parts for record in part.records]
+def times(parts: Sequence[ReportPart]) -> Times:
+    """What shows how long trainings take: the user's own, then the project's."""
+    return Times([record for part in parts for record in part.records], [step for part in parts for step in part.steps])
 
 
 def summary(found: Sequence[Answer]) -> str:
@@ -92,9 +99,9 @@ def summary(found: Sequence[Answer]) -> str:
     return f"{len(found)} published number{'s' * (len(found) != 1)}: {told}."
 
 
-def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
+def tables(found: Sequence[Answer], times: Times) -> list[Table]:
     """The tables that have rows: judged; compared but not judged; not run, with the command to run; not run, and not
-    judged by any run; and not run, with an unknown protocol. `records` provide the hours."""
+    judged by any run; and not run, with an unknown protocol. `times` give the hours."""
     judged = [a for a in found if a.verdict in JUDGED]
     compared = [a for a in found if a.verdict == NOT_JUDGED]
     missing = [a.claim for a in found if a.verdict == NOT_RUN]
@@ -103,16 +110,16 @@ def tables(found: Sequence[Answer], records: Sequence[Record]) -> list[Table]:
     parts = [
         (f"Judged: {len(judged)}", [_compared_row(a) for a in judged]),
         (f"Compared, not judged: {len(compared)}", [_compared_row(a) for a in compared]),
-        (f"Not run, with the command that would give a verdict: {len(open_)}", [_open(c, records) for c in open_]),
-        (f"Not run, and no run would be judged: {len(never)}", [_never(c, records) for c in never]),
+        (f"Not run, with the command that would give a verdict: {len(open_)}", [_open(c, times) for c in open_]),
+        (f"Not run, and no run would be judged: {len(never)}", [_never(c, times) for c in never]),
         (f"Not run, protocol unknown here: {len(unknown)}", [_published_row(c) for c in unknown]),
     ]
     return [Table(caption, rows, folded=number > 0) for number, (caption, rows) in enumerate(parts) if rows]
 
 
-def row(answer: Answer, records: Sequence[Record]) -> Row:
+def row(answer: Answer, times: Times) -> Row:
     """One claim: its verdict, if any, and the command to run for one."""
-    asked = _open(answer.claim, records)
+    asked = _open(answer.claim, times)
     return _compared_row(answer) | {name: asked[name] for name in _ASKED} if answer.held else asked
 
 
@@ -140,15 +147,15 @@ def _ours(cell: Cell) -> str:
     return f"{cell.headline.value:{cell.measure.form}} ({said})"
 
 
-def _open(claim: Claim, records: Sequence[Record]) -> Row:
+def _open(claim: Claim, times: Times) -> Row:
     """The command of the claim's protocol, and how long it takes."""
-    takes = cost.hours(claim, records) or "unknown: measure with --dry-run"
+    takes = cost.hours(claim, times) or "unknown: measure with --dry-run"
     return _published_row(claim) | {"verdict": NOT_RUN, **dict(zip(_ASKED, (command(claim), takes), strict=True))}
 
 
-def _never(claim: Claim, records: Sequence[Record]) -> Row:
+def _never(claim: Claim, times: Times) -> Row:
     """The command of the protocol as far as it is known, and why no verdict would follow."""
-    return _open(claim, records) | {"why": "; ".join(against_any_run(claim))}
+    return _open(claim, times) | {"why": "; ".join(against_any_run(claim))}
 
 
 def _published_row(claim: Claim) -> Row:

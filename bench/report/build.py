@@ -26,7 +26,7 @@ from bench.analysis.selection import claims_about, progress, select
 from bench.protocols.benchmarks import of_record
 from bench.protocols.experiments import Experiment
 from bench.records import Record, fields, layout
-from bench.report import answers, kept_effects, terminal
+from bench.report import answers, cost, kept_effects, terminal
 from bench.report.answers import ReportPart, answer_claims
 from bench.report.processes import at_once
 
@@ -67,7 +67,7 @@ def build(
     effects, unreadable = kept_effects.tables(out)
     problems += unreadable
     with at_once(partial(figures.draw, formats=formats), list(chain(*plan.values())), processes) as done:
-        field = answers.tables(mine.answers, answers.records_with_times(made))
+        field = answers.tables(mine.answers, answers.times(made))
         texts = {
             "report.md": documents.as_markdown(made, problems, field, plan),
             "report.tex": documents.as_latex(mine),
@@ -130,7 +130,8 @@ def _parts(
     found, problems = [], []
     for number, (folder, (good, left_out)) in enumerate(read):
         made, unpooled = sections(good if experiment is None else select(good, experiment), known)
-        found.append(ReportPart(str(folder), made, answer_claims(made, known), reference=number > 0))
+        steps = cost.step_times(folder)
+        found.append(ReportPart(str(folder), made, answer_claims(made, known), steps, reference=number > 0))
         problems += [*left_out, *unpooled]
     return found, problems
 

@@ -52,7 +52,7 @@ def _section(section: Section, figures: Iterable[PlannedFigure]) -> list[str]:
 def _apart(part: ReportPart) -> list[str]:
     """The project's own runs: their verdicts, and the results of each benchmark."""
     results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
-    judged = answers.tables(part.judged, part.records)
+    judged = answers.tables(part.judged, part.times)
     blocks = [f"## {OWN}: {markdown_text(part.origin)}\n", f"{answers.summary(part.answers)}\n"]
     return [*blocks, *(markdown(table) for table in [*judged, *results])]
 

@@ -74,7 +74,7 @@ def as_html(
 def _apart(name: str, part: ReportPart) -> dict[str, Any]:
     """The project's own runs, with only verdicts and results: they have their own report."""
     results = [result_tables.tables(section)[0] for section in part.sections if section.cells]
-    tables = [*answers.tables(part.judged, part.records), *results]
+    tables = [*answers.tables(part.judged, part.times), *results]
     return {
         "id": name,
         "origin": part.origin,

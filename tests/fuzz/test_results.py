@@ -51,7 +51,7 @@ def reported(reader: str, folder: Path) -> None:
     made, unpooled = sections(good, known)
     left_out = [*problems, *unusable, *unpooled]
     part = ReportPart("results", made, answer_claims(made, known))
-    field = answers.tables(part.answers, part.records)
+    field = answers.tables(part.answers, part.times)
     texts = (
         documents.as_markdown([part], left_out, field, {}),
         documents.as_latex(part),
@@ -138,4 +138,4 @@ def test_claims(place: Path, data: bytes) -> None:
     found = read("claims", lambda: claims_file.read(written(place, "claims.csv", data)))
     if found:
         part = ReportPart("results", [], answer_claims([], found))
-        documents.as_markdown([part], [], answers.tables(part.answers, []), {})
+        documents.as_markdown([part], [], answers.tables(part.answers, part.times), {})

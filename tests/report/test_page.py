@@ -18,6 +18,8 @@ from bench.analysis import claims_file, training_operations
 from bench.records import layout
 from bench.report import answers, build, cost, kept_effects
 from bench.report.answers import Answer, summary
+from bench.report.cost import Times
+from tests.conftest import ROOT
 from tests.report.synthetic import write_run
 
 _VOID = {"meta", "link", "img", "br", "input"}
@@ -82,7 +84,7 @@ def test_every_published_number_stands_once_with_what_would_tell(runs: Path, out
     known = claims_file.published_claims()
     (mine,), _ = build.parts(runs)
     assert sorted(map(str, known)) == sorted(str(answer.claim) for answer in mine.answers)
-    tables = {table.caption: table.rows for table in answers.tables(mine.answers, mine.records)}
+    tables = {table.caption: table.rows for table in answers.tables(mine.answers, mine.times)}
     assert sum(map(len, tables.values())) == len(known)
     commands = next(rows for caption, rows in tables.items() if "with the command" in caption)
     assert {row["command"].split()[3] for row in commands} == {"run"} and {c.benchmark for c in known} >= {
@@ -104,12 +106,20 @@ def test_hours_are_told_by_a_record_of_the_same_training(runs: Path) -> None:
     write_run(runs, settings=("iterations=6000", "inner_lr=0.1"))
     (one, other) = sorted(records.read_all(runs)[0], key=lambda record: record.info["iteration"])
     # Five seeds of 60,000 iterations, at 600 a second.
-    assert cost.hours(claim, [one, other]) == "about 0.1 h on a CPU (2 threads), from a record of 600 iterations"
+    assert cost.hours(claim, Times([one, other])) == "about 0.1 h on a CPU (2 threads), from a record of 600 iterations"
     paused = replace(one, info=one.info | {"seconds": {"training": 3600.0}})
-    assert cost.hours(claim, [paused, one]) == cost.hours(claim, [one])
+    assert cost.hours(claim, Times([paused, one])) == cost.hours(claim, Times([one]))
     estimate = 5 * 60_000 * training_operations.an_iteration(claim) / 75e9 / 3600
-    assert cost.hours(claim, [other]) == f"roughly {estimate:,.0f} h on two CPU cores, estimated from operation counts"
-    assert cost.hours(replace(claim, method="mine"), [other]) == ""
+    roughly = f"roughly {estimate:,.0f} h on two CPU cores, estimated from operation counts"
+    assert cost.hours(claim, Times([other])) == roughly
+    assert cost.hours(replace(claim, method="mine"), Times([other])) == ""
+    timed = Times([other], cost.step_times(ROOT / "results" / "reference"))
+    (step,) = [step for step in timed.steps if (step.benchmark, step.method) == (claim.benchmark, claim.method)]
+    takes = cost.in_hours(5 * 60_000 * step.seconds)
+    assert 0 < step.seconds < 1 and f"about {takes} h on {step.machine}, from timed" in cost.hours(claim, timed)
+    elsewhere = replace(claim, protocol="article")  # not what `speed` times
+    assert cost.hours(elsewhere, timed) == cost.hours(elsewhere, Times([other]))
+    assert "from a record of" in cost.hours(claim, timed._replace(records=[one]))
     shared = replace(one, info=one.info | {"execution": {"seeds": [0, 1, 2]}})
     assert cost.seconds(shared) == pytest.approx(cost.seconds(one) / 3)
 

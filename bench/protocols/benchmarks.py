@@ -141,7 +141,9 @@ def is_name(text: str) -> bool:
 
 
 def _unknown_benchmark(name: str, data: Iterable[str]) -> UserError:
-    episode = re.search(r"-[1-9]\d*w[1-9]\d*s$", name)
+    episode = re.search(r"-\d+w\d+s$", name)
+    if episode and not is_name(name):
+        return UserError(f"unknown benchmark {name!r}: ways and shots are numbers from 1 to 9999, such as {INCLUDED}")
     forms = (f"{each}{episode[0] if episode else '-<ways>w<shots>s'}" for each in data)
     return unknown_name("benchmark", name, {*BENCHMARKS, *forms})
 

@@ -54,6 +54,8 @@ TINY = ("run", "--benchmark", "tiny", "--set", "iterations=2", "--set", "validat
         (("run", "--itertions", "3"), "did you mean --iterations"),
         (("run", "--benchmark", "tiny", "--log", "tensorbord"), "did you mean 'tensorboard'"),
         (("run", "--benchmark", "omniglot-1w5s"), "use 2 ways or more"),
+        (("run", "--benchmark", "omniglot-10000w1s"), "ways and shots are numbers from 1 to 9999"),
+        (("run", "--benchmark", "omniglot-05w1s"), "ways and shots are numbers from 1 to 9999, such as omniglot-5w1s"),
         (("rnu",), "did you mean run"),
         (("evaluate", "nothing"), "no run 'nothing'"),
         (("show", "episode", "--benchmark", "tiny", "--split", "val", "--out", "x.png"), "did you mean 'valid'"),

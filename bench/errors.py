@@ -42,6 +42,16 @@ def quantity(count: int, thing: str) -> str:
     return f"{count} {thing if count == 1 else many}"
 
 
+def numbered_seeds(seeds: Iterable[int]) -> str:
+    """The seeds by their numbers: `seed 3`, `seeds 0, 1, 4`, and `seeds 0 to 9` for more than three in a row."""
+    numbers = list(dict.fromkeys(seeds))
+    if len(numbers) == 1:
+        return f"seed {numbers[0]}"
+    if len(numbers) > 3 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"seeds {numbers[0]} to {numbers[-1]}"
+    return f"seeds {', '.join(map(str, numbers))}"
+
+
 def command_line(*words: object) -> str:
     """The command that a message tells the user to type, with these words after `python -m bench`, each quoted for a
     shell."""

@@ -10,6 +10,7 @@ from bench.analysis import anatomy, claim_error, statistics, verdict_reasons
 from bench.analysis.cells import Cell, iteration_range
 from bench.analysis.claims import Claim
 from bench.analysis.collapse import collapse_text
+from bench.errors import numbered_seeds
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.preset_sources import assumed_settings
@@ -187,10 +188,10 @@ def _beside(cell: Cell, same: bool, needed: anatomy.Needed) -> Iterator[str]:
         iterations = iteration_range(cell.iterations)
         yield f"one trained model, so no spread between trainings (weights of iteration {iterations})"
     if cell.collapsed:
-        yield f"seed {', '.join(map(str, cell.collapsed))} collapsed, and counts with its score"
+        yield f"the mean includes {numbered_seeds(cell.collapsed)}, which collapsed"
     if cell.edges:
-        yield f"a setting of the test was chosen at the edge of its range (seeds {', '.join(map(str, cell.edges))})"
+        yield f"a setting of the test was chosen at the edge of its range ({numbered_seeds(cell.edges)})"
     if cell.diverged:
-        yield f"without seed {', '.join(map(str, cell.diverged))}, which diverged"
+        yield f"without {numbered_seeds(cell.diverged)}, which diverged"
     if needed:
         yield verdict_reasons.would_decide(needed)

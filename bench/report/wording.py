@@ -6,6 +6,7 @@ from math import isfinite
 
 from bench.analysis.cells import Cell, iteration_range
 from bench.analysis.claims import Claim
+from bench.errors import numbered_seeds
 from bench.protocols.benchmarks import FUNCTIONS
 from bench.protocols.measures import Measure
 from bench.records.choices import grid_of
@@ -72,7 +73,7 @@ def seeds(cell: Cell) -> str:
         return f"{len(cell.seeds)}, trained elsewhere"
     if cell.origin:
         return "not trained here"
-    lost = f" (seed {', '.join(map(str, cell.diverged))} diverged)" if cell.diverged else ""
+    lost = f" ({numbered_seeds(cell.diverged)} diverged)" if cell.diverged else ""
     return f"{len(cell.seeds)}{lost}"
 
 

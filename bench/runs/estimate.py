@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import records
+from bench.errors import numbered_seeds
 from bench.runs import lengthen
 from bench.runs.groups import SeedGroup
 from bench.runs.job import Job
@@ -18,17 +19,17 @@ def lines(groups: Sequence[SeedGroup], workers: int, on_event: Listener) -> list
     """A line with the total training time by this many workers, then one per planned cell with the time that is left to
     train. A training that several runs share is counted once."""
     known, seen = StepTimes(on_event), set[Path]()
-    cells: dict[tuple[str, ...], list[tuple[Sequence[Job], float, str]]] = {}
+    cells: dict[str, list[tuple[Sequence[Job], float, str]]] = {}
     for group in groups:
         seconds, known_by = _took(group, known, seen)
         first = group.jobs[0]
-        cell = (first.benchmark.name, first.method, first.preset, first.key.hash)
+        cell = f"{first.benchmark.name} {first.method} {first.key.hash}, {first.described_protocol}"
         cells.setdefault(cell, []).append((group.jobs, seconds, known_by))
     times = [seconds for parts in cells.values() for _, seconds, _ in parts]
     took = f"one after another: about {duration(sum(times))}"
     if workers > 1:
         took = f"about {duration(_makespan(times, workers))} with {workers} workers, each as fast as one alone; {took}"
-    told = [f"  {' '.join(cell)}, {_told(parts)}" for cell, parts in cells.items()]
+    told = [f"  {cell}, {_told(parts)}" for cell, parts in cells.items()]
     return [f"training, validation and test not included, {took}", *told]
 
 
@@ -53,10 +54,9 @@ def _took(group: SeedGroup, known: StepTimes, seen: set[Path]) -> tuple[float, s
 
 
 def _told(parts: Sequence[tuple[Sequence[Job], float, str]]) -> str:
-    seeds = [str(job.seed) for group, _, _ in parts for job in group]
     known_by = next((known_by for _, _, known_by in parts if known_by), "")
     took = f"about {duration(sum(part[1] for part in parts))} ({known_by})" if known_by else "nothing to train"
-    return f"{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)}: {took}"
+    return f"{numbered_seeds(job.seed for group, _, _ in parts for job in group)}: {took}"
 
 
 def _makespan(times: Sequence[float], workers: int) -> float:

@@ -72,6 +72,12 @@ class Job:
         """`<benchmark>/<method>/<hash>/seed<k>`: the name of the run in commands."""
         return run_name(self.folder)
 
+    @property
+    def described_protocol(self) -> str:
+        """The protocol, described by its values as in the report."""
+        used, training = self.workload.method.settings, replace(self.protocol.training, code=None)
+        return presets.describe(self.benchmark, used, replace(self.protocol, training=training))
+
     def stream(self, split: str) -> EpisodeStream:
         """The episodes of a split, for training or evaluation, on the device."""
         return self.workload.stream(split, self.seed)

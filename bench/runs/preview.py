@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
@@ -11,7 +10,7 @@ from bench.analysis import claims_file
 from bench.analysis.claims import Claim
 from bench.analysis.verdicts import PlannedCell, disqualified_by
 from bench.data import sources
-from bench.errors import quantity
+from bench.errors import numbered_seeds, quantity
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
 from bench.runs import lengthen, user_methods
@@ -27,7 +26,8 @@ def describe(
     lines = []
     for benchmark in dict.fromkeys(job.benchmark for job in made):
         group = [job for job in made if job.benchmark == benchmark]
-        lines += _describe_job(group[0], _list_text(job.workload.method.described for job in group), _seeds(group))
+        seeds = numbered_seeds(job.seed for job in group)
+        lines += _describe_job(group[0], _list_text(job.workload.method.described for job in group), seeds)
         methods = dict.fromkeys(job.workload.method for job in group)
         notes = [*filter(None, map(user_methods.unhashed, methods)), *lengthen.notes(group, force, keep)]
         tried = dict.fromkeys(
@@ -48,16 +48,11 @@ def _describe_job(job: Job, methods: str, seeds: str) -> list[str]:
         f"data        {copy}",
         *(f"            note: {text}" for text in data.remarks),
         f"methods     {methods}; {seeds}",
-        f"protocol    {_protocol_text(job)}: {quantity(training.iterations, 'iteration')}{_evaluation_text(job)} of "
+        f"protocol    {job.described_protocol}: {quantity(training.iterations, 'iteration')}{_evaluation_text(job)} of "
         f"{quantity(training.meta_batch, 'episode')}, {evaluation.episodes} test episodes, {_norm(job)}",
         *_shapes(job),
         f"device      {device}, {quantity(torch.get_num_threads(), 'thread')}, {_how(job)}; results in {job.results}",
     ]
-
-
-def _seeds(group: Sequence[Job]) -> str:
-    seeds = list(dict.fromkeys(str(job.seed) for job in group))
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
 
 
 def _shapes(job: Job) -> Iterator[str]:
@@ -91,12 +86,6 @@ def _evaluation_text(job: Job) -> str:
 def _how(job: Job) -> str:
     runner = job.workload.training_executions(1)[0]
     return f"{runner.mode}, {quantity(runner.chunk, 'episode')} at once"
-
-
-def _protocol_text(job: Job) -> str:
-    """The protocol, described by its values as in the report."""
-    used, training = job.workload.method.settings, replace(job.protocol.training, code=None)
-    return presets.describe(job.benchmark, used, replace(job.protocol, training=training))
 
 
 def _held_to(group: Sequence[Job]) -> Iterator[str]:

@@ -48,7 +48,9 @@ def test_a_record_tells_the_rate(typed: Command, cache: Path) -> None:
     assert "from a record of 20 iterations" in planned.stdout and "measured" not in planned.stdout + planned.stderr
     spread = typed(*TINY, "--iterations", "2000", "--seeds", "3", "--workers", "2", "--dry-run").stdout
     assert " with 2 workers, each as fast as one alone; one after another: about" in spread
-    assert re.search("tiny maml quick [0-9a-f]{8}, seeds 0, 1, 2: about", spread)
+    assert re.search("tiny maml [0-9a-f]{8}, paper, .*iterations=2000.*, seeds 0, 1, 2: about", spread)
+    many = typed(*TINY, "--iterations", "2000", "--seeds", "99", "--dry-run").stdout
+    assert "maml; seeds 0 to 98\n" in many and ", seeds 0 to 98: about" in many
     assert ", seed 12: about" in typed(*TINY, "--iterations", "2000", "--seed", "12", "--dry-run").stdout
     other = typed(*TINY, "--iterations", "2000", "--set", "inner_steps=2", "--dry-run")  # which costs something
     assert "from meta-steps measured here, eager" in other.stdout

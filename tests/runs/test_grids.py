@@ -3,6 +3,7 @@ one tested."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def test_a_list_is_every_combination(tmp_path: Path) -> None:
 def test_one_is_chosen_on_validation_and_it_alone_is_tested(typed: Command, tmp_path: Path, file: Path) -> None:
     planned = typed("run", "--file", "grid.toml", "--dry-run")
     assert planned.returncode == 0 and planned.stdout.count("seeds 0, 1: about") == 3, planned
+    for rate in ("0.0001", "0.5"):
+        assert re.search(rf"  tiny maml \w+, .*inner_lr={rate}\b.*, seeds 0, 1: about", planned.stdout)
     assert "inner_lr=0.0001 | inner_lr=0.5 | inner_lr=2.0: only the best on validation is tested" in planned.stdout
     ran = typed("run", "--file", "grid.toml")
     assert ran.returncode == 0, ran

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import records
-from bench.errors import UserError, quantity
+from bench.errors import UserError, numbered_seeds, quantity
 from bench.networks.conv4 import network
 from bench.protocols.settings import with_values
 from bench.records import layout
@@ -109,10 +109,9 @@ def list_works(comparison: Comparison, works: Sequence[Work], how: str = "very r
     rows = [_row(work, whole, evaluations[work.variant.name]) for work in works]
     hours = duration(sum(work.seconds * work.trainings for work in works))
     trainings = sum(work.trainings for work in works)
-    seeds = ", ".join(str(job.seed) for job in start.jobs)
     return [
         f"from {comparison.start.name} to {comparison.end.name} on {comparison.benchmark.name}: {comparison.method}, "
-        f"seeds {seeds}, {start.variant.protocol.evaluation.episodes} test episodes",
+        f"{numbered_seeds(job.seed for job in start.jobs)}, {start.variant.protocol.evaluation.episodes} test episodes",
         *tables.text(rows),
         f"{len(works)} cells of {quantity(len(start.jobs), 'seed')}; "
         f"to do: {quantity(trainings, 'training')}, {how} {hours} on "

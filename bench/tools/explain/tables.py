@@ -19,7 +19,7 @@ from bench.protocols.comparison import different_settings
 from bench.protocols.measures import Measure
 from bench.report import wording
 from bench.report.figures import draw
-from bench.report.panel import Mark, Panel, PlannedFigure
+from bench.report.panel import Mark, Panel, PlannedFigure, centres
 from bench.report.tables import Row, Table, markdown, markdown_text
 from bench.tools.explain.effects import GAP, PAIR, REST, SUM, Effect, Scores
 from bench.tools.explain.factors import FROM, READING, TO, Comparison
@@ -155,7 +155,7 @@ def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
         axes.axvline(0, color="black", lw=1)
         return [
             _mark(axes, y, effect, colours.get(effect.kind, "C2"), form)
-            for y, effect in enumerate(found)
+            for y, effect in zip(centres(labels), found, strict=True)
             if effect.paired is not None
         ]
 
@@ -166,7 +166,7 @@ def _panel(comparison: Comparison, found: Sequence[Effect]) -> Panel:
     return Panel(title, f"effect on {measure.name} ({measure.points}), with 95 % intervals", draw, [], rows=labels)
 
 
-def _mark(axes: Axes, y: int, effect: Effect, colour: str, form: str) -> Mark:
+def _mark(axes: Axes, y: float, effect: Effect, colour: str, form: str) -> Mark:
     axes.plot(effect.interval, (y, y), color=colour, lw=3, solid_capstyle="butt")
     value = _value(effect, form)
     (point,) = axes.plot(float(value), y, "o", color=colour, ms=6)

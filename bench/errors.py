@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 _LONGEST = 1000  # characters of a readable line
 
@@ -52,10 +54,15 @@ def numbered_seeds(seeds: Iterable[int]) -> str:
     return f"seeds {', '.join(map(str, numbers))}"
 
 
+def program() -> str:
+    """The program as the user typed it, `few-shot-bench` or else `python -m bench`: in a folder that holds a `bench` of
+    its own only the first works."""
+    return "few-shot-bench" if Path(sys.argv[0]).stem == "few-shot-bench" else "python -m bench"
+
+
 def command_line(*words: object) -> str:
-    """The command that a message tells the user to type, with these words after `python -m bench`, each quoted for a
-    shell."""
-    return shlex.join(["python", "-m", "bench", *map(str, words)])
+    """The command that a message tells the user to type: the program and these words, each quoted for a shell."""
+    return shlex.join([*program().split(), *map(str, words)])
 
 
 def reason(error: BaseException) -> str:

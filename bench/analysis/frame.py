@@ -15,7 +15,7 @@ import pandas as pd
 from bench import records
 from bench.analysis.collapse import collapsed
 from bench.analysis.pooling import usable
-from bench.errors import UserError, unknown_name
+from bench.errors import UserError, program, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import of_record
 from bench.protocols.protocol import Protocol, evaluation_hash
@@ -32,7 +32,7 @@ def tidy(results: Path, rows: str) -> pd.DataFrame:
         own = results / REFERENCE
         named = f"; this project's own are in {own}" if own.is_dir() else ""
         raise UserError(
-            f"no records in {results} or in a folder directly below it: `python -m bench run` writes them{named}"
+            f"no records in {results} or in a folder directly below it: `{program()} run` writes them{named}"
         )
     for problem in problems:
         warnings.warn(f"left out: {problem}", stacklevel=3)

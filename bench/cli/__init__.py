@@ -4,7 +4,6 @@ Expensive imports stay inside the functions that need them. To add a command, wr
 
 from __future__ import annotations
 
-import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from bench.cli import (
     verify,
 )
 from bench.cli.parsing import Parser
+from bench.errors import command_line, program
 from bench.provenance import __version__
 
 COMMANDS = (
@@ -57,14 +57,14 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     options = parser.parse_args(arguments)
     options.started = started
-    options.command_line = shlex.join(["python", "-m", "bench", *arguments])
+    options.command_line = command_line(*arguments)
     handler: Callable[[Namespace], int] = options.handler
     return handler(options)
 
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="python -m bench",
+        prog=program(),
         description="A reproducibility benchmark for few-shot meta-learning.",
         allow_abbrev=False,
     )

@@ -14,7 +14,7 @@ from bench.data.images import DataSetCopy
 from bench.data.readers import cifar100, cub, folder, mini_imagenet, omniglot, tiered_imagenet
 from bench.data.sources import OWN
 from bench.data.splits import Range
-from bench.errors import UserError, unknown_name
+from bench.errors import UserError, program, unknown_name
 from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, is_name
 
 
@@ -75,6 +75,6 @@ def own(name: str, side: int, grey: bool, seed: int | None, levels: int | None =
 def get(source: str) -> DataSet:
     """The data set with this name. Raises UserError, with a suggestion, if there is none."""
     if source not in SOURCES:
-        own = f"for your own images: `python -m bench data add {OWN} PATH --name {source}`"
+        own = f"for your own images: `{program()} data add {OWN} PATH --name {source}`"
         raise UserError(f"{unknown_name('data set', source, [*SOURCES, OWN])}; {own}")
     return SOURCES[source]

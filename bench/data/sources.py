@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from bench.errors import program
+
 NAMES = ("omniglot", "mini-imagenet", "cifar-fs", "fc100", "tiered-imagenet", "cub")  # `catalogue` reads them
 OWN = "folder"  # the SOURCE for a user's own images
 OMNIGLOT_DIGEST = "ae4278357272782c72c132146af3036b75e1038b4158712ba38a44fad7c11bf7"
@@ -21,7 +23,7 @@ UNKNOWN_COPY = "not a known copy: its colours, orientation and resizer could not
 def command(source: str) -> str:
     """The command that adds or repairs a data set."""
     own = "" if source in NAMES else f" --name {source}"
-    return f"`python -m bench data add {source if source in NAMES else OWN} PATH{own}`"
+    return f"`{program()} data add {source if source in NAMES else OWN} PATH{own}`"
 
 
 def copy_name(source: str, digest: str, known_as: str | None) -> str:

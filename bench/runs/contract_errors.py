@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.errors import program
 from bench.protocols.protocol import OF_SOME_METHODS, STATISTICS, Evaluation, Protocol, Training
 from bench.protocols.settings import settings_of
 from methods import METHODS
@@ -36,5 +37,5 @@ def declaration_error(kind: type[Method]) -> str:
         return f"settings is {settings!r}, not a tuple with values from {', '.join(OF_SOME_METHODS)}"
     ignores = getattr(kind, "ignores", ())
     if not (isinstance(ignores, tuple) and set(ignores) <= settings_of(Protocol(Training(), Evaluation())).keys()):
-        return f"ignores is {ignores!r}, not a tuple of settings, as `python -m bench show protocol` names them"
+        return f"ignores is {ignores!r}, not a tuple of settings, as `{program()} show protocol` names them"
     return ""

@@ -10,7 +10,7 @@ from bench.analysis import claims_file
 from bench.analysis.claims import Claim
 from bench.analysis.verdicts import PlannedCell, disqualified_by
 from bench.data import sources
-from bench.errors import numbered_seeds, quantity
+from bench.errors import numbered_seeds, program, quantity
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, EpisodeShape
 from bench.runs import lengthen, user_methods
@@ -110,7 +110,7 @@ def _closest(job: Job, seeds: tuple[int, ...], claims: Sequence[Claim]) -> str:
     against = [(claim, disqualified_by(claim, planned)) for claim in known]
     claim, reasons = min(against, key=lambda pair: (not pair[0].protocol, len(pair[1])))
     unless = f"which will not be judged: {'; '.join(reasons)}"
-    return f"with {claim.number} ({claim.source}), {unless if reasons else 'to be judged by `python -m bench report`'}"
+    return f"with {claim.number} ({claim.source}), {unless if reasons else f'to be judged by `{program()} report`'}"
 
 
 def _full_protocol(job: Job) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bench import records
 from bench.data import store
-from bench.errors import UserError
+from bench.errors import UserError, program
 from bench.protocols import presets, protocol, settings
 from bench.records import layout
 from bench.records.locks import lock
@@ -25,7 +25,7 @@ def evaluation_job(run: str, request: Request, at: int | None) -> Job:
     (folder,) = layout.find(request.results, [run], one=True)
     info = read_info(folder)
     if info["status"] != "finished":
-        mend = ": resume it with `python -m bench run` and its settings" if info["status"] == "unfinished" else ""
+        mend = f": resume it with `{program()} run` and its settings" if info["status"] == "unfinished" else ""
         raise UserError(f"{folder} is {info['status']}: there are no trained weights to evaluate{mend}")
     method = recorded.method_of(folder, info, request.methods)
     used_settings.check_evaluation(request.settings, method)

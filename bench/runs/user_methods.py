@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError, command_line, kind_and_reason, reason, unknown_name
+from bench.errors import UserError, command_line, kind_and_reason, program, reason, unknown_name
 from bench.protocols.known_methods import GROUP, is_file
 from bench.runs import hashed_module
 from bench.runs.contract_errors import declaration_error, missing
@@ -57,11 +57,9 @@ class UserMethod(NamedMethod):
     def kind(self) -> type[Method]:
         """The method's class. Raises UserError if it lacks a part of the contract or declares something outside it."""
         if lacking := missing(self.found):
-            raise UserError(
-                f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `python -m bench check`"
-            )
+            raise UserError(f"{self.file}: {self.found.__name__} has no {', '.join(lacking)}: see `{program()} check`")
         if wrong := declaration_error(self.found):
-            raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `python -m bench check`")
+            raise UserError(f"{self.file}: {self.found.__name__}: {wrong}: see `{program()} check`")
         return self.found
 
     def mistake(self, error: BaseException) -> UserError | None:

@@ -42,6 +42,13 @@ def test_the_script_beside_folders_of_our_names(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "few-shot-bench"  # as pip writes it
     script.write_text("import sys\nfrom bench.__main__ import main\nsys.exit(main())\n")
-    asked = [sys.executable, str(script), *RUN]
-    ran = subprocess.run(asked, cwd=tmp_path, env=bench_environment(tmp_path), capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+
+    def typed(*words: str) -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, str(script), *words]
+        return subprocess.run(asked, cwd=tmp_path, env=bench_environment(tmp_path), capture_output=True, text=True)
+
+    first = typed("report").stdout  # the command that it leads on to works here
+    assert "\n    few-shot-bench run --method maml" in first and "python -m bench" not in first
+    assert typed("report", "--help").stdout.startswith("usage: few-shot-bench report")
+    ran = typed(*RUN)
+    assert ran.returncode == 0 and "python -m bench" not in ran.stdout + ran.stderr, ran.stderr

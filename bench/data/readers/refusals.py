@@ -9,7 +9,7 @@ from bench.data.readers.archives import is_archive
 from bench.data.readers.copies import IMAGES, Copy, describe_files, describe_folders
 from bench.data.readers.recognised import are_of, class_folders, command, example, recognise, recognised_files
 from bench.data.splits import some
-from bench.errors import UserError
+from bench.errors import UserError, program
 
 _NAMED = "use a copy that has the names: mini-imagenet-cache-*.pkl, or images with tables"
 _IMAGES = "give the images that it was made from, one folder per class, PATH/CLASS/"
@@ -65,7 +65,7 @@ def unknown_form_error(copy: Copy, called: str, source: str, hint: str = "") -> 
         or _foreign(copy)
         or _folder_names_hint(copy, source)
     )
-    forms = "`python -m bench data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
+    forms = f"`{program()} data add --help` lists the forms" if step else f"accepted: {FORMS[source]}"
     return UserError(f"{copy.path}: no {called} in it: {step}{lies}; {forms}")
 
 

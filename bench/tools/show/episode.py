@@ -11,7 +11,7 @@ from torch import Tensor
 from bench import files
 from bench.data import store
 from bench.episodes.streams import stream
-from bench.errors import UserError, unknown_name
+from bench.errors import UserError, program, unknown_name
 from bench.protocols import presets
 from bench.protocols.benchmarks import FUNCTIONS, SPLITS
 from bench.tools.torchvision_compat import import_torchvision
@@ -29,7 +29,7 @@ def episode(
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the picture is a PNG: give a name that ends in .png")
     if benchmark.form == FUNCTIONS:
-        raise UserError(f"{benchmark.name} has no images to show; `python -m bench report` draws its functions")
+        raise UserError(f"{benchmark.name} has no images to show; `{program()} report` draws its functions")
     protocol = presets.paper(benchmark)
     images = store.load(benchmark.source, data_dir, protocol.training.resize)
     shape = protocol.shape(split, benchmark)

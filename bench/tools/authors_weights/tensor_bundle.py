@@ -6,6 +6,7 @@ anything else is refused with its name. Every checksum is verified."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
@@ -41,8 +42,8 @@ def find(path: Path) -> Path:
     if Path(f"{path}{_INDEX}").is_file():
         return path
     if not path.is_dir():
-        if path.suffix == _INDEX:
-            raise UserError(f"no checkpoint at {path}: give the name without {_INDEX}, or the folder")
+        if (prefix := re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(path))) != str(path):
+            raise UserError(f"{path} names one of a checkpoint's two files: give what both begin with, {prefix}")
         raise UserError(f"no checkpoint at {path}: neither it nor {path}{_INDEX} exists")
     found = sorted(path.glob(f"*{_INDEX}"))
     if len(found) == 1:

@@ -147,6 +147,9 @@ def test_a_folder_must_hold_one_checkpoint(tmp_path: Path, names: tuple[str, ...
         tensor_bundle.find(tmp_path)
     if names:
         assert tensor_bundle.find(tmp_path / "model8") == tmp_path / "model8"
+        for kind in ("index", "data-00000-of-00001"):
+            with pytest.raises(UserError, match=r"one of a checkpoint's two files: .* begin with, .*model8$"):
+                tensor_bundle.find(tmp_path / f"model8.{kind}")
 
 
 @pytest.mark.parametrize("name", ["model", "model0", "model1234567890"])

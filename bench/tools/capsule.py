@@ -192,8 +192,9 @@ def _is_there(folder: Path, sums: Mapping[str, str]) -> bool:
         return False
     for name, expected in sorted(sums.items()):
         if not (folder / name).is_file() or files.sha256(folder / name) != expected:
+            how = "differs" if (folder / name).is_file() else "is not there"
             raise UserError(
-                f"{folder}: this run is there, in another state ({name} differs), and is not changed: import into "
+                f"{folder}: this run is there, in another state ({name} {how}), and is not changed: import into "
                 "another folder with --results"
             )
     return True

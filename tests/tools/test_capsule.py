@@ -124,6 +124,10 @@ def test_another_state_is_left_as_it_is(trained: Path, content: dict[str, bytes]
     folder = next(layout.folders(results))
     (folder / "evaluations" / "00000000@2.json").write_text("{}")  # one more evaluation is no other state
     assert list(capsule.bring_in(path, results).values()) == ["already there"]
+    (folder / "weights.safetensors").rename(folder / "aside")
+    with pytest.raises(errors.UserError, match=r"in another state \(weights.safetensors is not there\)"):
+        capsule.bring_in(path, results)
+    (folder / "aside").rename(folder / "weights.safetensors")
     info = json.loads((folder / layout.RECORD).read_text())
     (folder / layout.RECORD).write_text(json.dumps(info | {"best_score": 0.5}))
     before = {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}

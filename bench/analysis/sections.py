@@ -80,7 +80,7 @@ def command(claim: Claim) -> str:
     built in nor of an installed package needs the file of someone who wrote it."""
     if not claim.protocol:
         return ""
-    known = claim.method in [*built_in_methods(), *offered_methods()]
+    known = claim.method in built_in_methods() or claim.method in offered_methods()
     asked = ["--method", claim.method if known else f"path/to/{claim.method}.py", "--seeds", SEEDS]
     asked += ["--benchmark", claim.benchmark, "--protocol", claim.preset]
     asked += [word for setting in claim.settings for word in ("--set", setting)]

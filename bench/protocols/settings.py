@@ -12,6 +12,8 @@ from typing import Any
 from bench.errors import UserError, unknown_name
 from bench.protocols.protocol import NO_SETTINGS, OF_ELSEWHERE, Evaluation, Protocol, Training
 
+_OF_TRAINING = frozenset(f.name for f in fields(Training))
+
 
 def from_fields(part: type, values: Mapping[str, Any]) -> Any:
     """A part of a protocol with these fields, each validated. Raises UserError for an unknown field or a value out of
@@ -53,7 +55,7 @@ def settings_of(protocol: Protocol) -> dict[str, Any]:
 
 def setting_of_evaluation(name: str) -> str:
     """The `--set` name of a field of the evaluation."""
-    return f"evaluation.{name}" if name in (f.name for f in fields(Training)) else name
+    return f"evaluation.{name}" if name in _OF_TRAINING else name
 
 
 def with_values(protocol: Protocol, values: Mapping[str, Any]) -> Protocol:
@@ -81,8 +83,8 @@ def check_can_be_tried(name: str) -> None:
 
 def differences(ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
     """Field name -> (ours, theirs), if they differ between two parts of the same kind."""
-    pairs = {f.name: (getattr(ours, f.name), getattr(theirs, f.name)) for f in fields(ours)}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    of_theirs = vars(theirs)
+    return {name: (value, of_theirs[name]) for name, value in vars(ours).items() if value != of_theirs[name]}
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -78,6 +78,8 @@ def _bytes(path: Path, kind: str) -> bytes:
         if path.stat().st_size > _MOST_BYTES[kind]:
             raise Malformed(f"larger than {_MOST_BYTES[kind]} bytes, which no checkpoint of these networks is")
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise Malformed(f"not found: a checkpoint is two files, {_INDEX} and {_DATA}: copy both") from error
     except OSError as error:
         raise Malformed(error.strerror or str(error)) from error
 

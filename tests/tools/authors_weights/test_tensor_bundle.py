@@ -104,7 +104,7 @@ def test_a_missing_or_enormous_file(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     assert "larger than" in refused(prefix)
     data.unlink()
-    assert f"{data.name}: No such file" in refused(prefix)
+    assert f"{data.name}: not found: a checkpoint is two files" in refused(prefix)
     (tmp_path / "model7.index").write_bytes(b"x" * 100)
     assert "not the index of a TensorFlow checkpoint" in refused(prefix)
 

@@ -16,7 +16,7 @@ from bench.analysis.verdicts import NOT_JUDGED, Judgement, against_any_run, tell
 from bench.protocols.benchmarks import FIRST, place
 from bench.records.contents import Record
 from bench.report import cost, wording
-from bench.report.cost import StepTime, Times
+from bench.report.cost import TimedStep, Times
 from bench.report.tables import Row, Table
 
 NOT_RUN = "not run"
@@ -47,7 +47,7 @@ class ReportPart:
     origin: str
     sections: Sequence[Section]
     answers: Sequence[Answer]
-    steps: Sequence[StepTime] = ()
+    steps: Sequence[TimedStep] = ()
     reference: bool = False
 
     @property

@@ -26,7 +26,7 @@ _OPERATIONS_A_SECOND = 75e9
 SPEED = "speed"  # the folder in the results for what `speed --json` writes
 
 
-class StepTime(NamedTuple):
+class TimedStep(NamedTuple):
     """The median seconds of a meta-step under the protocol `paper`, in the fastest of the modes that were timed."""
 
     benchmark: str
@@ -39,20 +39,20 @@ class Times(NamedTuple):
     """What shows how long a training takes, the user's own first."""
 
     records: Sequence[Record]
-    steps: Sequence[StepTime] = ()
+    steps: Sequence[TimedStep] = ()
 
 
-def step_times(results: Path) -> list[StepTime]:
+def step_times(results: Path) -> list[TimedStep]:
     """The meta-steps that `speed` timed, from the files in the results; other files are passed over."""
     return [time for path in sorted((results / SPEED).glob("*.json")) for time in _step_time(path)]
 
 
-def _step_time(path: Path) -> Iterator[StepTime]:
+def _step_time(path: Path) -> Iterator[TimedStep]:
     with suppress(Unreadable, LookupError, TypeError, ValueError, AttributeError):
         told = read_json(path)
         ours = [row["meta_step_seconds"] for row in told["rows"] if row["contender"].startswith("ours")]
         machine = _machine(told["environment"], told)
-        yield StepTime(str(told["benchmark"]), str(told["method"]), float(min(map(median, ours))), machine)
+        yield TimedStep(str(told["benchmark"]), str(told["method"]), float(min(map(median, ours))), machine)
 
 
 def seconds(record: Record, parts: Sequence[str] = ("training", "validation")) -> float:

@@ -104,6 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "mine.py").write_text(blocks(TEXTS["docs/methods.md"], "python")[0])
     (home / "experiment.toml").write_text(blocks(TEXTS["docs/experiments.md"], "toml")[0])
     shutil.copy(ROOT / "bench" / "analysis" / "published.csv", home / "my-claims.csv")
+    shutil.copytree(ROOT / "examples", home / "examples")
     for run in ("omniglot-5w1s/maml/3c85979e", "omniglot-5w1s/finetune/d6c374b9", "sinusoid-5s/pretrained/373587d1"):
         kept = Path("results", "reference", run, "seed0")
         shutil.copytree(ROOT / kept, home / kept)

@@ -21,9 +21,7 @@ _FEWEST = 20  # iterations that a record needs for its rate to be used
 # Measured on two CPU cores: eight kinds of training ran at 26 (Reptile, in minibatches of ten) to 116 billion (MAML on
 # miniImageNet).
 _OPERATIONS_A_SECOND = 75e9
-
-
-SPEED = "speed"  # the folder in the results for what `speed --json` writes
+_SPEED = "speed"  # the folder in the results in which the documents keep what `speed --json` writes
 
 
 class TimedStep(NamedTuple):
@@ -44,7 +42,7 @@ class Times(NamedTuple):
 
 def step_times(results: Path) -> list[TimedStep]:
     """The meta-steps that `speed` timed, from the files in the results; other files are passed over."""
-    return [time for path in sorted((results / SPEED).glob("*.json")) for time in _step_time(path)]
+    return [time for path in sorted((results / _SPEED).glob("*.json")) for time in _step_time(path)]
 
 
 def _step_time(path: Path) -> Iterator[TimedStep]:

@@ -19,8 +19,8 @@ def add(top: Any) -> None:
         data=True,
     )
     told = (
-        "list every published number instead, with its protocol and the hours that five trainings take "
-        "on this machine: from a record made here, or, after ~, roughly"
+        "list every published number instead, and those in the claims.csv of the results folder, with its protocol "
+        "and the hours that five trainings take on this machine: from a record made here, or, after ~, roughly"
     )
     parser.add_argument("--claims", action="store_true", help=told)
 
@@ -29,5 +29,9 @@ def list_(options: Namespace) -> int:
     """Prints methods, benchmarks, protocols and data, or the published numbers."""
     from bench.tools import inventory
 
-    print("\n".join(inventory.claims(options.results) if options.claims else inventory.everything(options.data_dir)))
+    if options.claims:
+        lines = inventory.claims(options.results, options.data_dir)
+    else:
+        lines = inventory.everything(options.data_dir)
+    print("\n".join(lines))
     return 0

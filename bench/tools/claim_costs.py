@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench import provenance
 from bench.analysis.claims import SEEDS, Claim
 from bench.records.contents import Record
-from bench.records.record import read_all
 from bench.report import cost
 
 
-def records_of_this_machine(results: Path) -> list[Record]:
-    """The records in a folder that were trained on this machine."""
-    found = read_all(results)[0] if results.is_dir() else []
-    if not found:
+def of_this_machine(records: Sequence[Record]) -> list[Record]:
+    """The records that were trained on this machine."""
+    if not records:
         return []
     here = provenance.describe()
-    return [r for r in found if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
+    return [r for r in records if all(r.info["environment"].get(name) == here[name] for name in ("processor", "gpu"))]
 
 
 def hours(claim: Claim, records: Sequence[Record]) -> str:

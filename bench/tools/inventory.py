@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import Claim
-from bench.analysis.claims_file import published_claims
+from bench.analysis.claims_file import own_claims, published_claims
 from bench.data import listing, sources
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
 from bench.data.splits import some
 from bench.protocols import experiments, presets
-from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, place
+from bench.protocols.benchmarks import BENCHMARKS, BUILT_IN, Benchmark, Shape, get, of_record, place
 from bench.protocols.known_methods import built_in_methods, offered_methods
 
 _PROTOCOL = 2 + max(map(len, presets.PRESETS))  # width of the column of names
@@ -41,14 +41,19 @@ def everything(data_dir: Path | None) -> list[str]:
     ]
 
 
-def claims(results: Path) -> list[str]:
-    """Every published number on one line, by benchmark, with its protocol, the hours of training that a verdict would
-    cost on this machine, and its source."""
-    from bench.tools import claim_costs  # imports torch, which nothing else here needs
+def claims(results: Path, data_dir: Path | None) -> list[str]:
+    """Every published number on one line, those of the user's claims file in the results folder too, by benchmark, with
+    its protocol, the hours of training that a verdict would cost on this machine, and its source."""
+    from bench.records.record import read_all  # imports torch, which nothing else here needs
+    from bench.tools import claim_costs
 
-    known = claim_costs.records_of_this_machine(results)
-    ordered = sorted(published_claims(), key=lambda claim: (place(claim.benchmark), claim.method))
-    return [_claim(claim, f"{claim_costs.hours(claim, known) or '-':<10}") for claim in ordered]
+    records = read_all(results)[0] if results.is_dir() else []
+    own = listing.own_shapes(data_dir)
+    known = [*(of_record(record.info) for record in records), *(get(f"{data}-5w1s", own) for data in own)]
+    every = published_claims() + own_claims(results, None, known)
+    timed = claim_costs.of_this_machine(records)
+    ordered = sorted(every, key=lambda claim: (place(claim.benchmark), claim.method))
+    return [_claim(claim, f"{claim_costs.hours(claim, timed) or '-':<10}") for claim in ordered]
 
 
 def _judgeable() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from itertools import product
 from pathlib import Path
@@ -102,6 +103,10 @@ def test_own_images_are_a_benchmark_like_the_others(
     beside.write_text(f"{columns}\nelsewhere-2w1s,maml,,50,,,,,,Another,,,,\n{claim}")
     again = mine(*asked).stdout
     assert "already finished" in again and "compared    maml: with 61.50 ± 1.20 (A colleague), which will not" in again
+    listed = mine("list", "--claims")
+    assert "error: results/runs/claims.csv, line 2: unknown benchmark 'elsewhere-2w1s'" in listed.stderr, listed
+    beside.write_text(f"{columns}\n{claim}")
+    assert re.search(r"^  mine-2w1s +maml +61\.50 ± 1\.20 +quick .*A colleague$", mine("list", "--claims").stdout, re.M)
     beside.unlink()
     evaluated = mine("evaluate", "mine-2w1s", "--set", "queries=2", "--set", "episodes=4")
     assert evaluated.returncode == 0, evaluated

@@ -23,6 +23,11 @@ def published_claims() -> list[Claim]:
     return read(PUBLISHED)
 
 
+def every_claim(results: Path, named: Path | None, known: Iterable[Benchmark]) -> list[Claim]:
+    """The published claims, followed by the user's, as in `own_claims`."""
+    return published_claims() + own_claims(results, named, known)
+
+
 def own_claims(
     results: Path, named: Path | None, known: Iterable[Benchmark], about: Collection[str] | None = None
 ) -> list[Claim]:

@@ -90,10 +90,8 @@ def parts(
 
 
 def _claims(results: Path, named: Path | None, found: Sequence[Record]) -> list[Claim]:
-    """The published claims, followed by the user's, as in `own_claims`, which may be about data sets that records here
-    were run on."""
-    ran_on = [of_record(record.info) for record in found]
-    return claims_file.published_claims() + claims_file.own_claims(results, named, ran_on)
+    """Every claim; the user's may be about data sets that records here were run on."""
+    return claims_file.every_claim(results, named, [of_record(record.info) for record in found])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.claims import Claim
-from bench.analysis.claims_file import own_claims, published_claims
+from bench.analysis.claims_file import every_claim, published_claims
 from bench.data import listing, sources
 from bench.data.remarks import remarks
 from bench.data.sinusoids import SINUSOIDS
@@ -50,9 +50,8 @@ def claims(results: Path, data_dir: Path | None) -> list[str]:
     records = read_all(results)[0] if results.is_dir() else []
     own = listing.own_shapes(data_dir)
     known = [*(of_record(record.info) for record in records), *(get(f"{data}-5w1s", own) for data in own)]
-    every = published_claims() + own_claims(results, None, known)
     timed = claim_costs.of_this_machine(records)
-    ordered = sorted(every, key=lambda claim: (place(claim.benchmark), claim.method))
+    ordered = sorted(every_claim(results, None, known), key=lambda claim: (place(claim.benchmark), claim.method))
     return [_claim(claim, f"{claim_costs.hours(claim, timed) or '-':<10}") for claim in ordered]
 
 

@@ -20,9 +20,9 @@ def add(top: Any) -> None:
 
 def export(options: Namespace) -> int:
     """Writes the runs into one file."""
-    from bench.tools import capsule
+    from bench.tools.capsule import exporting
 
-    manifest = capsule.export(chosen_runs.folders(options, ("finished", "diverged"), predicted=True), options.out)
+    manifest = exporting.export(chosen_runs.folders(options, ("finished", "diverged"), predicted=True), options.out)
     runs, size = len(manifest["runs"]), options.out.stat().st_size / 2**20
     print(f"{options.out}: {quantity(runs, 'run')}, {size:.1f} MiB")
     print(f"on the other machine: {command_line('import', options.out.name)}, then run the command it prints")

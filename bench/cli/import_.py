@@ -22,9 +22,9 @@ def add(top: Any) -> None:
 def import_(options: Namespace) -> int:
     """Copies the runs into the results, and prints how to verify them."""
     from bench import records
-    from bench.tools import capsule
+    from bench.tools.capsule import importing
 
-    outcomes = capsule.bring_in(options.file, options.results)
+    outcomes = importing.bring_in(options.file, options.results)
     for name, outcome in outcomes.items():
         print(f"{name}: {outcome}")
     infos = {name: records.read_info(options.results / name) for name in outcomes}

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.readers import archives
-from bench.tools import capsule
+from bench.tools.capsule import contents as parts
+from bench.tools.capsule import exporting, importing
 from tests.fuzz import HOSTILE_TEXT, as_json, inputs, mutated, mutated_json, read, written
 from tests.records.test_record import STORED
 
@@ -22,7 +23,7 @@ from tests.records.test_record import STORED
 def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A capsule of the stored record."""
     out = tmp_path_factory.mktemp("capsule") / "capsule.zip"
-    capsule.export([next(STORED.glob("format-1/*/*/*/*"))], out)
+    exporting.export([next(STORED.glob("format-1/*/*/*/*"))], out)
     return out.read_bytes()
 
 
@@ -36,7 +37,7 @@ def brought_in(place: Path, path: Path) -> None:
     results = place / "results"
     shutil.rmtree(results, ignore_errors=True)
     before = sorted(place.rglob("*"))
-    found = read("capsules", lambda: capsule.bring_in(path, results))
+    found = read("capsules", lambda: importing.bring_in(path, results))
     left = [path for path in results.iterdir() if path.suffix != ".lock"] if results.exists() else []
     assert found or not left
     assert sorted(other for other in place.rglob("*") if results not in (other, *other.parents)) == before
@@ -55,10 +56,10 @@ def test_capsules_with_sums_that_are_right(place: Path, content: dict[str, bytes
     name = data.draw(st.sampled_from(sorted(content)))
     changed = {key: value for key, value in content.items() if key != name}
     changed[data.draw(st.just(name) | HOSTILE_TEXT.filter(bool))] = data.draw(mutated(content[name]))
-    manifest = json.loads(content[capsule.MANIFEST])
-    manifest["files"] = capsule._sums({key: value for key, value in changed.items() if key != capsule.MANIFEST})
-    changed[capsule.MANIFEST] = data.draw(st.just(as_json(manifest)) | mutated_json(manifest).map(as_json))
+    manifest = json.loads(content[parts.MANIFEST])
+    manifest["files"] = parts.checksums({key: value for key, value in changed.items() if key != parts.MANIFEST})
+    changed[parts.MANIFEST] = data.draw(st.just(as_json(manifest)) | mutated_json(manifest).map(as_json))
     path = place / "capsule.zip"
     with contextlib.suppress(ValueError):  # of names that zip cannot hold
-        capsule._write(path, changed)
+        exporting.write(path, changed)
         brought_in(place, path)

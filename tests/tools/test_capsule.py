@@ -18,8 +18,9 @@ import pytest
 
 from bench import cli, errors, files
 from bench.data.readers import archives
-from bench.records import layout
-from bench.tools import capsule
+from bench.records import layout, locks
+from bench.tools.capsule import contents as parts
+from bench.tools.capsule import exporting, importing
 from methods import METHODS
 from tests.conftest import Command, one_line
 from tests.killing import command
@@ -40,15 +41,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
 def content(trained: Path, tmp_path: Path) -> dict[str, bytes]:
     """The members of a good capsule of one run."""
     path = tmp_path / "good.zip"
-    capsule.export([next(layout.folders(trained))], path)
+    exporting.export([next(layout.folders(trained))], path)
     return archives.read_stored(path)
 
 
 def packed(path: Path, content: dict[str, bytes]) -> Path:
     """Packs these members with a matching manifest, as a forger would."""
-    others = {name: data for name, data in content.items() if name != capsule.MANIFEST}
-    manifest = json.loads(content[capsule.MANIFEST]) | {"files": capsule._sums(others)}
-    capsule._write(path, others | {capsule.MANIFEST: json.dumps(manifest).encode()})
+    others = {name: data for name, data in content.items() if name != parts.MANIFEST}
+    manifest = json.loads(content[parts.MANIFEST]) | {"files": parts.checksums(others)}
+    exporting.write(path, others | {parts.MANIFEST: json.dumps(manifest).encode()})
     return path
 
 
@@ -93,7 +94,7 @@ def test_runs_can_be_handed_on_whatever_their_method_is_called(typed: Command, m
 @pytest.mark.parametrize("at", [2, 5, 9, 14, 20, 40])
 def test_a_killed_import_leaves_nothing_to_the_next_one(trained: Path, tmp_path: Path, data_dir: Path, at: int) -> None:
     """Killed before its file operation with this number."""
-    capsule.export(list(layout.folders(trained)), tmp_path / "capsule.zip")
+    exporting.export(list(layout.folders(trained)), tmp_path / "capsule.zip")
     arguments = ("import", "capsule.zip", "--results", "theirs")
     killed = command(tmp_path, data_dir, arguments, at=at)
     assert killed.code == -signal.SIGKILL
@@ -103,18 +104,18 @@ def test_a_killed_import_leaves_nothing_to_the_next_one(trained: Path, tmp_path:
 
 def test_equal_content_is_equal_bytes(trained: Path, tmp_path: Path) -> None:
     folders = list(layout.folders(trained))
-    capsule.export(folders, tmp_path / "a.zip")
+    exporting.export(folders, tmp_path / "a.zip")
     moved = Path(shutil.copytree(trained, tmp_path / "elsewhere"))
-    capsule.export(list(layout.folders(moved))[::-1], tmp_path / "b.zip")
+    exporting.export(list(layout.folders(moved))[::-1], tmp_path / "b.zip")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 def test_the_manifest_says_what_it_was_made_with(content: dict[str, bytes]) -> None:
-    (about,) = json.loads(content[capsule.MANIFEST])["runs"].values()
+    (about,) = json.loads(content[parts.MANIFEST])["runs"].values()
     assert about["commands"]["made by"].startswith("python -m bench run --benchmark tiny")
     assert about["commands"]["verify"].startswith("python -m bench verify tiny/maml/")
     assert len(about["data"]["digest"]) == len(about["episodes_digest"]["train"]) == 64
-    lock = content[capsule.LOCK].decode().splitlines()
+    lock = content[parts.LOCK].decode().splitlines()
     assert {"numpy", "torch", "pytest"} <= {line.partition("==")[0] for line in lock} and all("==" in x for x in lock)
 
 
@@ -123,17 +124,32 @@ def test_another_state_is_left_as_it_is(trained: Path, content: dict[str, bytes]
     path = packed(tmp_path / "c.zip", content)
     folder = next(layout.folders(results))
     (folder / "evaluations" / "00000000@2.json").write_text("{}")  # one more evaluation is no other state
-    assert list(capsule.bring_in(path, results).values()) == ["already there"]
+    assert list(importing.bring_in(path, results).values()) == ["already there"]
     (folder / "weights.safetensors").rename(folder / "aside")
     with pytest.raises(errors.UserError, match=r"in another state \(weights.safetensors is not there\)"):
-        capsule.bring_in(path, results)
+        importing.bring_in(path, results)
     (folder / "aside").rename(folder / "weights.safetensors")
     info = json.loads((folder / layout.RECORD).read_text())
     (folder / layout.RECORD).write_text(json.dumps(info | {"best_score": 0.5}))
     before = {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
     with pytest.raises(errors.UserError, match=r"this run is there, in another state \(record.json differs\)"):
-        capsule.bring_in(path, results)
+        importing.bring_in(path, results)
     assert before == {each: each.read_bytes() for each in results.rglob("*") if each.is_file()}
+
+
+def test_evaluations_are_added_to_the_run_that_is_there(typed: Command, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "ours")
+    shutil.copytree(trained, tmp_path / "theirs")
+    run = next(layout.folders(tmp_path / "ours"))
+    assert typed("evaluate", str(run), "--set", "episodes=3").returncode == 0
+    assert typed("export", "--all", "--results", "ours", "--out", "c.zip").returncode == 0
+    with locks.lock(tmp_path / "theirs" / run.relative_to(tmp_path / "ours")):
+        assert "another process is" in one_line(typed("import", "c.zip", "--results", "theirs"))
+    imported = typed("import", "c.zip", "--results", "theirs").stdout
+    assert imported.count("already there; 1 evaluation added") == 1 and imported.count("already there\n") == 1
+    assert kept(tmp_path / "ours") == kept(tmp_path / "theirs")
+    assert "already there\n" in typed("import", "c.zip", "--results", "theirs").stdout
+    assert typed("verify", "--all", "--results", "theirs").returncode == 0
 
 
 def table(value: object) -> bytes:
@@ -189,7 +205,7 @@ def test_what_is_forged_is_refused_whole(content: dict[str, bytes], tmp_path: Pa
 
 def refused(path: Path, results: Path, said: str) -> None:
     with pytest.raises(errors.UserError) as caught:
-        capsule.bring_in(path, results)
+        importing.bring_in(path, results)
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert not results.exists() or [path.suffix for path in results.iterdir()] == [".lock"]
 
@@ -211,7 +227,7 @@ def add(path: Path, name: str, data: bytes = b"x", kind: int = stat.S_IFREG, com
         ("folder/", {"data": b""}, "not a plain stored file"),
         ("large", {"data": bytes((1 << 26) + 1)}, "more than"),
         ("unlisted", {}, "unlisted does not match capsule.json"),
-        (capsule.LOCK, {}, "is in it twice"),
+        (parts.LOCK, {}, "is in it twice"),
     ],
 )
 def test_members_that_do_harm_are_refused(
@@ -224,7 +240,7 @@ def test_members_that_do_harm_are_refused(
 
 def test_sums_are_checked(content: dict[str, bytes], tmp_path: Path) -> None:
     content[member(content, "record.json")] += b" "
-    capsule._write(tmp_path / "c.zip", content)
+    exporting.write(tmp_path / "c.zip", content)
     refused(tmp_path / "c.zip", tmp_path / "r", "record.json does not match capsule.json")
 
 
@@ -232,9 +248,9 @@ def test_mistakes(typed: Command, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no archive")
     assert "not an archive" in one_line(typed("import", "text.zip"))
     assert "no such file" in one_line(typed("import", "nothing.zip"))
-    capsule._write(tmp_path / "other.zip", {"readme.txt": b""})
+    exporting.write(tmp_path / "other.zip", {"readme.txt": b""})
     assert "not a capsule" in one_line(typed("import", "other.zip"))
-    capsule._write(tmp_path / "newer.zip", {capsule.MANIFEST: b'{"format": 2, "files": {}}'})
+    exporting.write(tmp_path / "newer.zip", {parts.MANIFEST: b'{"format": 2, "files": {}}'})
     assert "newer version" in one_line(typed("import", "newer.zip"))
     assert "no run 'x'" in one_line(typed("export", "x", "--out", "x.zip"))
     assert "--out" in one_line(typed("export", "x"))

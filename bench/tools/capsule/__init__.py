@@ -1,0 +1,1 @@
+"""Exports runs as one archive, and imports them."""

@@ -25,14 +25,24 @@ from bench.tools.exchange.stream import name_of
 
 FORMAT = 1
 EPISODES, IMAGES, MANIFEST = "episodes.parquet", "images.npy", "manifest.json"
+_FILES = (EPISODES, IMAGES, MANIFEST)
 
 
 def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dict[str, Any]:
     """Writes the first `episodes` episodes into a folder, and returns the manifest. Raises UserError if the folder
-    already has episodes."""
-    for name in (MANIFEST, EPISODES, IMAGES):
+    already has episodes; nothing is left of an export that fails or is interrupted."""
+    for name in _FILES:
         if (out / name).exists():
             raise UserError(f"{out / name} exists: give another folder, or remove it")
+    try:
+        return _export(stream, episodes, out, images)
+    except BaseException:
+        for name in _FILES:
+            (out / name).unlink(missing_ok=True)
+        raise
+
+
+def _export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dict[str, Any]:
     table = _table(stream, episodes)
     if images:
         pairs, row = np.unique(table[["_index", "turn"]].to_numpy(), axis=0, return_inverse=True)

@@ -18,6 +18,7 @@ from bench.data import store
 from bench.episodes.images import ImageEpisodes
 from bench.errors import UserError
 from bench.records import layout
+from bench.tools.exchange import export
 from bench.tools.exchange import stream as named_stream
 from tests.conftest import Command, one_line
 
@@ -127,6 +128,19 @@ def test_files_that_lie_there_are_left_alone(typed: Command, tmp_path: Path) -> 
     asked = ("episodes", "export", "--benchmark", "tiny", "--episodes", "2", "--images", "--out", ".")
     assert "images.npy exists: give another folder" in one_line(typed(*asked))
     assert [path.name for path in tmp_path.iterdir()] == ["images.npy"]
+
+
+def test_nothing_is_left_of_an_export_onto_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise UserError("No space left on device")
+
+    monkeypatch.setattr(files, "write_json", full)  # the last file
+    stream = named_stream.stream("tiny", "test", 2, None, None)
+    with pytest.raises(UserError, match="No space left"):
+        export.export(stream, 2, tmp_path, images=True)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.undo()
+    assert set(export.export(stream, 2, tmp_path, images=True)["files"]) == {"episodes.parquet", "images.npy"}
 
 
 def test_other_predictions_are_another_record(typed: Command, tmp_path: Path, handed_out: Path) -> None:

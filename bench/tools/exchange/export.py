@@ -12,6 +12,7 @@ manifest.json       `stream` (the identifier that predictions must carry), what 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def export(stream: ImageEpisodes, episodes: int, out: Path, images: bool) -> dic
         return _export(stream, episodes, out, images)
     except BaseException:
         for name in _FILES:
-            (out / name).unlink(missing_ok=True)
+            with suppress(OSError):  # there is no such folder: what is raised says so
+                (out / name).unlink()
         raise
 
 

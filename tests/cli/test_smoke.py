@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from bench import records
@@ -18,6 +19,7 @@ def ok(bench: Command, *arguments: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     able = [name for name, kind in METHODS.items() if kind.needs in (None, "classes")]
     methods = [word for name in able for word in ("--method", name)]

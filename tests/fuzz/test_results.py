@@ -25,6 +25,8 @@ from bench.report.answers import ReportPart, answer_claims
 from tests.fuzz import as_json, inputs, mutated, mutated_json, read, written
 from tests.report.synthetic import write_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:

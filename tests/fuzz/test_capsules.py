@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.data.readers import archives
-from bench.tools.capsule import contents as parts
-from bench.tools.capsule import exporting, importing
+from bench.tools.capsule import contents, exporting, importing
 from tests.fuzz import HOSTILE_TEXT, as_json, inputs, mutated, mutated_json, read, written
 from tests.records.test_record import STORED
 
@@ -56,9 +55,9 @@ def test_capsules_with_sums_that_are_right(place: Path, content: dict[str, bytes
     name = data.draw(st.sampled_from(sorted(content)))
     changed = {key: value for key, value in content.items() if key != name}
     changed[data.draw(st.just(name) | HOSTILE_TEXT.filter(bool))] = data.draw(mutated(content[name]))
-    manifest = json.loads(content[parts.MANIFEST])
-    manifest["files"] = parts.checksums({key: value for key, value in changed.items() if key != parts.MANIFEST})
-    changed[parts.MANIFEST] = data.draw(st.just(as_json(manifest)) | mutated_json(manifest).map(as_json))
+    manifest = json.loads(content[contents.MANIFEST])
+    manifest["files"] = contents.checksums({key: value for key, value in changed.items() if key != contents.MANIFEST})
+    changed[contents.MANIFEST] = data.draw(st.just(as_json(manifest)) | mutated_json(manifest).map(as_json))
     path = place / "capsule.zip"
     with contextlib.suppress(ValueError):  # of names that zip cannot hold
         exporting.write(path, changed)

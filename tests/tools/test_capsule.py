@@ -19,8 +19,7 @@ import pytest
 from bench import cli, errors, files
 from bench.data.readers import archives
 from bench.records import layout, locks
-from bench.tools.capsule import contents as parts
-from bench.tools.capsule import exporting, importing
+from bench.tools.capsule import contents, exporting, importing
 from methods import METHODS
 from tests.conftest import Command, one_line
 from tests.killing import command
@@ -47,9 +46,9 @@ def content(trained: Path, tmp_path: Path) -> dict[str, bytes]:
 
 def packed(path: Path, content: dict[str, bytes]) -> Path:
     """Packs these members with a matching manifest, as a forger would."""
-    others = {name: data for name, data in content.items() if name != parts.MANIFEST}
-    manifest = json.loads(content[parts.MANIFEST]) | {"files": parts.checksums(others)}
-    exporting.write(path, others | {parts.MANIFEST: json.dumps(manifest).encode()})
+    others = {name: data for name, data in content.items() if name != contents.MANIFEST}
+    manifest = json.loads(content[contents.MANIFEST]) | {"files": contents.checksums(others)}
+    exporting.write(path, others | {contents.MANIFEST: json.dumps(manifest).encode()})
     return path
 
 
@@ -111,11 +110,11 @@ def test_equal_content_is_equal_bytes(trained: Path, tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_what_it_was_made_with(content: dict[str, bytes]) -> None:
-    (about,) = json.loads(content[parts.MANIFEST])["runs"].values()
+    (about,) = json.loads(content[contents.MANIFEST])["runs"].values()
     assert about["commands"]["made by"].startswith("python -m bench run --benchmark tiny")
     assert about["commands"]["verify"].startswith("python -m bench verify tiny/maml/")
     assert len(about["data"]["digest"]) == len(about["episodes_digest"]["train"]) == 64
-    lock = content[parts.LOCK].decode().splitlines()
+    lock = content[contents.LOCK].decode().splitlines()
     assert {"numpy", "torch", "pytest"} <= {line.partition("==")[0] for line in lock} and all("==" in x for x in lock)
 
 
@@ -140,11 +139,15 @@ def test_another_state_is_left_as_it_is(trained: Path, content: dict[str, bytes]
 def test_evaluations_are_added_to_the_run_that_is_there(typed: Command, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "ours")
     shutil.copytree(trained, tmp_path / "theirs")
-    run = next(layout.folders(tmp_path / "ours"))
+    *_, run = layout.folders(tmp_path / "ours")  # the last that is imported
     assert typed("evaluate", str(run), "--set", "episodes=3").returncode == 0
     assert typed("export", "--all", "--results", "ours", "--out", "c.zip").returncode == 0
     with locks.lock(tmp_path / "theirs" / run.relative_to(tmp_path / "ours")):
+        other = next(layout.folders(tmp_path / "theirs"))
+        aside = other.rename(tmp_path / "aside")
         assert "another process is" in one_line(typed("import", "c.zip", "--results", "theirs"))
+        assert not other.exists()  # nothing is imported, not even what could be
+        aside.rename(other)
     imported = typed("import", "c.zip", "--results", "theirs").stdout
     assert imported.count("already there; 1 evaluation added") == 1 and imported.count("already there\n") == 1
     assert kept(tmp_path / "ours") == kept(tmp_path / "theirs")
@@ -227,7 +230,7 @@ def add(path: Path, name: str, data: bytes = b"x", kind: int = stat.S_IFREG, com
         ("folder/", {"data": b""}, "not a plain stored file"),
         ("large", {"data": bytes((1 << 26) + 1)}, "more than"),
         ("unlisted", {}, "unlisted does not match capsule.json"),
-        (parts.LOCK, {}, "is in it twice"),
+        (contents.LOCK, {}, "is in it twice"),
     ],
 )
 def test_members_that_do_harm_are_refused(
@@ -250,7 +253,7 @@ def test_mistakes(typed: Command, trained: Path, tmp_path: Path) -> None:
     assert "no such file" in one_line(typed("import", "nothing.zip"))
     exporting.write(tmp_path / "other.zip", {"readme.txt": b""})
     assert "not a capsule" in one_line(typed("import", "other.zip"))
-    exporting.write(tmp_path / "newer.zip", {parts.MANIFEST: b'{"format": 2, "files": {}}'})
+    exporting.write(tmp_path / "newer.zip", {contents.MANIFEST: b'{"format": 2, "files": {}}'})
     assert "newer version" in one_line(typed("import", "newer.zip"))
     assert "no run 'x'" in one_line(typed("export", "x", "--out", "x.zip"))
     assert "--out" in one_line(typed("export", "x"))

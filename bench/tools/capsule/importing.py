@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ _UNPACKED = ".import-"  # prefix of the folder in which a capsule's runs are unp
 def bring_in(path: Path, results: Path) -> dict[str, str]:
     """Imports the runs of an archive into `results`. Returns name -> what was done. A run that is there already gets
     the evaluations that it lacks. Raises UserError, and imports nothing, if the archive contains anything that `export`
-    does not write, or if one of its runs exists in another state."""
+    does not write, or if one of its runs exists in another state or another process works on it."""
     content = archives.read_stored(path)
     runs = _read_listing(path, content)
     try:
@@ -41,12 +42,16 @@ def bring_in(path: Path, results: Path) -> dict[str, str]:
         with (
             FileLock(results / ".import.lock", timeout=0),
             tempfile.TemporaryDirectory(dir=results, prefix=_UNPACKED) as temporary,
+            ExitStack() as locked,
         ):
             for left in results.glob(f"{_UNPACKED}*"):
                 if left != Path(temporary):  # left by an import that was killed: a running one holds the lock
                     shutil.rmtree(left)
             for name, sums in runs.items():
                 _unpack(path, Path(temporary) / name, {file: content[f"runs/{name}/{file}"] for file in sums})
+            for folder in (results / name for name in runs):
+                if folder.exists():  # all of them before the first is changed: an import is whole, or does nothing
+                    locked.enter_context(locks.lock(folder))
             lacking = {name: _lacking(results / name, sums) for name, sums in runs.items()}
             return {name: _move(Path(temporary) / name, results / name, lacking[name]) for name in runs}
     except Timeout:
@@ -113,33 +118,28 @@ def _unpack(path: Path, folder: Path, content: Mapping[str, bytes]) -> None:
 def _lacking(folder: Path, sums: Mapping[str, str]) -> list[str]:
     """The files of a run that are not there yet: all, those of some evaluations, or none. Raises UserError if the run
     is there in another state."""
+    if not folder.exists():
+        return sorted(sums)
     lacking = [name for name in sorted(sums) if not (folder / name).is_file()]
-    for name in sorted(sums) if folder.exists() else []:
-        if name in lacking and not name.startswith("evaluations/"):
-            raise _other_state(folder, f"{name} is not there")
-        if name not in lacking and files.sha256(folder / name) != sums[name]:
-            raise _other_state(folder, f"{name} differs")
+    differ = [name for name in sorted(sums.keys() - set(lacking)) if files.sha256(folder / name) != sums[name]]
+    wrong = [f"{name} is not there" for name in lacking if not name.startswith("evaluations/")]
+    wrong += [f"{name} differs" for name in differ]
+    if wrong:
+        raise UserError(
+            f"{folder}: this run is there, in another state ({wrong[0]}), and is not changed: import into another "
+            "folder with --results"
+        )
     return lacking
 
 
-def _other_state(folder: Path, what: str) -> UserError:
-    return UserError(
-        f"{folder}: this run is there, in another state ({what}), and is not changed: import into another folder with "
-        "--results"
-    )
-
-
 def _move(unpacked: Path, folder: Path, lacking: Sequence[str]) -> str:
-    """Moves a run, or the evaluations that it lacks, to its place. Returns what was done. Raises Busy."""
+    """Moves a run, or the evaluations that it lacks, to its place. Returns what was done."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         os.rename(unpacked, folder)
         return "imported"
-    if not lacking:
-        return "already there"
-    with locks.lock(folder):
-        for name in sorted(lacking, key=lambda name: name.endswith(".json")):  # the scores before their description
-            (folder / name).parent.mkdir(exist_ok=True)
-            os.rename(unpacked / name, folder / name)
+    for name in sorted(lacking, key=lambda name: name.endswith(".json")):  # the scores before their description
+        (folder / name).parent.mkdir(exist_ok=True)
+        os.rename(unpacked / name, folder / name)
     added = sum(name.endswith(".json") for name in lacking)
-    return f"already there; {quantity(added, 'evaluation')} added"
+    return f"already there; {quantity(added, 'evaluation')} added" if lacking else "already there"

@@ -166,6 +166,7 @@ def test_other_peoples_weights_are_not_the_claims(tmp_path: Path) -> None:
         ({"settings": ("evaluation.queries=15",)}, "evaluation.queries 15, not 1"),
         ({"settings": ("meta_batch=4",)}, "meta_batch 4, not 32"),
         ({"settings": ("clip=1",)}, "clip 1, not none"),
+        ({"settings": ("ways=10",)}, "ways 10, not 5"),
         ({"settings": ("evaluation.batch_statistics=support",)}, "evaluation.batch_statistics support, not batch"),
         ({"settings": ("weights=best",)}, "weights best, not last"),
         ({"data": {"partial": True}}, "another data set: only some classes of omniglot"),

@@ -73,7 +73,7 @@ def test_the_papers_5_shot_numbers_are_its_1_shot_training(evaluate, tmp_path: P
     assert disqualified_by(claim, cell) == [] and cell.described == "trained on omniglot-5w1s: paper"
     other = replace(record, training=replace(trained.training, shots=5))
     (reason,) = disqualified_by(claim, Cell(tuple((replace(other, seed=seed), evaluated) for seed in range(3))))
-    assert reason == "shots none, not 1"
+    assert reason == "shots 5, not 1"
     elsewhere = replace(record, info=record.info | {"benchmark": "tiny"})
     reasons = disqualified_by(claim, Cell(tuple((replace(elsewhere, seed=seed), evaluated) for seed in range(3))))
     assert reasons == ["trained on the classes of tiny"]

@@ -14,8 +14,8 @@ from bench.analysis.intervals import NO_INTERVAL, Range, closed_form
 from bench.protocols import presets
 from bench.protocols.benchmarks import Benchmark, of_evaluation, of_record
 from bench.protocols.measures import Measure
-from bench.protocols.presets import paper
 from bench.protocols.protocol import Protocol
+from bench.protocols.training_shape import with_shape_of, without_shape_of
 from bench.records.choices import edges_text
 from bench.records.contents import Evaluated, Record, predicted
 
@@ -75,10 +75,10 @@ class Cell:
         training, evaluation = self.record.training, self.evaluated.evaluation
         if evaluation.benchmark is None:
             return Protocol(training, evaluation)
-        trained = self.trained_on.with_shape(training.ways, training.shots)
+        ours = Protocol(training, replace(evaluation, benchmark=None))
         if training.image_batch is None:
-            training = replace(training, ways=trained.ways, shots=trained.shots)
-        return presets.without_shape_of(self.benchmark, Protocol(training, replace(evaluation, benchmark=None)))
+            ours = with_shape_of(self.trained_on, ours)
+        return without_shape_of(self.benchmark, ours)
 
     @cached_property
     def described(self) -> str:
@@ -191,7 +191,7 @@ class Cell:
     @property
     def demonstration(self) -> bool:
         """Whether it is only a demonstration: too few seeds for a verdict, and less training than the paper's."""
-        full = paper(self.benchmark).training.iterations
+        full = presets.paper(self.benchmark).training.iterations
         return self.origin is None and len(self.seeds) < statistics.FEWEST_SEEDS and max(self.iterations) < full
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.analysis import claim_error
 from bench.analysis.anatomy import Needed
 from bench.analysis.claims import Claim
 from bench.analysis.statistics import Estimate
-from bench.protocols.presets import value_text
 
 # What was never published, so that no run can follow it: shown beside every verdict.
 UNKNOWABLE = {
@@ -22,11 +19,6 @@ _FEW_MARGINS = 5  # if the claim's error is fewer margins than this, the verdict
 def of_claim(claim: Claim) -> list[str]:
     """What a claim lacks, besides its protocol."""
     return [*claim_error.lacking(claim), *["the claim has no margin"] * (claim.margin is None)]
-
-
-def of_settings(found: dict[str, tuple[Any, Any]]) -> list[str]:
-    """That settings of a run, by name, are not the claim's: (ours, theirs)."""
-    return [f"{name} {value_text(ours)}, not {value_text(theirs)}" for name, (ours, theirs) in found.items()]
 
 
 def unknown(names: frozenset[str]) -> list[str]:

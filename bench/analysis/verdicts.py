@@ -14,8 +14,9 @@ from bench.errors import numbered_seeds
 from bench.protocols import published_weights
 from bench.protocols.benchmarks import Benchmark
 from bench.protocols.preset_sources import assumed_settings
-from bench.protocols.presets import MEANINGS, from_text, protocol_differences
+from bench.protocols.presets import MEANINGS, from_text, protocol_differences, value_text
 from bench.protocols.protocol import Protocol
+from bench.protocols.training_shape import with_shape_of
 from bench.protocols.usage import length_matters
 
 NOT_JUDGED = "not judged"
@@ -127,26 +128,20 @@ def _of_protocol(claim: Claim, cell: Cell | PlannedCell) -> list[str]:
         return [verdict_reasons.PROTOCOL_UNKNOWN]
     if cell.origin and cell.origin.get("predictions"):
         return []  # reported already
-    theirs = _with_shape(cell.benchmark, from_text(claim.protocol, cell.benchmark, cell.settings))
-    ours, total = cell.protocol, theirs.training.iterations
+    theirs = with_shape_of(cell.benchmark, from_text(claim.protocol, cell.benchmark, cell.settings))
+    ours, total = with_shape_of(cell.benchmark, cell.protocol), theirs.training.iterations
     if not length_matters(ours.training, cell.settings):
         ours = replace(ours, training=replace(ours.training, iterations=total))
     assumed = _assumed(claim, cell.benchmark)
-    moot = assumed | {"episodes"} | (set() if cell.code else MEANINGS)
-    settings = protocol_differences(cell.settings, _with_shape(cell.benchmark, ours), theirs)
-    differ = verdict_reasons.of_settings({name: pair for name, pair in settings.items() if name not in moot})
+    found = protocol_differences(cell.settings, ours, theirs)
+    moot = {"episodes"} if cell.code else {"episodes"} | MEANINGS
+    differ = [
+        f"{name} {value_text(a)}, not {value_text(b)}" for name, (a, b) in found.items() if name not in assumed | moot
+    ]
     differ += verdict_reasons.unknown(assumed)
     if same_weights(claim, cell):
         return differ
-    found, wanted = cell.iterations, claim.iterations or total
-    iterations = [] if found == (wanted,) else [f"iterations {iteration_range(found)}, not {wanted}"]
-    return list(dict.fromkeys([*iterations, *differ]))
-
-
-def _with_shape(benchmark: Benchmark, protocol: Protocol) -> Protocol:
-    """The protocol, with ways and shots of training as numbers where they are the benchmark's."""
-    shape = benchmark.with_shape(protocol.training.ways, protocol.training.shots)
-    return replace(protocol, training=replace(protocol.training, ways=shape.ways, shots=shape.shots))
+    return list(dict.fromkeys([*_of_iteration(claim.iterations or total, cell), *differ]))
 
 
 def against_any_run(claim: Claim) -> list[str]:
@@ -159,6 +154,11 @@ def against_any_run(claim: Claim) -> list[str]:
 def _assumed(claim: Claim, benchmark: Benchmark) -> frozenset[str]:
     """The settings of a claim's protocol on this benchmark that only this project assumes."""
     return assumed_settings(claim.preset, benchmark) - {text.partition("=")[0] for text in claim.settings}
+
+
+def _of_iteration(wanted: int, cell: Cell | PlannedCell) -> list[str]:
+    ours = cell.iterations
+    return [] if ours == (wanted,) else [f"iterations {iteration_range(ours)}, not {wanted}"]
 
 
 def _judge(claim: Claim, cell: Cell) -> Judgement:

@@ -162,13 +162,6 @@ def _differences_text(nearest: str, found: dict[str, tuple[Any, Any]], said: Sai
     return ", ".join([nearest, *changed, *([QUERIES_BY_CLASS] if MEANINGS & found.keys() else [])])
 
 
-def without_shape_of(benchmark: Benchmark, protocol: Protocol) -> Protocol:
-    """The protocol, with ways and shots of training only if they differ from the benchmark's."""
-    shape = {"ways": protocol.training.ways, "shots": protocol.training.shots}
-    own: dict[str, Any] = {name: None if value == getattr(benchmark, name) else value for name, value in shape.items()}
-    return replace(protocol, training=replace(protocol.training, **own))
-
-
 def protocol_differences(used: Used, ours: Protocol, theirs: Protocol) -> dict[str, tuple[Any, Any]]:
     """Setting, by its `--set` name -> (ours, theirs), if they differ and the method uses the setting."""
     training = _used_only(used, training_differences(ours.training, theirs.training))

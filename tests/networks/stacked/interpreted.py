@@ -25,7 +25,13 @@ DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") else "cuda")
 EPSILON = 1e-3
 # Episodes, images, rows, columns, channels of the images, filters: no count is a multiple of a tile, an edge is odd.
 SIZES = [(2, 3, 9, 6, 3, 16), (2, 2, 7, 11, 1, 32)]
-DTYPES = [torch.float64, torch.float32]
+# Every size and every type is in CI; the other pairs, with the marker `full`.
+PAIRS = [
+    (SIZES[0], torch.float64),
+    (SIZES[1], torch.float32),
+    pytest.param((SIZES[0], torch.float32), marks=pytest.mark.full),
+    pytest.param((SIZES[1], torch.float64), marks=pytest.mark.full),
+]
 
 pytestmark = pytest.mark.skipif(
     DEVICE.type == "cuda" and not torch.cuda.is_available(), reason="neither TRITON_INTERPRET nor a CUDA GPU"
@@ -92,7 +98,7 @@ class Case:
         return twins.indices(place, self.columns)
 
 
-@pytest.fixture(params=[(size, dtype) for size in SIZES for dtype in DTYPES], ids=str)
+@pytest.fixture(params=PAIRS, ids=str)
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(*request.param)
 
@@ -238,7 +244,7 @@ def test_a_spread_tangent(case: Case) -> None:
 
 @pytest.mark.parametrize("before", [0, 2])
 @pytest.mark.parametrize(("images", "features", "ways"), [(7, 36, 3), (40, 70, 20)])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_the_head(dtype: torch.dtype, images: int, features: int, ways: int, before: int) -> None:
     case = Case(SIZES[0], dtype)
     params, direction = ({"head.weight": case(ways, features), "head.bias": case(ways)} for _ in range(2))

@@ -26,8 +26,8 @@ TELLING = (0.2, 0.8)  # accuracies for which the interval of `between_sd` holds 
 
 class Anatomy(NamedTuple):
     """The variance of an episode's score under one model, [...]: between episodes, and the binomial part of its
-    queries, (p(1-p) - between) / Q. The binomial part is too large if the classes of an episode differ in
-    difficulty."""
+    queries, (p(1-p) - between) / Q. Each is at least 0, and together they are the variance. The binomial part is too
+    large if the classes of an episode differ in difficulty."""
 
     between: Values
     binomial: Values
@@ -59,7 +59,8 @@ def _split(variance: Values, one_query: Values, queries: int) -> Anatomy:
     if queries < 2:
         nothing = np.full_like(variance, np.nan)  # with one query, the two parts cannot be told apart
         return Anatomy(nothing, nothing)
-    between = np.maximum(0, _between(variance, one_query, queries))
+    # a few episodes can vary more than p(1-p), which no score in [0, 1] does in the long run: all of it is between them
+    between = np.clip(_between(variance, one_query, queries), 0, variance)
     return Anatomy(between, variance - between)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.analysis import anatomy, statistics
 from tests.conftest import ROOT
@@ -42,6 +44,21 @@ def test_the_variance_between_episodes_is_found() -> None:
     assert np.sqrt(parts.between) == pytest.approx(0.06, rel=0.05)
     assert parts.between + parts.binomial == pytest.approx(scores.var(-1, ddof=1).mean())
     assert np.isnan(anatomy.of_scores(generator.binomial(1, 0.6, (1, 50)).astype(float), 1).between)
+
+
+@given(st.lists(st.integers(0, 10), min_size=2, max_size=4))
+def test_no_part_of_a_few_episodes_is_below_nothing(correct: list[int]) -> None:
+    """Ten queries each. Two episodes that score 0 and 10 vary by 1/2, twice p(1-p)."""
+    scores = np.array([correct]) / 10
+    parts = anatomy.of_scores(scores, 10)
+    assert min(parts) >= 0
+    assert sum(parts) == pytest.approx(scores.var(ddof=1))
+
+
+def test_no_part_of_a_wide_published_interval_is_below_nothing() -> None:
+    """60 ± 50 % over 10 episodes: an SD of 81 points, where no score in [0, 1] has one above 50 in the long run."""
+    parts = anatomy.of_claim(0.60, 0.50, 10, 25)
+    assert parts == (pytest.approx((0.50 / 1.96) ** 2 * 10), 0)
 
 
 def test_every_inner_step_at_once() -> None:

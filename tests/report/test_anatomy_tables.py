@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench import records
 from bench.analysis import claims_file
 from bench.analysis.pooling import pool
 from bench.analysis.verdicts import judge
-from bench.protocols import published_weights
+from bench.protocols import benchmarks, presets, published_weights
+from bench.protocols.settings import with_settings
 from bench.report import build
 from bench.report.anatomy_tables import plausible
 from tests.report.synthetic import write_run
@@ -47,6 +49,20 @@ def test_every_run_is_dissected(tmp_path: Path) -> None:
         (row,) = csv.DictReader(file)
     assert f"{float(row['sd_between_episodes']):.2f}" == ours[4]
     assert len(row["sd_between_episodes_by_step"].split()) == 11 and float(row["sd_between_seeds"]) < 2
+
+
+def test_two_episodes_that_vary_more_than_any_queries_can(tmp_path: Path) -> None:
+    """One wholly wrong and one wholly right: every point of the variance lies between the episodes."""
+    folder = write_run(tmp_path / "runs", settings=("evaluation.episodes=2",))
+    of = with_settings(presets.preset("paper", benchmarks.get("omniglot-5w1s")), ("evaluation.episodes=2",))
+    info = {"setting": {}, "score": "accuracy", "seconds": 1.0, "episodes_digest": "e" * 64}
+    scores = np.tile([[0.0], [1.0]], of.evaluation.inner_steps + 1)
+    records.write_evaluation(folder, of.evaluation, of.training.iterations, of.evaluation.inner_steps, scores, info)
+    build.build(tmp_path / "runs", tmp_path)
+    with open(tmp_path / "report.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["sd_between_episodes"]) == pytest.approx(100 * 0.5**0.5) and float(row["sd_binomial"]) == 0
+    assert "| 70.71 | 0.00 | 70.71 |" in (tmp_path / "report.md").read_text()
 
 
 def test_what_is_plausible_is_of_about_the_claims_accuracy(tmp_path: Path) -> None:

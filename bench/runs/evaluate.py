@@ -17,6 +17,7 @@ from bench.runs.job import Job, data_of
 from bench.runs.memory import halving_chunks
 from bench.training import evaluation as scoring
 from bench.training import modes
+from bench.training.compiling import announce
 from bench.training.execution import Execution
 from bench.training.execution_record import ExecutionRecord
 from bench.training.function_fit import fit
@@ -52,6 +53,10 @@ def _score(workload: Workload, job: Job, weights: Path, iteration: int, on_event
 
     def attempt(runner: Execution) -> tuple[Execution, scoring.Choice, np.ndarray, dict[str, Any]]:
         tested, method = (workload.build(runner.layers, runner.precision, split) for split in ("valid", "test"))
+        if runner.compiled:
+            with announce(runner, on_event):  # one episode of each compiles what all of them need
+                scoring.scores(runner, tested, validated, valid, 1, tested.candidates()[0])
+                scoring.scores(runner, method, state, test, 1, method.candidates()[0])
         # A method with nothing to choose needs no validation here: one episode shows how many steps it takes.
         choice = scoring.choose(runner, tested, validated, valid, 1, evaluation.finetune_episodes, on_event)
         found = scoring.scores(runner, method, state, test, evaluation.episodes, choice.setting, on_event)

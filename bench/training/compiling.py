@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from bench.training.execution import Execution
 from bench.training.watch import Listener, Said
 
+_AT_ONCE = 1.0  # seconds; what was compiled before, in this process or another, may take less
 _SECONDS = 15.0  # between two reports
 
 
@@ -20,14 +21,14 @@ class CompilationSkipped(Exception):
 
 @contextmanager
 def announce(execution: Execution, on_event: Listener) -> Iterator[None]:
-    """Context manager around a compilation. Raises CompilationSkipped on Ctrl-C."""
+    """Context manager around a compilation; says nothing of one that takes no time. Raises CompilationSkipped on
+    Ctrl-C."""
     if not execution.compiled:
         yield
         return
-    on_event(Said(f"mode {execution.mode}: compiling, which takes minutes the first time; Ctrl-C continues without it"))
     done = threading.Event()
     # No other thread reports meanwhile: the one that usually does is compiling.
-    reporter = threading.Thread(target=_report_until, args=(done, on_event), daemon=True)
+    reporter = threading.Thread(target=_report_until, args=(done, execution.mode, on_event), daemon=True)
     reporter.start()
     try:
         with _interruptible():
@@ -39,8 +40,11 @@ def announce(execution: Execution, on_event: Listener) -> Iterator[None]:
         reporter.join()
 
 
-def _report_until(done: threading.Event, on_event: Listener) -> None:
+def _report_until(done: threading.Event, mode: str, on_event: Listener) -> None:
     started = time.monotonic()
+    if done.wait(_AT_ONCE):
+        return
+    on_event(Said(f"mode {mode}: compiling, which takes minutes the first time; Ctrl-C continues without it"))
     while not done.wait(_SECONDS):
         on_event(Said(f"still compiling, after {time.monotonic() - started:.0f} s"))
 

@@ -18,9 +18,14 @@ EXECUTIONS = [Execution(torch.device("cpu"), 1, mode) for mode in (COMPILED, EAG
 
 
 def test_announced_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_AT_ONCE", 0.02)
     monkeypatch.setattr(compiling, "_SECONDS", 0.02)
     first, *signs = _said(lambda execution: time.sleep(0.1), COMPILED)
     assert "compiling" in first and signs and all("still compiling" in line for line in signs)
+
+
+def test_nothing_is_said_of_what_takes_no_time() -> None:
+    assert not _said(lambda execution: None, COMPILED)
 
 
 def test_left_by_an_interrupt() -> None:

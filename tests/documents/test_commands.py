@@ -120,7 +120,9 @@ def _jpegs(random: np.random.Generator, name: str) -> dict[str, bytes]:
     return {f"{name}{k:08d}.jpg": encoded(random, (84, 84), "JPEG") for k in range(20)}
 
 
-_MINUTES = "speed|run --file table1|run (?=.*miniimagenet).*(finetune|seeds 5|--chunk)|explain .*episodes=600|verify --all"
+_MINUTES = (
+    "speed|run --file table1|run (?=.*miniimagenet).*(finetune|seeds 5|--chunk)|explain .*episodes=600|verify --all"
+)
 
 
 def _marked(line: str) -> pytest.param:

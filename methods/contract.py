@@ -72,7 +72,7 @@ class Setup:
 
 # Settings of the protocol that not every method uses.
 INNER_LOOP = ("inner_lr", "inner_steps")
-MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
+MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "inner_loss", "scored_steps")
 MULTI_STEP = ("multi_step_epochs",)
 COSINES = ("cosine_scale",)
 FINE_TUNING = (

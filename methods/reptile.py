@@ -69,18 +69,22 @@ class Reptile(Maml):
         outputs = partial(
             self._query_outputs, support=support, query=query, batch_statistics=evaluation.batch_statistics
         )
-        along = (at.params for at, _ in self._steps(state, parts))
+        scale = self._scale_at_test(evaluation.inner_batch or len(labels))
+        along = (at.params for at, _ in self._steps(state, parts, scale))
         if evaluation.scored_steps == "last":
             return outputs(list(along)[-1])[None]
         return torch.stack([outputs(params) for params in along])
 
-    def _steps(self, state: State, parts: Sequence[Part]) -> Iterator[tuple[State, list[Tensor]]]:
-        """The state before an inner loop and after each of its steps, with the losses so far."""
+    def _steps(self, state: State, parts: Sequence[Part], scale: float = 1) -> Iterator[tuple[State, list[Tensor]]]:
+        """The state before an inner loop and after each of its steps, with the losses so far. `scale` multiplies the
+        gradients."""
         losses: list[Tensor] = []
         yield state, losses
         for part in parts:
             gradient, loss = grad_and_value(self._loss)(state.params, *part)
             losses.append(loss)
+            if scale != 1:
+                gradient = {name: scale * value for name, value in gradient.items()}
             state = self._stepped(state, gradient)
             yield state, losses
 
@@ -89,6 +93,13 @@ class Reptile(Maml):
         if self.episodes_in_turn:
             return State(*inner_adam.step(state.params, gradient, state.carried, lr, self._beta1))
         return State({name: value - lr * gradient[name] for name, value in state.params.items()}, state.carried)
+
+    def _scale_at_test(self, size: int) -> float:
+        """What multiplies the gradient of a test minibatch's mean loss, of `size` images. Where losses are summed, as
+        in the authors' code, the moments of training are those of sums over its own minibatches. In training the
+        factor is the same everywhere, and Adam cancels it."""
+        training, summed = self.setup.training, self.setup.evaluation.inner_loss == "sum"
+        return size / training.inner_batch if summed else 1
 
     def _loss(self, params: Params, images: Tensor, labels: Tensor) -> Tensor:
         return self.setup.loss(self.setup.network(params, images), labels)

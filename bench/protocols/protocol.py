@@ -38,7 +38,7 @@ BY_CLASS, MEANING = 1, 2  # meaning 1: the queries of an image episode were orde
 INNER_LOOP = ("inner_lr", "inner_steps")
 DESCENT = ("finetune_batch", "finetune_momentum", "finetune_dampening", "finetune_weight_decay", "finetune_statistics")
 FINE_TUNING = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes", *DESCENT)
-MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
+MINIBATCHES = ("inner_optimiser", "inner_beta1", "inner_batch", "inner_loss", "scored_steps")
 OF_SOME_METHODS = (*INNER_LOOP, *FINE_TUNING, *MINIBATCHES, "multi_step_epochs", "cosine_scale")  # methods say which
 PRECISIONS = ("fp32", "tf32", "bf16")
 ROTATIONS = TURN, CLASSES, UPRIGHT = "turn", "classes", "upright"
@@ -55,7 +55,6 @@ BATCH, SUPPORT, ONE_QUERY, EPISODE, RUNNING = STATISTICS = ("batch", "support", 
 _STATISTICS = "that normalise the queries; episode: support and queries together"
 _HEAD_STEPS = "the most steps of the head alone, or none: as many as finetune_steps"
 _FINETUNE_BATCH = "support images of a step, pass after pass, or none: all of them"
-_MOVED = "running statistics stay fixed, or are updated with the images of each step"
 _PRECISION = "precision of the products of convolutions and head; everything else is fp32"
 
 
@@ -136,6 +135,7 @@ class Evaluation:
     queries: int = _setting(15, "query images per class", least=1)
     inner_steps: int = _setting(10, "inner steps at test", least=0)
     inner_batch: int | None = _setting(None, _INNER_BATCH, least=1, later=True)
+    inner_loss: str = _setting("mean", "over a test minibatch's images", choices=("mean", "sum"), later=True)
     scored_steps: str = _setting("every", "inner steps to score", choices=("every", "last"), later=True)
     batch_statistics: str = _setting(
         BATCH, f"{_STATISTICS}; support+query: the support and each query alone", choices=STATISTICS
@@ -150,7 +150,7 @@ class Evaluation:
     finetune_momentum: float = _setting(0.0, "of its steps", least=0, below=1, later=True)
     finetune_dampening: float = _setting(0.0, "of that momentum", least=0, below=1, later=True)
     finetune_weight_decay: float = _setting(0.0, "of its steps", least=0, later=True)
-    finetune_statistics: str = _setting("kept", _MOVED, choices=("kept", "moved"), later=True)
+    finetune_statistics: str = _setting("kept", "running ones, with each step", choices=("kept", "moved"), later=True)
     cosine_scale: float | None = _setting(None, "of cosines at test, or none: 2, over 200 ways 10", above=0, later=True)
     precision: str = _setting("fp32", _PRECISION, choices=PRECISIONS, later=True)
     rotations: str | None = _setting(None, _ROTATIONS, choices=ROTATIONS, later=True)

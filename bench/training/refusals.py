@@ -23,6 +23,12 @@ def check_method(kind: type[Method], name: str, used: Collection[str], protocol:
         if (asked := getattr(training, each.name)) != each.default:
             usual = "none" if each.default is None else each.default
             raise UserError(f"{name} does not use {each.name}={asked}: --set {each.name}={usual}")
+    has_moments = training.inner_optimiser == "adam" and training.inner_batch is not None
+    if "inner_loss" in used and protocol.evaluation.inner_loss == "sum" and not has_moments:
+        raise UserError(
+            "inner_loss=sum is for an Adam whose moments are of training's minibatches: --set inner_loss=mean, or "
+            "inner_optimiser=adam with an inner_batch in training"
+        )
     in_minibatches = training.inner_batch is not None and "inner_batch" in used
     if training.queries == 0 and kind.training_batch == "episodes" and not in_minibatches:
         raise UserError(f"queries=0: {name} learns from queries: --set queries=1, or more")

@@ -98,6 +98,46 @@ def test_an_episode_is_tested_from_the_moments_of_training_and_leaves_them(
     assert torch.equal(Execution(CPU, 1).predict(last, old, batch, {}), found[:, -1:])
 
 
+def test_summed_losses_meet_the_moments_of_sums_over_training_s_minibatches(
+    small: Benchmark, noise: ImageSet, protocol: Protocol
+) -> None:
+    """The authors' code, whose losses are sums in training and at test: an Adam of its own, on sums throughout."""
+    half = SIZE // 2
+    evaluation = replace(protocol.evaluation, inner_batch=half, inner_loss="sum")
+    method = build("reptile", small, replace(protocol, evaluation=evaluation))
+    state = method.init(torch.Generator().manual_seed(3))
+    trained_on = stream(small, noise, "train", 1).episodes(0, 3)
+    state = State(double(state.params), double(meta_step(Execution(CPU, 1), method, state, trained_on)[2]))
+    batch = replace(stream(small, noise, "test", 1), minibatches=(STEPS, half)).episodes(0, 1)
+    support, labels, query, _, minibatches = (part[0] for part in batch)
+    support, query = support.double(), query.double()
+    network, adam = conv4(small, protocol.training), PlainAdam(protocol.training.inner_lr, state.params)
+    adam.t = int(state.carried["adam.taken"])
+    adam.v = {name: SIZE**2 * state.carried[f"adam.second.{name}"] for name in state.params}
+    params = {name: value.clone().requires_grad_() for name, value in state.params.items()}
+    for places in minibatches:
+        params = adam.step(params, F.cross_entropy(network(params, support[places]), labels[places], reduction="sum"))
+    found = method.predict(state, support, labels, query, {}, minibatches)[-1]
+    torch.testing.assert_close(found, network(params, query), rtol=1e-4, atol=1e-6)
+    of_means = build("reptile", small, replace(protocol, evaluation=replace(evaluation, inner_loss="mean")))
+    assert not torch.allclose(found, of_means.predict(state, support, labels, query, {}, minibatches)[-1], rtol=1e-2)
+
+
+def test_a_test_on_means_is_another_even_where_its_record_is_too_old_to_name_the_setting() -> None:
+    theirs = presets.preset("nichol", get("omniglot-5w1s"))
+    ours = replace(theirs, evaluation=replace(theirs.evaluation, inner_loss="mean"))
+    named_then = ("inner_lr", "inner_steps", "inner_optimiser", "inner_beta1", "inner_batch", "scored_steps")
+    assert presets.protocol_differences(named_then, ours, theirs) == {"inner_loss": ("mean", "sum")}
+    assert presets.protocol_differences(("inner_lr", "inner_steps"), ours, theirs) == {}
+
+
+@pytest.mark.parametrize("more", [(), ("--set", "inner_optimiser=adam")])
+def test_summed_losses_need_those_moments(typed: Command, more: tuple[str, ...]) -> None:
+    assert "inner_loss=sum" in one_line(
+        typed("run", "--benchmark", "tiny", "--method", "reptile", "--set", "inner_loss=sum", *more)
+    )
+
+
 def test_minibatches_go_through_all_images_pass_after_pass(small: Benchmark, noise: ImageSet) -> None:
     """6 images in batches of 4: the second batch has the end of one pass and the beginning of the next."""
     source = stream(small, noise, "test", 2)

@@ -26,6 +26,7 @@ PROJECTS_OWN: Citations = {
     "inner_optimiser": Citation("paper, equation 1: gradient descent"),
     "evaluation.inner_batch": _NO_MINIBATCHES,
     "scored_steps": Citation("this project"),
+    "inner_loss": _NO_MINIBATCHES,
     "multi_step_epochs": Citation("paper, algorithm 2: the loss after the last step"),
     "activation": Citation("paper, section 5: ReLU"),
     "split": _ELSEWHERE,

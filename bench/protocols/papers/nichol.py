@@ -43,6 +43,7 @@ def nichol(benchmark: Benchmark) -> Protocol:
         queries=1,
         inner_steps=50,
         inner_batch=batch,
+        inner_loss="sum",
         scored_steps="last",
         batch_statistics="support+query",
     )
@@ -120,6 +121,7 @@ def _of_evaluation() -> dict[str, str]:
         "evaluation.inner_steps": f"{_README}: --eval-iters",
         "evaluation.inner_batch": f"{_README}: --eval-batch",
         "evaluation.batch_statistics": f"{_REPTILE} (_test_predictions): --transductive or not",
+        "inner_loss": f"{_MODELS}: a vector of losses, whose gradient TensorFlow sums",
         "scored_steps": f"{_REPTILE} (evaluate): after the last",
         "weights": "authors' train.py: the last",
     }

@@ -85,7 +85,7 @@ def _everywhere() -> Citations:
     }
     adapting = (
         *("inner_lr", "inner_steps", "evaluation.inner_steps", "batch_norm_adapted", "image_batch", "scored_steps"),
-        *("inner_optimiser", "inner_beta1", "inner_batch", "evaluation.inner_batch"),
+        *("inner_optimiser", "inner_beta1", "inner_batch", "evaluation.inner_batch", "inner_loss"),
     )
     fine_tuning = ("adapt", "finetune_steps", "finetune_head_steps", "finetune_lrs", "finetune_episodes")
     unused = dict.fromkeys((*adapting, *fine_tuning), _NONE_OF_IT)

@@ -23,15 +23,15 @@ def ok(bench: Command, *arguments: str) -> str:
 def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     able = [name for name, kind in METHODS.items() if kind.needs in (None, "classes")]
     methods = [word for name in able for word in ("--method", name)]
-    ran = ok(bench, "run", "--benchmark", "tiny", *methods, "--seeds", "3")
+    ran = ok(bench, "run", "--benchmark", "tiny", *methods, "--seeds", "2")
     assert "benchmark   tiny" in ran and "compared    maml: no published number" in ran
     results = tmp_path / "results" / "runs"
     found, problems = records.read_all(results)
     assert not problems
-    assert sorted({r.method for r in found}) == sorted(able) and {r.seed for r in found} == {0, 1, 2}
+    assert sorted({r.method for r in found}) == sorted(able) and {r.seed for r in found} == {0, 1}
     assert all(r.status == "finished" and r.evaluations[0].scores.shape[0] == 20 for r in found)
-    again = ok(bench, "run", "--benchmark", "tiny", "--method", "maml", "--seeds", "3")
-    assert again.count("already finished") == 3
+    again = ok(bench, "run", "--benchmark", "tiny", "--method", "maml", "--seeds", "2")
+    assert again.count("already finished") == 2
 
     run = next(r for r in found if r.method == "maml").name
     ok(bench, "evaluate", run, "--set", "queries=3", "--set", "batch_statistics=support", "--set", "weights=best")
@@ -48,7 +48,7 @@ def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     assert "0.01 (assumed)" in ok(bench, "show", "protocol", "article")
     assert "settings differ" in ok(bench, "diff", "article", "paper", "--benchmark", "tiny")
     ends = ("--from", "article", "--to", "paper", "--benchmark", "tiny")
-    assert "21 trainings" in ok(bench, "explain", *ends, "--seeds", "3", "--dry-run")  # of 27: the paper's are there
+    assert "22 trainings" in ok(bench, "explain", *ends, "--seeds", "3", "--dry-run")  # of 27: the paper's are there
     one = ("--factor", "evaluation.inner_steps", "--iterations", "1", "--set", "queries=1", "--set", "inner_steps=1")
     assert "rest of the gap" in ok(bench, "explain", *ends, *one)
     ok(bench, "show", "episode", "--benchmark", "tiny", "--split", "train", "--index", "7", "--out", "episode.png")

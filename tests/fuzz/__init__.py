@@ -1,6 +1,6 @@
 """Hostile inputs: valid files with changed bytes or values, and some random ones. Only clear errors may result.
 
-A test takes 150 inputs in CI, always the same ones. `BENCH_FUZZ=N` (`tox -e full`: 3,000) takes N, different ones in
+A test takes 100 inputs in CI, always the same ones. `BENCH_FUZZ=N` (`tox -e full`: 3,000) takes N, different ones in
 each run."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ASKED = os.environ.get("BENCH_FUZZ")
 _SECONDS = 60  # for one input, on a busy machine: a reader that takes longer is taken to hang
 
 inputs = settings(
-    max_examples=int(_ASKED or 150),
+    max_examples=int(_ASKED or 100),
     derandomize=_ASKED is None,
     deadline=None,
     database=None,

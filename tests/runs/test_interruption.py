@@ -21,7 +21,7 @@ from bench.training.execution import Execution
 from methods.contract import Method, State
 from tests.conftest import Command, bench_command, bench_environment
 
-RUN = ("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "150", "--checkpoint-every", "0.05")
+RUN = ("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "80", "--checkpoint-every", "0.05")
 
 
 def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]:
@@ -51,10 +51,13 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: sha256(path) for path in files}
 
 
-@pytest.fixture
-def uninterrupted(bench: Command, tmp_path: Path) -> dict[str, str]:
-    assert bench(*RUN, "--results", "whole").returncode == 0
-    return contents(next(layout.folders(tmp_path / "whole")))
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    process = started(folder, data_dir)
+    process.communicate()
+    assert process.returncode == 0
+    return contents(next(layout.folders(folder / "results" / "runs")))
 
 
 @pytest.mark.slow

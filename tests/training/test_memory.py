@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PEAK = """
+PEAKS = """
 import re, sys, torch
 import numpy as np
 from pathlib import Path
@@ -30,33 +30,42 @@ from methods import METHODS
 from methods.contract import Setup
 from torch.utils._pytree import tree_map
 
-meta_batch, steps, layers = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-execution._KEPT_BYTES["cpu"] = int(sys.argv[4])
 devices.make_repeatable(1)
 benchmark, device = benchmarks.get("miniimagenet-5w5s"), torch.device("cpu")
-training = replace(presets.paper(benchmark).training, inner_steps=steps, filters=8, meta_batch=meta_batch, queries=5)
-method = METHODS["maml"](Setup(conv4(benchmark, training, layers), cross_entropy, 5, 64, training, None))
-state = tree_map(lambda tensor: tensor[None].clone(), method.init(torch.Generator().manual_seed(0)))
 classes = tuple(ImageClass(f"c{k}", "train", 12 * k, 12, 12) for k in range(8))
 pixels = np.random.default_rng(0).integers(0, 256, (96, 84, 84, 3), dtype=np.uint8)
-shape = benchmark.episode(training.queries)
-source = ImageEpisodes(benchmark, ImageSet("noise", pixels, classes, ""), "train", 0, shape)
-feed = TrainingBatches("episodes", training, [source])
-optimiser = torch.optim.Adam(state.params.values())
-step = MetaStep(Execution(device, 1, layers=layers), method, feed, state, optimiser, torch.zeros(1))
-drawn = feed.at(0)
+images = ImageSet("noise", pixels, classes, "")
+
+def one_step(layers, meta_batch, steps, bound):
+    execution._KEPT_BYTES["cpu"] = bound
+    changed = {"inner_steps": steps, "meta_batch": meta_batch, "filters": 8, "queries": 5}
+    training = replace(presets.paper(benchmark).training, **changed)
+    method = METHODS["maml"](Setup(conv4(benchmark, training, layers), cross_entropy, 5, 64, training, None))
+    state = tree_map(lambda tensor: tensor[None].clone(), method.init(torch.Generator().manual_seed(0)))
+    source = ImageEpisodes(benchmark, images, "train", 0, benchmark.episode(training.queries))
+    feed = TrainingBatches("episodes", training, [source])
+    optimiser = torch.optim.Adam(state.params.values())
+    return MetaStep(Execution(device, 1, layers=layers), method, feed, state, optimiser, torch.zeros(1)), feed.at(0)
 
 def peak():  # not getrusage, whose peak a process takes over from its parent
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
-Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-before = peak()
-step(drawn)
-print(peak() - before)
+def added(run, *arguments):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    run(*arguments)
+    return peak() - before
+
+layers, *rest = sys.argv[1:]
+for k, case in enumerate(["1,2,0", *rest]):  # the first makes what is made once
+    step, drawn = one_step(layers, *map(int, case.split(",")))
+    found = added(step, drawn)
+    if k:
+        print(found)
 """
 
 
-EVALUATION = """
+EVALUATIONS = """
 import re, sys, torch
 from dataclasses import replace
 from pathlib import Path
@@ -69,35 +78,38 @@ from bench.training import evaluation as scoring, initial
 from bench.training.execution import Execution
 from methods import METHODS
 
-name, steps = sys.argv[1], int(sys.argv[2])
 devices.make_repeatable(1)
 benchmark, device = benchmarks.get("omniglot-5w1s"), torch.device("cpu")
 protocol = presets.paper(benchmark)
-evaluation = replace(protocol.evaluation, inner_steps=steps, finetune_steps=steps)
-method = workload(METHODS[name], benchmark, replace(protocol, evaluation=evaluation)).build()
 source = streams.stream(benchmark, store.load("omniglot", None), "test", benchmark.episode(1)).on(device)
-state, setting = initial.initial_state(method, 0), method.candidates()[0]
+
+def evaluate(steps):
+    evaluation = replace(protocol.evaluation, inner_steps=steps, finetune_steps=steps)
+    method = workload(METHODS[sys.argv[1]], benchmark, replace(protocol, evaluation=evaluation)).build()
+    state, setting = initial.initial_state(method, 0), method.candidates()[0]
+    scoring.scores(Execution(device, 20), method, state, source, 20, setting)
 
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
-scoring.scores(Execution(device, 20), method, state, source, 20, setting)  # what is made once
-Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-before = peak()
-scoring.scores(Execution(device, 20), method, state, source, 20, setting)
-print(peak() - before)
+for k, steps in enumerate([3, *map(int, sys.argv[2:])]):  # the first makes what is made once
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    evaluate(steps)
+    if k:
+        print(peak() - before)
 """
 
 
-def peak(script: str, *arguments: object) -> int:
-    """The KiB that a meta-step, or an evaluation, adds to a fresh process.
+def peaks(script: str, *arguments: object) -> list[int]:
+    """The KiB that each of these meta-steps, or evaluations, adds to a process.
 
     Large blocks are mapped one by one, because otherwise glibc keeps freed memory, and its fragmentation would be
     measured."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return int(found.stdout)
+    return [int(line) for line in found.stdout.split()]
 
 
 @pytest.mark.slow
@@ -106,10 +118,10 @@ def peak(script: str, *arguments: object) -> int:
 def test_the_peak_is_flat(layers: str) -> None:
     """When inner steps may not keep anything for the backward pass (`stacked` with a bound of 0), or never do
     (`pooled`)."""
-    base = peak(PEAK, 1, 2, layers, 0)
+    base, of_eight, of_many_steps = peaks(PEAKS, layers, "1,2,0", "8,2,0", "1,20,0")
     assert base > 20_000  # the activations of a step, not just noise
-    assert peak(PEAK, 8, 2, layers, 0) < 1.05 * base
-    assert peak(PEAK, 1, 20, layers, 0) < 1.05 * base
+    assert of_eight < 1.05 * base
+    assert of_many_steps < 1.05 * base
 
 
 @pytest.mark.slow
@@ -117,8 +129,7 @@ def test_the_peak_is_flat(layers: str) -> None:
 def test_what_inner_steps_keep_is_bounded() -> None:
     """While steps fit into the bound they are kept, and the peak grows; beyond it, it grows no further."""
     bound = 96 * 2**20
-    base = peak(PEAK, 1, 2, "stacked", 0)
-    grown, most = (peak(PEAK, 1, steps, "stacked", bound) for steps in (4, 20))
+    base, grown, most = peaks(PEAKS, "stacked", "1,2,0", f"1,4,{bound}", f"1,20,{bound}")
     assert grown > 1.2 * base
     assert most < base + 1.05 * bound / 1024
 
@@ -128,4 +139,5 @@ def test_what_inner_steps_keep_is_bounded() -> None:
 @pytest.mark.parametrize("method", ["maml", "finetune"])
 def test_an_evaluation_keeps_no_step_s_parameters(method: str) -> None:
     """20 episodes x 111,000 parameters are 9 MB per step: 15 more steps would be 130 MB."""
-    assert peak(EVALUATION, method, 18) < peak(EVALUATION, method, 3) + 20_000
+    of_few, of_many = peaks(EVALUATIONS, method, 3, 18)
+    assert of_many < of_few + 20_000

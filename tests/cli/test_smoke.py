@@ -48,7 +48,7 @@ def test_every_method_and_every_command(bench: Command, tmp_path: Path) -> None:
     assert "0.01 (assumed)" in ok(bench, "show", "protocol", "article")
     assert "settings differ" in ok(bench, "diff", "article", "paper", "--benchmark", "tiny")
     ends = ("--from", "article", "--to", "paper", "--benchmark", "tiny")
-    assert "22 trainings" in ok(bench, "explain", *ends, "--seeds", "3", "--dry-run")  # of 27: the paper's are there
+    assert "22 trainings" in ok(bench, "explain", *ends, "--seeds", "3", "--dry-run")  # of 24: two are there
     one = ("--factor", "evaluation.inner_steps", "--iterations", "1", "--set", "queries=1", "--set", "inner_steps=1")
     assert "rest of the gap" in ok(bench, "explain", *ends, *one)
     ok(bench, "show", "episode", "--benchmark", "tiny", "--split", "train", "--index", "7", "--out", "episode.png")

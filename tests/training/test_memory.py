@@ -11,10 +11,24 @@ import pytest
 
 from tests.conftest import ROOT
 
-PEAKS = """
-import re, sys, torch
-import numpy as np
+ADDED = """
+import re
 from pathlib import Path
+
+def peak():  # not getrusage, whose peak a process takes over from its parent
+    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+def added(run, *arguments):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    run(*arguments)
+    return peak() - before
+"""
+
+
+STEPS = """
+import sys, torch
+import numpy as np
 from dataclasses import replace
 from bench import devices
 from bench.data.images import ImageClass, ImageSet
@@ -47,28 +61,16 @@ def one_step(layers, meta_batch, steps, bound):
     optimiser = torch.optim.Adam(state.params.values())
     return MetaStep(Execution(device, 1, layers=layers), method, feed, state, optimiser, torch.zeros(1)), feed.at(0)
 
-def peak():  # not getrusage, whose peak a process takes over from its parent
-    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
-
-def added(run, *arguments):
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = peak()
-    run(*arguments)
-    return peak() - before
-
-layers, *rest = sys.argv[1:]
-for k, case in enumerate(["1,2,0", *rest]):  # the first makes what is made once
-    step, drawn = one_step(layers, *map(int, case.split(",")))
-    found = added(step, drawn)
-    if k:
-        print(found)
+layers, *cases = sys.argv[1:]
+added(*one_step(layers, 1, 2, 0))  # what is made once
+for case in cases:
+    print(added(*one_step(layers, *map(int, case.split(",")))))
 """
 
 
 EVALUATIONS = """
-import re, sys, torch
+import sys, torch
 from dataclasses import replace
-from pathlib import Path
 from bench import devices
 from bench.data import store
 from bench.episodes import streams
@@ -89,15 +91,9 @@ def evaluate(steps):
     state, setting = initial.initial_state(method, 0), method.candidates()[0]
     scoring.scores(Execution(device, 20), method, state, source, 20, setting)
 
-def peak():
-    return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1])
-
-for k, steps in enumerate([3, *map(int, sys.argv[2:])]):  # the first makes what is made once
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = peak()
-    evaluate(steps)
-    if k:
-        print(peak() - before)
+evaluate(3)  # what is made once
+for steps in sys.argv[2:]:
+    print(added(evaluate, int(steps)))
 """
 
 
@@ -106,7 +102,7 @@ def peaks(script: str, *arguments: object) -> list[int]:
 
     Large blocks are mapped one by one, because otherwise glibc keeps freed memory, and its fragmentation would be
     measured."""
-    command = [sys.executable, "-c", script, *map(str, arguments)]
+    command = [sys.executable, "-c", ADDED + script, *map(str, arguments)]
     environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return [int(line) for line in found.stdout.split()]
@@ -118,7 +114,7 @@ def peaks(script: str, *arguments: object) -> list[int]:
 def test_the_peak_is_flat(layers: str) -> None:
     """When inner steps may not keep anything for the backward pass (`stacked` with a bound of 0), or never do
     (`pooled`)."""
-    base, of_eight, of_many_steps = peaks(PEAKS, layers, "1,2,0", "8,2,0", "1,20,0")
+    base, of_eight, of_many_steps = peaks(STEPS, layers, "1,2,0", "8,2,0", "1,20,0")
     assert base > 20_000  # the activations of a step, not just noise
     assert of_eight < 1.05 * base
     assert of_many_steps < 1.05 * base
@@ -129,7 +125,7 @@ def test_the_peak_is_flat(layers: str) -> None:
 def test_what_inner_steps_keep_is_bounded() -> None:
     """While steps fit into the bound they are kept, and the peak grows; beyond it, it grows no further."""
     bound = 96 * 2**20
-    base, grown, most = peaks(PEAKS, "stacked", "1,2,0", f"1,4,{bound}", f"1,20,{bound}")
+    base, grown, most = peaks(STEPS, "stacked", "1,2,0", f"1,4,{bound}", f"1,20,{bound}")
     assert grown > 1.2 * base
     assert most < base + 1.05 * bound / 1024
 

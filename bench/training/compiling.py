@@ -1,4 +1,6 @@
-"""Compilation takes seconds to minutes: announces it, reports that it is still running, and lets Ctrl-C skip it."""
+"""Compilation takes seconds to minutes: announces it, reports that it is still running, and lets Ctrl-C skip it.
+
+Before it, a sum of two numbers is compiled: torch traces a whole method, for minutes, before it looks for a compiler."""
 
 from __future__ import annotations
 
@@ -7,6 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+
+import torch
 
 from bench.training.execution import Execution
 from bench.training.watch import Listener, Said
@@ -22,7 +27,7 @@ class CompilationSkipped(Exception):
 @contextmanager
 def announce(execution: Execution, on_event: Listener) -> Iterator[None]:
     """Context manager around a compilation; says nothing of one that takes no time. Raises CompilationSkipped on
-    Ctrl-C."""
+    Ctrl-C, and what torch raises where nothing can be compiled."""
     if not execution.compiled:
         yield
         return
@@ -32,12 +37,18 @@ def announce(execution: Execution, on_event: Listener) -> Iterator[None]:
     reporter.start()
     try:
         with _interruptible():
+            _try_compiler(execution.device)
             yield
     except KeyboardInterrupt:
         raise CompilationSkipped("interrupted by Ctrl-C") from None
     finally:
         done.set()
         reporter.join()
+
+
+@cache  # of successes: what raises is tried again
+def _try_compiler(device: torch.device) -> None:
+    torch.compile(torch.add)(torch.ones(2, device=device), torch.ones(2, device=device))
 
 
 def _report_until(done: threading.Event, mode: str, on_event: Listener) -> None:

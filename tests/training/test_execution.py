@@ -166,11 +166,10 @@ def recorded(folder: Path) -> records.Record:
 @pytest.mark.slow
 def test_without_a_compiler_it_says_so_and_runs(tmp_path: Path, data_dir: Path) -> None:
     cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "CXX": "/nowhere/c++"}
-    quickly_traced = "protonet"
-    result = run(tmp_path, data_dir, "--mode", "compiled", "--iterations", "3", method=quickly_traced, **cache)
+    result = run(tmp_path, data_dir, "--mode", "compiled", "--iterations", "3", **cache)
     assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
-    for line in ("mode compiled: compiling, which", "mode compiled does not run here"):
-        assert result.stderr.count(line) == 2, line  # in training, and in the test
+    assert result.stderr.count("mode compiled does not run here") == 2  # in training, and in the test
+    assert "still compiling" not in result.stderr  # without tracing MAML first, which takes a minute
     record = recorded(tmp_path)
     assert record.info["execution"]["mode"] == record.evaluations[0].info["execution"]["mode"] == "eager"
 

@@ -23,7 +23,7 @@ from tests.counting import counts
 KILLS = int(os.environ.get("BENCH_KILLS", "3"))  # of each kind
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["tests.killing", "bench.cli", "bench.runs.planning", "bench.runs.complete", "bench.data.store"]
+    ["tests.killing", "bench.cli", "bench.runs.planning", "bench.runs.complete", "bench.data.store", "torch._dynamo"]
 )
 _LONGEST_SECONDS = 300
 _TOUCHING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")

@@ -1,6 +1,6 @@
 """Compilation takes seconds to minutes: announces it, reports that it is still running, and lets Ctrl-C skip it.
 
-Before it, a sum of two numbers is compiled: torch traces a whole method, for minutes, before it looks for a compiler."""
+Before it, one sum is compiled: torch traces a whole method, for minutes, before it looks for a compiler."""
 
 from __future__ import annotations
 

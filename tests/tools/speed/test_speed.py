@@ -66,13 +66,15 @@ def test_calls_are_timed_in_turn_and_the_first_turn_does_not_count() -> None:
 def test_the_command_shows_times_and_memory_and_keeps_every_sample(bench: Command, tmp_path: Path) -> None:
     result = bench(
         *("speed", "--benchmark", "tiny", "--method", "fomaml", "--mode", "eager", "--repeats", "2"),
-        *("--meta-batches", "4", "--inner-steps", "2", "--figure", "memory.png", "--json", "speed.json"),
+        *("--meta-batches", "1,4", "--inner-steps", "2", "--figure", "memory.png", "--json", "speed.json"),
     )
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "speed.json").read_text())
     assert {"ours eager", "loop"} <= {row["contender"] for row in found["rows"]}
     assert all(len(row["meta_step_seconds"]) == 2 for row in found["rows"])
-    assert {(row["what"], row["size"]) for row in found["memory"]} == {("meta_batch", 4), ("inner_steps", 2)}
+    assert {(row["what"], row["size"]) for row in found["memory"]} == {
+        ("meta_batch", 1), ("meta_batch", 4), ("inner_steps", 2),
+    }  # fmt: skip
     assert "1.00x" in result.stdout and "peak, MiB, by inner steps" in result.stdout
     assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
 

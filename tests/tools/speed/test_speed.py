@@ -72,9 +72,8 @@ def test_the_command_shows_times_and_memory_and_keeps_every_sample(bench: Comman
     found = json.loads((tmp_path / "speed.json").read_text())
     assert {"ours eager", "loop"} <= {row["contender"] for row in found["rows"]}
     assert all(len(row["meta_step_seconds"]) == 2 for row in found["rows"])
-    assert {(row["what"], row["size"]) for row in found["memory"]} == {
-        ("meta_batch", 1), ("meta_batch", 4), ("inner_steps", 2),
-    }  # fmt: skip
+    sizes = {(row["what"], row["size"]) for row in found["memory"]}
+    assert sizes == {("meta_batch", 1), ("meta_batch", 4), ("inner_steps", 2)}
     assert "1.00x" in result.stdout and "peak, MiB, by inner steps" in result.stdout
     assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
 

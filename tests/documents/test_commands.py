@@ -40,7 +40,6 @@ FIRST = (
     "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
 )
 FINE_TUNING = "--set finetune_episodes=2 --set finetune_steps=2"
-LARGE = "--set inner_steps=1 --set evaluation.inner_steps=1"  # for images of 84 x 84
 LEAST = {
     "run": "--seeds 1 --iterations 2 --set meta_batch=2 --set validations=1 --set validation_episodes=2"
     " --set evaluation.episodes=2",
@@ -74,9 +73,8 @@ def _least(line: str) -> str:
     least = LEAST.get(kind, "")
     if kind in ("run", "evaluate") and re.search("finetune|pretrained", line):
         least = f"{least} {FINE_TUNING}{' --set finetune_head_steps=2' * ('finetune' in line)}"
-    if kind == "run" and "miniimagenet" in line and "maml" in line:
-        least = f"{least} {LARGE}"
-    # Two protocols train on the classes of validation too; and a training validates fine-tuning as it is by default.
+    # Two protocols train on the classes of validation too; and a training ignores FINE_TUNING, which is of evaluations:
+    # it would validate fine-tuning on 200 episodes.
     if re.search("--protocol (nichol|snell)|--method finetune", line):
         least = least.replace("validations=1", "validations=0")
     asked_for = re.search("--dry-run|--file|--mode compiled", line)

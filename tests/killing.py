@@ -1,6 +1,6 @@
-"""Runs the real command in processes that are killed, after a time or at one of their file operations.
+"""Runs the real command in processes that can be interrupted, or killed after a time or at a file operation of theirs.
 
-A fork server that has already imported torch starts them, which saves seconds per kill."""
+A fork server that has already imported torch starts them, which saves seconds per process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -41,7 +42,7 @@ def command(cwd: Path, data_dir: Path, arguments: Sequence[str], **how: Any) -> 
     """Runs `python -m bench ...` in a separate process until it ends; options as for `started`."""
     made = started(cwd, data_dir, arguments, **how)
     made.join(_LONGEST_SECONDS)
-    ended = Ended(made.exitcode, (cwd / "said.txt").read_text())
+    ended = Ended(made.exitcode, said(cwd))
     assert ended.code in (0, 1, 2, -signal.SIGKILL), ended
     counts["kills survived"] += ended.code == -signal.SIGKILL
     return ended
@@ -55,7 +56,7 @@ def started(
     after_seconds: float | None = None,
     at: int | None = None,
     before: Callable[[], object] | None = None,
-) -> Any:
+) -> BaseProcess:
     """Starts `python -m bench ...` in a separate process and returns the process. It is killed `after_seconds` after it
     first writes to a file under its folders, or before its file operation number `at` there, counted from 0. `before`:
     a function that the process calls first."""
@@ -64,6 +65,11 @@ def started(
     with mock.patch.dict(os.environ, bench_environment(data_dir)):  # of the server, where this is the first
         made.start()
     return made
+
+
+def said(cwd: Path) -> str:
+    """What the last process started in this folder has printed so far, errors included."""
+    return (cwd / "said.txt").read_text()
 
 
 def _run(

@@ -1,12 +1,12 @@
-"""Interruptions of the real command: Ctrl-C, kill -9, two at once. Nothing is lost, and results are equal bit for
-bit."""
+"""Interruptions of the real command: Ctrl-C, and two at once. Nothing is lost, and results are equal bit for bit;
+test_kills.py does the same with kill -9."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,20 @@ from bench.records import layout
 from bench.training import evaluation
 from bench.training.execution import Execution
 from methods.contract import Method, State
-from tests.conftest import Command, bench_command, bench_environment
+from tests.conftest import Command
+from tests.killing import command, said, started
 
 RUN = ("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "80", "--checkpoint-every", "0.05")
 
 
-def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        bench_command((*RUN, *more)),
-        cwd=tmp_path,
-        env=bench_environment(data_dir),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> Path:
+def wait_for_checkpoint(process: BaseProcess, folder: Path) -> Path:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and process.is_alive():
         found = list(folder.glob("results/runs/*/*/*/*/checkpoint.safetensors"))
         if found:
             return found[0].parent
         time.sleep(0.01)
-    pytest.fail(f"no checkpoint was written: {process.communicate()}")
+    pytest.fail(f"no checkpoint was written: {said(folder)}")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -54,24 +44,22 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("uninterrupted")
-    process = started(folder, data_dir)
-    process.communicate()
-    assert process.returncode == 0
+    assert command(folder, data_dir, RUN).code == 0
     return contents(next(layout.folders(folder / "results" / "runs")))
 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_resumable_run_and_says_how(
-    bench: Command, tmp_path: Path, data_dir: Path, uninterrupted: dict[str, str]
+    tmp_path: Path, data_dir: Path, uninterrupted: dict[str, str]
 ) -> None:
-    process = started(tmp_path, data_dir)
+    process = started(tmp_path, data_dir, RUN)
     folder = wait_for_checkpoint(process, tmp_path)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "resume with: python -m bench run" in errors and "Traceback" not in errors
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    assert "resume with: python -m bench run" in said(tmp_path) and "Traceback" not in said(tmp_path)
     assert records.read(folder).status == "unfinished"
-    assert bench(*RUN).returncode == 0
+    assert command(tmp_path, data_dir, RUN).code == 0
     assert contents(folder) == uninterrupted and "checkpoint.safetensors" not in uninterrupted
 
 
@@ -89,38 +77,11 @@ def test_a_first_ctrl_c_waits_for_the_end_of_an_evaluation(typed: Command, monke
 
 
 @pytest.mark.slow
-def test_kill_9_loses_nothing(bench: Command, tmp_path: Path, data_dir: Path, uninterrupted: dict[str, str]) -> None:
-    for wait_seconds in (0.0, 0.1, 0.4):
-        process = started(tmp_path, data_dir)
-        folder = wait_for_checkpoint(process, tmp_path)
-        time.sleep(wait_seconds)
-        process.kill()
-        process.communicate()
-    assert bench(*RUN).returncode == 0
-    assert contents(folder) == uninterrupted
-    assert not list(tmp_path.glob("results/**/*.tmp"))
-
-
-@pytest.mark.slow
-def test_kill_9_of_seeds_that_train_together_loses_nothing(bench: Command, tmp_path: Path, data_dir: Path) -> None:
-    pair = ("--seeds", "2", "--together", "2")
-    assert bench(*RUN, *pair, "--results", "whole").returncode == 0
-    for wait_seconds in (0.0, 0.2):
-        process = started(tmp_path, data_dir, *pair)
-        wait_for_checkpoint(process, tmp_path)
-        time.sleep(wait_seconds)
-        process.kill()
-        process.communicate()
-    assert bench(*RUN, *pair).returncode == 0
-    ours, whole = (list(layout.folders(tmp_path / name)) for name in ("results/runs", "whole"))
-    assert [contents(folder) for folder in ours] == [contents(folder) for folder in whole] and len(ours) == 2
-
-
-@pytest.mark.slow
-def test_two_processes_do_not_work_on_one_run(bench: Command, tmp_path: Path, data_dir: Path) -> None:
-    process = started(tmp_path, data_dir, "--set", "meta_batch=64")
+def test_two_processes_do_not_work_on_one_run(typed: Command, tmp_path: Path, data_dir: Path) -> None:
+    run = (*RUN, "--set", "meta_batch=64")
+    process = started(tmp_path, data_dir, run)
     wait_for_checkpoint(process, tmp_path)
-    second = bench(*RUN, "--set", "meta_batch=64")
+    second = typed(*run)
     process.kill()
-    process.communicate()
+    process.join()
     assert second.returncode == 0 and "another process is training this run" in second.stdout

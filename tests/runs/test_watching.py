@@ -134,9 +134,9 @@ def test_a_run_made_anew_has_no_curves_of_the_old(typed: Command, tmp_path: Path
     assert not list(folder.glob("events*"))
 
 
-def test_workers_log_too(bench: Command, tmp_path: Path) -> None:
+def test_workers_log_too(typed: Command, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    ran = bench(*RUN, "--seeds", "2", "--together", "1", "--workers", "2", "--log", "tensorboard", "--json")
+    ran = typed(*RUN, "--seeds", "2", "--together", "1", "--workers", "2", "--log", "tensorboard", "--json")
     assert ran.returncode == 0, ran.stderr
     told = events(ran.stdout)
     for kind in ("progress", "scoring"):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from bench.runs.workers.mapped_images import by_file, reopen
 from bench.runs.workers.processes import gpus
 from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
+from tests.killing import command, said, started
 from tests.runs.test_interruption import contents
 
 TINY = ("run", "--benchmark", "tiny", "--method", "maml", "--checkpoint-every", "0.05")
@@ -53,25 +55,19 @@ def children(parent: int) -> list[int]:
     return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def started(tmp_path: Path, data_dir: Path, *more: str) -> subprocess.Popen[str]:
-    command = bench_command((*TINY, *TWO, *LONG, *more))
-    pipe = subprocess.PIPE
-    environment = bench_environment(data_dir)
-    return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
-
-
 def iterations(results: Path) -> list[int]:
     """The iteration of every run: of its last checkpoint, or its final one."""
     return [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
 
 
-def wait_for_checkpoints(process: subprocess.Popen[str], results: Path, count: int) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
-        if len([iteration for iteration in iterations(results) if iteration > 0]) >= count:
-            return
+def working(tmp_path: Path, data_dir: Path, *more: str) -> BaseProcess:
+    """The command in a process, when both runs have a checkpoint."""
+    process, deadline = started(tmp_path, data_dir, (*TINY, *TWO, *LONG, *more)), time.monotonic() + 240
+    while time.monotonic() < deadline and process.is_alive():
+        if len([iteration for iteration in iterations(tmp_path / "results" / "runs") if iteration > 0]) == 2:
+            return process
         time.sleep(0.01)
-    pytest.fail(f"no checkpoints were written: {process.communicate()}")
+    pytest.fail(f"no checkpoints were written: {said(tmp_path)}")
 
 
 def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
@@ -134,56 +130,50 @@ def test_mistakes_are_one_line(typed: Command, tmp_path: Path, arguments: tuple[
 def alone(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str, dict[str, str]]:
     """The results of the same command in one process."""
     folder = tmp_path_factory.mktemp("alone")
-    command = bench_command((*TINY, *LONG, "--seeds", "2", "--threads", "1", "--results", "alone"))
-    subprocess.run(command, cwd=folder, env=bench_environment(data_dir), check=True, capture_output=True)
-    return sums(folder / "alone")
+    assert command(folder, data_dir, (*TINY, *LONG, "--seeds", "2", "--threads", "1")).code == 0
+    return sums(folder / "results" / "runs")
 
 
 @pytest.mark.slow
 def test_a_worker_that_dies_is_reported_and_its_group_goes_on(
     tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
 ) -> None:
-    process = started(tmp_path, data_dir, "--force")
-    results = tmp_path / "results" / "runs"
-    wait_for_checkpoints(process, results, 2)
+    process, results = working(tmp_path, data_dir, "--force"), tmp_path / "results" / "runs"
     at_kill = iterations(results)
     os.kill(children(process.pid)[0], signal.SIGKILL)
-    while process.poll() is None:  # had it begun anew, as the command was ordered to, it would show here
+    while process.is_alive():  # had it begun anew, as the command was ordered to, it would show here
         assert all(now >= then for now, then in zip(iterations(results), at_kill, strict=True))
         time.sleep(0.02)
-    output, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors
-    assert errors.count("its worker died (signal 9); resuming from the last checkpoint") == 1
+    assert process.exitcode == 0, said(tmp_path)
+    assert said(tmp_path).count("its worker died (signal 9); resuming from the last checkpoint") == 1
     assert sums(results) == alone and len(alone) == 2
-    assert output.count("on 20 test episodes") == 2
+    assert said(tmp_path).count("on 20 test episodes") == 2
 
 
 @pytest.mark.slow
 def test_ctrl_c_stops_all_workers_with_checkpoints(
-    tmp_path: Path, data_dir: Path, bench: Command, alone: dict[str, dict[str, str]]
+    tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
 ) -> None:
-    process = started(tmp_path, data_dir)
-    results = tmp_path / "results" / "runs"
-    wait_for_checkpoints(process, results, 2)
+    process, results = working(tmp_path, data_dir), tmp_path / "results" / "runs"
     workers = children(process.pid)
     for pid in (process.pid, *workers):  # as a terminal does: to the whole group
         os.kill(pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 130 and "Traceback" not in errors, errors
+    process.join(240)
+    errors = said(tmp_path)
+    assert process.exitcode == 130 and "Traceback" not in errors, errors
     assert errors.count("at iteration") == 2 and "resume with: python -m bench run" in errors
     assert len(workers) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert {records.read(folder).status for folder in layout.folders(results)} == {"unfinished"}
-    assert bench(*TINY, *TWO, *LONG).returncode == 0
+    assert command(tmp_path, data_dir, (*TINY, *TWO, *LONG)).code == 0
     assert sums(results) == alone
 
 
 @pytest.mark.slow
 def test_no_worker_outlives_the_command(tmp_path: Path, data_dir: Path) -> None:
-    process = started(tmp_path, data_dir)
-    wait_for_checkpoints(process, tmp_path / "results" / "runs", 2)
+    process = working(tmp_path, data_dir)
     workers = children(process.pid)
     process.kill()
-    process.communicate()
+    process.join()
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -11,11 +11,10 @@ as it is, with a message.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +22,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from bench import cli
 from bench.report import answers, build
 from bench.report.answers import ReportPart
 from bench.report.tables import Table, markdown_rows
@@ -89,10 +89,10 @@ def between_marks(document: str, text: str) -> str:
 def tour(folder: Path) -> tuple[bool, ...]:
     """What a reader of docs/tour.md sees: the first screen of the report on a small run, and its hardest episodes."""
     with tempfile.TemporaryDirectory() as place:
-        for line in TOUR:
-            typed = [sys.executable, "-m", "bench", *line.split()]
-            environment = os.environ | {"PYTHONPATH": str(ROOT)}
-            subprocess.run(typed, cwd=place, env=environment, check=True, capture_output=True)
+        with contextlib.chdir(place), contextlib.redirect_stdout(io.StringIO()):
+            for line in TOUR:
+                if cli.main(line.split()) != 0:
+                    raise RuntimeError(f"{line} failed")
         with Image.open(Path(place, "episodes.png")) as sheet:
             sheet.convert("L").quantize(16).save(folder / "tour-episodes.png", optimize=True)
         return (picture(Path(place, "results", "report", "report.html"), folder / "tour-report.png"),)

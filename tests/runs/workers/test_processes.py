@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -60,14 +61,21 @@ def iterations(results: Path) -> list[int]:
     return [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
 
 
-def working(tmp_path: Path, data_dir: Path, *more: str) -> BaseProcess:
-    """The command in a process, when both runs have a checkpoint."""
-    process, deadline = started(tmp_path, data_dir, (*TINY, *TWO, *LONG, *more)), time.monotonic() + 240
-    while time.monotonic() < deadline and process.is_alive():
-        if len([iteration for iteration in iterations(tmp_path / "results" / "runs") if iteration > 0]) == 2:
-            return process
+def have_checkpoints(results: Path, alive: Callable[[], bool]) -> bool:
+    """Waits until two runs have a checkpoint; False if the command ends before, or takes minutes."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and alive():
+        if len([iteration for iteration in iterations(results) if iteration > 0]) == 2:
+            return True
         time.sleep(0.01)
-    pytest.fail(f"no checkpoints were written: {said(tmp_path)}")
+    return False
+
+
+def working(tmp_path: Path, data_dir: Path, *more: str) -> BaseProcess:
+    """The command in a process, with a checkpoint of each run."""
+    process = started(tmp_path, data_dir, (*TINY, *TWO, *LONG, *more))
+    assert have_checkpoints(tmp_path / "results" / "runs", process.is_alive), said(tmp_path)
+    return process
 
 
 def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:

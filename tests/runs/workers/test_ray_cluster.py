@@ -16,7 +16,7 @@ import pytest
 from bench import records
 from bench.records import layout
 from tests.conftest import ROOT, Command, bench_command, bench_environment, one_line
-from tests.runs.workers.test_processes import LONG, TINY, sums, wait_for_checkpoints
+from tests.runs.workers.test_processes import LONG, TINY, have_checkpoints, sums
 
 _STORE_BYTES = 80 * 2**20
 
@@ -57,7 +57,7 @@ def test_a_node_that_dies_leaves_its_group_to_another(
     environment, pipe = bench_environment(data_dir), subprocess.PIPE
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
     results = tmp_path / "results" / "runs"
-    wait_for_checkpoints(process, results, 2)  # one of each node
+    assert have_checkpoints(results, lambda: process.poll() is None), process.communicate()  # one of each node
     kill_9(second)
     output, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
@@ -74,7 +74,7 @@ def test_ctrl_c_stops_the_tasks_with_checkpoints(nodes: tuple[Any, Any], tmp_pat
     command = bench_command((*TINY, "--iterations", "3000", *ray))
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
     results = tmp_path / "results" / "runs"
-    wait_for_checkpoints(process, results, 2)
+    assert have_checkpoints(results, lambda: process.poll() is None), process.communicate()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 130 and "Traceback" not in errors, errors

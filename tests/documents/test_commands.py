@@ -36,8 +36,8 @@ FIRST = (
     "data add cifar-fs cifar-fs --partial",
     "data add folder photos --name mine --size 32",
     "run --benchmark tiny --method maml --iterations 2",
-    # with the preset's own test, by which `show episodes` tells it from the tests that other commands add
-    "run --benchmark tiny --method reptile --protocol nichol --iterations 2",
+    # Adam in minibatches, for inner_loss=sum; and the preset's own test, by which `show episodes` tells it from others
+    "run --benchmark tiny --method reptile --iterations 2 --set inner_optimiser=adam --set inner_batch=2",
     "run --benchmark omniglot-5w1s --method maml --iterations 2 --set evaluation.episodes=2 --set validations=1",
 )
 FINE_TUNING = "--set finetune_episodes=2 --set finetune_steps=2"

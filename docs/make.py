@@ -89,10 +89,11 @@ def between_marks(document: str, text: str) -> str:
 def tour(folder: Path) -> tuple[bool, ...]:
     """What a reader of docs/tour.md sees: the first screen of the report on a small run, and its hardest episodes."""
     with tempfile.TemporaryDirectory() as place:
-        with contextlib.chdir(place), contextlib.redirect_stdout(io.StringIO()):
+        said = io.StringIO()
+        with contextlib.chdir(place), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             for line in TOUR:
                 if cli.main(line.split()) != 0:
-                    raise RuntimeError(f"{line} failed")
+                    raise RuntimeError(f"{line}: {said.getvalue()}")
         with Image.open(Path(place, "episodes.png")) as sheet:
             sheet.convert("L").quantize(16).save(folder / "tour-episodes.png", optimize=True)
         return (picture(Path(place, "results", "report", "report.html"), folder / "tour-report.png"),)

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from bench import records
+from bench.records import layout
 from tests.conftest import bench_environment
 from tests.counting import counts
 
@@ -71,6 +73,24 @@ def started(
 def said(cwd: Path) -> str:
     """What the last process started in this folder has printed so far, errors included."""
     return (cwd / "said.txt").read_text()
+
+
+def working(cwd: Path, data_dir: Path, arguments: Sequence[str], runs: int = 1) -> BaseProcess:
+    """The command in a separate process, when so many of its runs have a checkpoint."""
+    made = started(cwd, data_dir, arguments)
+    assert have_checkpoints(cwd / "results" / "runs", runs, made.is_alive), said(cwd)
+    return made
+
+
+def have_checkpoints(results: Path, runs: int, alive: Callable[[], bool]) -> bool:
+    """Waits until so many runs have a checkpoint; False if the command that makes them ends before, or takes
+    minutes."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and alive():
+        if sum(records.read_info(folder)["iteration"] > 0 for folder in layout.folders(results)) == runs:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _run(

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +18,9 @@ from bench.training import evaluation
 from bench.training.execution import Execution
 from methods.contract import Method, State
 from tests.conftest import Command
-from tests.killing import command, said, started
+from tests.killing import command, said, working
 
 RUN = ("run", "--benchmark", "tiny", "--method", "maml", "--iterations", "80", "--checkpoint-every", "0.05")
-
-
-def wait_for_checkpoint(process: BaseProcess, folder: Path) -> Path:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.is_alive():
-        found = list(folder.glob("results/runs/*/*/*/*/checkpoint.safetensors"))
-        if found:
-            return found[0].parent
-        time.sleep(0.01)
-    pytest.fail(f"no checkpoint was written: {said(folder)}")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -52,12 +40,12 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> d
 def test_ctrl_c_leaves_a_resumable_run_and_says_how(
     tmp_path: Path, data_dir: Path, uninterrupted: dict[str, str]
 ) -> None:
-    process = started(tmp_path, data_dir, RUN)
-    folder = wait_for_checkpoint(process, tmp_path)
+    process = working(tmp_path, data_dir, RUN)
     os.kill(process.pid, signal.SIGINT)
     process.join(60)
     assert process.exitcode == 130
     assert "resume with: python -m bench run" in said(tmp_path) and "Traceback" not in said(tmp_path)
+    (folder,) = layout.folders(tmp_path / "results" / "runs")
     assert records.read(folder).status == "unfinished"
     assert command(tmp_path, data_dir, RUN).code == 0
     assert contents(folder) == uninterrupted and "checkpoint.safetensors" not in uninterrupted
@@ -79,8 +67,7 @@ def test_a_first_ctrl_c_waits_for_the_end_of_an_evaluation(typed: Command, monke
 @pytest.mark.slow
 def test_two_processes_do_not_work_on_one_run(typed: Command, tmp_path: Path, data_dir: Path) -> None:
     run = (*RUN, "--set", "meta_batch=64")
-    process = started(tmp_path, data_dir, run)
-    wait_for_checkpoint(process, tmp_path)
+    process = working(tmp_path, data_dir, run)
     second = typed(*run)
     process.kill()
     process.join()

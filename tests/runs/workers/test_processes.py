@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -27,12 +25,13 @@ from bench.runs.workers.mapped_images import by_file, reopen
 from bench.runs.workers.processes import gpus
 from bench.training.workload import NamedMethod, Workload
 from tests.conftest import Command, bench_command, bench_environment, one_line
-from tests.killing import command, said, started
+from tests.killing import command, said, working
 from tests.runs.test_interruption import contents
 
 TINY = ("run", "--benchmark", "tiny", "--method", "maml", "--checkpoint-every", "0.05")
 TWO = ("--seeds", "2", "--threads", "1", "--workers", "2")
 LONG = ("--iterations", "80")
+WORKERS = (*TINY, *TWO, *LONG)
 
 
 def jobs(*methods: str, seeds: int = 1, results: Path = Path("results"), data_dir: Path | None = None) -> list[Job]:
@@ -59,23 +58,6 @@ def children(parent: int) -> list[int]:
 def iterations(results: Path) -> list[int]:
     """The iteration of every run: of its last checkpoint, or its final one."""
     return [records.read_info(folder)["iteration"] for folder in layout.folders(results)]
-
-
-def have_checkpoints(results: Path, alive: Callable[[], bool]) -> bool:
-    """Waits until two runs have a checkpoint; False if the command ends before, or takes minutes."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and alive():
-        if len([iteration for iteration in iterations(results) if iteration > 0]) == 2:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def working(tmp_path: Path, data_dir: Path, *more: str) -> BaseProcess:
-    """The command in a process, with a checkpoint of each run."""
-    process = started(tmp_path, data_dir, (*TINY, *TWO, *LONG, *more))
-    assert have_checkpoints(tmp_path / "results" / "runs", process.is_alive), said(tmp_path)
-    return process
 
 
 def test_a_group_waits_for_one_that_writes_where_it_does(tmp_path: Path, data_dir: Path) -> None:
@@ -146,7 +128,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> dict[str,
 def test_a_worker_that_dies_is_reported_and_its_group_goes_on(
     tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
 ) -> None:
-    process, results = working(tmp_path, data_dir, "--force"), tmp_path / "results" / "runs"
+    process, results = working(tmp_path, data_dir, (*WORKERS, "--force"), runs=2), tmp_path / "results" / "runs"
     at_kill = iterations(results)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     while process.is_alive():  # had it begun anew, as the command was ordered to, it would show here
@@ -162,7 +144,7 @@ def test_a_worker_that_dies_is_reported_and_its_group_goes_on(
 def test_ctrl_c_stops_all_workers_with_checkpoints(
     tmp_path: Path, data_dir: Path, alone: dict[str, dict[str, str]]
 ) -> None:
-    process, results = working(tmp_path, data_dir), tmp_path / "results" / "runs"
+    process, results = working(tmp_path, data_dir, WORKERS, runs=2), tmp_path / "results" / "runs"
     workers = children(process.pid)
     for pid in (process.pid, *workers):  # as a terminal does: to the whole group
         os.kill(pid, signal.SIGINT)
@@ -172,13 +154,13 @@ def test_ctrl_c_stops_all_workers_with_checkpoints(
     assert errors.count("at iteration") == 2 and "resume with: python -m bench run" in errors
     assert len(workers) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert {records.read(folder).status for folder in layout.folders(results)} == {"unfinished"}
-    assert command(tmp_path, data_dir, (*TINY, *TWO, *LONG)).code == 0
+    assert command(tmp_path, data_dir, WORKERS).code == 0
     assert sums(results) == alone
 
 
 @pytest.mark.slow
 def test_no_worker_outlives_the_command(tmp_path: Path, data_dir: Path) -> None:
-    process = working(tmp_path, data_dir)
+    process = working(tmp_path, data_dir, WORKERS, runs=2)
     workers = children(process.pid)
     process.kill()
     process.join()

@@ -16,7 +16,8 @@ import pytest
 from bench import records
 from bench.records import layout
 from tests.conftest import ROOT, Command, bench_command, bench_environment, one_line
-from tests.runs.workers.test_processes import LONG, TINY, have_checkpoints, sums
+from tests.killing import have_checkpoints
+from tests.runs.workers.test_processes import LONG, TINY, sums
 
 _STORE_BYTES = 80 * 2**20
 
@@ -57,7 +58,7 @@ def test_a_node_that_dies_leaves_its_group_to_another(
     environment, pipe = bench_environment(data_dir), subprocess.PIPE
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
     results = tmp_path / "results" / "runs"
-    assert have_checkpoints(results, lambda: process.poll() is None), process.communicate()  # one of each node
+    assert have_checkpoints(results, 2, lambda: process.poll() is None), process.communicate()  # one of each node
     kill_9(second)
     output, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors
@@ -74,7 +75,7 @@ def test_ctrl_c_stops_the_tasks_with_checkpoints(nodes: tuple[Any, Any], tmp_pat
     command = bench_command((*TINY, "--iterations", "3000", *ray))
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=pipe, stderr=pipe)
     results = tmp_path / "results" / "runs"
-    assert have_checkpoints(results, lambda: process.poll() is None), process.communicate()
+    assert have_checkpoints(results, 2, lambda: process.poll() is None), process.communicate()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 130 and "Traceback" not in errors, errors
